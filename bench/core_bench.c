@@ -1,0 +1,281 @@
+/* The roll in process, without a server around it: what a beat, an answer and upkeep cost the core itself.
+ * Prints one JSON object a measure. Usage: core_bench [USERS [USERS_GROWN]]
+ *
+ * Ids lie in a buffer that is filled before each timed call, as a decoded request's do: they are warm, the roll is not.
+ */
+#include "core/roll.h"
+#include "histogram.h"
+#include "rpc/heap.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    BATCH = 1000,
+    ID_BYTES = 17,
+    TIMED_BATCHES = 3000,
+    TICK_BUDGET = 1000, /* as a node gives it in one hold of its lock (server/rpc/node.c) */
+    LONG_TTL_MS = MUSTER_TTL_MAX_MS,
+    SHORT_TTL_MS = 5000,
+    LOG_PLACES = 1 << 16,
+};
+
+struct bench {
+    struct allocator heap;
+    struct roll *roll;
+    uint64_t now_ms, stamp, random, bytes;
+    struct beat beats[BATCH];
+    struct text users[BATCH];
+    struct user_view views[MUSTER_PAGE_MAX];
+    char ids[BATCH][ID_BYTES + 1];
+};
+
+/* Times of one kind of call: by the clock, and by this thread's own CPU, which the machine's other work cannot stretch.
+ */
+struct timing {
+    struct histogram wall, cpu;
+    uint64_t total_ns;
+    uint64_t wall_from, cpu_from;
+};
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void timing_begin(struct timing *timing) {
+    timing->cpu_from = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    timing->wall_from = clock_ns(CLOCK_MONOTONIC);
+}
+
+static void timing_end(struct timing *timing) {
+    uint64_t took = clock_ns(CLOCK_MONOTONIC) - timing->wall_from;
+    histogram_add(&timing->wall, took);
+    histogram_add(&timing->cpu, clock_ns(CLOCK_THREAD_CPUTIME_ID) - timing->cpu_from);
+    timing->total_ns += took;
+}
+
+static void die(const char *what) {
+    fprintf(stderr, "core_bench: %s\n", what);
+    exit(1);
+}
+
+/* ---- memory: a node's, counted ----------------------------------------------------------------------------------- */
+
+static void *allocate(void *context, size_t bytes) {
+    struct bench *bench = context;
+    void *memory = bench->heap.allocate(bench->heap.context, bytes);
+    if (memory != NULL) bench->bytes += bytes;
+    return memory;
+}
+
+static void release(void *context, void *memory, size_t bytes) {
+    struct bench *bench = context;
+    if (memory != NULL) bench->bytes -= bytes;
+    bench->heap.release(bench->heap.context, memory, bytes);
+}
+
+static struct bench *bench_new(void) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    if (bench == NULL) die("memory is short");
+    bench->now_ms = UINT64_C(1) << 40;
+    bench->random = 1;
+    bench->heap = heap_allocator();
+    struct roll_config config = {.hash_key = "a bench's key",
+                                 .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
+                                 .members_max = MUSTER_MEMBERS_DEFAULT,
+                                 .bytes_max = MUSTER_ROLL_BYTES_DEFAULT,
+                                 .log_places = LOG_PLACES,
+                                 .allocator = {allocate, release, bench}};
+    bench->roll = roll_new(&config);
+    if (bench->roll == NULL) die("the roll could not be made");
+    return bench;
+}
+
+static void bench_free(struct bench *bench) {
+    roll_free(bench->roll);
+    free(bench);
+}
+
+/* ---- the work ---------------------------------------------------------------------------------------------------- */
+
+/* Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
+static uint64_t random_below(struct bench *bench, uint64_t bound) {
+    uint64_t z = bench->random += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return (uint64_t)(((__uint128_t)(z ^ z >> 31) * bound) >> 64);
+}
+
+static void name_user(struct bench *bench, uint32_t i, uint64_t number, uint32_t ttl_ms) {
+    char *id = bench->ids[i];
+    memcpy(id, "user:", 5);
+    for (int at = ID_BYTES - 1; at >= 5; at--, number /= 10) id[at] = (char)('0' + number % 10);
+    bench->users[i] = (struct text){id, ID_BYTES};
+    bench->beats[i] = (struct beat){
+        .scope = text_of(MUSTER_SCOPE_DEFAULT), .user = bench->users[i], .ttl_ms = ttl_ms, .status = STATUS_ONLINE};
+}
+
+static void touch(struct bench *bench, struct timing *timing) {
+    struct touched touched;
+    struct refusal why;
+    bench->stamp++;
+    timing_begin(timing);
+    enum muster_code code =
+        roll_touch(bench->roll, bench->beats, BATCH, bench->stamp, bench->now_ms, NULL, &touched, &why);
+    timing_end(timing);
+    if (code != MUSTER_OK) die(why.what);
+}
+
+static void touch_random(struct bench *bench, uint64_t users, uint32_t ttl_ms, struct timing *timing) {
+    for (uint32_t i = 0; i < BATCH; i++) name_user(bench, i, random_below(bench, users), ttl_ms);
+    touch(bench, timing);
+}
+
+/* Adds users first..end - 1 in turn, with the upkeep that a server's ticks would do meanwhile. */
+static void add_users(struct bench *bench, uint64_t first, uint64_t end, uint32_t ttl_ms, struct timing *touches,
+                      struct timing *ticks) {
+    for (uint64_t at = first; at < end; at += BATCH) {
+        for (uint32_t i = 0; i < BATCH; i++) name_user(bench, i, at + i, ttl_ms);
+        touch(bench, touches);
+        timing_begin(ticks);
+        roll_tick(bench->roll, bench->now_ms, TICK_BUDGET, NULL);
+        timing_end(ticks);
+    }
+}
+
+static void settle(struct bench *bench) {
+    while (roll_tick(bench->roll, bench->now_ms, TICK_BUDGET, NULL)) {
+    }
+}
+
+static void print_measure(const char *name, uint64_t users, double ns_each, const struct timing *timing) {
+    printf("{\"measure\":\"%s\",\"users\":%" PRIu64 ",\"ns_each\":%.1f,\"calls\":%" PRIu64 ",\"call_p50_us\":%.1f,"
+           "\"call_p999_us\":%.1f,\"call_max_us\":%.1f,\"call_max_cpu_us\":%.1f}\n",
+           name, users, ns_each, timing->wall.count, (double)histogram_at(&timing->wall, 0.5) / 1e3,
+           (double)histogram_at(&timing->wall, 0.999) / 1e3, (double)timing->wall.max_ns / 1e3,
+           (double)timing->cpu.max_ns / 1e3);
+    fflush(stdout);
+}
+
+/* ---- the measures ------------------------------------------------------------------------------------------------ */
+
+static void measure_touch(struct bench *bench, uint64_t users) {
+    static struct timing timing;
+    memset(&timing, 0, sizeof timing);
+    for (int i = 0; i < TIMED_BATCHES; i++) {
+        bench->now_ms += 1;
+        touch_random(bench, users, LONG_TTL_MS, &timing);
+        if (i % 100 == 0) settle(bench);
+    }
+    print_measure("touch", users, (double)histogram_at(&timing.wall, 0.5) / BATCH, &timing);
+}
+
+static void measure_live(struct bench *bench, uint64_t users) {
+    static struct timing timing;
+    memset(&timing, 0, sizeof timing);
+    for (int i = 0; i < TIMED_BATCHES; i++) {
+        for (uint32_t j = 0; j < BATCH; j++) name_user(bench, j, random_below(bench, users), LONG_TTL_MS);
+        timing_begin(&timing);
+        roll_live(bench->roll, text_of(MUSTER_SCOPE_DEFAULT), bench->users, BATCH, bench->now_ms, bench->views);
+        timing_end(&timing);
+        for (uint32_t j = 0; j < BATCH; j++)
+            if (!bench->views[j].live) die("a user who was touched is not live");
+    }
+    print_measure("live", users, (double)histogram_at(&timing.wall, 0.5) / BATCH, &timing);
+}
+
+static void measure_list(struct bench *bench, uint64_t users) {
+    static struct timing timing;
+    memset(&timing, 0, sizeof timing);
+    uint64_t listed = 0, after = 0;
+    struct page page = {.more = true};
+    for (bool is_first = true; page.more; is_first = false) {
+        timing_begin(&timing);
+        page = roll_list(bench->roll, text_of(MUSTER_SCOPE_DEFAULT), STATUS_MASK_ALL, is_first ? NULL : &after,
+                         MUSTER_PAGE_MAX, bench->now_ms, bench->views);
+        timing_end(&timing);
+        listed += page.count;
+        after = page.next;
+    }
+    if (listed != users) die("the walk did not list every user once");
+    print_measure("list", users, (double)timing.total_ns / (double)users, &timing);
+}
+
+static void measure_counts(struct bench *bench, uint64_t users) {
+    static struct timing timing;
+    memset(&timing, 0, sizeof timing);
+    /* The first two cut through what measure_touch touched, a millisecond a batch; the third takes all. */
+    const uint64_t windows_ms[] = {TIMED_BATCHES / 3, TIMED_BATCHES / 2, 3600000};
+    struct scope_counts counts;
+    struct window_count windows[3];
+    for (int i = 0; i < TIMED_BATCHES; i++) {
+        timing_begin(&timing);
+        roll_counts(bench->roll, text_of(MUSTER_SCOPE_DEFAULT), windows_ms, 3, bench->now_ms, &counts, windows);
+        timing_end(&timing);
+    }
+    if (counts.live != users || windows[2].users != users) die("the counts are wrong");
+    print_measure("counts", users, (double)histogram_at(&timing.wall, 0.5), &timing);
+}
+
+/* All users' leases end in the same millisecond; slices of upkeep alternate with touches of others. */
+static void measure_expiry(uint64_t users) {
+    static struct timing fill, touches, ticks;
+    struct bench *bench = bench_new();
+    add_users(bench, 0, users, SHORT_TTL_MS, &fill, &ticks);
+    settle(bench);
+    memset(&ticks, 0, sizeof ticks);
+    bench->now_ms += SHORT_TTL_MS + 1;
+    bool is_more = true;
+    for (uint64_t other = users; is_more; other += BATCH) {
+        timing_begin(&ticks);
+        is_more = roll_tick(bench->roll, bench->now_ms, TICK_BUDGET, NULL);
+        timing_end(&ticks);
+        for (uint32_t i = 0; i < BATCH; i++) name_user(bench, i, other + i % 10, LONG_TTL_MS);
+        touch(bench, &touches);
+    }
+    struct roll_stats stats;
+    roll_stats(bench->roll, &stats);
+    if (stats.expired != users) die("not every lease expired");
+    print_measure("expiry_tick", users, (double)ticks.total_ns / (double)users, &ticks);
+    print_measure("expiry_touch", users, (double)touches.total_ns / ((double)touches.wall.count * BATCH), &touches);
+    bench_free(bench);
+}
+
+static void print_memory(const struct bench *bench, uint64_t users) {
+    printf("{\"measure\":\"memory\",\"users\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"bytes_each\":%.1f}\n", users,
+           bench->bytes, (double)bench->bytes / (double)users);
+}
+
+static void measure_reads(struct bench *bench, uint64_t users) {
+    print_memory(bench, users);
+    measure_touch(bench, users);
+    measure_live(bench, users);
+    measure_list(bench, users);
+    measure_counts(bench, users);
+}
+
+int main(int argc, char **argv) {
+    static struct timing fill, fill_ticks, growth, growth_ticks;
+    uint64_t users = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    uint64_t grown = argc > 2 ? strtoull(argv[2], NULL, 10) : 10 * users;
+    if (users < BATCH || users % BATCH != 0 || grown <= users || grown % BATCH != 0)
+        die("users must be multiples of 1000, the second more than the first");
+    struct bench *bench = bench_new();
+    add_users(bench, 0, users, LONG_TTL_MS, &fill, &fill_ticks);
+    print_measure("join", users, (double)fill.total_ns / (double)users, &fill);
+    settle(bench);
+    measure_reads(bench, users);
+    add_users(bench, users, grown, LONG_TTL_MS, &growth, &growth_ticks);
+    print_measure("growth_touch", grown, (double)growth.total_ns / (double)(grown - users), &growth);
+    print_measure("growth_tick", grown, (double)growth_ticks.total_ns / (double)(grown - users), &growth_ticks);
+    settle(bench);
+    measure_reads(bench, grown);
+    bench_free(bench);
+    measure_expiry(users);
+    return 0;
+}

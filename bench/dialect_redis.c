@@ -1,0 +1,135 @@
+/* RESP: what "online users" code does to Redis today, one sorted set with the time of the last beat as the score. */
+#include "dialect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SCORE_BYTES = 13 }; /* milliseconds since 1970, until the year 2286 */
+
+static uint64_t wall_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static size_t put(uint8_t *out, const void *data, size_t len) {
+    memcpy(out, data, len);
+    return len;
+}
+
+static size_t put_command(uint8_t *out, uint64_t arguments, const char *command) {
+    return (size_t)sprintf((char *)out, "*%llu\r\n$%zu\r\n%s\r\n$7\r\ndefault\r\n", (unsigned long long)arguments + 2,
+                           strlen(command), command);
+}
+
+static size_t request_touch(struct work *work, uint8_t *out) {
+    size_t at = put_command(out, 2 * (uint64_t)work->batch, "ZADD");
+    char score[SCORE_BYTES + 1];
+    snprintf(score, sizeof score, "%013llu", (unsigned long long)(wall_ms() % 10000000000000));
+    for (uint32_t i = 0; i < work->batch; i++) {
+        at += put(out + at, "$13\r\n", 5);
+        at += put(out + at, score, SCORE_BYTES);
+        at += put(out + at, "\r\n$17\r\n", 7);
+        work_next_user(work, out + at);
+        at += USER_BYTES;
+        at += put(out + at, "\r\n", 2);
+    }
+    return at;
+}
+
+static size_t request_live(struct work *work, uint8_t *out) {
+    size_t at = put_command(out, work->batch, "ZMSCORE");
+    for (uint32_t i = 0; i < work->batch; i++) {
+        at += put(out + at, "$17\r\n", 5);
+        work_next_user(work, out + at);
+        at += USER_BYTES;
+        at += put(out + at, "\r\n", 2);
+    }
+    return at;
+}
+
+static size_t request_list(uint8_t *out) {
+    size_t at = put_command(out, 2, "ZRANGE");
+    return at + put(out + at, "$1\r\n0\r\n$2\r\n-1\r\n", 15);
+}
+
+static size_t request_counts(const struct work *work, uint8_t *out) {
+    size_t at = 0;
+    uint64_t now = wall_ms();
+    for (uint32_t i = 0; i < work->window_count; i++) {
+        at += put_command(out + at, 2, "ZCOUNT");
+        at += (size_t)sprintf((char *)out + at, "$13\r\n%013llu\r\n$4\r\n+inf\r\n",
+                              (unsigned long long)(now - work->windows_ms[i]));
+    }
+    return at;
+}
+
+static size_t request(struct work *work, struct progress *progress, uint32_t slot, uint8_t *out) {
+    (void)slot;
+    (void)progress;
+    switch (work->kind) {
+    case WORK_TOUCH:
+        return request_touch(work, out);
+    case WORK_LIVE:
+        return request_live(work, out);
+    case WORK_LIST:
+        return request_list(out);
+    case WORK_COUNTS:
+        return request_counts(work, out);
+    }
+    abort();
+}
+
+static size_t line_end(const uint8_t *data, size_t len) {
+    const uint8_t *end = memchr(data, '\n', len);
+    return end == NULL ? 0 : (size_t)(end - data) + 1;
+}
+
+static long long line_number(const uint8_t *line) {
+    return strtoll((const char *)line + 1, NULL, 10);
+}
+
+/* One token: a line, or a bulk string with its header. Returns its bytes, 0 if it is not complete. */
+static size_t token(struct progress *progress, const uint8_t *data, size_t len, struct answer *out) {
+    size_t used = line_end(data, len);
+    if (used == 0) return 0;
+    switch (data[0]) {
+    case '*':
+        progress->elements_left += (uint64_t)line_number(data);
+        break;
+    case ':':
+        out->hits += (uint64_t)line_number(data);
+        break;
+    case '$':
+        if (line_number(data) < 0) break;
+        used += (size_t)line_number(data) + 2;
+        if (used > len) return 0;
+        out->hits++;
+        break;
+    default:
+        snprintf(out->problem, sizeof out->problem, "%.*s", (int)(used < 150 ? used : 150), (const char *)data);
+    }
+    return used;
+}
+
+static size_t answer(const struct work *work, struct progress *progress, const uint8_t *data, size_t len,
+                     struct answer *out) {
+    size_t used = 0;
+    if (progress->commands_left == 0) progress->commands_left = work->kind == WORK_COUNTS ? work->window_count : 1;
+    while (used < len) {
+        bool is_element = progress->elements_left > 0;
+        size_t step = token(progress, data + used, len - used, out);
+        if (step == 0 || out->problem[0] != 0) break;
+        used += step;
+        if (is_element) progress->elements_left--;
+        if (progress->elements_left == 0 && --progress->commands_left == 0) {
+            out->is_done = true;
+            break;
+        }
+    }
+    return used;
+}
+
+const struct dialect dialect_redis = {.name = "redis", .is_ordered = true, .request = request, .answer = answer};

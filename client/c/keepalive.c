@@ -1,0 +1,436 @@
+/* The keepalive: a thread that beats for sessions. */
+#include "client.h"
+#include "clock.h"
+#include "error.h"
+#include "sessions.h"
+
+#include <stdlib.h>
+
+enum {
+    BACKOFF_MIN_MS = 50,
+    BACKOFF_MAX_MS = 2000,
+    CALL_MIN_MS = 500,   /* a beat is waited for at least so long, however short the TTL */
+    ISOLATIONS_MAX = 16, /* sessions a turn that are looked for one by one among those that a node refused */
+};
+
+struct muster_keepalive {
+    struct muster_client *client;
+    struct muster_keepalive *client_next; /* guarded by the client's mutex */
+    muster_keepalive_callback *trouble;
+    void *arg;
+    uint32_t ttl_ms; /* asked for; 0: the server's default */
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* guards sessions, is_stopping, leaves_all */
+    pthread_cond_t changed;
+    struct sessions sessions;
+    bool is_stopping, leaves_all;
+
+    /* Of the thread alone. */
+    uint32_t ttl_in_force_ms;
+    uint64_t stamp;         /* the greatest that a touch was answered */
+    uint64_t connection;    /* that was used last; 0: none yet */
+    size_t batch_max;       /* less than SESSIONS_BATCH_MAX while a session that is refused is looked for */
+    unsigned isolations;    /* left for this turn */
+    uint64_t turn_until_ms; /* when they are filled up again */
+    uint32_t backoff_ms;
+    uint64_t resume_ms;             /* not before */
+    struct muster_error last_error; /* of a leave */
+    struct muster_beat beats[SESSIONS_BATCH_MAX];
+    struct muster_departure departures[SESSIONS_BATCH_MAX];
+};
+
+/* ---- waking ---------------------------------------------------------------------------------------------------------
+ */
+
+void keepalive_wake(struct muster_keepalive *keepalive) {
+    pthread_mutex_lock(&keepalive->mutex);
+    pthread_cond_signal(&keepalive->changed);
+    pthread_mutex_unlock(&keepalive->mutex);
+}
+
+struct muster_keepalive *keepalive_next(const struct muster_keepalive *keepalive) {
+    return keepalive->client_next;
+}
+
+static void client_add(struct muster_client *client, struct muster_keepalive *keepalive) {
+    pthread_mutex_lock(&client->mutex);
+    keepalive->client_next = client->keepalives;
+    client->keepalives = keepalive;
+    pthread_mutex_unlock(&client->mutex);
+}
+
+static void client_remove(struct muster_client *client, struct muster_keepalive *keepalive) {
+    pthread_mutex_lock(&client->mutex);
+    struct muster_keepalive **at = &client->keepalives;
+    while (*at != keepalive) at = &(*at)->client_next;
+    *at = keepalive->client_next;
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* ---- telling: on the thread, with the mutex let go
+ * ------------------------------------------------------------------- */
+
+static struct flight *flight_for(struct muster_keepalive *keepalive, enum reply_kind kind, struct muster_error *error) {
+    struct flight *flight = flight_take(keepalive->client, false, error);
+    if (flight == NULL) return NULL;
+    flight->answer = (struct answer){.kind = kind};
+    /* What has no answer within half a TTL is better tried again than waited for. */
+    uint32_t half_ms = keepalive->ttl_in_force_ms / 2 > CALL_MIN_MS ? keepalive->ttl_in_force_ms / 2 : CALL_MIN_MS;
+    if (flight->timeout_ms > half_ms) flight->timeout_ms = half_ms;
+    return flight;
+}
+
+static void report(struct muster_keepalive *keepalive, const struct muster_keepalive_trouble *trouble) {
+    if (keepalive->trouble != NULL) keepalive->trouble(keepalive->arg, trouble);
+}
+
+/* A batch that could not be told stays due. */
+static void touch_is_late(struct muster_keepalive *keepalive, size_t count, const struct muster_error *error) {
+    uint32_t backoff_ms = keepalive->backoff_ms;
+    keepalive->resume_ms = clock_ms() + backoff_ms / 2 + client_random(keepalive->client, backoff_ms / 2);
+    keepalive->backoff_ms = 2 * backoff_ms < BACKOFF_MAX_MS ? 2 * backoff_ms : BACKOFF_MAX_MS;
+    pthread_mutex_lock(&keepalive->mutex);
+    sessions_put_back(&keepalive->sessions);
+    pthread_mutex_unlock(&keepalive->mutex);
+    report(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count});
+}
+
+/* Names of the one session of a batch, for the callback, since it may be removed meanwhile. */
+struct names {
+    char scope[MUSTER_ID_BYTES_MAX + 1], user[MUSTER_ID_BYTES_MAX + 1], session[MUSTER_ID_BYTES_MAX + 1];
+};
+
+static void touch_is_refused_alone(struct muster_keepalive *keepalive, const struct names *names,
+                                   const struct muster_error *error) {
+    keepalive->isolations--;
+    pthread_mutex_lock(&keepalive->mutex);
+    sessions_sent(&keepalive->sessions); /* its next turn may fare better */
+    pthread_mutex_unlock(&keepalive->mutex);
+    report(keepalive,
+           &(struct muster_keepalive_trouble){
+               .error = *error, .sessions = 1, .scope = names->scope, .user = names->user, .session = names->session});
+}
+
+/* A node refuses a request whole. Which of its sessions it was is found by halving, for a few of them a turn. */
+static void touch_is_refused(struct muster_keepalive *keepalive, size_t count, const struct names *names,
+                             const struct muster_error *error) {
+    if (keepalive->isolations == 0) {
+        keepalive->batch_max = SESSIONS_BATCH_MAX;
+        pthread_mutex_lock(&keepalive->mutex);
+        sessions_sent(&keepalive->sessions);
+        pthread_mutex_unlock(&keepalive->mutex);
+        report(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count});
+        return;
+    }
+    if (count == 1) {
+        touch_is_refused_alone(keepalive, names, error);
+        return;
+    }
+    keepalive->batch_max = count / 2;
+    pthread_mutex_lock(&keepalive->mutex);
+    sessions_put_back(&keepalive->sessions);
+    pthread_mutex_unlock(&keepalive->mutex);
+}
+
+static void touch_is_done(struct muster_keepalive *keepalive, const struct muster_touched *touched) {
+    if (touched->stamp > keepalive->stamp) keepalive->stamp = touched->stamp;
+    keepalive->backoff_ms = BACKOFF_MIN_MS;
+    if (keepalive->batch_max < SESSIONS_BATCH_MAX) keepalive->batch_max *= 2;
+    if (keepalive->batch_max > SESSIONS_BATCH_MAX) keepalive->batch_max = SESSIONS_BATCH_MAX;
+    pthread_mutex_lock(&keepalive->mutex);
+    if (touched->ttl_ms >= MUSTER_TTL_MIN_MS) {
+        keepalive->ttl_in_force_ms = touched->ttl_ms;
+        sessions_set_ttl(&keepalive->sessions, touched->ttl_ms, clock_ms());
+    }
+    sessions_sent(&keepalive->sessions);
+    pthread_mutex_unlock(&keepalive->mutex);
+}
+
+static bool is_refusal(const struct muster_error *error) {
+    return error->is_answer && (error->code == MUSTER_INVALID_ARGUMENT || error->code == MUSTER_RESOURCE_EXHAUSTED ||
+                                error->code == MUSTER_PERMISSION_DENIED);
+}
+
+/* Takes a batch and encodes it; how many sessions it has. The scope of the first is the request's, and left out of the
+ * beats that share it. */
+static size_t encode_touch(struct muster_keepalive *keepalive, struct flight *flight, struct names *names,
+                           struct muster_error *error) {
+    struct muster_beat *beats = keepalive->beats;
+    pthread_mutex_lock(&keepalive->mutex);
+    size_t count = sessions_take(&keepalive->sessions, keepalive->batch_max, beats);
+    error_none(error);
+    if (count != 0) {
+        const char *scope = beats[0].scope;
+        strcpy(names->scope, scope);
+        strcpy(names->user, beats[0].user);
+        strcpy(names->session, beats[0].session);
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(beats[i].scope, scope) == 0) beats[i].scope = NULL;
+        }
+        request_touch(&flight->request, keepalive->client->token, scope, keepalive->ttl_ms, beats, count, error);
+    }
+    pthread_mutex_unlock(&keepalive->mutex);
+    return count;
+}
+
+static void tell_touch(struct muster_keepalive *keepalive) {
+    struct muster_error error;
+    struct names names;
+    struct flight *flight = flight_for(keepalive, REPLY_TOUCH, &error);
+    if (flight == NULL) {
+        touch_is_late(keepalive, 0, &error);
+        return;
+    }
+    size_t count = encode_touch(keepalive, flight, &names, &error);
+    if (count != 0 && error.code == MUSTER_OK) flight_run(flight, &error);
+    struct muster_touched touched = flight->answer.small.touched;
+    flight_give(flight);
+    if (count == 0) return;
+    if (error.code == MUSTER_OK) touch_is_done(keepalive, &touched);
+    else if (is_refusal(&error)) touch_is_refused(keepalive, count, &names, &error);
+    else touch_is_late(keepalive, count, &error);
+}
+
+/* Whether the next batch of leaves was told. It is forgotten in any case. */
+static bool tell_leave(struct muster_keepalive *keepalive) {
+    struct muster_error *error = &keepalive->last_error;
+    uint32_t linger_ms = 0;
+    size_t count = 0;
+    struct flight *flight = flight_for(keepalive, REPLY_LEAVE, error);
+    pthread_mutex_lock(&keepalive->mutex);
+    count = sessions_leaving(&keepalive->sessions, SESSIONS_BATCH_MAX, keepalive->departures, &linger_ms);
+    if (flight != NULL)
+        request_leave(&flight->request, keepalive->client->token, NULL, keepalive->departures, count, linger_ms,
+                      keepalive->stamp, error);
+    sessions_left(&keepalive->sessions, count);
+    pthread_mutex_unlock(&keepalive->mutex);
+    if (flight != NULL && error->code == MUSTER_OK) flight_run(flight, error);
+    if (flight != NULL) flight_give(flight);
+    if (error->code == MUSTER_OK) return true;
+    report(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count, .is_leave = true});
+    return false;
+}
+
+/* ---- the thread -----------------------------------------------------------------------------------------------------
+ */
+
+enum errand { ERRAND_STOP, ERRAND_LEAVE, ERRAND_TOUCH };
+
+/* A connection that is not the one that was used: what the node at its end knows is uncertain. Under the mutex. */
+static void look_at_connection(struct muster_keepalive *keepalive) {
+    uint64_t connection = client_connection(keepalive->client);
+    if (connection == 0 || connection == keepalive->connection) return;
+    if (keepalive->connection != 0) {
+        sessions_all_due(&keepalive->sessions);
+        keepalive->resume_ms = 0;
+    }
+    keepalive->connection = connection;
+}
+
+/* Waits until there is something to do, and says what. Leaves go first: a session that was removed and added again is
+ * to be there in the end. */
+static enum errand next_errand(struct muster_keepalive *keepalive) {
+    struct sessions *sessions = &keepalive->sessions;
+    pthread_mutex_lock(&keepalive->mutex);
+    enum errand errand;
+    for (;;) {
+        uint64_t now_ms = clock_ms();
+        look_at_connection(keepalive);
+        sessions_turn(sessions, now_ms);
+        if (now_ms >= keepalive->turn_until_ms) {
+            keepalive->turn_until_ms = now_ms + keepalive->ttl_in_force_ms / 3;
+            keepalive->isolations = ISOLATIONS_MAX;
+        }
+        errand = keepalive->is_stopping ? ERRAND_STOP : ERRAND_LEAVE;
+        if (keepalive->is_stopping || sessions_has_leaving(sessions)) break;
+        errand = ERRAND_TOUCH;
+        bool is_due = sessions_has_due(sessions);
+        if (is_due && now_ms >= keepalive->resume_ms) break;
+        uint64_t until_ms = is_due ? keepalive->resume_ms : sessions->next_ms;
+        if (is_due || sessions->count != 0) clock_cond_wait(&keepalive->changed, &keepalive->mutex, until_ms);
+        else pthread_cond_wait(&keepalive->changed, &keepalive->mutex);
+    }
+    pthread_mutex_unlock(&keepalive->mutex);
+    return errand;
+}
+
+/* Tells the leaves that are still to be told, until one cannot be or the client's timeout is over. */
+static void say_goodbye(struct muster_keepalive *keepalive) {
+    uint64_t until_ms = clock_ms() + keepalive->client->timeout_ms;
+    error_none(&keepalive->last_error);
+    pthread_mutex_lock(&keepalive->mutex);
+    if (keepalive->leaves_all) sessions_remove_all(&keepalive->sessions);
+    bool has_leaving = sessions_has_leaving(&keepalive->sessions);
+    pthread_mutex_unlock(&keepalive->mutex);
+    while (has_leaving && tell_leave(keepalive)) {
+        pthread_mutex_lock(&keepalive->mutex);
+        has_leaving = sessions_has_leaving(&keepalive->sessions);
+        pthread_mutex_unlock(&keepalive->mutex);
+        if (!has_leaving || clock_ms() < until_ms) continue;
+        error_set(&keepalive->last_error, MUSTER_DEADLINE_EXCEEDED, "leaves: not all could be told within %u ms",
+                  keepalive->client->timeout_ms);
+        return;
+    }
+}
+
+static void *keepalive_thread(void *arg) {
+    struct muster_keepalive *keepalive = arg;
+    for (;;) {
+        switch (next_errand(keepalive)) {
+        case ERRAND_STOP:
+            say_goodbye(keepalive);
+            return NULL;
+        case ERRAND_LEAVE:
+            tell_leave(keepalive);
+            break;
+        case ERRAND_TOUCH:
+            tell_touch(keepalive);
+            break;
+        }
+    }
+}
+
+/* ---- opening and closing
+ * --------------------------------------------------------------------------------------------- */
+
+static struct muster_keepalive *keepalive_new(struct muster_client *client,
+                                              const struct muster_keepalive_options *options) {
+    struct muster_keepalive *keepalive = calloc(1, sizeof *keepalive);
+    if (keepalive == NULL) return NULL;
+    keepalive->client = client;
+    keepalive->trouble = options->trouble;
+    keepalive->arg = options->arg;
+    keepalive->ttl_ms = options->ttl_ms;
+    keepalive->ttl_in_force_ms = options->ttl_ms != 0 ? options->ttl_ms : MUSTER_TTL_DEFAULT_MS;
+    keepalive->batch_max = SESSIONS_BATCH_MAX;
+    keepalive->backoff_ms = BACKOFF_MIN_MS;
+    if (pthread_mutex_init(&keepalive->mutex, NULL) != 0) goto fail_keepalive;
+    if (clock_cond_init(&keepalive->changed) != 0) goto fail_mutex;
+    sessions_init(&keepalive->sessions, keepalive->ttl_in_force_ms, client_random(client, SESSIONS_SLOTS), clock_ms());
+    return keepalive;
+fail_mutex:
+    pthread_mutex_destroy(&keepalive->mutex);
+fail_keepalive:
+    free(keepalive);
+    return NULL;
+}
+
+static void keepalive_free(struct muster_keepalive *keepalive) {
+    sessions_free(&keepalive->sessions);
+    pthread_cond_destroy(&keepalive->changed);
+    pthread_mutex_destroy(&keepalive->mutex);
+    free(keepalive);
+}
+
+enum muster_code muster_keepalive_open(struct muster_client *client, const struct muster_keepalive_options *options,
+                                       struct muster_keepalive **keepalive, struct muster_error *error) {
+    struct muster_keepalive_options defaults = {0};
+    *keepalive = NULL;
+    if (options == NULL) options = &defaults;
+    if (options->ttl_ms != 0 && (options->ttl_ms < MUSTER_TTL_MIN_MS || options->ttl_ms > MUSTER_TTL_MAX_MS))
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "ttl_ms: %u, %d to %d", options->ttl_ms, MUSTER_TTL_MIN_MS,
+                         MUSTER_TTL_MAX_MS);
+    struct muster_keepalive *made = keepalive_new(client, options);
+    if (made == NULL) return error_no_memory(error);
+    client_add(client, made);
+    if (thread_start(&made->thread, keepalive_thread, made) != 0) {
+        client_remove(client, made);
+        keepalive_free(made);
+        return error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+    }
+    *keepalive = made;
+    return error_none(error);
+}
+
+enum muster_code muster_keepalive_close(struct muster_keepalive *keepalive, bool leave_all,
+                                        struct muster_error *error) {
+    if (keepalive == NULL) return error_none(error);
+    pthread_mutex_lock(&keepalive->mutex);
+    keepalive->is_stopping = true;
+    keepalive->leaves_all = leave_all;
+    pthread_cond_signal(&keepalive->changed);
+    pthread_mutex_unlock(&keepalive->mutex);
+    pthread_join(keepalive->thread, NULL);
+    client_remove(keepalive->client, keepalive);
+    enum muster_code code = keepalive->last_error.code;
+    if (error != NULL) *error = keepalive->last_error;
+    keepalive_free(keepalive);
+    return code;
+}
+
+/* ---- its sessions
+ * ---------------------------------------------------------------------------------------------------- */
+
+static const char *or_empty(const char *string) {
+    return string == NULL ? "" : string;
+}
+
+static const char *scope_or_default(const char *scope) {
+    return scope == NULL || scope[0] == '\0' ? MUSTER_SCOPE_DEFAULT : scope;
+}
+
+/* Under the mutex. */
+static enum muster_code put(struct muster_keepalive *keepalive, struct session *found, const struct muster_beat *beat,
+                            struct muster_error *error) {
+    struct sessions *sessions = &keepalive->sessions;
+    bool was_empty = !sessions_has_due(sessions);
+    bool is_put = found != NULL
+                      ? sessions_update(sessions, found, beat->status, beat->state, beat->state_len)
+                      : sessions_add(sessions, scope_or_default(beat->scope), beat->user, or_empty(beat->session),
+                                     beat->status, beat->state, beat->state_len) != NULL;
+    if (!is_put) return error_no_memory(error);
+    if (was_empty) pthread_cond_signal(&keepalive->changed);
+    return error_none(error);
+}
+
+static enum muster_code put_checked(struct muster_keepalive *keepalive, const struct muster_beat *beat, bool is_update,
+                                    struct muster_error *error) {
+    enum muster_code code = check_beat(beat, error);
+    if (code != MUSTER_OK) return code;
+    pthread_mutex_lock(&keepalive->mutex);
+    struct session *found =
+        sessions_find(&keepalive->sessions, scope_or_default(beat->scope), beat->user, or_empty(beat->session));
+    if (found == NULL && is_update) code = error_set(error, MUSTER_NOT_FOUND, "session: was not added");
+    else code = put(keepalive, found, beat, error);
+    pthread_mutex_unlock(&keepalive->mutex);
+    return code;
+}
+
+enum muster_code muster_keepalive_add(struct muster_keepalive *keepalive, const char *scope, const char *user,
+                                      const char *session, enum muster_status status, const void *state,
+                                      size_t state_len, struct muster_error *error) {
+    struct muster_beat beat = {
+        .scope = scope, .user = user, .session = session, .status = status, .state = state, .state_len = state_len};
+    return put_checked(keepalive, &beat, false, error);
+}
+
+enum muster_code muster_keepalive_update(struct muster_keepalive *keepalive, const char *scope, const char *user,
+                                         const char *session, enum muster_status status, const void *state,
+                                         size_t state_len, struct muster_error *error) {
+    struct muster_beat beat = {
+        .scope = scope, .user = user, .session = session, .status = status, .state = state, .state_len = state_len};
+    return put_checked(keepalive, &beat, true, error);
+}
+
+enum muster_code muster_keepalive_remove(struct muster_keepalive *keepalive, const char *scope, const char *user,
+                                         const char *session, uint32_t linger_ms, struct muster_error *error) {
+    struct muster_beat beat = {.scope = scope, .user = user, .session = session};
+    enum muster_code code = check_beat(&beat, error);
+    if (code != MUSTER_OK) return code;
+    if (linger_ms > MUSTER_LINGER_MAX_MS)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "linger_ms: %u, at most %d", linger_ms, MUSTER_LINGER_MAX_MS);
+    pthread_mutex_lock(&keepalive->mutex);
+    struct session *found = sessions_find(&keepalive->sessions, scope_or_default(scope), user, or_empty(session));
+    if (found != NULL) sessions_remove(&keepalive->sessions, found, linger_ms);
+    if (found != NULL) pthread_cond_signal(&keepalive->changed);
+    pthread_mutex_unlock(&keepalive->mutex);
+    return found != NULL ? error_none(error) : error_set(error, MUSTER_NOT_FOUND, "session: was not added");
+}
+
+size_t muster_keepalive_count(struct muster_keepalive *keepalive) {
+    pthread_mutex_lock(&keepalive->mutex);
+    size_t count = keepalive->sessions.count;
+    pthread_mutex_unlock(&keepalive->mutex);
+    return count;
+}

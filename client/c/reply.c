@@ -1,0 +1,390 @@
+#include "reply.h"
+
+#include "error.h"
+
+#include <stdlib.h>
+
+#define BYTES(number)  WIRE_TAG(number, WIRE_BYTES)
+#define NUMBER(number) WIRE_TAG(number, WIRE_VARINT)
+
+/* ---- result objects -----------------------------------------------------------------------------------------------
+ */
+
+struct result *result_new(void) {
+    return calloc(1, sizeof(struct result));
+}
+
+void result_free(struct result *result) {
+    if (result == NULL) return;
+    free(result->items.data);
+    free(result->parts.data);
+    free(result->text.data);
+    free(result);
+}
+
+void result_clear(struct result *result, enum reply_kind kind) {
+    switch (kind) {
+    case REPLY_LIVE:
+    case REPLY_LIST:
+        result->view.users = (struct muster_users){.next_page_token = ""};
+        return;
+    case REPLY_COUNTS:
+        result->view.counts = (struct muster_counts){0};
+        return;
+    case REPLY_SCOPES:
+        result->view.scopes = (struct muster_scopes){.next_page_token = ""};
+        return;
+    case REPLY_TOUCH:
+    case REPLY_LEAVE:
+    case REPLY_RESET:
+        return;
+    }
+}
+
+void muster_users_free(struct muster_users *users) {
+    result_free((struct result *)users);
+}
+
+void muster_counts_free(struct muster_counts *counts) {
+    result_free((struct result *)counts);
+}
+
+void muster_scopes_free(struct muster_scopes *scopes) {
+    result_free((struct result *)scopes);
+}
+
+/* ---- filling one --------------------------------------------------------------------------------------------------
+ */
+
+/* Fills a result's blocks, which were made large enough before. */
+struct filler {
+    char *text;
+    void *parts; /* the next session or window */
+    bool has_sessions;
+    bool is_broken;
+};
+
+static bool block_reserve(struct block *block, size_t count, size_t size) {
+    size_t bytes = count * size;
+    if (block->data != NULL && bytes <= block->bytes) return true;
+    free(block->data);
+    block->data = malloc(bytes == 0 ? 1 : bytes);
+    block->bytes = block->data == NULL ? 0 : bytes;
+    return block->data != NULL;
+}
+
+/* How many fields of this tag a message has. */
+static size_t count_fields(struct wire_span message, uint32_t tag) {
+    struct wire_reader reader = wire_read(message);
+    struct wire_field field;
+    size_t count = 0;
+    while (wire_next(&reader, &field)) count += field.tag == tag;
+    return count;
+}
+
+/* How many fields `inner` all the fields `outer` of a message have together. */
+static size_t count_inner(struct wire_span message, uint32_t outer, uint32_t inner) {
+    struct wire_reader reader = wire_read(message);
+    struct wire_field field;
+    size_t count = 0;
+    while (wire_next(&reader, &field)) {
+        if (field.tag == outer) count += count_fields(field.bytes, inner);
+    }
+    return count;
+}
+
+/* Room for all the text that a message can hold: a string in it takes its length, and a tag and the length before,
+ * where the copy takes its length and a NUL. */
+static bool begin_fill(struct result *result, struct wire_span message, size_t items, size_t item_bytes, size_t parts,
+                       size_t part_bytes, struct filler *filler) {
+    if (!block_reserve(&result->items, items, item_bytes)) return false;
+    if (!block_reserve(&result->parts, parts, part_bytes)) return false;
+    if (!block_reserve(&result->text, message.len + 1, 1)) return false;
+    filler->text = result->text.data;
+    filler->parts = result->parts.data;
+    return true;
+}
+
+static inline const char *keep_text(struct filler *filler, struct wire_span text) {
+    char *copy = filler->text;
+    if (text.len == 0) return "";
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    filler->text = copy + text.len + 1;
+    return copy;
+}
+
+static inline enum muster_status status_of(uint64_t value) {
+    return value <= MUSTER_STATUS_BUSY ? (enum muster_status)value : MUSTER_STATUS_UNSPECIFIED;
+}
+
+/* Session: session 1, status 2, state 3, last_seen_ms 4, ttl_ms 5. */
+static void fill_session(struct wire_span message, struct filler *filler) {
+    struct muster_session *session = filler->parts;
+    *session = (struct muster_session){.session = ""};
+    filler->parts = session + 1;
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        switch (field.tag) {
+        case BYTES(1):
+            session->session = keep_text(filler, field.bytes);
+            break;
+        case NUMBER(2):
+            session->status = status_of(field.value);
+            break;
+        case BYTES(3):
+            session->state_len = field.bytes.len;
+            session->state = field.bytes.len == 0 ? NULL : keep_text(filler, field.bytes);
+            break;
+        case NUMBER(4):
+            session->last_seen_ms = (int64_t)field.value;
+            break;
+        case NUMBER(5):
+            session->ttl_ms = (uint32_t)field.value;
+            break;
+        }
+    }
+    filler->is_broken |= reader.is_broken;
+}
+
+/* User: user 1, live 2, status 3, last_seen_ms 4, session_count 5, sessions 6. */
+static void fill_user(struct wire_span message, struct muster_user *user, struct filler *filler) {
+    const struct muster_session *sessions = filler->parts;
+    *user = (struct muster_user){.user = ""};
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        switch (field.tag) {
+        case BYTES(1):
+            user->user = keep_text(filler, field.bytes);
+            break;
+        case NUMBER(2):
+            user->is_live = field.value != 0;
+            break;
+        case NUMBER(3):
+            user->status = status_of(field.value);
+            break;
+        case NUMBER(4):
+            user->last_seen_ms = (int64_t)field.value;
+            break;
+        case NUMBER(5):
+            user->session_count = (uint32_t)field.value;
+            break;
+        case BYTES(6):
+            if (filler->has_sessions) fill_session(field.bytes, filler);
+            break;
+        }
+    }
+    size_t listed = (size_t)((const struct muster_session *)filler->parts - sessions);
+    if (listed != 0) {
+        user->sessions = sessions;
+        user->session_count = (uint32_t)listed;
+    }
+    filler->is_broken |= reader.is_broken;
+}
+
+/* LiveResponse and ListResponse: users 1, next_page_token 2 (of the latter). */
+static bool fill_users(struct wire_span message, struct result *result, struct filler *filler) {
+    size_t sessions = filler->has_sessions ? count_inner(message, BYTES(1), BYTES(6)) : 0;
+    if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_user), sessions,
+                    sizeof(struct muster_session), filler))
+        return false;
+    struct muster_user *user = result->items.data;
+    struct muster_users *view = &result->view.users;
+    view->items = user;
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == BYTES(1)) {
+            fill_user(field.bytes, user++, filler);
+        } else if (field.tag == BYTES(2)) {
+            view->next_page_token = keep_text(filler, field.bytes);
+        }
+    }
+    view->count = (size_t)(user - view->items);
+    filler->is_broken |= reader.is_broken;
+    return true;
+}
+
+/* WindowCount: window_ms 1, users 2, incomplete 3. */
+static void fill_window(struct wire_span message, struct filler *filler) {
+    struct muster_window *window = filler->parts;
+    *window = (struct muster_window){0};
+    filler->parts = window + 1;
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == NUMBER(1)) window->window_ms = field.value;
+        if (field.tag == NUMBER(2)) window->users = field.value;
+        if (field.tag == NUMBER(3)) window->is_incomplete = field.value != 0;
+    }
+    filler->is_broken |= reader.is_broken;
+}
+
+/* ScopeCounts: scope 1, live 2, online 3, away 4, busy 5, sessions 6, windows 7. */
+static void fill_scope_counts(struct wire_span message, struct muster_scope_counts *counts, struct filler *filler) {
+    const struct muster_window *windows = filler->parts;
+    *counts = (struct muster_scope_counts){.scope = "", .windows = windows};
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        switch (field.tag) {
+        case BYTES(1):
+            counts->scope = keep_text(filler, field.bytes);
+            break;
+        case NUMBER(2):
+            counts->live = field.value;
+            break;
+        case NUMBER(3):
+            counts->online = field.value;
+            break;
+        case NUMBER(4):
+            counts->away = field.value;
+            break;
+        case NUMBER(5):
+            counts->busy = field.value;
+            break;
+        case NUMBER(6):
+            counts->sessions = field.value;
+            break;
+        case BYTES(7):
+            fill_window(field.bytes, filler);
+            break;
+        }
+    }
+    counts->window_count = (size_t)((const struct muster_window *)filler->parts - windows);
+    filler->is_broken |= reader.is_broken;
+}
+
+/* CountsResponse: scopes 1. */
+static bool fill_counts(struct wire_span message, struct result *result, struct filler *filler) {
+    size_t windows = count_inner(message, BYTES(1), BYTES(7));
+    if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_scope_counts), windows,
+                    sizeof(struct muster_window), filler))
+        return false;
+    struct muster_scope_counts *counts = result->items.data;
+    result->view.counts.items = counts;
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == BYTES(1)) fill_scope_counts(field.bytes, counts++, filler);
+    }
+    result->view.counts.count = (size_t)(counts - result->view.counts.items);
+    filler->is_broken |= reader.is_broken;
+    return true;
+}
+
+/* ScopeSummary: scope 1, live 2. */
+static void fill_scope(struct wire_span message, struct muster_scope *scope, struct filler *filler) {
+    *scope = (struct muster_scope){.scope = ""};
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == BYTES(1)) scope->scope = keep_text(filler, field.bytes);
+        if (field.tag == NUMBER(2)) scope->live = field.value;
+    }
+    filler->is_broken |= reader.is_broken;
+}
+
+/* ScopesResponse: scopes 1, next_page_token 2. */
+static bool fill_scopes(struct wire_span message, struct result *result, struct filler *filler) {
+    if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_scope), 0, 1, filler))
+        return false;
+    struct muster_scope *scope = result->items.data;
+    struct muster_scopes *view = &result->view.scopes;
+    view->items = scope;
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == BYTES(1)) fill_scope(field.bytes, scope++, filler);
+        if (field.tag == BYTES(2)) view->next_page_token = keep_text(filler, field.bytes);
+    }
+    view->count = (size_t)(scope - view->items);
+    filler->is_broken |= reader.is_broken;
+    return true;
+}
+
+/* ---- answers without a result object ------------------------------------------------------------------------------
+ */
+
+/* TouchResponse: joined 1, ttl_ms 2, stamp 3. LeaveResponse: left 1, stamp 2. ResetResponse: forgotten 1, stamp 2. */
+static bool fill_small(struct wire_span message, struct answer *answer) {
+    uint64_t numbers[4] = {0};
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if ((field.tag & 7) == WIRE_VARINT && field.tag >> 3 < 4) numbers[field.tag >> 3] = field.value;
+    }
+    if (reader.is_broken) return false;
+    switch (answer->kind) {
+    case REPLY_TOUCH:
+        answer->small.touched = (struct muster_touched){(uint32_t)numbers[1], (uint32_t)numbers[2], numbers[3]};
+        break;
+    case REPLY_LEAVE:
+        answer->small.left = (struct muster_left){(uint32_t)numbers[1], numbers[2]};
+        break;
+    default:
+        answer->small.forgotten = (struct muster_forgotten){numbers[1], numbers[2]};
+        break;
+    }
+    return true;
+}
+
+/* ---- Reply: code 1, message 2, and one response -------------------------------------------------------------------
+ */
+
+struct reply {
+    int64_t code;
+    struct wire_span message, response;
+    bool has_response;
+};
+
+static bool reply_split(struct wire_span message, enum reply_kind kind, struct reply *out) {
+    *out = (struct reply){0};
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == NUMBER(1)) {
+            out->code = (int32_t)field.value;
+        } else if (field.tag == BYTES(2)) {
+            out->message = field.bytes;
+        } else if (field.tag == BYTES(kind)) {
+            out->response = field.bytes;
+            out->has_response = true;
+        }
+    }
+    return !reader.is_broken;
+}
+
+static bool fill_result(struct wire_span response, struct answer *answer, struct filler *filler) {
+    switch (answer->kind) {
+    case REPLY_COUNTS:
+        return fill_counts(response, answer->result, filler);
+    case REPLY_SCOPES:
+        return fill_scopes(response, answer->result, filler);
+    default:
+        return fill_users(response, answer->result, filler);
+    }
+}
+
+static void answer_clear(struct answer *answer) {
+    memset(&answer->small, 0, sizeof answer->small);
+    if (answer->result != NULL) result_clear(answer->result, answer->kind);
+}
+
+enum muster_code reply_decode(struct wire_span message, struct answer *answer, struct muster_error *error) {
+    answer_clear(answer);
+    struct reply reply;
+    if (!reply_split(message, answer->kind, &reply))
+        return error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
+    if (reply.code != MUSTER_OK)
+        return error_answer(error, reply.code, (const char *)reply.message.data, reply.message.len);
+    if (!reply.has_response) return error_set(error, MUSTER_INTERNAL, "the node's answer is not one to this call");
+    if (answer->result == NULL) {
+        if (fill_small(reply.response, answer)) return error_none(error);
+        return error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
+    }
+    struct filler filler = {.has_sessions = answer->has_sessions};
+    if (!fill_result(reply.response, answer, &filler)) {
+        answer_clear(answer);
+        return error_no_memory(error);
+    }
+    size_t count = answer->kind == REPLY_COUNTS ? answer->result->view.counts.count : answer->result->view.users.count;
+    bool is_counted = answer->kind == REPLY_LIVE || answer->kind == REPLY_COUNTS;
+    if (!filler.is_broken && (!is_counted || count == answer->expected)) return error_none(error);
+    answer_clear(answer);
+    if (filler.is_broken) return error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
+    return error_set(error, MUSTER_INTERNAL, "the node answered %zu items where %zu were asked for", count,
+                     answer->expected);
+}

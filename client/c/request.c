@@ -1,0 +1,372 @@
+#include "request.h"
+
+#include "error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The fields of Call. */
+enum { CALL_TOKEN = 1, CALL_TOUCH = 2, CALL_LEAVE, CALL_LIVE, CALL_LIST, CALL_COUNTS, CALL_SCOPES, CALL_RESET };
+
+/* The request proper is written behind this much room; token, tag and length, which are known last, go in front. */
+enum { HEAD_BYTES_MAX = MUSTER_TOKEN_BYTES_MAX + 32, REQUEST_BYTES_MIN = 16 * 1024 };
+/* More than the scalar fields of any part of a request take. */
+enum { SCALARS_BYTES_MAX = 64 };
+
+void request_free(struct request *request) {
+    free(request->data);
+    *request = (struct request){0};
+}
+
+/* ---- room ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool request_grow(struct request *request, size_t bytes) {
+    size_t used = request->data == NULL ? HEAD_BYTES_MAX : (size_t)(request->end - request->data);
+    size_t capacity = request->capacity == 0 ? REQUEST_BYTES_MIN : request->capacity;
+    while (capacity - used < bytes) capacity *= 2;
+    uint8_t *data = realloc(request->data, capacity);
+    if (data == NULL) return false;
+    request->data = data;
+    request->capacity = capacity;
+    request->end = data + used;
+    return true;
+}
+
+/* Whether `bytes` more can be written at request->end. */
+static inline bool request_room(struct request *request, size_t bytes) {
+    if (request->data != NULL && request->capacity - (size_t)(request->end - request->data) >= bytes) return true;
+    return request_grow(request, bytes);
+}
+
+static void request_begin(struct request *request) {
+    if (request->data != NULL) request->end = request->data + HEAD_BYTES_MAX;
+}
+
+/* Puts token, tag and length in front of what was written. */
+static enum muster_code request_seal(struct request *request, const char *token, unsigned number,
+                                     struct muster_error *error) {
+    if (!request_room(request, 1)) return error_no_memory(error);
+    uint8_t *body = request->data + HEAD_BYTES_MAX;
+    size_t body_len = (size_t)(request->end - body);
+    size_t token_len = token == NULL ? 0 : strlen(token);
+    size_t head = wire_bytes_size(token_len) + 1 + wire_varint_size(body_len);
+    request->start = body - head;
+    uint8_t *at = wire_put_bytes(request->start, CALL_TOKEN, token, token_len);
+    *at++ = (uint8_t)WIRE_TAG(number, WIRE_BYTES);
+    wire_put_varint(at, body_len);
+    if (head + body_len > MUSTER_MESSAGE_BYTES_MAX)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "request: %zu bytes, at most %d", head + body_len,
+                         MUSTER_MESSAGE_BYTES_MAX);
+    return error_none(error);
+}
+
+/* ---- checks -------------------------------------------------------------------------------------------------------
+ */
+
+/* A string of the caller with its length, which is looked for no further than one past the limit. */
+struct string {
+    const char *data;
+    size_t len;
+};
+
+static inline struct string string_of(const char *data, size_t limit) {
+    return (struct string){data, data == NULL ? 0 : strnlen(data, limit + 1)};
+}
+
+static inline struct string id_of(const char *data) {
+    return string_of(data, MUSTER_ID_BYTES_MAX);
+}
+
+/* Where a field stands, for a message: "beats[3].user", or "scope" where there is no array. */
+struct place {
+    const char *array;
+    size_t index;
+};
+
+static const struct place top = {0};
+
+enum { PLACE_BYTES_MAX = 64 };
+
+static const char *place_text(char text[PLACE_BYTES_MAX], struct place place, const char *field) {
+    const char *dot = field[0] == '\0' ? "" : ".";
+    if (place.array == NULL) return field;
+    snprintf(text, PLACE_BYTES_MAX, "%s[%zu]%s%s", place.array, place.index, dot, field);
+    return text;
+}
+
+static enum muster_code refuse_id(struct string id, struct place place, const char *field, struct muster_error *error) {
+    char text[PLACE_BYTES_MAX];
+    const char *name = place_text(text, place, field);
+    if (id.len == 0)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: empty, 1 to %d bytes", name, MUSTER_ID_BYTES_MAX);
+    return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, strlen(id.data),
+                     MUSTER_ID_BYTES_MAX);
+}
+
+static enum muster_code check_range(uint64_t value, uint64_t least, uint64_t most, struct place place,
+                                    const char *field, struct muster_error *error) {
+    if (value >= least && value <= most) return MUSTER_OK;
+    char text[PLACE_BYTES_MAX];
+    bool is_low = value < least;
+    return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %llu, at %s %llu", place_text(text, place, field),
+                     (unsigned long long)value, is_low ? "least" : "most", (unsigned long long)(is_low ? least : most));
+}
+
+static enum muster_code check_optional_id(struct string id, struct place place, const char *field,
+                                          struct muster_error *error) {
+    return id.len <= MUSTER_ID_BYTES_MAX ? MUSTER_OK : refuse_id(id, place, field, error);
+}
+
+static inline enum muster_code check_ttl(uint32_t ttl_ms, struct place place, struct muster_error *error) {
+    return ttl_ms == 0 ? MUSTER_OK : check_range(ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, place, "ttl_ms", error);
+}
+
+static enum muster_code check_count(const void *array, size_t count, size_t least, size_t most, const char *field,
+                                    struct muster_error *error) {
+    if (count < least) return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: none, at least %zu", field, least);
+    if (count > most) return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu, at most %zu", field, count, most);
+    if (count != 0 && array == NULL) return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: NULL", field);
+    return MUSTER_OK;
+}
+
+static enum muster_code check_page_token(struct string token, struct muster_error *error) {
+    if (token.len <= MUSTER_TOKEN_BYTES_MAX) return MUSTER_OK;
+    return error_set(error, MUSTER_INVALID_ARGUMENT, "page_token: more than %d bytes", MUSTER_TOKEN_BYTES_MAX);
+}
+
+/* ---- Touch --------------------------------------------------------------------------------------------------------
+ */
+
+struct beat_strings {
+    struct string scope, user, session;
+};
+
+static enum muster_code refuse_state(size_t len, struct place place, struct muster_error *error) {
+    char text[PLACE_BYTES_MAX];
+    const char *name = place_text(text, place, "state");
+    if (len <= MUSTER_STATE_BYTES_MAX)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: NULL, but of %zu bytes", name, len);
+    return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, len, MUSTER_STATE_BYTES_MAX);
+}
+
+static inline enum muster_code beat_check(const struct muster_beat *beat, const struct beat_strings *strings,
+                                          struct place place, struct muster_error *error) {
+    if (strings->scope.len > MUSTER_ID_BYTES_MAX) return refuse_id(strings->scope, place, "scope", error);
+    if (strings->user.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(strings->user, place, "user", error);
+    if (strings->session.len > MUSTER_ID_BYTES_MAX) return refuse_id(strings->session, place, "session", error);
+    if ((unsigned)beat->status > MUSTER_STATUS_BUSY)
+        return check_range((unsigned)beat->status, 0, MUSTER_STATUS_BUSY, place, "status", error);
+    if (beat->state_len > MUSTER_STATE_BYTES_MAX) return refuse_state(beat->state_len, place, error);
+    if (beat->state_len != 0 && beat->state == NULL) return refuse_state(beat->state_len, place, error);
+    return check_ttl(beat->ttl_ms, place, error);
+}
+
+static inline struct beat_strings beat_strings_of(const struct muster_beat *beat) {
+    return (struct beat_strings){id_of(beat->scope), id_of(beat->user), id_of(beat->session)};
+}
+
+enum muster_code check_beat(const struct muster_beat *beat, struct muster_error *error) {
+    struct beat_strings strings = beat_strings_of(beat);
+    return beat_check(beat, &strings, top, error);
+}
+
+/* Beat: scope 1, user 2, session 3, ttl_ms 4, status 5, state 6; it is field 3 of TouchRequest. */
+static uint8_t *put_beat(uint8_t *at, const struct muster_beat *beat, const struct beat_strings *strings) {
+    size_t size = wire_bytes_size(strings->scope.len) + wire_bytes_size(strings->user.len) +
+                  wire_bytes_size(strings->session.len) + wire_number_size(beat->ttl_ms) +
+                  wire_number_size(beat->status) + wire_bytes_size(beat->state_len);
+    *at++ = (uint8_t)WIRE_TAG(3, WIRE_BYTES);
+    at = wire_put_varint(at, size);
+    at = wire_put_bytes(at, 1, strings->scope.data, strings->scope.len);
+    at = wire_put_bytes(at, 2, strings->user.data, strings->user.len);
+    at = wire_put_bytes(at, 3, strings->session.data, strings->session.len);
+    at = wire_put_number(at, 4, beat->ttl_ms);
+    at = wire_put_number(at, 5, beat->status);
+    return wire_put_bytes(at, 6, beat->state, beat->state_len);
+}
+
+enum muster_code request_touch(struct request *request, const char *token, const char *scope, uint32_t ttl_ms,
+                               const struct muster_beat *beats, size_t count, struct muster_error *error) {
+    struct string scope_id = id_of(scope);
+    enum muster_code code;
+    if ((code = check_optional_id(scope_id, top, "scope", error)) != MUSTER_OK) return code;
+    if ((code = check_ttl(ttl_ms, top, error)) != MUSTER_OK) return code;
+    if ((code = check_count(beats, count, 1, MUSTER_BEATS_MAX, "beats", error)) != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_bytes(request->end, 1, scope_id.data, scope_id.len);
+    request->end = wire_put_number(request->end, 2, ttl_ms);
+    for (size_t i = 0; i < count; i++) {
+        struct beat_strings strings = beat_strings_of(&beats[i]);
+        if ((code = beat_check(&beats[i], &strings, (struct place){"beats", i}, error)) != MUSTER_OK) return code;
+        size_t bytes = strings.scope.len + strings.user.len + strings.session.len + beats[i].state_len;
+        if (!request_room(request, bytes + SCALARS_BYTES_MAX)) return error_no_memory(error);
+        request->end = put_beat(request->end, &beats[i], &strings);
+    }
+    return request_seal(request, token, CALL_TOUCH, error);
+}
+
+/* ---- Leave --------------------------------------------------------------------------------------------------------
+ */
+
+/* Departure: scope 1, user 2, session 3, all_sessions 4; it is field 2 of LeaveRequest. */
+static enum muster_code put_departure(struct request *request, const struct muster_departure *departure, size_t index,
+                                      struct muster_error *error) {
+    struct place place = {"departures", index};
+    struct string scope = id_of(departure->scope), user = id_of(departure->user), session = id_of(departure->session);
+    enum muster_code code;
+    if ((code = check_optional_id(scope, place, "scope", error)) != MUSTER_OK) return code;
+    if (user.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(user, place, "user", error);
+    if ((code = check_optional_id(session, place, "session", error)) != MUSTER_OK) return code;
+    if (departure->all_sessions && session.len != 0)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "departures[%zu].session: must be unset with all_sessions",
+                         index);
+    if (!request_room(request, scope.len + user.len + session.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    uint8_t *at = request->end;
+    *at++ = (uint8_t)WIRE_TAG(2, WIRE_BYTES);
+    at = wire_put_varint(at, wire_bytes_size(scope.len) + wire_bytes_size(user.len) + wire_bytes_size(session.len) +
+                                 wire_number_size(departure->all_sessions));
+    at = wire_put_bytes(at, 1, scope.data, scope.len);
+    at = wire_put_bytes(at, 2, user.data, user.len);
+    at = wire_put_bytes(at, 3, session.data, session.len);
+    request->end = wire_put_number(at, 4, departure->all_sessions);
+    return MUSTER_OK;
+}
+
+enum muster_code request_leave(struct request *request, const char *token, const char *scope,
+                               const struct muster_departure *departures, size_t count, uint32_t linger_ms,
+                               uint64_t stamp, struct muster_error *error) {
+    struct string scope_id = id_of(scope);
+    enum muster_code code;
+    if ((code = check_optional_id(scope_id, top, "scope", error)) != MUSTER_OK) return code;
+    if ((code = check_count(departures, count, 1, MUSTER_BEATS_MAX, "departures", error)) != MUSTER_OK) return code;
+    if ((code = check_range(linger_ms, 0, MUSTER_LINGER_MAX_MS, top, "linger_ms", error)) != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_bytes(request->end, 1, scope_id.data, scope_id.len);
+    for (size_t i = 0; i < count; i++) {
+        if ((code = put_departure(request, &departures[i], i, error)) != MUSTER_OK) return code;
+    }
+    if (!request_room(request, SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_number(request->end, 3, linger_ms);
+    request->end = wire_put_number(request->end, 4, stamp);
+    return request_seal(request, token, CALL_LEAVE, error);
+}
+
+/* ---- the reads ----------------------------------------------------------------------------------------------------
+ */
+
+/* One id of an array of them, as field `number`. */
+static inline enum muster_code put_id(struct request *request, unsigned number, const char *data, struct place place,
+                                      struct muster_error *error) {
+    struct string id = id_of(data);
+    if (id.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(id, place, "", error);
+    if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_bytes(request->end, number, id.data, id.len);
+    return MUSTER_OK;
+}
+
+enum muster_code request_live(struct request *request, const char *token, const char *scope, const char *const *users,
+                              size_t count, bool with_sessions, struct muster_error *error) {
+    struct string scope_id = id_of(scope);
+    enum muster_code code;
+    if ((code = check_optional_id(scope_id, top, "scope", error)) != MUSTER_OK) return code;
+    if ((code = check_count(users, count, 1, MUSTER_USERS_MAX, "users", error)) != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_bytes(request->end, 1, scope_id.data, scope_id.len);
+    for (size_t i = 0; i < count; i++) {
+        if ((code = put_id(request, 2, users[i], (struct place){"users", i}, error)) != MUSTER_OK) return code;
+    }
+    if (!request_room(request, SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_number(request->end, 3, with_sessions);
+    return request_seal(request, token, CALL_LIVE, error);
+}
+
+static enum muster_code check_query(const struct muster_query *query, struct string scope, struct string page_token,
+                                    struct muster_error *error) {
+    enum muster_code code;
+    if ((code = check_optional_id(scope, top, "scope", error)) != MUSTER_OK) return code;
+    if ((code = check_page_token(page_token, error)) != MUSTER_OK) return code;
+    if ((code = check_range(query->page_size, 0, MUSTER_PAGE_MAX, top, "page_size", error)) != MUSTER_OK) return code;
+    if ((code = check_range(query->recent, 0, MUSTER_PAGE_MAX, top, "recent", error)) != MUSTER_OK) return code;
+    if (query->recent != 0 && (query->page_size != 0 || page_token.len != 0))
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "recent: page_size and page_token must be unset with it");
+    if ((query->statuses & ~(unsigned)(MUSTER_FILTER_AWAY | MUSTER_FILTER_ONLINE | MUSTER_FILTER_BUSY)) != 0)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "statuses: 0x%x has bits that are no MUSTER_FILTER_",
+                         query->statuses);
+    return MUSTER_OK;
+}
+
+enum muster_code request_list(struct request *request, const char *token, const struct muster_query *query,
+                              struct muster_error *error) {
+    struct string scope = id_of(query->scope), page_token = string_of(query->page_token, MUSTER_TOKEN_BYTES_MAX);
+    enum muster_code code = check_query(query, scope, page_token, error);
+    if (code != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, scope.len + page_token.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    uint8_t *at = wire_put_bytes(request->end, 1, scope.data, scope.len);
+    at = wire_put_number(at, 2, query->page_size);
+    at = wire_put_bytes(at, 3, page_token.data, page_token.len);
+    for (unsigned status = MUSTER_STATUS_AWAY; status <= MUSTER_STATUS_BUSY; status++) {
+        if ((query->statuses & 1u << status) != 0) at = wire_put_number(at, 4, status);
+    }
+    at = wire_put_number(at, 5, query->recent);
+    request->end = wire_put_number(at, 6, query->with_sessions);
+    return request_seal(request, token, CALL_LIST, error);
+}
+
+/* Numbers in an array are packed: one bytes field that holds them all. */
+static enum muster_code put_windows(struct request *request, const uint64_t *windows_ms, size_t count,
+                                    struct muster_error *error) {
+    uint8_t packed[MUSTER_WINDOWS_MAX * WIRE_VARINT_BYTES_MAX], *at = packed;
+    for (size_t i = 0; i < count; i++) {
+        enum muster_code code =
+            check_range(windows_ms[i], 1, MUSTER_RETENTION_MAX_MS, (struct place){"windows_ms", i}, "", error);
+        if (code != MUSTER_OK) return code;
+        at = wire_put_varint(at, windows_ms[i]);
+    }
+    if (!request_room(request, sizeof packed + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_bytes(request->end, 2, packed, (size_t)(at - packed));
+    return MUSTER_OK;
+}
+
+enum muster_code request_counts(struct request *request, const char *token, const char *const *scopes,
+                                size_t scope_count, const uint64_t *windows_ms, size_t window_count,
+                                struct muster_error *error) {
+    enum muster_code code = check_count(scopes, scope_count, 0, MUSTER_COUNTS_SCOPES_MAX, "scopes", error);
+    if (code != MUSTER_OK) return code;
+    if ((code = check_count(windows_ms, window_count, 0, MUSTER_WINDOWS_MAX, "windows_ms", error)) != MUSTER_OK)
+        return code;
+    request_begin(request);
+    for (size_t i = 0; i < scope_count; i++) {
+        if ((code = put_id(request, 1, scopes[i], (struct place){"scopes", i}, error)) != MUSTER_OK) return code;
+    }
+    if ((code = put_windows(request, windows_ms, window_count, error)) != MUSTER_OK) return code;
+    return request_seal(request, token, CALL_COUNTS, error);
+}
+
+enum muster_code request_scopes(struct request *request, const char *token, uint32_t page_size, const char *page_token,
+                                struct muster_error *error) {
+    struct string page = string_of(page_token, MUSTER_TOKEN_BYTES_MAX);
+    enum muster_code code = check_page_token(page, error);
+    if (code != MUSTER_OK) return code;
+    if ((code = check_range(page_size, 0, MUSTER_PAGE_MAX, top, "page_size", error)) != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, page.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_number(request->end, 1, page_size);
+    request->end = wire_put_bytes(request->end, 2, page.data, page.len);
+    return request_seal(request, token, CALL_SCOPES, error);
+}
+
+enum muster_code request_reset(struct request *request, const char *token, const char *scope,
+                               struct muster_error *error) {
+    struct string id = id_of(scope);
+    enum muster_code code = check_optional_id(id, top, "scope", error);
+    if (code != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_bytes(request->end, 1, id.data, id.len);
+    return request_seal(request, token, CALL_RESET, error);
+}

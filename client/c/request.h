@@ -1,0 +1,44 @@
+/* A request as it goes over nng: one Call, checked and encoded. */
+#ifndef MUSTER_CLIENT_REQUEST_H
+#define MUSTER_CLIENT_REQUEST_H
+
+#include "muster/muster.h"
+#include "wire.h"
+
+/* Memory that is kept from one request to the next. Zero-initialised is empty. */
+struct request {
+    uint8_t *data;
+    size_t capacity;
+    uint8_t *start, *end; /* the Call, once encoded */
+};
+
+void request_free(struct request *request);
+static inline struct wire_span request_bytes(const struct request *request) {
+    return (struct wire_span){request->start, (size_t)(request->end - request->start)};
+}
+
+/* Each checks its arguments and encodes them as a Call with `token` (NULL: none, else at most MUSTER_TOKEN_BYTES_MAX
+ * bytes), in place of what `request` held. Nothing of the arguments is kept.
+ * MUSTER_INVALID_ARGUMENT: *error names the field and the limit. MUSTER_RESOURCE_EXHAUSTED: memory is short. */
+enum muster_code request_touch(struct request *request, const char *token, const char *scope, uint32_t ttl_ms,
+                               const struct muster_beat *beats, size_t count, struct muster_error *error);
+enum muster_code request_leave(struct request *request, const char *token, const char *scope,
+                               const struct muster_departure *departures, size_t count, uint32_t linger_ms,
+                               uint64_t stamp, struct muster_error *error);
+enum muster_code request_live(struct request *request, const char *token, const char *scope, const char *const *users,
+                              size_t count, bool with_sessions, struct muster_error *error);
+/* query: not NULL. */
+enum muster_code request_list(struct request *request, const char *token, const struct muster_query *query,
+                              struct muster_error *error);
+enum muster_code request_counts(struct request *request, const char *token, const char *const *scopes,
+                                size_t scope_count, const uint64_t *windows_ms, size_t window_count,
+                                struct muster_error *error);
+enum muster_code request_scopes(struct request *request, const char *token, uint32_t page_size, const char *page_token,
+                                struct muster_error *error);
+enum muster_code request_reset(struct request *request, const char *token, const char *scope,
+                               struct muster_error *error);
+
+/* The checks of one session, as the keepalive needs them. */
+enum muster_code check_beat(const struct muster_beat *beat, struct muster_error *error);
+
+#endif

@@ -1,0 +1,315 @@
+#include "bench.h"
+
+#include "command.h"
+#include "memory.h"
+#include "rows.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONNECTIONS_DEFAULT = 1,
+    BATCH_DEFAULT = 1,
+    LIST_BATCH_DEFAULT = MUSTER_PAGE_DEFAULT,
+    USERS_DEFAULT = 1000000,
+    DURATION_DEFAULT_MS = 5000,
+    TTL_DEFAULT_MS = 60 * 60 * 1000, /* longer than a run, so that who is preloaded stays live */
+    TIMEOUT_DEFAULT_MS = 10000,
+    PRELOAD_BATCH = 1000,
+};
+#define WINDOWS_DEFAULT "5m,1h,24h"
+static char windows_default[] = WINDOWS_DEFAULT;
+
+static const char *const call_names[] = {[BENCH_TOUCH] = "touch",   [BENCH_LIVE] = "live", [BENCH_LIST] = "list",
+                                         [BENCH_COUNTS] = "counts", [BENCH_PING] = "ping", [BENCH_ECHO] = "echo"};
+
+struct bench {
+    struct command_input input;
+    struct bench_plan plan;
+    uint64_t warmup_ms;
+    bool must_preload;
+};
+
+enum {
+    OPTION_CALL = 1,
+    OPTION_CONNECTIONS,
+    OPTION_IN_FLIGHT,
+    OPTION_BATCH,
+    OPTION_USERS,
+    OPTION_DURATION,
+    OPTION_REQUESTS,
+    OPTION_RATE,
+    OPTION_WARMUP,
+    OPTION_PRELOAD,
+    OPTION_TTL,
+    OPTION_WINDOW,
+    OPTION_ORDER,
+    OPTION_THREADS,
+};
+
+static const struct argp_option options[] = {
+    {"call", OPTION_CALL, "CALL", 0,
+     "touch (the default), live, list, counts, ping (a live of one user), or echo (40 "
+     "bytes, for an echo server that is measured beside a node)",
+     0},
+    {"connections", OPTION_CONNECTIONS, "C", 0, "Connections (default: 1)", 0},
+    {"in-flight", OPTION_IN_FLIGHT, "F", 0, "Requests in flight on each connection (default: 1)", 0},
+    {"batch", OPTION_BATCH, "B", 0,
+     "Beats of a touch, users of a live (default: 1), users a page of a list (default: 1000)", 0},
+    {"users", OPTION_USERS, "U", 0, "Users there are, user:000000000000 and on (default: 1000000)", 0},
+    {"order", OPTION_ORDER, "ORDER", 0, "How users are picked: random (the default) or sequential", 0},
+    {"preload", OPTION_PRELOAD, 0, 0, "First touch every user once", 0},
+    {"ttl", OPTION_TTL, "D", 0, "TTL of all touches (default: 1h)", 0},
+    {"window", OPTION_WINDOW, "D,...", 0, "Windows of a counts (default: " WINDOWS_DEFAULT ")", 0},
+    {"duration", OPTION_DURATION, "D", 0, "Measure for so long (default: 5s)", 0},
+    {"requests", OPTION_REQUESTS, "N", 0, "Measure so many requests instead", 0},
+    {"warmup", OPTION_WARMUP, "D", 0, "First do the same for so long, unmeasured", 0},
+    {"rate", OPTION_RATE, "R", 0,
+     "So many requests a second in all, each due at its own time, from which its latency counts (default: each sends "
+     "when "
+     "the answer before it came)",
+     0},
+    {"threads", OPTION_THREADS, "T", 0, "Threads of the load generator (default: 1)", 0},
+    {0},
+};
+
+static uint64_t number(const char *option, const char *argument, uint64_t most, struct argp_state *state) {
+    uint64_t value;
+    if (!value_number(argument, 1, most, &value))
+        argp_error(state, "--%s: '%s' is no number from 1 to %" PRIu64, option, argument, most);
+    return value;
+}
+
+static uint64_t span(const char *option, const char *argument, uint64_t most_ms, struct argp_state *state) {
+    uint64_t span_ms;
+    if (!value_span(argument, 1, most_ms, &span_ms))
+        argp_error(state, "--%s: '%s' is no span such as 500ms, 10s or 1h, or too long", option, argument);
+    return span_ms;
+}
+
+static void set_call(struct bench *bench, const char *name, struct argp_state *state) {
+    for (size_t call = 0; call < sizeof call_names / sizeof call_names[0]; call++) {
+        if (strcmp(name, call_names[call]) != 0) continue;
+        bench->plan.call = (enum bench_call)call;
+        return;
+    }
+    argp_error(state, "--call: '%s' is none of touch, live, list, counts, ping, echo", name);
+}
+
+static void set_order(struct bench *bench, const char *name, struct argp_state *state) {
+    if (strcmp(name, "random") != 0 && strcmp(name, "sequential") != 0)
+        argp_error(state, "--order: '%s' is none of random, sequential", name);
+    bench->plan.order = strcmp(name, "random") == 0 ? BENCH_RANDOM : BENCH_SEQUENTIAL;
+}
+
+static void set_rate(struct bench *bench, const char *argument, struct argp_state *state) {
+    char *end;
+    bench->plan.rate = strtod(argument, &end);
+    if (end == argument || *end != '\0' || !isfinite(bench->plan.rate) || bench->plan.rate <= 0)
+        argp_error(state, "--rate: '%s' is no number above 0", argument);
+}
+
+static void set_windows(struct bench *bench, char *list, struct argp_state *state) {
+    const char *piece;
+    const enum windows_result result = windows_add(&bench->plan.windows, list, &piece);
+    if (result == WINDOWS_MALFORMED) argp_error(state, "--window: '%s' is no span such as 5m, 1h or 24h", piece);
+    if (result == WINDOWS_TOO_MANY) argp_error(state, "--window: at most %d windows", (int)MUSTER_WINDOWS_MAX);
+}
+
+static error_t parse_size(int key, char *argument, struct argp_state *state) {
+    struct bench_plan *plan = &((struct bench *)state->input)->plan;
+    switch (key) {
+    case OPTION_CONNECTIONS:
+        plan->connections = (uint32_t)number("connections", argument, BENCH_CONNECTIONS_MAX, state);
+        return 0;
+    case OPTION_IN_FLIGHT:
+        plan->in_flight = (uint32_t)number("in-flight", argument, BENCH_IN_FLIGHT_MAX, state);
+        return 0;
+    case OPTION_BATCH:
+        plan->batch = (uint32_t)number("batch", argument, MUSTER_BEATS_MAX, state);
+        return 0;
+    case OPTION_USERS:
+        plan->users = number("users", argument, BENCH_USERS_MAX, state);
+        return 0;
+    case OPTION_THREADS:
+        plan->threads = (uint32_t)number("threads", argument, BENCH_THREADS_MAX, state);
+        return 0;
+    case OPTION_REQUESTS:
+        plan->requests = number("requests", argument, UINT64_MAX / 2, state);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is one argument too many", argument);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct bench *bench = state->input;
+    switch (key) {
+    case OPTION_CALL:
+        set_call(bench, argument, state);
+        return 0;
+    case OPTION_ORDER:
+        set_order(bench, argument, state);
+        return 0;
+    case OPTION_RATE:
+        set_rate(bench, argument, state);
+        return 0;
+    case OPTION_WINDOW:
+        set_windows(bench, argument, state);
+        return 0;
+    case OPTION_PRELOAD:
+        bench->must_preload = true;
+        return 0;
+    case OPTION_DURATION:
+        bench->plan.duration_ms = span("duration", argument, MUSTER_TTL_MAX_MS, state);
+        return 0;
+    case OPTION_WARMUP:
+        bench->warmup_ms = span("warmup", argument, MUSTER_TTL_MAX_MS, state);
+        return 0;
+    case OPTION_TTL:
+        bench->plan.ttl_ms = (uint32_t)span("ttl", argument, MUSTER_TTL_MAX_MS, state);
+        return 0;
+    default:
+        return parse_size(key, argument, state);
+    }
+}
+
+static void set_default(uint32_t *field, uint32_t value) {
+    if (*field == 0) *field = value;
+}
+
+/* What options say together, and what was not said. */
+static void complete(struct bench *bench) {
+    struct bench_plan *plan = &bench->plan;
+    const struct globals *globals = bench->input.globals;
+    const char *from_environment = getenv("MUSTER_TO"), *piece;
+    if (globals->address_count > 1) command_usage(&command_bench, "a bench drives one node: give --to once");
+    if (plan->requests > 0 && plan->duration_ms > 0)
+        command_usage(&command_bench, "--requests and --duration cannot both be given");
+    plan->address = globals->address_count == 1                             ? globals->addresses[0]
+                    : from_environment != NULL && *from_environment != '\0' ? from_environment
+                                                                            : MUSTER_ADDRESS_DEFAULT;
+    plan->token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN");
+    plan->scope = globals->scope;
+    set_default(&plan->connections, CONNECTIONS_DEFAULT);
+    set_default(&plan->in_flight, 1);
+    set_default(&plan->threads, 1);
+    set_default(&plan->batch, plan->call == BENCH_LIST ? LIST_BATCH_DEFAULT : BATCH_DEFAULT);
+    set_default(&plan->ttl_ms, TTL_DEFAULT_MS);
+    plan->timeout_ms = globals->timeout_ms > 0 ? globals->timeout_ms : TIMEOUT_DEFAULT_MS;
+    if (plan->users == 0) plan->users = USERS_DEFAULT;
+    if (plan->requests == 0 && plan->duration_ms == 0) plan->duration_ms = DURATION_DEFAULT_MS;
+    if (plan->windows.count == 0) (void)windows_add(&plan->windows, windows_default, &piece);
+    if ((uint64_t)plan->connections * plan->in_flight > BENCH_SLOTS_MAX)
+        command_usage(&command_bench, "--connections times --in-flight is more than %d", (int)BENCH_SLOTS_MAX);
+}
+
+static int preload(const struct bench *bench, struct bench_result *result) {
+    struct bench_plan plan = bench->plan;
+    plan.call = BENCH_TOUCH;
+    plan.order = BENCH_SEQUENTIAL;
+    plan.batch = plan.users < PRELOAD_BATCH ? (uint32_t)plan.users : PRELOAD_BATCH;
+    plan.requests = (plan.users + plan.batch - 1) / plan.batch;
+    plan.connections = 1;
+    plan.in_flight = 4;
+    plan.rate = 0;
+    return bench_run(&plan, "batches preloaded", result);
+}
+
+static int warm_up(const struct bench *bench, struct bench_result *result) {
+    struct bench_plan plan = bench->plan;
+    plan.requests = 0;
+    plan.duration_ms = bench->warmup_ms;
+    return bench_run(&plan, "requests to warm up", result);
+}
+
+static double per_second(uint64_t count, const struct bench_result *result) {
+    return result->seconds > 0 ? (double)count / result->seconds : 0;
+}
+
+static double us(uint64_t ns) {
+    return (double)ns / 1000.0;
+}
+
+static json_t *json_of_histogram(const struct histogram *h) {
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "p50", us(histogram_percentile(h, 50)), "p90",
+                     us(histogram_percentile(h, 90)), "p99", us(histogram_percentile(h, 99)), "p99_9",
+                     us(histogram_percentile(h, 99.9)), "max", us(h->max), "mean", histogram_mean(h) / 1000.0);
+}
+
+static void print_json(const struct bench_plan *plan, const struct bench_result *result) {
+    json_t *object = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "call", call_names[plan->call], "to", plan->address, "connections",
+        (json_int_t)plan->connections, "in_flight", (json_int_t)plan->in_flight, "batch", (json_int_t)plan->batch,
+        "users", (json_int_t)plan->users, "threads", (json_int_t)plan->threads, "closed_loop", plan->rate <= 0);
+    if (plan->rate > 0) json_object_set_new(object, "rate", json_real(plan->rate));
+    if (plan->rate > 0) json_object_set_new(object, "unsent", json_integer((json_int_t)result->unsent));
+    json_object_set_new(object, "seconds", json_real(result->seconds));
+    json_object_set_new(object, "requests", json_integer((json_int_t)result->latency.count));
+    json_object_set_new(object, "items", json_integer((json_int_t)result->items));
+    json_object_set_new(object, "requests_per_second", json_real(per_second(result->latency.count, result)));
+    json_object_set_new(object, "items_per_second", json_real(per_second(result->items, result)));
+    json_object_set_new(object, "bytes_sent", json_integer((json_int_t)result->bytes_sent));
+    json_object_set_new(object, "bytes_received", json_integer((json_int_t)result->bytes_received));
+    json_object_set_new(object, "latency_us", json_of_histogram(&result->latency));
+    if (plan->call == BENCH_LIST) {
+        json_object_set_new(object, "walks", json_integer((json_int_t)result->walk.count));
+        json_object_set_new(object, "walk_us", json_of_histogram(&result->walk));
+    }
+    (void)json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    (void)fputc('\n', stdout);
+    json_decref(object);
+}
+
+static void print_histogram(const char *title, const struct histogram *h) {
+    (void)printf("%-10s p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f  mean %.1f µs\n", title,
+                 us(histogram_percentile(h, 50)), us(histogram_percentile(h, 90)), us(histogram_percentile(h, 99)),
+                 us(histogram_percentile(h, 99.9)), us(h->max), histogram_mean(h) / 1000.0);
+}
+
+static void print_text(const struct bench_plan *plan, const struct bench_result *result) {
+    (void)printf("%s at %s: %u connections, %u in flight on each, batches of %u, %" PRIu64 " users, %u threads\n",
+                 call_names[plan->call], plan->address, plan->connections, plan->in_flight, plan->batch, plan->users,
+                 plan->threads);
+    (void)printf("requests   %" PRIu64 " in %.2f s, %.0f/s\n", result->latency.count, result->seconds,
+                 per_second(result->latency.count, result));
+    (void)printf("items      %" PRIu64 ", %.0f/s\n", result->items, per_second(result->items, result));
+    print_histogram("latency", &result->latency);
+    if (plan->call == BENCH_LIST && result->walk.count > 0) print_histogram("whole list", &result->walk);
+    if (plan->rate > 0)
+        (void)printf("open loop: %g/s were due, latency counts from then; %" PRIu64 " were never sent\n", plan->rate,
+                     result->unsent);
+    else (void)printf("closed loop: a slow answer delays the requests behind it; --rate shows what that hides\n");
+}
+
+static int run_all(const struct bench *bench, struct bench_result *result) {
+    int status = STATUS_DONE;
+    if (bench->must_preload) status = preload(bench, result);
+    if (status == STATUS_DONE && bench->warmup_ms > 0) status = warm_up(bench, result);
+    if (status == STATUS_DONE) status = bench_run(&bench->plan, "requests answered", result);
+    return status;
+}
+
+static int run(struct globals *globals, int argc, char **argv) {
+    struct bench bench = {.input = {globals}};
+    command_parse(
+        &command_bench, options, parse,
+        "Sends requests to one node and shows how many it answers a second, and how soon. It touches users in "
+        "the scope of -s.",
+        argc, argv, &bench);
+    complete(&bench);
+    struct bench_result *result = memory_new(sizeof *result);
+    const int status = run_all(&bench, result);
+    if (status == STATUS_DONE && globals->is_json) print_json(&bench.plan, result);
+    if (status == STATUS_DONE && !globals->is_json) print_text(&bench.plan, result);
+    free(result);
+    return status;
+}
+
+const struct command command_bench = {"bench", "", "Drives a node with load and shows throughput and latency", run};

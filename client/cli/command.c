@@ -1,0 +1,127 @@
+#include "command.h"
+
+#include "values.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_TO = 0x100, OPTION_TOKEN, OPTION_JSON, OPTION_TIMEOUT };
+
+static const struct argp_option global_options[] = {
+    {0, 0, 0, 0, "Global options, before or after the command:", 100},
+    {"to", OPTION_TO, "URL", 0,
+     "Node to ask, tcp://HOST:PORT or ipc://PATH; may be given several times: the next one is asked where one does not "
+     "answer (default: $MUSTER_TO, else " MUSTER_ADDRESS_DEFAULT ")",
+     100},
+    {"token", OPTION_TOKEN, "TOKEN", 0, "Token that says who asks (default: $MUSTER_TOKEN)", 100},
+    {"scope", 's', "SCOPE", 0, "What the users are present in (default: " MUSTER_SCOPE_DEFAULT ")", 100},
+    {"json", OPTION_JSON, 0, 0, "One JSON object a line instead of tables", 100},
+    {"timeout", OPTION_TIMEOUT, "D", 0, "Give up a call after so long (default: 5s)", 100},
+    {0},
+};
+
+static void add_address(struct globals *globals, const char *address, struct argp_state *state) {
+    if (globals->address_count == MUSTER_ADDRESSES_MAX)
+        argp_error(state, "at most %d addresses can be given", (int)MUSTER_ADDRESSES_MAX);
+    globals->addresses[globals->address_count++] = address;
+}
+
+static error_t parse_global(int key, char *argument, struct argp_state *state) {
+    struct globals *globals = state->input;
+    uint64_t span_ms;
+    switch (key) {
+    case OPTION_TO:
+        add_address(globals, argument, state);
+        return 0;
+    case OPTION_TOKEN:
+        globals->token = argument;
+        return 0;
+    case OPTION_JSON:
+        globals->is_json = true;
+        return 0;
+    case OPTION_TIMEOUT:
+        if (!value_span(argument, 1, MUSTER_TIMEOUT_MAX_MS, &span_ms))
+            argp_error(state, "--timeout: '%s' is no span from 1ms to 10m, such as 500ms or 5s", argument);
+        globals->timeout_ms = (uint32_t)span_ms;
+        return 0;
+    case 's':
+        globals->scope = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp globals_argp = {.options = global_options, .parser = parse_global};
+
+/* What a command's parser needs besides its own: argp has no other way to hand it on. */
+struct wrapped {
+    argp_parser_t parser;
+    void *input;
+};
+
+static error_t parse_wrapped(int key, char *argument, struct argp_state *state) {
+    struct wrapped *wrapped = state->input;
+    if (key == ARGP_KEY_INIT) state->child_inputs[0] = ((struct command_input *)wrapped->input)->globals;
+    state->input = wrapped->input;
+    const error_t error = wrapped->parser == NULL ? ARGP_ERR_UNKNOWN : wrapped->parser(key, argument, state);
+    state->input = wrapped;
+    return error;
+}
+
+void command_parse(const struct command *command, const struct argp_option *options, argp_parser_t parser,
+                   const char *details, int argc, char **argv, void *input) {
+    static const struct argp_child children[] = {{&globals_argp, 0, NULL, 0}, {0}};
+    char doc[2048];
+    (void)snprintf(doc, sizeof doc, "%s.%s%s", command->summary, details == NULL ? "" : "\v",
+                   details == NULL ? "" : details);
+    const struct argp argp = {options, parse_wrapped, command->arguments, doc, children, NULL, NULL};
+    struct wrapped wrapped = {parser, input};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &wrapped) != 0) exit(STATUS_USAGE);
+}
+
+void command_usage(const struct command *command, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fprintf(stderr, "muster %s: ", command->name);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fprintf(stderr, "\nTry `muster %s --help' for more information.\n", command->name);
+    va_end(arguments);
+    exit(STATUS_USAGE);
+}
+
+int command_connect(const struct globals *globals, struct muster_client **client) {
+    const char *const *given = globals->addresses;
+    const char *from_environment = getenv("MUSTER_TO");
+    const bool use_environment = globals->address_count == 0 && from_environment != NULL && *from_environment != '\0';
+    const char *token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN");
+    const struct muster_options options = {
+        .addresses = use_environment ? &from_environment : given,
+        .address_count = use_environment ? 1 : globals->address_count,
+        .token = token,
+        .timeout_ms = globals->timeout_ms,
+        .connect_ms = globals->timeout_ms == 0 ? MUSTER_TIMEOUT_DEFAULT_MS : globals->timeout_ms,
+    };
+    struct muster_error error;
+    const enum muster_code code = muster_open(&options, client, &error);
+    if (code == MUSTER_OK) return STATUS_DONE;
+    const int status = command_report(&error, NULL);
+    return code == MUSTER_INVALID_ARGUMENT ? STATUS_USAGE : status;
+}
+
+int command_report(const struct muster_error *error, const char *where) {
+    const bool is_unreachable =
+        !error->is_answer && (error->code == MUSTER_UNAVAILABLE || error->code == MUSTER_DEADLINE_EXCEEDED);
+    (void)fprintf(stderr, "muster: %s%s%s: %s\n", where == NULL ? "" : where, where == NULL ? "" : ": ",
+                  is_unreachable ? "no node answers" : muster_strerror(error->code), error->message);
+    return is_unreachable ? STATUS_UNREACHABLE : STATUS_REFUSED;
+}
+
+int command_flush(int status) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    (void)fprintf(stderr, "muster: cannot write standard output: %s\n", strerror(errno));
+    return STATUS_FAILED;
+}

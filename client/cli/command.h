@@ -1,0 +1,68 @@
+/* What every command of `muster` shares: global options, statuses, the client, errors. One thread. */
+#ifndef MUSTER_CLI_COMMAND_H
+#define MUSTER_CLI_COMMAND_H
+
+#include "muster/muster.h"
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The exit statuses, as the manual page has them. */
+enum {
+    STATUS_DONE = 0,
+    STATUS_NOT_LIVE = 1,    /* `live`: somebody asked for is not */
+    STATUS_FAILED = 1,      /* the machine failed: memory, a broken output */
+    STATUS_USAGE = 2,       /* the command line asks for what cannot be */
+    STATUS_UNREACHABLE = 3, /* no node answered */
+    STATUS_REFUSED = 4,     /* a node, or the library for it, refused the call */
+};
+
+/* The options that stand before or after the command word. */
+struct globals {
+    const char *addresses[MUSTER_ADDRESSES_MAX];
+    size_t address_count; /* 0: none was given */
+    const char *token;    /* NULL: none */
+    const char *scope;    /* NULL: the server's default scope */
+    uint32_t timeout_ms;  /* 0: the library's default */
+    bool is_json;
+};
+
+struct command {
+    const char *name, *arguments, *summary;
+    /* Runs the command and returns the exit status. argv[0] is "muster NAME", what follows is the command's own. May
+     * end the program itself where the command line is wrong. */
+    int (*run)(struct globals *globals, int argc, char **argv);
+};
+
+extern const struct command command_touch, command_leave, command_live, command_list, command_counts, command_scopes,
+    command_reset, command_replay, command_bench, command_version;
+
+/* Parses the global options: a child for the argp of `muster` and of every command; its input is struct globals. */
+extern const struct argp globals_argp;
+
+/* What a command's own argp gets as input begins with this, so that globals may follow the command word. */
+struct command_input {
+    struct globals *globals;
+};
+
+/* Parses a command's line with its own options and the global ones. `input` begins with struct command_input. Ends the
+ * program with STATUS_USAGE where the line is wrong. */
+void command_parse(const struct command *command, const struct argp_option *options, argp_parser_t parser,
+                   const char *details, int argc, char **argv, void *input);
+
+/* Ends the program with STATUS_USAGE, a message and where to find help. For use in an argp parser and after it. */
+_Noreturn void command_usage(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Connects. STATUS_DONE and *client, which the caller closes; or the status to exit with, after a message. */
+int command_connect(const struct globals *globals, struct muster_client **client);
+
+/* Tells of a failed call on standard error, after `where` (may be NULL: nothing), and returns the status for it. */
+int command_report(const struct muster_error *error, const char *where);
+
+/* Makes sure that all of standard output is written. `status`, or STATUS_FAILED after a message. */
+int command_flush(int status);
+
+#endif

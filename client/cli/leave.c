@@ -1,0 +1,116 @@
+#include "command.h"
+#include "memory.h"
+#include "names.h"
+#include "progress.h"
+#include "rows.h"
+#include "values.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct leave {
+    struct command_input input;
+    const char *session;
+    bool all_sessions;
+    uint32_t linger_ms;
+    uint64_t stamp;
+    char **users;
+    size_t count;
+};
+
+enum { OPTION_SESSION = 1, OPTION_ALL, OPTION_LINGER, OPTION_STAMP };
+
+static const struct argp_option options[] = {
+    {"session", OPTION_SESSION, "S", 0, "Session that leaves, as it was touched (default: the unnamed one)", 0},
+    {"all-sessions", OPTION_ALL, 0, 0, "Every session of the users leaves", 0},
+    {"linger", OPTION_LINGER, "D", 0, "Stay live for so long still; a touch meanwhile cancels the leaving", 0},
+    {"stamp", OPTION_STAMP, "N", 0, "Stamp of the touch that this ends, so as to be ordered after it on any node", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct leave *leave = state->input;
+    uint64_t span_ms;
+    switch (key) {
+    case OPTION_SESSION:
+        leave->session = argument;
+        return 0;
+    case OPTION_ALL:
+        leave->all_sessions = true;
+        return 0;
+    case OPTION_LINGER:
+        if (!value_span(argument, 0, UINT32_MAX, &span_ms))
+            argp_error(state, "--linger: '%s' is no span such as 500ms or 10s", argument);
+        leave->linger_ms = (uint32_t)span_ms;
+        return 0;
+    case OPTION_STAMP:
+        if (!value_number(argument, 1, UINT64_MAX, &leave->stamp))
+            argp_error(state, "--stamp: '%s' is no stamp that a touch answered", argument);
+        return 0;
+    case ARGP_KEY_ARGS:
+        leave->users = state->argv + state->next;
+        leave->count = (size_t)(state->argc - state->next);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which users?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print(uint64_t users, uint64_t left, bool is_json) {
+    if (is_json) json_print(json_pack("{s:I}", "left", (json_int_t)left));
+    else (void)printf("left %" PRIu64 " of %" PRIu64 "\n", left, users);
+}
+
+static int leave_batch(struct muster_client *client, const struct leave *leave, const char *const *users, size_t count,
+                       struct muster_departure *departures, uint64_t *left, const char *where) {
+    for (size_t i = 0; i < count; i++)
+        departures[i] =
+            (struct muster_departure){.user = users[i], .session = leave->session, .all_sessions = leave->all_sessions};
+    struct muster_left answer;
+    struct muster_error error;
+    const char *scope = leave->input.globals->scope;
+    if (muster_leave(client, scope, departures, count, leave->linger_ms, leave->stamp, &answer, &error) != MUSTER_OK)
+        return command_report(&error, where);
+    *left += answer.left;
+    return STATUS_DONE;
+}
+
+static int leave_all(struct muster_client *client, const struct leave *leave) {
+    const size_t extra_bytes = leave->session == NULL ? 0 : strlen(leave->session);
+    struct names *names = names_new(leave->users, leave->count, MUSTER_BEATS_MAX, extra_bytes);
+    struct muster_departure *departures = memory_new(MUSTER_BEATS_MAX * sizeof *departures);
+    struct progress progress = progress_start("users told to leave", 0);
+    uint64_t total = 0, left = 0;
+    int status = STATUS_DONE;
+    const char *const *users;
+    for (size_t count; status == STATUS_DONE && (count = names_next(names, &users, &status)) > 0; total += count) {
+        status = leave_batch(client, leave, users, count, departures, &left, names_where(names));
+        progress_show(&progress, total);
+    }
+    progress_end(&progress);
+    if (status == STATUS_DONE) print(total, left, leave->input.globals->is_json);
+    free(departures);
+    names_free(names);
+    return status;
+}
+
+static int run(struct globals *globals, int argc, char **argv) {
+    struct leave leave = {.input = {globals}};
+    command_parse(&command_leave, options, parse, "The USER `-' stands for standard input: one user a line.", argc,
+                  argv, &leave);
+    if (leave.all_sessions && leave.session != NULL)
+        command_usage(&command_leave, "--session and --all-sessions cannot both be given");
+    struct muster_client *client;
+    int status = command_connect(globals, &client);
+    if (status != STATUS_DONE) return status;
+    status = leave_all(client, &leave);
+    muster_close(client);
+    return status;
+}
+
+const struct command command_leave = {"leave", "USER...", "Tells that users go", run};

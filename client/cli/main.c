@@ -1,0 +1,98 @@
+/* muster: the command line of a Muster node. */
+#include "command.h"
+
+#include <argp.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &command_touch,  &command_leave, &command_live,   &command_list,  &command_counts,
+    &command_scopes, &command_reset, &command_replay, &command_bench, &command_version,
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+struct line {
+    struct globals globals;
+    const struct command *command;
+    int next; /* the index of the command's first own argument */
+};
+
+static const struct command *command_named(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    return NULL;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct line *line = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &line->globals;
+        return 0;
+    case ARGP_KEY_ARG:
+        line->command = command_named(argument);
+        if (line->command == NULL) argp_error(state, "there is no command '%s'", argument);
+        line->next = state->next;
+        state->next = state->argc; /* the rest is the command's */
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which command?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The commands, for `muster --help`. */
+static char *list_of_commands(int key, const char *text, void *input) {
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC) return (char *)(uintptr_t)text;
+    char *list = NULL;
+    size_t len;
+    FILE *out = open_memstream(&list, &len);
+    if (out == NULL) return NULL;
+    (void)fputs("Commands:\n", out);
+    for (size_t i = 0; i < COMMANDS; i++) (void)fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    (void)fputs("\n`muster COMMAND --help' tells of one. Spans are written 500ms, 60s, 5m, 24h or 7d.\n"
+                "Exit status: 0 done (`live': all are live), 1 `live': somebody is not, 2 usage, 3 no node can be "
+                "reached, 4 the call was refused.",
+                out);
+    (void)fclose(out);
+    return list;
+}
+
+/* Runs the command with an argv of its own, whose argv[0] names it in messages. */
+static int run(struct line *line, int argc, char **argv) {
+    char name[32];
+    (void)snprintf(name, sizeof name, "muster %s", line->command->name);
+    const int own_argc = argc - line->next + 1;
+    char **own_argv = calloc((size_t)own_argc + 1, sizeof *own_argv);
+    if (own_argv == NULL) return STATUS_FAILED;
+    own_argv[0] = name;
+    for (int i = 1; i < own_argc; i++) own_argv[i] = argv[line->next + i - 1];
+    const int status = line->command->run(&line->globals, own_argc, own_argv);
+    free(own_argv);
+    return command_flush(status);
+}
+
+int main(int argc, char **argv) {
+    static const struct argp_child children[] = {{&globals_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {NULL,
+                                     parse,
+                                     "COMMAND [ARGUMENT...]",
+                                     "Tells a Muster node who is here, and asks it who is.\v",
+                                     children,
+                                     list_of_commands,
+                                     NULL};
+    static char version[64];
+    struct line line = {0};
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* for the widths of characters; ids are UTF-8 whatever the terminal is */
+    (void)snprintf(version, sizeof version, "muster %s", muster_version());
+    (void)setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); /* a note that says nothing here */
+    argp_program_version = version;
+    argp_err_exit_status = STATUS_USAGE;
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line) != 0) return STATUS_USAGE;
+    return run(&line, argc, argv);
+}

@@ -1,0 +1,104 @@
+#include "names.h"
+
+#include "lines.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a batch may take of a message: the rest is for the token, the scope and what is said once. */
+enum { BATCH_BYTES_MAX = MUSTER_MESSAGE_BYTES_MAX - 2 * MUSTER_TOKEN_BYTES_MAX, NAME_OVERHEAD_BYTES = 24 };
+
+/* A name that is too long for an id is kept up to here, so that it is refused for that. */
+enum { NAME_KEPT_BYTES = 4 * MUSTER_ID_BYTES_MAX };
+
+struct names {
+    char **arguments;
+    size_t count, next; /* of the arguments */
+    size_t batch_max, extra_bytes;
+    struct lines *lines; /* NULL: the arguments */
+    struct line held;    /* read already, and too much for the last batch; text.data NULL: none */
+    uint64_t first_line, last_line;
+    char where[64];
+    char *bytes; /* the batch's names, where they are lines */
+    const char *batch[];
+};
+
+struct names *names_new(char **arguments, size_t count, size_t batch_max, size_t extra_bytes) {
+    struct names *n = memory_new(sizeof *n + batch_max * sizeof n->batch[0]);
+    *n = (struct names){arguments, count, .batch_max = batch_max, .extra_bytes = extra_bytes + NAME_OVERHEAD_BYTES};
+    if (count == 1 && strcmp(arguments[0], "-") == 0) {
+        n->lines = lines_new(stdin);
+        n->bytes = memory_new(BATCH_BYTES_MAX);
+    }
+    return n;
+}
+
+void names_free(struct names *names) {
+    if (names == NULL) return;
+    lines_free(names->lines);
+    free(names->bytes);
+    free(names);
+}
+
+bool names_are_streamed(const struct names *names) {
+    return names->lines != NULL;
+}
+
+const char *names_where(const struct names *names) {
+    return names->lines == NULL ? NULL : names->where;
+}
+
+static size_t next_arguments(struct names *n) {
+    size_t taken = 0, bytes = 0;
+    while (n->next < n->count && taken < n->batch_max) {
+        bytes += strlen(n->arguments[n->next]) + n->extra_bytes;
+        if (taken > 0 && bytes > BATCH_BYTES_MAX) break;
+        n->batch[taken++] = n->arguments[n->next++];
+    }
+    return taken;
+}
+
+static int refuse_line(const struct names *n, const char *why) {
+    (void)fprintf(stderr, "muster: line %" PRIu64 ": %s\n", n->held.number, why);
+    return STATUS_REFUSED;
+}
+
+static size_t next_lines(struct names *n, int *status) {
+    size_t taken = 0, bytes = 0, used = 0;
+    while (taken < n->batch_max) {
+        if (n->held.text.data == NULL && !lines_next(n->lines, &n->held)) break;
+        const struct text text = n->held.text;
+        const size_t len = text.len > NAME_KEPT_BYTES ? NAME_KEPT_BYTES : text.len;
+        if (len > 0 && memchr(text.data, '\0', len) != NULL) {
+            *status = refuse_line(n, "user contains NUL");
+            return 0;
+        }
+        if (len > 0 && taken > 0 && bytes + len + n->extra_bytes > BATCH_BYTES_MAX) break;
+        if (len > 0) {
+            if (taken == 0) n->first_line = n->held.number;
+            n->last_line = n->held.number;
+            n->batch[taken++] = memcpy(n->bytes + used, text.data, len);
+            n->bytes[used + len] = '\0';
+            used += len + 1;
+            bytes += len + n->extra_bytes;
+        }
+        n->held.text.data = NULL;
+    }
+    if (ferror(stdin)) {
+        (void)fprintf(stderr, "muster: cannot read standard input: %s\n", strerror(errno));
+        *status = STATUS_FAILED;
+        return 0;
+    }
+    (void)snprintf(n->where, sizeof n->where, "lines %" PRIu64 " to %" PRIu64, n->first_line, n->last_line);
+    return taken;
+}
+
+size_t names_next(struct names *names, const char *const **out, int *status) {
+    *out = names->batch;
+    *status = STATUS_DONE;
+    return names->lines == NULL ? next_arguments(names) : next_lines(names, status);
+}

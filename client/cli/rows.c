@@ -1,0 +1,143 @@
+#include "rows.h"
+
+#include "civil.h"
+#include "core/duration.h"
+#include "escape.h"
+#include "memory.h"
+#include "table.h"
+#include "utf8.h"
+#include "values.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct user_rows {
+    struct table *table; /* NULL: JSON */
+    bool has_sessions;
+    const char *scope;
+};
+
+void json_print(json_t *object) {
+    (void)json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    (void)fputc('\n', stdout);
+    json_decref(object);
+}
+
+json_t *json_text(const char *data, size_t len) {
+    json_t *string = json_stringn(data, len);
+    if (string != NULL) return string;
+    char *escaped = memory_new(len * ESCAPE_GROWTH + 1);
+    string = json_stringn(escaped, text_escape(data, len, escaped));
+    free(escaped);
+    return string;
+}
+
+struct user_rows *user_rows_new(bool is_json, bool has_sessions, const char *scope) {
+    static const struct table_column users[] = {
+        {"USER", 'l'}, {"LIVE", 'l'}, {"STATUS", 'l'}, {"LAST SEEN", 'l'}, {"SESSIONS", 'r'}};
+    static const struct table_column sessions[] = {{"USER", 'l'},      {"LIVE", 'l'}, {"SESSION", 'l'}, {"STATUS", 'l'},
+                                                   {"LAST SEEN", 'l'}, {"TTL", 'r'},  {"STATE", 'l'}};
+    struct user_rows *rows = memory_new(sizeof *rows);
+    rows->has_sessions = has_sessions;
+    rows->scope = scope == NULL || *scope == '\0' ? MUSTER_SCOPE_DEFAULT : scope;
+    if (!is_json && has_sessions) rows->table = table_new(stdout, sessions, sizeof sessions / sizeof sessions[0]);
+    if (!is_json && !has_sessions) rows->table = table_new(stdout, users, sizeof users / sizeof users[0]);
+    return rows;
+}
+
+static void set_state(json_t *object, const struct muster_session *session) {
+    if (session->state_len == 0) return;
+    if (utf8_valid(session->state, session->state_len)) {
+        json_object_set_new(object, "state", json_text(session->state, session->state_len));
+        return;
+    }
+    char encoded[sodium_base64_ENCODED_LEN(MUSTER_STATE_BYTES_MAX, sodium_base64_VARIANT_ORIGINAL)];
+    if (session->state_len > MUSTER_STATE_BYTES_MAX) return;
+    (void)sodium_bin2base64(encoded, sizeof encoded, session->state, session->state_len,
+                            sodium_base64_VARIANT_ORIGINAL);
+    json_object_set_new(object, "state_base64", json_string(encoded));
+}
+
+static json_t *json_of_sessions(const struct muster_user *user) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; user->sessions != NULL && i < user->session_count; i++) {
+        const struct muster_session *session = &user->sessions[i];
+        json_t *object = json_object();
+        json_object_set_new(object, "session", json_text(session->session, strlen(session->session)));
+        json_object_set_new(object, "status", json_string(value_status_name(session->status)));
+        json_object_set_new(object, "last_seen_ms", json_integer(session->last_seen_ms));
+        json_object_set_new(object, "ttl_ms", json_integer(session->ttl_ms));
+        set_state(object, session);
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static void print_json(const struct user_rows *rows, const char *name, const struct muster_user *user) {
+    json_t *object = json_object();
+    json_object_set_new(object, "scope", json_text(rows->scope, strlen(rows->scope)));
+    json_object_set_new(object, "user", json_text(name, strlen(name)));
+    json_object_set_new(object, "live", json_boolean(user->is_live));
+    if (user->status != MUSTER_STATUS_UNSPECIFIED)
+        json_object_set_new(object, "status", json_string(value_status_name(user->status)));
+    if (user->last_seen_ms != 0) json_object_set_new(object, "last_seen_ms", json_integer(user->last_seen_ms));
+    json_object_set_new(object, "sessions", json_integer(user->session_count));
+    if (rows->has_sessions) json_object_set_new(object, "session_list", json_of_sessions(user));
+    json_print(object);
+}
+
+static void table_status(struct table *table, enum muster_status status) {
+    table_string(table, status == MUSTER_STATUS_UNSPECIFIED ? "-" : value_status_name(status));
+}
+
+static void table_time(struct table *table, int64_t unix_ms) {
+    char text[CIVIL_TEXT_BYTES] = "-";
+    if (unix_ms != 0) civil_format(unix_ms - unix_ms % 1000, text);
+    table_string(table, text);
+}
+
+static void print_session(struct table *table, const char *name, const struct muster_session *session) {
+    char ttl[DURATION_BYTES];
+    table_string(table, name);
+    table_string(table, "yes");
+    table_string(table, *session->session == '\0' ? "-" : session->session);
+    table_status(table, session->status);
+    table_time(table, session->last_seen_ms);
+    table_string(table, duration_format(session->ttl_ms, ttl));
+    table_text(table, session->state, session->state_len);
+}
+
+static void print_without_sessions(struct table *table, const char *name, const struct muster_user *user) {
+    table_string(table, name);
+    table_string(table, user->is_live ? "yes" : "no");
+    table_string(table, "-");
+    table_status(table, user->status);
+    table_time(table, user->last_seen_ms);
+    table_string(table, "-");
+    table_string(table, "");
+}
+
+void user_rows_print(struct user_rows *rows, const char *name, const struct muster_user *user) {
+    if (rows->table == NULL) {
+        print_json(rows, name, user);
+    } else if (!rows->has_sessions) {
+        table_string(rows->table, name);
+        table_string(rows->table, user->is_live ? "yes" : "no");
+        table_status(rows->table, user->status);
+        table_time(rows->table, user->last_seen_ms);
+        table_number(rows->table, user->session_count);
+    } else if (user->sessions == NULL || user->session_count == 0) {
+        print_without_sessions(rows->table, name, user);
+    } else {
+        for (uint32_t i = 0; i < user->session_count; i++) print_session(rows->table, name, &user->sessions[i]);
+    }
+}
+
+void user_rows_finish(struct user_rows *rows, int status) {
+    if (rows == NULL) return;
+    if (status == STATUS_DONE) table_finish(rows->table);
+    else table_break_off(rows->table);
+    free(rows);
+}

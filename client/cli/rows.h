@@ -1,0 +1,26 @@
+/* The rows that several commands print: users, as a table or as JSON. One thread. */
+#ifndef MUSTER_CLI_ROWS_H
+#define MUSTER_CLI_ROWS_H
+
+#include "command.h"
+
+#include <jansson.h>
+
+/* Prints an object as one compact line, keys in the order they were set, and takes the reference. */
+void json_print(json_t *object);
+
+/* A JSON string of bytes that should be UTF-8; what is not is escaped as text_escape does. New reference. */
+json_t *json_text(const char *data, size_t len);
+
+/* Prints users, each as a row; with sessions, a table has a row for each session and JSON a list `session_list`. */
+struct user_rows;
+
+/* scope: shown in JSON; outlives the rows; NULL or "": the default scope. */
+struct user_rows *user_rows_new(bool is_json, bool has_sessions, const char *scope);
+/* `name` is the user's, since an answer to Live has none. */
+void user_rows_print(struct user_rows *rows, const char *name, const struct muster_user *user);
+/* Prints what is held back and frees. `status` is what the command comes to: where it failed, there is no title line
+ * without rows. `rows` may be NULL. */
+void user_rows_finish(struct user_rows *rows, int status);
+
+#endif

@@ -1,0 +1,138 @@
+#include "command.h"
+#include "core/duration.h"
+#include "memory.h"
+#include "names.h"
+#include "progress.h"
+#include "rows.h"
+#include "values.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct touch {
+    struct command_input input;
+    const char *session, *state;
+    uint32_t ttl_ms;
+    enum muster_status status;
+    char **users;
+    size_t count;
+};
+
+enum { OPTION_SESSION = 1, OPTION_TTL, OPTION_STATUS, OPTION_STATE };
+
+static const struct argp_option options[] = {
+    {"session", OPTION_SESSION, "S", 0, "Tab, device or socket of the users (default: the unnamed one)", 0},
+    {"ttl", OPTION_TTL, "D", 0, "How long the touch keeps them live, 1s to 24h (default: the server's)", 0},
+    {"status", OPTION_STATUS, "STATUS", 0, "online, away or busy (default: online)", 0},
+    {"state", OPTION_STATE, "TEXT", 0, "What the session shows to watchers, at most 1024 bytes", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct touch *touch = state->input;
+    uint64_t span_ms;
+    switch (key) {
+    case OPTION_SESSION:
+        touch->session = argument;
+        return 0;
+    case OPTION_STATE:
+        touch->state = argument;
+        return 0;
+    case OPTION_TTL:
+        if (!value_span(argument, 1, UINT32_MAX, &span_ms))
+            argp_error(state, "--ttl: '%s' is no span such as 60s or 5m", argument);
+        touch->ttl_ms = (uint32_t)span_ms;
+        return 0;
+    case OPTION_STATUS:
+        if (!value_status(argument, &touch->status))
+            argp_error(state, "--status: '%s' is none of online, away, busy", argument);
+        return 0;
+    case ARGP_KEY_ARGS:
+        touch->users = state->argv + state->next;
+        touch->count = (size_t)(state->argc - state->next);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which users?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* What all batches came to. */
+struct outcome {
+    uint64_t users, joined, stamp;
+    uint32_t ttl_ms;
+};
+
+/* Where nobody was named, no TTL is in force and there is no stamp. */
+static void print(const struct outcome *outcome, bool is_json) {
+    char ttl[DURATION_BYTES];
+    if (is_json && outcome->users == 0) json_print(json_pack("{s:i}", "joined", 0));
+    else if (is_json)
+        json_print(json_pack("{s:I, s:I, s:I}", "joined", (json_int_t)outcome->joined, "ttl_ms",
+                             (json_int_t)outcome->ttl_ms, "stamp", (json_int_t)outcome->stamp));
+    else if (outcome->users == 0) (void)puts("touched 0, joined 0");
+    else
+        (void)printf("touched %" PRIu64 ", joined %" PRIu64 ", ttl %s\n", outcome->users, outcome->joined,
+                     duration_format(outcome->ttl_ms, ttl));
+}
+
+static int touch_batch(struct muster_client *client, const struct touch *touch, const char *const *users, size_t count,
+                       struct muster_beat *beats, struct outcome *outcome, const char *where) {
+    for (size_t i = 0; i < count; i++)
+        beats[i] = (struct muster_beat){.user = users[i],
+                                        .session = touch->session,
+                                        .status = touch->status,
+                                        .state = touch->state,
+                                        .state_len = touch->state == NULL ? 0 : strlen(touch->state)};
+    struct muster_touched touched;
+    struct muster_error error;
+    const char *scope = touch->input.globals->scope;
+    if (muster_touch(client, scope, touch->ttl_ms, beats, count, &touched, &error) != MUSTER_OK)
+        return command_report(&error, where);
+    outcome->users += count;
+    outcome->joined += touched.joined;
+    outcome->stamp = touched.stamp;
+    outcome->ttl_ms = touched.ttl_ms;
+    return STATUS_DONE;
+}
+
+static size_t length(const char *text) {
+    return text == NULL ? 0 : strlen(text);
+}
+
+static int touch_all(struct muster_client *client, const struct touch *touch) {
+    struct names *names =
+        names_new(touch->users, touch->count, MUSTER_BEATS_MAX, length(touch->session) + length(touch->state));
+    struct muster_beat *beats = memory_new(MUSTER_BEATS_MAX * sizeof *beats);
+    struct progress progress = progress_start("users touched", 0);
+    struct outcome outcome = {0};
+    int status = STATUS_DONE;
+    const char *const *users;
+    for (size_t count; status == STATUS_DONE && (count = names_next(names, &users, &status)) > 0;) {
+        status = touch_batch(client, touch, users, count, beats, &outcome, names_where(names));
+        progress_show(&progress, outcome.users);
+    }
+    progress_end(&progress);
+    if (status == STATUS_DONE) print(&outcome, touch->input.globals->is_json);
+    free(beats);
+    names_free(names);
+    return status;
+}
+
+static int run(struct globals *globals, int argc, char **argv) {
+    struct touch touch = {.input = {globals}};
+    command_parse(&command_touch, options, parse,
+                  "The USER `-' stands for standard input: one user a line, sent in batches.", argc, argv, &touch);
+    struct muster_client *client;
+    int status = command_connect(globals, &client);
+    if (status != STATUS_DONE) return status;
+    status = touch_all(client, &touch);
+    muster_close(client);
+    return status;
+}
+
+const struct command command_touch = {"touch", "USER...", "Tells that users are here", run};

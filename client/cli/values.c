@@ -1,0 +1,61 @@
+#include "values.h"
+
+#include "core/duration.h"
+
+#include <string.h>
+
+bool value_span(const char *text, uint64_t least_ms, uint64_t most_ms, uint64_t *out) {
+    uint64_t span_ms;
+    *out = 0;
+    if (!duration_parse(text, &span_ms) || span_ms < least_ms || span_ms > most_ms) return false;
+    *out = span_ms;
+    return true;
+}
+
+bool value_number(const char *text, uint64_t least, uint64_t most, uint64_t *out) {
+    uint64_t number = 0;
+    *out = 0;
+    if (*text == '\0') return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9') return false;
+        const uint64_t digit = (uint64_t)(*text - '0');
+        if (number > (UINT64_MAX - digit) / 10) return false;
+        number = number * 10 + digit;
+    }
+    if (number < least || number > most) return false;
+    *out = number;
+    return true;
+}
+
+static const char *const status_names[] = {
+    [MUSTER_STATUS_UNSPECIFIED] = "",
+    [MUSTER_STATUS_AWAY] = "away",
+    [MUSTER_STATUS_ONLINE] = "online",
+    [MUSTER_STATUS_BUSY] = "busy",
+};
+
+bool value_status(const char *text, enum muster_status *out) {
+    *out = MUSTER_STATUS_UNSPECIFIED;
+    for (int status = MUSTER_STATUS_AWAY; status <= MUSTER_STATUS_BUSY; status++) {
+        if (strcmp(text, status_names[status]) != 0) continue;
+        *out = (enum muster_status)status;
+        return true;
+    }
+    return false;
+}
+
+const char *value_status_name(enum muster_status status) {
+    return (unsigned)status <= MUSTER_STATUS_BUSY ? status_names[status] : "unknown";
+}
+
+enum windows_result windows_add(struct windows *windows, char *list, const char **piece) {
+    for (char *one; (one = strsep(&list, ",")) != NULL;) {
+        *piece = one;
+        uint64_t span_ms;
+        if (!value_span(one, 1, UINT64_MAX, &span_ms)) return WINDOWS_MALFORMED;
+        if (windows->count == MUSTER_WINDOWS_MAX) return WINDOWS_TOO_MANY;
+        windows->span_ms[windows->count] = span_ms;
+        windows->written[windows->count++] = one;
+    }
+    return WINDOWS_OK;
+}

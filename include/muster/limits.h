@@ -1,0 +1,43 @@
+/* Muster's limits: every size that a stranger can drive has its cap here.
+ * Shared by the server and its clients. Spans are in milliseconds, sizes in bytes. */
+#ifndef MUSTER_LIMITS_H
+#define MUSTER_LIMITS_H
+
+enum {
+    MUSTER_MESSAGE_BYTES_MAX = 1024 * 1024, /* a request or a reply, as protobuf */
+    MUSTER_ID_BYTES_MAX = 128,              /* scope, user and session */
+    MUSTER_STATE_BYTES_MAX = 1024,          /* of one session */
+    MUSTER_TOKEN_BYTES_MAX = 4096,          /* Call.token */
+    MUSTER_BEATS_MAX = 10000,               /* beats or departures of one request */
+    MUSTER_USERS_MAX = 10000,               /* users of one Live */
+    MUSTER_SESSIONS_MAX = 64,               /* live sessions of a user in a scope */
+    MUSTER_WINDOWS_MAX = 16,                /* windows of one Counts */
+    MUSTER_COUNTS_SCOPES_MAX = 1000,        /* scopes of one Counts */
+    MUSTER_PAGE_MAX = 10000,                /* rows of a page, and of List.recent */
+    MUSTER_PAGE_DEFAULT = 1000,             /* rows of a page where none is asked */
+    MUSTER_CONNECTIONS_DEFAULT = 10000,     /* connections of one node */
+};
+
+enum {
+    MUSTER_TTL_MIN_MS = 1000,
+    MUSTER_TTL_MAX_MS = 24 * 60 * 60 * 1000,
+    MUSTER_TTL_DEFAULT_MS = 60 * 1000,
+    MUSTER_LINGER_MAX_MS = MUSTER_TTL_MAX_MS,
+    MUSTER_TICK_MIN_MS = 10,
+    MUSTER_TICK_MAX_MS = 1000,
+    MUSTER_TICK_DEFAULT_MS = 100,
+};
+
+/* Spans that pass 2^31 are no enum constants in C11. */
+#define MUSTER_RETENTION_MIN_MS UINT64_C(1000)
+#define MUSTER_RETENTION_DEFAULT_MS (UINT64_C(24) * 60 * 60 * 1000)
+#define MUSTER_RETENTION_MAX_MS (UINT64_C(30) * 24 * 60 * 60 * 1000)
+
+#define MUSTER_MEMBERS_DEFAULT UINT64_C(20000000)    /* --max-members */
+#define MUSTER_MEMBERS_MAX UINT64_C(500000000)      /* what --max-members may say */
+#define MUSTER_ROLL_BYTES_DEFAULT (UINT64_C(4) << 30) /* --max-bytes */
+
+#define MUSTER_SCOPE_DEFAULT "default"
+#define MUSTER_RPC_PORT 7700
+
+#endif

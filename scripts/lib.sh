@@ -1,0 +1,72 @@
+# What the scripts share: packages, presets, messages. Sourced, not run.
+# shellcheck shell=bash
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Debian 12's packages, by what wants them. A build includes the tests.
+readonly packages_build=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler
+    protobuf-compiler libsodium-dev libjansson-dev libcmocka-dev python3)
+# tests/contract runs a Python client; tests/cli completes in zsh.
+readonly packages_test=(python3-protobuf zsh)
+# clang brings libFuzzer, which its package only recommends.
+readonly packages_clang=(clang clang-format libclang-rt-14-dev)
+readonly packages_bench=(redis-server python3 python3-matplotlib)
+
+say() {
+    printf '== %s\n' "$*" >&2
+}
+
+die() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+
+# jobs: how many at once, MUSTER_JOBS or one a core.
+jobs_at_once() {
+    echo "${MUSTER_JOBS:-$(nproc)}"
+}
+
+# as_root COMMAND...: needs to be root, or sudo.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# need PACKAGE...: installs those that are missing. Asks only dpkg where none is, so that it works offline.
+need() {
+    local package missing=()
+    command -v dpkg-query >/dev/null ||
+        die "the set-up knows Debian 12 only; install the equivalents of these and use the CMake presets: $*"
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+        die "packages are missing, and this is neither root nor is there sudo; as root: apt-get install ${missing[*]}"
+    fi
+    say "installing ${missing[*]}"
+    # RUNLEVEL=1: installing a server does not start it.
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update </dev/null >&2 ||
+        die "apt-get update failed (no network, or not root?); these packages are missing: ${missing[*]}"
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null >&2 ||
+        die "apt-get could not install what is missing: ${missing[*]}"
+}
+
+# build PRESET [CMAKE BUILD ARGUMENT...]: configures where it was not, and builds in build/PRESET.
+build() {
+    local preset=$1 log
+    shift
+    log=$(mktemp)
+    if [ ! -f "build/$preset/build.ninja" ]; then
+        say "configuring build/$preset"
+        cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; rm -f "$log"; die "cmake could not configure build/$preset"; }
+    fi
+    rm -f "$log"
+    say "building build/$preset"
+    cmake --build --preset "$preset" --parallel "$(jobs_at_once)" "$@" >&2 || die "the build of build/$preset failed"
+}

@@ -1,0 +1,244 @@
+#include "index.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    INDEX_CAPACITY_MIN = 8,
+    INDEX_MOVE_EACH_INSERT = 8, /* a table grows by half, so 3 would do: moving is over long before the next growth */
+    INDEX_LOAD_PERCENT_MAX = 85,
+};
+
+static uint32_t table_tail(uint32_t capacity) {
+    /* Room behind the last home for those that are pushed on. A run at 85 % load gets longer with a probability that
+     * falls by e every 80 slots; where even this is too short the table is made anew. */
+    if (capacity <= 64) return capacity;
+    uint32_t tail = 64 + capacity / 32;
+    return tail < 2048 ? tail : 2048;
+}
+
+static bool table_new(struct index_table *table, uint32_t capacity, const struct allocator *allocator) {
+    uint32_t total = capacity + table_tail(capacity) + 1;
+    struct index_slot *slots = allocator->allocate(allocator->context, total * sizeof *slots);
+    if (slots == NULL) return false;
+    *table = (struct index_table){slots, capacity, total};
+    return true;
+}
+
+static void table_clear(struct index_table *table, const struct allocator *allocator) {
+    allocator->release(allocator->context, table->slots, table->total * sizeof *table->slots);
+    *table = (struct index_table){0};
+}
+
+/* Puts an entry where it belongs and pushes the following ones on. false if that would fill the last slot. */
+static bool table_insert(struct index_table *table, uint64_t place, uint32_t ref, index_place_fn *place_of,
+                         const void *context) {
+    uint32_t hash = (uint32_t)(place >> 32);
+    struct index_slot *slot = &table->slots[index_home(table, hash)];
+    while (slot->ref != 0 && (slot->hash < hash || (slot->hash == hash && place_of(context, slot->ref) < place)))
+        slot++;
+    struct index_slot *empty = slot;
+    while (empty->ref != 0) empty++;
+    if (empty == &table->slots[table->total - 1]) return false;
+    memmove(slot + 1, slot, (size_t)(empty - slot) * sizeof *slot);
+    *slot = (struct index_slot){hash, ref};
+    return true;
+}
+
+/* Closes the gap: entries that are behind their home move up by one. */
+static void table_remove(struct index_table *table, struct index_slot *slot) {
+    struct index_slot *end = slot + 1;
+    while (end->ref != 0 && &table->slots[index_home(table, end->hash)] != end) end++;
+    memmove(slot, slot + 1, (size_t)(end - slot - 1) * sizeof *slot);
+    end[-1] = (struct index_slot){0};
+}
+
+/* Appends to a table that holds only smaller hashes, in the order in which they come. */
+static bool table_append(struct index_table *table, struct index_slot entry) {
+    struct index_slot *slot = &table->slots[index_home(table, entry.hash)];
+    while (slot->ref != 0) slot++;
+    if (slot == &table->slots[table->total - 1]) return false;
+    *slot = entry;
+    return true;
+}
+
+/* The end of the moving: the old table goes. */
+static void index_settle(struct index *index, const struct allocator *allocator) {
+    table_clear(&index->old, allocator);
+    index->frontier = 0;
+    index->old_at = 0;
+}
+
+/* Moves the next run of equal hashes, so that the frontier never splits one. false if `now` has no room for it. */
+static bool index_move_run(struct index *index, uint32_t *moved) {
+    struct index_slot *slot = &index->old.slots[index->old_at];
+    struct index_slot *end = slot + 1;
+    while (end->ref != 0 && end->hash == slot->hash) end++;
+    for (struct index_slot *at = slot; at < end; at++)
+        if (!table_append(&index->now, *at)) {
+            /* Take back what was moved of this run: it is the last that `now` holds. */
+            for (struct index_slot *back = slot; back < at; back++) {
+                struct index_slot *in = &index->now.slots[index_home(&index->now, back->hash)];
+                while (in->ref != back->ref) in++;
+                *in = (struct index_slot){0};
+            }
+            return false;
+        }
+    *moved += (uint32_t)(end - slot);
+    index->old_at += (uint32_t)(end - slot);
+    index->frontier = (uint64_t)slot->hash + 1;
+    return true;
+}
+
+/* Makes a table of `capacity` and moves all entries at once, from both tables. For small tables, and for the case that
+ * the tail overflows. */
+static bool index_rebuild(struct index *index, uint32_t capacity, const struct allocator *allocator) {
+    /* Hashes are even, so a table that is not full has room; one that has none at 64 times its entries is not hashed.
+     */
+    for (uint64_t most = (uint64_t)index->count * 64 + 1024; capacity <= most; capacity += capacity / 2) {
+        struct index_table fresh;
+        if (!table_new(&fresh, capacity, allocator)) return false;
+        struct index_walk walk = index_walk_from(index, 0);
+        const struct index_slot *slot;
+        size_t looked = 0;
+        bool fits = true;
+        while (fits && (slot = index_walk_next(&walk, &looked)) != NULL) fits = table_append(&fresh, *slot);
+        if (!fits) {
+            table_clear(&fresh, allocator);
+            continue;
+        }
+        if (index->old.slots != NULL) index_settle(index, allocator);
+        table_clear(&index->now, allocator);
+        index->now = fresh;
+        return true;
+    }
+    return false;
+}
+
+/* The least hash whose home is behind a slot. */
+static uint64_t index_home_end(const struct index_table *table, uint32_t slot) {
+    return ((((uint64_t)slot + 1) << 32) + table->capacity - 1) / table->capacity;
+}
+
+bool index_move(struct index *index, uint32_t entries, const struct allocator *allocator) {
+    if (index->old.slots == NULL) return false;
+    uint32_t moved = 0, looked = 0;
+    while (moved < entries && looked < 4 * entries) {
+        if (index->old_at == index->old.total) {
+            index_settle(index, allocator);
+            return false;
+        }
+        if (index->old.slots[index->old_at].ref == 0) {
+            /* Everything whose home is up to here has moved: what is inserted from now on must not go behind us. */
+            index->frontier = index_home_end(&index->old, index->old_at);
+            index->old_at++;
+            looked++;
+        } else if (!index_move_run(index, &moved)) {
+            /* No room behind the last home. Without memory for a larger table both go on as they are. */
+            index_rebuild(index, index->now.capacity, allocator);
+            return false;
+        }
+    }
+    return true;
+}
+
+enum { INDEX_REBUILD_MAX = 256 }; /* up to so many entries a table is made anew at once: under a microsecond */
+
+/* Begins to move to a table of `capacity`. */
+static bool index_resize(struct index *index, uint32_t capacity, const struct allocator *allocator) {
+    if (index->count <= INDEX_REBUILD_MAX) return index_rebuild(index, capacity, allocator);
+    struct index_table fresh;
+    if (!table_new(&fresh, capacity, allocator)) return false;
+    index->old = index->now;
+    index->now = fresh;
+    index->frontier = 0;
+    index->old_at = 0;
+    return true;
+}
+
+static uint32_t capacity_for(uint32_t count) {
+    uint64_t capacity = (uint64_t)count * 100 / INDEX_LOAD_PERCENT_MAX + 1;
+    return capacity < INDEX_CAPACITY_MIN ? INDEX_CAPACITY_MIN : (uint32_t)capacity;
+}
+
+static bool index_is_full(const struct index *index) {
+    return (uint64_t)(index->count + 1) * 100 > (uint64_t)index->now.capacity * INDEX_LOAD_PERCENT_MAX;
+}
+
+bool index_insert(struct index *index, uint64_t place, uint32_t ref, index_place_fn *place_of, const void *context,
+                  const struct allocator *allocator) {
+    index_move(index, INDEX_MOVE_EACH_INSERT, allocator);
+    if (index->now.slots == NULL || (index->old.slots == NULL && index_is_full(index))) {
+        uint32_t capacity = capacity_for(index->count + index->count / 2);
+        if (!index_resize(index, capacity, allocator)) return false;
+    }
+    struct index_table *table = index->old.slots != NULL && place >> 32 >= index->frontier ? &index->old : &index->now;
+    while (!table_insert(table, place, ref, place_of, context)) {
+        if (!index_rebuild(index, capacity_for(index->count + index->count / 2), allocator)) return false;
+        table = &index->now;
+    }
+    index->count++;
+    return true;
+}
+
+static struct index_slot *index_slot_of(struct index *index, uint64_t place, uint32_t ref) {
+    const struct index_slot *found = index_find(index, place);
+    assert(found != NULL);
+    struct index_table *table = place >> 32 >= index->frontier && index->old.slots != NULL ? &index->old : &index->now;
+    struct index_slot *slot = &table->slots[found - table->slots];
+    while (slot->ref != ref) slot++;
+    assert(slot->hash == place >> 32);
+    return slot;
+}
+
+void index_replace(struct index *index, uint64_t place, uint32_t was, uint32_t ref) {
+    index_slot_of(index, place, was)->ref = ref;
+}
+
+void index_remove(struct index *index, uint64_t place, uint32_t ref) {
+    struct index_slot *slot = index_slot_of(index, place, ref);
+    bool in_old = index->old.slots != NULL && place >> 32 >= index->frontier;
+    table_remove(in_old ? &index->old : &index->now, slot);
+    index->count--;
+}
+
+void index_tidy(struct index *index, const struct allocator *allocator) {
+    if (index->old.slots != NULL || index->now.capacity <= 64) return;
+    if ((uint64_t)index->count * 6 > index->now.capacity) return;
+    index_resize(index, capacity_for(index->count + index->count / 2), allocator);
+}
+
+void index_clear(struct index *index, const struct allocator *allocator) {
+    table_clear(&index->now, allocator);
+    table_clear(&index->old, allocator);
+    *index = (struct index){0};
+}
+
+static void walk_enter(struct index_walk *walk, const struct index_table *table, uint32_t hash) {
+    if (table->slots == NULL) {
+        walk->at = walk->end = NULL;
+        return;
+    }
+    walk->at = &table->slots[index_home(table, hash)];
+    walk->end = &table->slots[table->total];
+    while (walk->at->ref != 0 && walk->at->hash < hash) walk->at++;
+}
+
+struct index_walk index_walk_from(const struct index *index, uint32_t hash) {
+    struct index_walk walk = {.index = index};
+    walk.in_old = index->old.slots != NULL && hash >= index->frontier;
+    walk_enter(&walk, walk.in_old ? &index->old : &index->now, hash);
+    return walk;
+}
+
+const struct index_slot *index_walk_next(struct index_walk *walk, size_t *looked) {
+    for (;;) {
+        for (; walk->at < walk->end; walk->at++) {
+            ++*looked;
+            if (walk->at->ref != 0) return walk->at++;
+        }
+        if (walk->in_old || walk->index->old.slots == NULL || walk->index->frontier > UINT32_MAX) return NULL;
+        walk->in_old = true;
+        walk_enter(walk, &walk->index->old, (uint32_t)walk->index->frontier);
+    }
+}

@@ -1,0 +1,95 @@
+/* A hash table whose slots are sorted by hash: Robin Hood hashing (Celis, 1986) with linear probing, indexed by the
+ * high bits. Walking it from the first slot to the last visits names in the order of their hashes, so a place in a walk
+ * is a hash value: stable while the table changes and grows, and the same in every table with the same key.
+ *
+ * It grows, and shrinks, step by step beside its old self, in hash order: hashes below `frontier` are in `now`, the
+ * others still in `old`.
+ *
+ * An entry is the upper 32 bits of a name's hash (its place) and a reference. Entries of equal upper bits stand in the
+ * order of the whole hash, which is computed again in that rare case. */
+#ifndef MUSTER_CORE_INDEX_H
+#define MUSTER_CORE_INDEX_H
+
+#include "allocator.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct index_slot {
+    uint32_t hash; /* the upper half of the place */
+    uint32_t ref;  /* 0: empty */
+};
+
+struct index_table {
+    struct index_slot *slots; /* `total` of them, the last always empty: probing needs no wrap and no bound */
+    uint32_t capacity, total;
+};
+
+struct index {
+    struct index_table now, old; /* old.slots is NULL but while it is being moved */
+    uint64_t frontier;           /* hashes below it have moved */
+    uint32_t old_at;             /* slots of `old` before this one have moved */
+    uint32_t count;
+};
+
+/* Computes the whole hash of the name that `ref` stands for. */
+typedef uint64_t index_place_fn(const void *context, uint32_t ref);
+
+static inline const struct index_table *index_table_of(const struct index *index, uint32_t hash) {
+    return index->old.slots != NULL && hash >= index->frontier ? &index->old : &index->now;
+}
+
+static inline uint32_t index_home(const struct index_table *table, uint32_t hash) {
+    return (uint32_t)((uint64_t)hash * table->capacity >> 32);
+}
+
+/* Where the search for a place begins, to be fetched ahead. (The fetching itself stands in the caller: gcc 12 takes an
+ * inline function that only prefetches for one that does nothing, and drops the call.) */
+static inline const struct index_slot *index_begin(const struct index *index, uint64_t place) {
+    const struct index_table *table = index_table_of(index, (uint32_t)(place >> 32));
+    return table->slots == NULL ? NULL : &table->slots[index_home(table, (uint32_t)(place >> 32))];
+}
+
+/* The first slot of a place's upper half: further ones follow while their hash is the same and ref is not 0. NULL if
+ * there is none. Holds until the next change. */
+static inline const struct index_slot *index_find(const struct index *index, uint64_t place) {
+    uint32_t hash = (uint32_t)(place >> 32);
+    const struct index_table *table = index_table_of(index, hash);
+    if (table->slots == NULL) return NULL;
+    const struct index_slot *slot = &table->slots[index_home(table, hash)];
+    /* Nearly all are within a few slots of their home. Looking at all of these takes no branch that depends on the
+     * data, which would be mispredicted every other time. A table has at least 8 slots behind its last home. */
+    unsigned equal = 0;
+    for (unsigned i = 0; i < 8; i++) equal |= (unsigned)(slot[i].hash == hash) << i;
+    if (equal != 0 && slot[__builtin_ctz(equal)].ref != 0) return &slot[__builtin_ctz(equal)];
+    while (slot->ref != 0 && slot->hash < hash) slot++;
+    return slot->ref != 0 && slot->hash == hash ? slot : NULL;
+}
+
+/* Adds an entry, which must not be there, and moves a few more entries if the table is being moved. false if memory is
+ * short; then the entries are as they were. */
+bool index_insert(struct index *index, uint64_t place, uint32_t ref, index_place_fn *place_of, const void *context,
+                  const struct allocator *allocator);
+/* Puts `ref` into the entry that holds `was`. */
+void index_replace(struct index *index, uint64_t place, uint32_t was, uint32_t ref);
+/* Removes the entry that holds `ref`, which must be there. Never fails, never allocates. */
+void index_remove(struct index *index, uint64_t place, uint32_t ref);
+/* Moves up to `entries` entries; whether there are more to move. */
+bool index_move(struct index *index, uint32_t entries, const struct allocator *allocator);
+/* Begins to shrink a table that is far too large; without memory it stays as it is. Not while entries are being removed
+ * in the order of their hashes: what is left would crowd one end of a smaller table. */
+void index_tidy(struct index *index, const struct allocator *allocator);
+void index_clear(struct index *index, const struct allocator *allocator);
+
+/* A walk in the order of hashes. Holds until the next change. */
+struct index_walk {
+    const struct index *index;
+    const struct index_slot *at, *end;
+    bool in_old;
+};
+/* Starts at the first entry whose hash is at least `hash`. */
+struct index_walk index_walk_from(const struct index *index, uint32_t hash);
+/* The next entry; NULL at the end. *looked grows by the slots that were looked at. */
+const struct index_slot *index_walk_next(struct index_walk *walk, size_t *looked);
+
+#endif

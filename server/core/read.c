@@ -1,0 +1,342 @@
+/* What the roll answers. */
+#include "roll_internal.h"
+
+enum {
+    READ_AHEAD = 16, /* records fetched side by side */
+    LIST_LOOKED_MIN =
+        16384, /* slots that a page may look at, though it finds nobody: half a millisecond at the worst */
+};
+
+struct text roll_scope_name(const struct roll *roll, struct scope_ref ref) {
+    const struct scope *scope = scope_at(roll, ref.v);
+    return (struct text){scope->name, scope->name_len};
+}
+
+struct text roll_user_name(const struct roll *roll, struct member_ref member) {
+    return member_user(member_at(roll, member.v));
+}
+
+uint64_t roll_place(const struct roll *roll, struct text name) {
+    return place_of_name(roll, name.data, name.len);
+}
+
+/* What a reader sees of a user; `user` is left unset. Does not rely on what roll_tick does. */
+static struct user_view view_user(const struct roll *roll, const struct scope *scope, uint32_t first, uint64_t now_ms) {
+    struct user_view view = {0};
+    for (uint32_t ref = first; ref != MEMBER_NONE;) {
+        const struct member *m = member_at(roll, ref);
+        ref = m->next_session;
+        if (!member_is_remembered(roll, scope, m, now_ms)) continue;
+        view.known = true;
+        if (m->seen_ms > view.seen_ms) view.seen_ms = m->seen_ms;
+        if (!member_lease_holds(m, now_ms)) continue;
+        view.live = true;
+        view.sessions++;
+        if (m->status > view.status) view.status = m->status;
+    }
+    return view;
+}
+
+static void live_batch(const struct roll *roll, const struct scope *scope, const struct text *users, size_t n,
+                       uint64_t now_ms, struct user_view *out) {
+    uint64_t places[READ_AHEAD];
+    for (size_t i = 0; i < n; i++) {
+        places[i] = place_of_name(roll, users[i].data, users[i].len);
+        __builtin_prefetch(index_begin(&scope->users, places[i]));
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct index_slot *slot = index_find(&scope->users, places[i]);
+        if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref));
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i] = view_user(roll, scope, user_find(roll, scope, users[i], places[i]), now_ms);
+        out[i].user = users[i];
+    }
+}
+
+void roll_live(const struct roll *roll, struct text scope, const struct text *users, size_t n, uint64_t now_ms,
+               struct user_view *out) {
+    uint32_t ref = scope_find(roll, scope);
+    if (ref == SCOPE_NONE) {
+        for (size_t i = 0; i < n; i++) out[i] = (struct user_view){.user = users[i]};
+        return;
+    }
+    for (size_t i = 0; i < n; i += READ_AHEAD)
+        live_batch(roll, scope_at(roll, ref), users + i, n - i < READ_AHEAD ? n - i : READ_AHEAD, now_ms, out + i);
+}
+
+/* The first member of a user by name; also its scope. */
+static uint32_t find_user(const struct roll *roll, struct text scope, struct text user, const struct scope **in) {
+    uint32_t ref = scope_find(roll, scope);
+    if (ref == SCOPE_NONE) return MEMBER_NONE;
+    *in = scope_at(roll, ref);
+    return user_find(roll, *in, user, roll_place(roll, user));
+}
+
+size_t roll_sessions(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
+                     struct session_view out[MUSTER_SESSIONS_MAX]) {
+    const struct scope *in = NULL;
+    size_t count = 0;
+    for (uint32_t ref = find_user(roll, scope, user, &in); ref != MEMBER_NONE && count < MUSTER_SESSIONS_MAX;) {
+        const struct member *m = member_at(roll, ref);
+        ref = m->next_session;
+        if (member_is_void(in, m) || !member_lease_holds(m, now_ms)) continue;
+        out[count++] = (struct session_view){member_session(m), member_state(m), m->status, m->ttl_ms, m->seen_ms};
+    }
+    return count;
+}
+
+size_t roll_session_names(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
+                          struct text sessions[MUSTER_SESSIONS_MAX]) {
+    struct session_view views[MUSTER_SESSIONS_MAX];
+    size_t count = roll_sessions(roll, scope, user, now_ms, views);
+    for (size_t i = 0; i < count; i++) sessions[i] = views[i].session;
+    return count;
+}
+
+/* ---- walks ----------------------------------------------------------------------------------------------------- */
+
+/* A walk over an index that stands before the first entry whose place is greater than *after. */
+struct walk {
+    struct index_walk at;
+    index_place_fn *place_of;
+    const void *context;
+    const uint64_t *after; /* NULL once it is passed */
+    size_t looked;
+};
+
+static struct walk walk_begin(const struct index *index, const uint64_t *after, index_place_fn *place_of,
+                              const void *context) {
+    return (struct walk){index_walk_from(index, after == NULL ? 0 : (uint32_t)(*after >> 32)), place_of, context, after,
+                         0};
+}
+
+/* The next entry's reference, 0 at the end. */
+static uint32_t walk_next(struct walk *walk) {
+    const struct index_slot *slot;
+    while ((slot = index_walk_next(&walk->at, &walk->looked)) != NULL) {
+        /* Entries stand in the order of their whole place, so only those of the same upper half are in question. */
+        if (walk->after != NULL && slot->hash == *walk->after >> 32 &&
+            walk->place_of(walk->context, slot->ref) <= *walk->after)
+            continue;
+        walk->after = NULL;
+        return slot->ref;
+    }
+    return 0;
+}
+
+struct lister {
+    const struct roll *roll;
+    const struct scope *scope;
+    unsigned statuses;
+    uint64_t now_ms;
+};
+
+static bool lister_wants(const struct lister *lister, uint32_t ref, struct user_view *view) {
+    *view = view_user(lister->roll, lister->scope, ref, lister->now_ms);
+    return view->live && (lister->statuses >> view->status & 1) != 0;
+}
+
+/* The next entries of a walk, whose records are being fetched. */
+static size_t walk_ahead(const struct roll *roll, struct walk *walk, uint32_t refs[READ_AHEAD]) {
+    size_t n = 0;
+    while (n < READ_AHEAD && (refs[n] = walk_next(walk)) != 0) __builtin_prefetch(member_at(roll, refs[n++]));
+    return n;
+}
+
+/* Ends a page before the user `next`, the last that was looked at being `last`. A page never ends between two users of
+ * the same place, since the next one begins after that place: it gives back those of the last place; if it has no
+ * others, it keeps what fits. */
+static void page_end(const struct roll *roll, struct page *page, uint32_t last, uint32_t next,
+                     const struct user_view *out) {
+    page->more = true;
+    page->next = user_place(roll, last);
+    if (user_place(roll, next) != page->next) return;
+    size_t keep = page->count;
+    while (keep > 0 && roll_place(roll, out[keep - 1].user) == page->next) keep--;
+    if (keep == 0) return;
+    page->count = keep;
+    page->next = roll_place(roll, out[keep - 1].user);
+}
+
+struct page roll_list(const struct roll *roll, struct text scope, unsigned statuses, const uint64_t *after,
+                      size_t limit, uint64_t now_ms, struct user_view *out) {
+    struct page page = {0};
+    uint32_t ref = scope_find(roll, scope);
+    if (ref == SCOPE_NONE) return page;
+    struct lister lister = {roll, scope_at(roll, ref), statuses, now_ms};
+    struct walk walk = walk_begin(&lister.scope->users, after, user_place, roll);
+    uint32_t refs[READ_AHEAD], last = 0;
+    size_t n, looked_max = limit * 4 > LIST_LOOKED_MIN ? limit * 4 : LIST_LOOKED_MIN;
+    while ((n = walk_ahead(roll, &walk, refs)) > 0) {
+        for (size_t i = 0; i < n; i++) {
+            bool is_tired =
+                walk.looked >= looked_max && last != 0 && user_place(roll, refs[i]) != user_place(roll, last);
+            if (page.count == limit || is_tired) {
+                page_end(roll, &page, last, refs[i], out);
+                return page;
+            }
+            last = refs[i];
+            if (!lister_wants(&lister, last, &out[page.count])) continue;
+            out[page.count++].user = member_user(member_at(roll, last));
+        }
+    }
+    return page;
+}
+
+/* How many rows of a page come before those of a place, which it ends with. */
+static size_t scopes_before(const struct roll *roll, const struct page *page, uint64_t place,
+                            const struct scope_view *out) {
+    size_t keep = page->count;
+    while (keep > 0 && roll_place(roll, out[keep - 1].scope) == place) keep--;
+    return keep;
+}
+
+struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t limit, uint64_t now_ms,
+                        struct scope_view *out) {
+    (void)now_ms;
+    struct page page = {0};
+    struct walk walk = walk_begin(&roll->directory, after, scope_place, roll);
+    uint32_t last = 0;
+    for (uint32_t ref; (ref = walk_next(&walk)) != 0; last = ref) {
+        bool is_tired = walk.looked >= LIST_LOOKED_MIN && last != 0;
+        if ((page.count == limit || is_tired) && scope_place(roll, ref) != scope_place(roll, last)) {
+            page.more = true;
+            page.next = scope_place(roll, last);
+            return page;
+        }
+        const struct scope *scope = scope_at(roll, ref);
+        if (scope->users_counted == 0) continue;
+        if (page.count == limit) {
+            size_t keep = scopes_before(roll, &page, scope_place(roll, ref), out);
+            if (keep == 0) continue;
+            return (struct page){keep, true, roll_place(roll, out[keep - 1].scope)};
+        }
+        out[page.count++] = (struct scope_view){{scope->name, scope->name_len}, scope->live};
+    }
+    return page;
+}
+
+/* ---- the latest seen --------------------------------------------------------------------------------------------- */
+
+static bool is_older(const struct recent *a, const struct recent *b) {
+    return a->seen_ms != b->seen_ms ? a->seen_ms < b->seen_ms : a->place < b->place;
+}
+
+/* Restores a heap whose oldest is at the top, from `i` down. */
+static void heap_sink(struct recent *heap, size_t count, size_t i) {
+    struct recent sinking = heap[i];
+    for (size_t child; (child = 2 * i + 1) < count; i = child) {
+        if (child + 1 < count && is_older(&heap[child + 1], &heap[child])) child++;
+        if (!is_older(&heap[child], &sinking)) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = sinking;
+}
+
+static void heap_add(struct recent *heap, size_t *count, size_t k, struct recent found) {
+    if (*count == k) {
+        if (!is_older(&heap[0], &found)) return;
+        heap[0] = found;
+        heap_sink(heap, *count, 0);
+        return;
+    }
+    size_t i = (*count)++;
+    for (; i > 0 && is_older(&found, &heap[(i - 1) / 2]); i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
+    heap[i] = found;
+}
+
+/* Newest first. */
+static void heap_sort(struct recent *heap, size_t count) {
+    while (count > 1) {
+        struct recent oldest = heap[0];
+        heap[0] = heap[--count];
+        heap_sink(heap, count, 0);
+        heap[count] = oldest;
+    }
+}
+
+bool roll_recent(const struct roll *roll, struct text scope, unsigned statuses, size_t k, uint64_t now_ms,
+                 size_t budget, struct recent_search *search, struct recent *best) {
+    uint32_t ref = scope_find(roll, scope);
+    if (ref == SCOPE_NONE || search->is_done) {
+        search->is_done = true;
+        return true;
+    }
+    struct lister lister = {roll, scope_at(roll, ref), statuses, now_ms};
+    struct walk walk = walk_begin(&lister.scope->users, search->is_begun ? &search->after : NULL, user_place, roll);
+    search->is_begun = true;
+    uint32_t refs[READ_AHEAD], last = 0;
+    size_t n;
+    while ((n = walk_ahead(roll, &walk, refs)) > 0) {
+        for (size_t i = 0; i < n; i++) {
+            struct user_view view;
+            if (walk.looked >= budget && last != 0 && user_place(roll, refs[i]) != user_place(roll, last)) {
+                search->after = user_place(roll, last);
+                return false;
+            }
+            last = refs[i];
+            if (!lister_wants(&lister, last, &view)) continue;
+            if (search->count == k && view.seen_ms < best[0].seen_ms) continue;
+            heap_add(best, &search->count, k, (struct recent){{last}, view.seen_ms, user_place(roll, last)});
+        }
+    }
+    search->is_done = true;
+    heap_sort(best, search->count);
+    return true;
+}
+
+bool roll_recent_view(const struct roll *roll, struct text scope, const struct recent *found, uint64_t now_ms,
+                      struct user_view *out) {
+    uint32_t ref = scope_find(roll, scope);
+    if (ref == SCOPE_NONE) return false;
+    /* By its place: the session it was found by may be no more, while the user lives on in another. */
+    const struct index_slot *slot = index_find(&scope_at(roll, ref)->users, found->place);
+    uint32_t first = MEMBER_NONE;
+    for (uint32_t hash = slot == NULL ? 0 : slot->hash; slot != NULL && slot->ref != 0 && slot->hash == hash; slot++)
+        if (user_place(roll, slot->ref) == found->place && (first == MEMBER_NONE || slot->ref == found->member.v))
+            first = slot->ref;
+    if (first == MEMBER_NONE) return false;
+    *out = view_user(roll, scope_at(roll, ref), first, now_ms);
+    out->user = member_user(member_at(roll, first));
+    return out->known;
+}
+
+/* ---- counts ------------------------------------------------------------------------------------------------------ */
+
+static void windows_by_looking(const struct roll *roll, const struct scope *scope, const uint64_t *from_ms, size_t n,
+                               uint64_t now_ms, struct window_count *windows) {
+    struct walk walk = walk_begin(&scope->users, NULL, user_place, roll);
+    uint32_t refs[READ_AHEAD];
+    size_t users;
+    while ((users = walk_ahead(roll, &walk, refs)) > 0)
+        for (size_t u = 0; u < users; u++) {
+            struct user_view view = view_user(roll, scope, refs[u], now_ms);
+            if (!view.known) continue;
+            for (size_t i = 0; i < n; i++) windows[i].users += view.seen_ms >= from_ms[i];
+        }
+}
+
+void roll_counts(const struct roll *roll, struct text name, const uint64_t *windows_ms, size_t n, uint64_t now_ms,
+                 struct scope_counts *out, struct window_count *windows) {
+    *out = (struct scope_counts){0};
+    if (n > 0) memset(windows, 0, n * sizeof *windows);
+    uint32_t ref = scope_find(roll, name);
+    const struct scope *scope = ref == SCOPE_NONE ? NULL : scope_at(roll, ref);
+    uint64_t incomplete_ms = scope == NULL ? roll->released_incomplete_ms : scope->incomplete_ms;
+    uint64_t from_ms[MUSTER_WINDOWS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        from_ms[i] = now_ms > windows_ms[i] ? now_ms - windows_ms[i] : 0;
+#ifdef MUTANT_WINDOW_BOUNDARY
+        from_ms[i]++;
+#endif
+        windows[i].incomplete = incomplete_ms != 0 && incomplete_ms >= from_ms[i];
+    }
+    if (scope == NULL) return;
+    out->live = scope->live;
+    out->sessions = scope->sessions;
+    for (int status = STATUS_AWAY; status <= STATUS_BUSY; status++) out->by_status[status] = scope->by_status[status];
+    if (scope->history != NULL)
+        for (size_t i = 0; i < n; i++) windows[i].users = history_count(scope->history, from_ms[i]);
+    else if (n > 0) windows_by_looking(roll, scope, from_ms, n, now_ms, windows);
+}

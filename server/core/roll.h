@@ -1,0 +1,259 @@
+/* The roll: who is here.
+ *
+ * A member is (scope, user, session) with one last-writer-wins register. A user is live while any of its sessions is,
+ * and a session is live while the age of its last beat is at most its TTL. A member that is no longer live is
+ * remembered for the retention and then forgotten.
+ *
+ * Pure: no I/O, no clock, no threads, no randomness. Time is an argument:
+ *   now_ms  monotonic milliseconds; must not run backward from call to call on one roll, and starts high enough that
+ *           the oldest age that is ever merged fits below it (the server's starts at 2^40).
+ * Not thread-safe: the caller holds a lock around every call, and around the use of every view.
+ *
+ * Every text is borrowed: inputs are copied where they are kept; outputs point into the roll and hold until the next
+ * call that is not declared const.
+ *
+ * Ids are taken as bytes; the caller has checked length (1..MUSTER_ID_BYTES_MAX, session 0..), UTF-8 and NUL, and the
+ * ranges of TTL and state.
+ */
+#ifndef MUSTER_CORE_ROLL_H
+#define MUSTER_CORE_ROLL_H
+
+#include "allocator.h"
+#include "muster/codes.h"
+#include "muster/limits.h"
+#include "text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct roll;
+
+/* The order of the numbers is the precedence: a user's status is the highest of its live sessions'. */
+enum status { STATUS_NONE = 0, STATUS_AWAY = 1, STATUS_ONLINE = 2, STATUS_BUSY = 3 };
+
+struct scope_ref {
+    uint32_t v;
+}; /* a scope of this roll, while it exists */
+struct member_ref {
+    uint32_t v;
+}; /* a member of this roll, while it is remembered */
+
+enum {
+    ROLL_MEMBER_BYTES = 80, /* a member's record and its share of the tables, as roll_stats.bytes counts it */
+    ROLL_SCOPE_BYTES = 384, /* the same for a scope */
+};
+
+struct roll_config {
+    uint8_t hash_key[16];  /* SipHash key; secret, and the same on every node, since page places depend on it */
+    uint64_t retention_ms; /* MUSTER_RETENTION_MIN_MS..MUSTER_RETENTION_MAX_MS */
+    uint64_t members_max;  /* 1..MUSTER_MEMBERS_MAX */
+    uint64_t bytes_max;    /* of roll_stats.bytes; at least 64 KiB */
+    uint32_t log_places;   /* places of the change log, a power of two, 16..2^28 */
+    struct allocator allocator;
+};
+
+/* Makes an empty roll. NULL if memory is short or a field is out of its range (which a caller must not do). */
+struct roll *roll_new(const struct roll_config *config);
+/* Frees it and all it holds. `roll` may be NULL. Cost O(members). */
+void roll_free(struct roll *roll);
+
+/* ---- effects: what a call changed, as data -------------------------------------------------------------------- */
+
+enum effect_kind {
+    EFFECT_JOINED,  /* a user who was not live is */
+    EFFECT_LEFT,    /* a user who was live is not; `reason` says why */
+    EFFECT_UPDATED, /* a live user's status, state or set of live sessions changed */
+    EFFECT_RESET,   /* the scope was forgotten; one effect, `user` is unset; survivors follow as EFFECT_JOINED */
+};
+enum effect_reason { REASON_NONE, REASON_LEFT, REASON_EXPIRED, REASON_RESET };
+
+struct effect {
+    uint8_t kind, reason;
+    struct scope_ref scope;
+    struct member_ref user; /* any member of the user: see roll_user_name */
+};
+
+/* The caller's array. A call that could make more than fit says how many it needs at most; what does not fit is
+ * counted in `dropped`, never written. */
+struct effects {
+    struct effect *items;
+    size_t capacity, count, dropped;
+};
+
+struct text roll_scope_name(const struct roll *roll, struct scope_ref scope);
+struct text roll_user_name(const struct roll *roll, struct member_ref member);
+
+/* ---- writing -------------------------------------------------------------------------------------------------- */
+
+struct beat {
+    struct text scope, user, session;
+    struct text state; /* len 0: none */
+    uint32_t ttl_ms;   /* 0: the session leaves now */
+    uint8_t status;    /* enum status, not STATUS_NONE; of no effect where ttl_ms is 0 */
+};
+
+/* Why a call was refused, for the message. */
+struct refusal {
+    const char *what; /* "members", "bytes", "sessions", "memory"; static */
+    uint64_t limit;   /* the cap that was met; 0 for "memory" */
+    size_t index;     /* the beat it was met at, where one can be named */
+};
+
+struct touched {
+    uint32_t joined; /* how often a beat of the call made a user live who was not */
+    uint32_t left;   /* how often a beat of the call ended a user's being live; expiries do not count */
+};
+
+/* Applies n local beats (n ≤ MUSTER_BEATS_MAX), in order, whole or not at all. Each accepted beat takes the next
+ * sequence of this node's origin. A beat of an unknown member makes it, also with ttl_ms 0 (it is then remembered as
+ * gone, last seen now).
+ * stamp: orders these beats among all others; greater than every stamp this roll has seen (see hlc.h).
+ * effects: may be NULL; at most 2 n are made, and one more for each session whose TTL has passed unnoticed (expiries
+ * that roll_tick has not reached; they are made even where the call is refused). MUSTER_RESOURCE_EXHAUSTED: the roll is
+ * full of members who were live at the last tick, a user would have more than MUSTER_SESSIONS_MAX live sessions, or
+ * memory is short; then nothing has changed and *why says what. When the roll is full, remembered members who are gone
+ * and not named by this call make room, longest gone (seen_ms + ttl_ms) first, to within 1/4096 of the retention.
+ * Leaves in a call make no room for its joins. A user keeps at most MUSTER_SESSIONS_MAX sessions, live and remembered
+ * together: for a new one the longest gone is forgotten. No allocation where every member is known, no state grows, and
+ * roll_tick is called about each second. Cost: O(n) expected. */
+enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
+                            struct effects *effects, struct touched *out, struct refusal *why);
+
+/* The sessions of a user that a leave of all sessions must name: every live one. Writes at most MUSTER_SESSIONS_MAX
+ * texts and returns how many. */
+size_t roll_session_names(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
+                          struct text sessions[MUSTER_SESSIONS_MAX]);
+
+/* Forgets a scope: every member whose stamp is not after `stamp`. At once for every reader; memory comes back over the
+ * following ticks. A reset that is not after an earlier one changes nothing.
+ * *forgotten: the users that the scope had, live or remembered, as of the last tick. effects: at most 1.
+ * MUSTER_RESOURCE_EXHAUSTED: memory is short; nothing has changed. */
+enum muster_code roll_reset(struct roll *roll, struct text scope, uint64_t stamp, uint64_t now_ms,
+                            struct effects *effects, uint64_t *forgotten, struct refusal *why);
+
+/* Expires leases, forgets what passed its retention, and goes on with growth, resets and other upkeep: at most `budget`
+ * units of work, each well under a microsecond plus a cache miss. effects: may be NULL; at most `budget` are made.
+ * Returns whether more is due now: call again (after letting others have the lock). Once it returns false every answer
+ * is exact for now_ms; before, roll_counts may still count members whose TTL has passed (all other reads are exact). */
+bool roll_tick(struct roll *roll, uint64_t now_ms, size_t budget, struct effects *effects);
+
+/* ---- reading (all exact for now_ms, subject to what roll_tick says) --------------------------------------------- */
+
+struct user_view {
+    struct text user;
+    bool known; /* is or was here within the retention; all below is unset if not */
+    bool live;
+    uint8_t status;    /* STATUS_NONE if not live */
+    uint32_t sessions; /* live ones */
+    uint64_t seen_ms;  /* on the clock of now_ms */
+};
+
+struct session_view {
+    struct text session, state;
+    uint8_t status;
+    uint32_t ttl_ms;
+    uint64_t seen_ms;
+};
+
+/* Answers for each of n users, in order. Cost O(n) expected. */
+void roll_live(const struct roll *roll, struct text scope, const struct text *users, size_t n, uint64_t now_ms,
+               struct user_view *out);
+
+/* The live sessions of a user; writes at most MUSTER_SESSIONS_MAX and returns how many. */
+size_t roll_sessions(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
+                     struct session_view out[MUSTER_SESSIONS_MAX]);
+
+/* A place in the order of a walk: the keyed hash of a name. Stable under any change, the same on every node. */
+uint64_t roll_place(const struct roll *roll, struct text name);
+
+struct page {
+    size_t count;  /* users written */
+    bool more;     /* whether the walk goes on, after `next` */
+    uint64_t next; /* the `after` of the next page */
+};
+
+enum { STATUS_MASK_ALL = 1 << STATUS_AWAY | 1 << STATUS_ONLINE | 1 << STATUS_BUSY };
+
+/* The live users of a scope in the order of their places.
+ * statuses: a mask of 1 << enum status.
+ * after: NULL for the first page, else only users whose place is greater than *after.
+ * out: room for `limit` (1..MUSTER_PAGE_MAX) views. A page may be short or empty though the walk goes on: the work of
+ * a call is bounded. Users of equal place are never split (2^-64 a pair): a page stops before them, or, where it would
+ * be empty, holds as many as fit. */
+struct page roll_list(const struct roll *roll, struct text scope, unsigned statuses, const uint64_t *after,
+                      size_t limit, uint64_t now_ms, struct user_view *out);
+
+/* The latest seen of the live users, in steps of bounded work.
+ * Begin with *search = {0}; call until it returns true; `best` (room for k) is then sorted, newest first. `best` holds
+ * members, so that the caller can let go of the lock between two steps; roll_member_view turns one into a view. */
+struct recent {
+    struct member_ref member;
+    uint64_t seen_ms;
+    uint64_t place;
+};
+struct recent_search {
+    bool is_begun, is_done;
+    uint64_t after;
+    size_t count; /* of `best` that are filled */
+};
+bool roll_recent(const struct roll *roll, struct text scope, unsigned statuses, size_t k, uint64_t now_ms,
+                 size_t budget, struct recent_search *search, struct recent *best);
+/* The user of which `found` was found, as it is now; false if that member is no more. */
+bool roll_recent_view(const struct roll *roll, struct text scope, const struct recent *found, uint64_t now_ms,
+                      struct user_view *out);
+
+struct scope_counts {
+    uint64_t live, by_status[4], sessions; /* by_status is indexed by enum status */
+};
+
+struct window_count {
+    uint64_t users;
+    bool incomplete; /* members that were seen in this window had to make room */
+};
+
+/* Counts of one scope; all zero for an unknown one.
+ * windows_ms: n spans (n ≤ MUSTER_WINDOWS_MAX), each in 1..retention_ms; windows: n results. A boundary is inclusive: a
+ * user seen exactly windows_ms ago counts. Cost O(n · log(retention)), or O(users) for a small scope. */
+void roll_counts(const struct roll *roll, struct text scope, const uint64_t *windows_ms, size_t n, uint64_t now_ms,
+                 struct scope_counts *out, struct window_count *windows);
+
+struct scope_view {
+    struct text scope;
+    uint64_t live;
+};
+
+/* The scopes that have members, in the order of their places, as roll_list does. A scope whose last member passed its
+ * retention may still come until its memory is taken back, at most 1/4096 of the retention and a tick later. */
+struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t limit, uint64_t now_ms,
+                        struct scope_view *out);
+
+struct roll_stats {
+    uint64_t members, members_live; /* registers kept; of these, live ones (as of the last tick) */
+    uint64_t scopes;
+    uint64_t bytes;                       /* what members and scopes take: ROLL_MEMBER_BYTES each, long ids, states */
+    uint64_t sequence;                    /* the last one taken by this node's origin */
+    uint64_t evicted, expired, forgotten; /* since roll_new */
+};
+void roll_stats(const struct roll *roll, struct roll_stats *out);
+
+/* ---- the change log (replication reads it) ---------------------------------------------------------------------- */
+
+struct change {
+    uint64_t sequence;
+    bool is_reset; /* of `scope`; all below is unset */
+    struct text scope, user, session, state;
+    uint64_t stamp, seen_ms;
+    uint32_t ttl_ms;
+    uint8_t status;
+};
+
+/* The local changes after sequence *after, each member once, as it is now, in the order of sequences; at most `limit`.
+ * Writes the changes, moves *after to the last sequence that was looked at, and returns how many were written; 0 and
+ * *after == roll_stats.sequence when there is no more. A place whose member was touched again, or is no more, is stale
+ * and skipped.
+ * false in *complete: the log no longer reaches back to *after; the caller must walk the roll instead (nothing is
+ * written). */
+size_t roll_changes(const struct roll *roll, uint64_t *after, size_t limit, bool *complete, struct change *out);
+
+#endif

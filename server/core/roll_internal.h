@@ -1,0 +1,155 @@
+/* What the files of the roll share: the objects, and the steps that keep their counts true. Nobody else includes this.
+ */
+#ifndef MUSTER_CORE_ROLL_INTERNAL_H
+#define MUSTER_CORE_ROLL_INTERNAL_H
+
+#include "history.h"
+#include "index.h"
+#include "roll.h"
+#include "siphash.h"
+#include "slab.h"
+#include "timers.h"
+
+enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
+#define LOG_IS_RESET UINT32_C(0x80000000) /* in a place of the log: a scope, not a member */
+
+/* A scope: its users by hash, and the counts of those whose epoch is the scope's. */
+struct scope {
+    struct index users;      /* place -> the first member of a user's chain of sessions */
+    struct history *history; /* when its users were last seen; NULL in a small scope, which counts by looking */
+    uint64_t users_counted;  /* users that the counts below and the history stand for */
+    uint64_t live, by_status[4], sessions;
+    uint64_t history_at;  /* so many users want a history */
+    uint64_t reset_stamp; /* members whose stamp is not after it are void: nobody sees them any more */
+    uint64_t reset_sequence, reset_seen_ms;
+    uint64_t settled_ms;    /* when the history was settled last */
+    uint64_t incomplete_ms; /* the latest instant at which a user was seen who had to make room */
+    uint32_t sweep_hash;    /* users of lower hashes have the scope's epoch */
+    uint32_t upkeep_next;   /* the list of scopes that roll_tick works for */
+    uint8_t epoch, epochs_unswept;
+    bool is_sweeping, in_upkeep;
+    uint8_t name_len;
+    char name[];
+};
+
+/* What a call found or made for one of its beats. */
+struct planned {
+    uint32_t member;
+    struct extra *extra; /* with room for the beat's state, where the member had none */
+    uint32_t state_capacity;
+};
+
+struct roll {
+    struct roll_config config;
+    struct allocator allocator;
+    struct slab slab;
+    struct timers timers;
+    struct scope **scopes;                            /* by scope_ref; [0] is none */
+    uint32_t scope_capacity, scope_fresh, scope_free; /* free ones are chained through scope_links */
+    uint32_t *scope_links;
+    struct index directory; /* of scopes by name */
+    uint32_t upkeep_first;
+    bool is_started;   /* the first call has told what time it is */
+    uint32_t reset_at; /* the scope whose reset is looked at next, whether it may be forgotten */
+    uint32_t *log;     /* by sequence: a member, or LOG_IS_RESET | scope */
+    uint64_t sequence;
+    uint64_t live_members, extra_bytes_held, gone_extra_bytes;
+    uint64_t evicted, expired, forgotten;
+    uint64_t released_incomplete_ms; /* the greatest incomplete_ms of a scope that is no more */
+    struct planned plan[MUSTER_BEATS_MAX];
+};
+
+/* The live sessions of a user, as far as they are counted, and when it was last seen. */
+struct user_sum {
+    uint32_t sessions;
+    uint8_t status;
+    bool is_known;
+    uint64_t seen_ms;
+};
+
+static inline struct member *member_at(const struct roll *roll, uint32_t ref) {
+    return slab_at(&roll->slab, ref);
+}
+
+static inline struct scope *scope_at(const struct roll *roll, uint32_t ref) {
+    return roll->scopes[ref];
+}
+
+static inline uint64_t place_of_name(const struct roll *roll, const char *name, size_t len) {
+#ifdef ROLL_TEST_WEAK_HASH /* a test's: so few places that they collide all the time, in halves and as a whole */
+    uint64_t hash = siphash(roll->config.hash_key, 1, 3, name, len) % ROLL_TEST_WEAK_HASH;
+    return (hash / 2) << 60 | (hash & 1);
+#else
+    return siphash(roll->config.hash_key, 1, 3, name, len);
+#endif
+}
+
+static inline bool member_is_void(const struct scope *scope, const struct member *m) {
+#ifdef MUTANT_RESET_KEEPS_ONE
+    if (m->sequence % 8 == 1) return false;
+#endif
+    return m->stamp <= scope->reset_stamp && m->stamp != 0;
+}
+
+static inline bool member_is_remembered(const struct roll *roll, const struct scope *scope, const struct member *m,
+                                        uint64_t now_ms) {
+    return !member_is_void(scope, m) && member_lease_end_ms(m) + roll->config.retention_ms >= now_ms;
+}
+
+/* Every call that changes the roll begins with it: the timers start at the first call's now_ms. */
+static inline void roll_start(struct roll *roll, uint64_t now_ms) {
+    if (roll->is_started) return;
+    timers_init(&roll->timers, &roll->slab, roll->config.retention_ms, now_ms);
+    roll->is_started = true;
+}
+
+/* scope.c */
+uint32_t scope_find(const struct roll *roll, struct text name);
+/* Finds or makes it; SCOPE_NONE if memory is short. */
+uint32_t scope_obtain(struct roll *roll, struct text name);
+/* Frees a scope that has no members and no reset to remember. */
+void scope_release_if_empty(struct roll *roll, uint32_t ref);
+void scope_free_all(struct roll *roll);
+uint64_t scope_place(const void *roll, uint32_t ref);
+/* Puts it in the list of those that roll_tick works for. */
+void scope_wants_upkeep(struct roll *roll, uint32_t ref);
+/* Makes or drops the history as the number of users asks for. */
+void scope_fit_history(struct roll *roll, uint32_t ref, uint64_t now_ms);
+void scope_drop_history(struct scope *scope);
+/* A user was last seen at now_ms instead of at was_ms. */
+void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
+
+/* user.c */
+uint64_t user_place(const void *roll, uint32_t ref);
+/* The first member of a user, MEMBER_NONE if it has none. */
+uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t place);
+struct user_sum user_sum(const struct roll *roll, uint32_t first);
+/* Brings the scope's counts and history from `before` to `after`, and notes what a watcher would see. */
+void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const struct user_sum *before,
+                  const struct user_sum *after, bool is_changed, enum effect_reason reason, uint64_t now_ms,
+                  struct effects *effects);
+/* Brings a user up to the scope's epoch: void members go, survivors count again. Its first member; MEMBER_NONE if
+ * nothing is left. */
+uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms, struct effects *effects);
+/* The same for the user of any member. */
+uint32_t user_settle_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
+/* Ends the lease of a live member. */
+void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
+/* Forgets a counted member that is gone, and with its last member the user. Effects that name the member name another
+ * of the same user afterwards. */
+void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
+/* Takes a member out of its chain, its table and the slab. It is in no timer's list. */
+void member_unlink(struct roll *roll, uint32_t ref);
+void member_remember(struct roll *roll, uint32_t ref);
+void member_unremember(struct roll *roll, uint32_t ref);
+void member_drop_extra(struct roll *roll, struct member *m);
+/* Lets go of a gone member's state. */
+void member_slim(struct roll *roll, struct member *m);
+/* The bytes that count against bytes_max. */
+uint64_t roll_bytes(const struct roll *roll);
+/* Lets the longest gone make room. false if nobody is gone. */
+bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects);
+void effect_note(struct effects *effects, enum effect_kind kind, enum effect_reason reason, uint32_t scope,
+                 uint32_t user);
+
+#endif

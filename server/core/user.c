@@ -1,0 +1,219 @@
+#include "roll_internal.h"
+
+uint64_t user_place(const void *context, uint32_t ref) {
+    const struct roll *roll = context;
+    struct text user = member_user(member_at(roll, ref));
+    return place_of_name(roll, user.data, user.len);
+}
+
+uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t place) {
+    const struct index_slot *slot = index_find(&scope->users, place);
+    if (slot == NULL) return MEMBER_NONE;
+    for (uint32_t hash = slot->hash; slot->ref != 0 && slot->hash == hash; slot++)
+        if (text_equal(member_user(member_at(roll, slot->ref)), user)) return slot->ref;
+    return MEMBER_NONE;
+}
+
+struct user_sum user_sum(const struct roll *roll, uint32_t first) {
+    struct user_sum sum = {0};
+    for (uint32_t ref = first; ref != MEMBER_NONE;) {
+        const struct member *m = member_at(roll, ref);
+        ref = m->next_session;
+        if (m->stamp == 0) continue; /* planned, not yet there */
+        sum.is_known = true;
+        if (m->seen_ms > sum.seen_ms) sum.seen_ms = m->seen_ms;
+        if (!m->is_live) continue;
+        sum.sessions++;
+        if (m->status > sum.status) sum.status = m->status;
+    }
+    return sum;
+}
+
+void effect_note(struct effects *effects, enum effect_kind kind, enum effect_reason reason, uint32_t scope,
+                 uint32_t user) {
+    if (effects == NULL) return;
+    if (effects->count == effects->capacity) {
+        effects->dropped++;
+        return;
+    }
+    effects->items[effects->count++] = (struct effect){(uint8_t)kind, (uint8_t)reason, {scope}, {user}};
+}
+
+static void history_move(struct scope *scope, const struct user_sum *before, const struct user_sum *after) {
+    if (before->is_known && after->is_known) {
+        scope_history_move(scope, before->seen_ms, after->seen_ms);
+    } else if (scope->history != NULL && before->is_known) {
+        history_remove(scope->history, before->seen_ms);
+    } else if (scope->history != NULL && after->is_known && !history_add(scope->history, after->seen_ms)) {
+        scope_drop_history(scope);
+        scope->history_at = scope->users_counted * 2;
+    }
+}
+
+void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const struct user_sum *before,
+                  const struct user_sum *after, bool is_changed, enum effect_reason reason, uint64_t now_ms,
+                  struct effects *effects) {
+    struct scope *scope = scope_at(roll, scope_ref);
+    history_move(scope, before, after);
+    if (before->is_known != after->is_known) {
+        scope->users_counted += after->is_known ? 1 : UINT64_MAX;
+        scope_fit_history(roll, scope_ref, now_ms);
+    }
+    scope->sessions += (uint64_t)after->sessions - before->sessions;
+    scope->by_status[before->status]--;
+    scope->by_status[after->status]++;
+    if (before->sessions > 0 && after->sessions > 0) {
+        if (is_changed || before->sessions != after->sessions || before->status != after->status)
+            effect_note(effects, EFFECT_UPDATED, REASON_NONE, scope_ref, user);
+    } else if (after->sessions > 0) {
+        scope->live++;
+        effect_note(effects, EFFECT_JOINED, REASON_NONE, scope_ref, user);
+    } else if (before->sessions > 0) {
+        scope->live--;
+        effect_note(effects, EFFECT_LEFT, reason, scope_ref, user);
+    }
+}
+
+void member_drop_extra(struct roll *roll, struct member *m) {
+    struct extra *extra = member_extra(m);
+    if (extra == NULL) return;
+    size_t bytes = member_extra_bytes(m);
+    m->has_extra = 0;
+    roll->extra_bytes_held -= bytes;
+    roll->allocator.release(roll->allocator.context, extra, bytes);
+}
+
+void member_slim(struct roll *roll, struct member *m) {
+    struct extra *extra = member_extra(m);
+    if (extra == NULL) return;
+    extra->state_len = 0;
+    size_t ids = (size_t)m->user_len + m->session_len;
+    if (ids > MEMBER_INLINE_BYTES) return;
+    char id[MEMBER_INLINE_BYTES];
+    memcpy(id, extra->bytes, ids);
+    member_drop_extra(roll, m);
+    memcpy(m->id, id, ids);
+}
+
+void member_remember(struct roll *roll, uint32_t ref) {
+    roll->gone_extra_bytes += member_extra_bytes(member_at(roll, ref));
+    timers_remember(&roll->timers, ref);
+}
+
+void member_unremember(struct roll *roll, uint32_t ref) {
+    roll->gone_extra_bytes -= member_extra_bytes(member_at(roll, ref));
+    timers_drop_memory(&roll->timers, ref);
+}
+
+/* The first member of a member's user. */
+static uint32_t user_of(const struct roll *roll, uint32_t ref) {
+    const struct member *m = member_at(roll, ref);
+    if (m->is_first) return ref;
+    return user_find(roll, scope_at(roll, m->scope), member_user(m), user_place(roll, ref));
+}
+
+void member_unlink(struct roll *roll, uint32_t ref) {
+    struct member *m = member_at(roll, ref);
+    struct scope *scope = scope_at(roll, m->scope);
+    uint32_t first = user_of(roll, ref);
+    assert(first != MEMBER_NONE);
+    if (first != ref) {
+        uint32_t before = first;
+        while (member_at(roll, before)->next_session != ref) before = member_at(roll, before)->next_session;
+        member_at(roll, before)->next_session = m->next_session;
+    } else if (m->next_session != MEMBER_NONE) {
+        index_replace(&scope->users, user_place(roll, ref), ref, m->next_session);
+        member_at(roll, m->next_session)->is_first = 1;
+    } else {
+        index_remove(&scope->users, user_place(roll, ref), ref);
+        if (!scope->is_sweeping) index_tidy(&scope->users, &roll->allocator);
+        if (scope->users.old.slots != NULL) scope_wants_upkeep(roll, m->scope);
+    }
+    member_drop_extra(roll, m);
+    slab_give(&roll->slab, ref);
+}
+
+void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
+    struct member *m = member_at(roll, ref);
+    uint32_t first = user_of(roll, ref);
+    struct user_sum before = user_sum(roll, first);
+    m->is_live = 0;
+    roll->live_members--;
+    roll->expired++;
+    timers_drop_lease(&roll->timers, ref);
+    member_slim(roll, m);
+    member_remember(roll, ref);
+    struct user_sum after = user_sum(roll, first);
+    user_account(roll, m->scope, first, &before, &after, true, REASON_EXPIRED, now_ms, effects);
+}
+
+static void effects_rename(struct effects *effects, uint32_t was, uint32_t now) {
+    for (size_t i = 0; effects != NULL && i < effects->count; i++)
+        if (effects->items[i].user.v == was) effects->items[i].user.v = now;
+}
+
+void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
+    struct member *m = member_at(roll, ref);
+    uint32_t scope = m->scope, first = user_of(roll, ref);
+    struct user_sum before = user_sum(roll, first);
+    if (first == ref) {
+        first = m->next_session;
+        effects_rename(effects, ref, first);
+    }
+    member_unremember(roll, ref);
+    member_unlink(roll, ref);
+    struct user_sum after = user_sum(roll, first);
+    user_account(roll, scope, first, &before, &after, false, REASON_NONE, now_ms, NULL);
+}
+
+uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms, struct effects *effects) {
+    struct scope *scope = scope_at(roll, scope_ref);
+    uint32_t kept = MEMBER_NONE;
+    for (uint32_t ref = first, next; ref != MEMBER_NONE; ref = next) {
+        struct member *m = member_at(roll, ref);
+        next = m->next_session;
+        if (!member_is_void(scope, m)) {
+            m->epoch = scope->epoch;
+            if (kept == MEMBER_NONE) kept = ref;
+            continue;
+        }
+        if (m->is_live) {
+            roll->live_members--;
+            timers_drop_lease(&roll->timers, ref);
+        } else {
+            member_unremember(roll, ref);
+        }
+        member_unlink(roll, ref);
+    }
+    if (kept == MEMBER_NONE) return MEMBER_NONE;
+    struct user_sum none = {0}, sum = user_sum(roll, kept);
+    user_account(roll, scope_ref, kept, &none, &sum, true, REASON_NONE, now_ms, effects);
+    return kept;
+}
+
+uint32_t user_settle_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
+    return user_settle(roll, member_at(roll, ref)->scope, user_of(roll, ref), now_ms, effects);
+}
+
+uint64_t roll_bytes(const struct roll *roll) {
+    return (uint64_t)roll->slab.count * ROLL_MEMBER_BYTES + (uint64_t)roll->directory.count * ROLL_SCOPE_BYTES +
+           roll->extra_bytes_held;
+}
+
+bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects) {
+    uint32_t ref = timers_longest_gone(&roll->timers);
+    if (ref == MEMBER_NONE) return false;
+    const struct member *m = member_at(roll, ref);
+    uint32_t scope_ref = m->scope;
+    struct scope *scope = scope_at(roll, scope_ref);
+    if (m->epoch != scope->epoch) {
+        user_settle_of(roll, ref, now_ms, effects);
+        scope_release_if_empty(roll, scope_ref);
+        return true;
+    }
+    if (m->seen_ms > scope->incomplete_ms) scope->incomplete_ms = m->seen_ms;
+    member_forget(roll, ref, now_ms, effects);
+    scope_release_if_empty(roll, scope_ref);
+    roll->evicted++;
+    return true;
+}

@@ -1,0 +1,134 @@
+/* musterd: one node. Reads the command line, opens the doors, waits for a signal, drains. */
+#include "net/clock.h"
+#include "net/log.h"
+#include "net/nng_guard.h"
+#include "net/rep_door.h"
+#include "net/ticker.h"
+#include "options.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1 };
+enum { DRAIN_MS = 5000, CLOSE_S = 2 };
+/* File descriptors beside those of connections: listeners, nng's own, connections that shake hands. */
+enum { FILES_BESIDE = 256, FILES_GUARDED_MAX = 1 << 20 };
+
+struct service {
+    struct node *node;
+    struct ticker *ticker;
+    struct rep_door *door;
+};
+
+/* Before any thread is started, so that all inherit it: signals come to sigwait alone. */
+static sigset_t block_signals(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+static size_t raise_file_limit(const struct options *options) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < options->connections_max + FILES_BESIDE)
+        log_line(LEVEL_WARN, "few_files", "the limit of open files is below the limit of connections",
+                 {"files", NULL, limit.rlim_cur}, {"connections", NULL, options->connections_max});
+    return limit.rlim_cur < FILES_GUARDED_MAX ? limit.rlim_cur : FILES_GUARDED_MAX;
+}
+
+/* A node without peers needs its key to agree with nobody's. */
+static struct node *make_node(const struct options *options) {
+    struct node_config config = {.ttl_ms = options->ttl_ms,
+                                 .retention_ms = options->retention_ms,
+                                 .members_max = options->members_max,
+                                 .bytes_max = options->bytes_max};
+    if (sodium_init() < 0) return NULL;
+    randombytes_buf(config.hash_key, sizeof config.hash_key);
+    struct node *node = node_new(&config, clock_now());
+    sodium_memzero(&config, sizeof config);
+    return node;
+}
+
+static bool service_start(struct service *service, const struct options *options, const char *program) {
+    const char *url = NULL, *why = "out of memory";
+    if ((service->node = make_node(options)) == NULL) goto fail;
+    if ((service->ticker = ticker_start(service->node, options->tick_ms)) == NULL) goto fail_node;
+    const struct rep_door_config door = {.node = service->node,
+                                         .urls = options->rpc_urls,
+                                         .url_count = options->rpc_url_count,
+                                         .connections_max = options->connections_max,
+                                         .end_unread = nng_guard_end_unread};
+    if ((service->door = rep_door_open(&door, &url, &why)) != NULL) return true;
+
+    ticker_stop(service->ticker);
+fail_node:
+    node_free(service->node);
+fail:
+    if (url != NULL) fprintf(stderr, "%s: cannot listen on %s: %s\n", program, url, why);
+    else fprintf(stderr, "%s: cannot start: %s\n", program, why);
+    return false;
+}
+
+static void say_ready(const struct service *service, const struct options *options, uint64_t start_us) {
+    uint64_t took_ms = (clock_monotonic_us() - start_us) / 1000;
+    printf("musterd ready");
+    for (size_t i = 0; i < options->rpc_url_count; i++) printf(" rpc=%s", rep_door_url(service->door, i));
+    printf(" in %llums\n", (unsigned long long)took_ms);
+    fflush(stdout);
+    log_line(LEVEL_INFO, "started", "serving", {"version", MUSTER_VERSION, 0}, {"pid", NULL, (uint64_t)getpid()},
+             {"rpc", rep_door_url(service->door, 0), 0}, {"took_ms", NULL, took_ms});
+    for (size_t i = 0; i < options->rpc_url_count && options->is_insecure; i++)
+        log_line(LEVEL_WARN, "insecure", "anybody who can reach this address may ask and tell",
+                 {"rpc", rep_door_url(service->door, i), 0});
+}
+
+/* A door that does not close in time must not keep a node that has drained. */
+static void exit_anyway(int signal_number) {
+    (void)signal_number;
+    _exit(EXIT_SUCCESS);
+}
+
+static void service_stop(struct service *service, int signal_number) {
+    log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in",
+             {"signal", strsignal(signal_number), 0},
+             {"connections", NULL, rep_door_figures(service->door).connections});
+    bool is_drained = rep_door_drain(service->door, DRAIN_MS);
+    struct node_figures figures;
+    node_figures(service->node, &figures);
+    signal(SIGALRM, exit_anyway);
+    alarm(CLOSE_S);
+    rep_door_close(service->door);
+    ticker_stop(service->ticker);
+    node_free(service->node);
+    log_line(is_drained ? LEVEL_INFO : LEVEL_WARN, "stopped",
+             is_drained ? "all that had come in was answered" : "some replies could not be delivered in time",
+             {"members", NULL, figures.members});
+}
+
+int main(int argc, char **argv) {
+    uint64_t start_us = clock_monotonic_us();
+    struct options options = options_read(argc, argv);
+    log_start(options.log_format, options.log_level, options.name);
+    sigset_t signals = block_signals();
+    nng_guard_start(raise_file_limit(&options));
+
+    struct service service = {0};
+    if (!service_start(&service, &options, argv[0])) return EXIT_FAILED;
+    say_ready(&service, &options, start_us);
+
+    int signal_number = SIGTERM;
+    sigwait(&signals, &signal_number);
+    service_stop(&service, signal_number);
+    return EXIT_SUCCESS;
+}

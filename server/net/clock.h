@@ -1,0 +1,15 @@
+/* The clocks of the machine. The only place of the server where one is read. */
+#ifndef MUSTER_NET_CLOCK_H
+#define MUSTER_NET_CLOCK_H
+
+#include "rpc/node.h"
+
+/* Where the roll's clock starts: high enough that the oldest age that may be merged fits below (core/roll.h). */
+#define CLOCK_BASE_MS (UINT64_C(1) << 40)
+
+/* Now, on both clocks. The monotonic one counts while the machine sleeps. */
+struct instant clock_now(void);
+/* Microseconds of a monotonic clock, for how long something took. */
+uint64_t clock_monotonic_us(void);
+
+#endif

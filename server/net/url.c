@@ -1,0 +1,49 @@
+#include "url.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+static bool port_is_good(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
+}
+
+static bool host_is_loopback(const char *host) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (strcmp(host, "localhost") == 0) return true;
+    if (inet_pton(AF_INET, host, &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+    return false;
+}
+
+/* Splits HOST:PORT, where HOST may be [V6], * or empty. */
+static bool split(const char *authority, char host[URL_BYTES], const char **port) {
+    const char *colon = strrchr(authority, ':');
+    if (colon == NULL) return false;
+    size_t len = (size_t)(colon - authority);
+    bool is_bracketed = len >= 2 && authority[0] == '[' && authority[len - 1] == ']';
+    if (is_bracketed) authority++, len -= 2;
+    if (len >= URL_BYTES) return false;
+    memcpy(host, authority, len);
+    host[len] = '\0';
+    *port = colon + 1;
+    return is_bracketed || strpbrk(host, ":[]/;?#@") == NULL;
+}
+
+enum url_reach url_reach(const char *url, const char **why) {
+    char host[URL_BYTES];
+    const char *port;
+    *why = "it must begin with tcp:// or ipc://";
+    if (strncmp(url, "ipc://", 6) == 0) {
+        *why = "ipc:// wants a path of 1 to 107 bytes";
+        size_t len = strlen(url + 6);
+        return len > 0 && len < sizeof((struct sockaddr_un *)NULL)->sun_path ? REACH_LOOPBACK : REACH_NONE;
+    }
+    if (strncmp(url, "tcp://", 6) != 0) return REACH_NONE;
+    *why = "tcp:// wants HOST:PORT, with a port of 0 to 65535";
+    if (strlen(url) >= URL_BYTES || !split(url + 6, host, &port) || !port_is_good(port)) return REACH_NONE;
+    return host_is_loopback(host) ? REACH_LOOPBACK : REACH_BEYOND;
+}

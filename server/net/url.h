@@ -1,0 +1,19 @@
+/* The addresses a node listens on: `tcp://HOST:PORT` and `ipc://PATH`. */
+#ifndef MUSTER_NET_URL_H
+#define MUSTER_NET_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { URL_BYTES = 256 };
+
+enum url_reach {
+    REACH_NONE,     /* no URL that a node can listen on */
+    REACH_LOOPBACK, /* this machine alone: 127.0.0.0/8, [::1], localhost, ipc */
+    REACH_BEYOND,   /* others may reach it */
+};
+
+/* Why not, for REACH_NONE; a static text. */
+enum url_reach url_reach(const char *url, const char **why);
+
+#endif

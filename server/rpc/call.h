@@ -1,0 +1,75 @@
+/* One request on its way through the node: what the files of the calls share. Internal to server/rpc. */
+#ifndef MUSTER_RPC_CALL_H
+#define MUSTER_RPC_CALL_H
+
+#include "arena.h"
+#include "core/hlc.h"
+#include "core/roll.h"
+#include "muster/v1/presence.pb-c.h"
+#include "node.h"
+#include "page_token.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct node {
+    pthread_mutex_t lock;
+    atomic_uint waiting; /* threads that want the lock */
+    atomic_uint turns;   /* how often it was had */
+
+    struct roll *roll; /* all below is under the lock */
+    struct hlc hlc;
+    uint64_t now_ms; /* the latest that any call came with: requests read the clock before they have the lock */
+
+    uint32_t ttl_ms; /* all below never changes */
+    uint64_t retention_ms;
+    struct page_token_key token_key;
+};
+
+enum { CALL_MESSAGE_BYTES = 256 };
+
+struct call {
+    struct node *node;
+    struct arena *arena;
+    struct instant now;
+    Muster__V1__Reply reply;          /* what a handler that answers by protobuf-c fills in */
+    struct text encoded;              /* what a handler that encodes its whole reply itself leaves here */
+    char message[CALL_MESSAGE_BYTES]; /* what is wrong, where something is */
+};
+
+/* Takes the lock and moves the node's time on. Returns the time to ask the roll at. */
+uint64_t node_lock(struct node *node, struct instant now);
+void node_unlock(struct node *node);
+/* Lets those who wait have the lock, and takes it again. Views of the roll do not survive it. */
+uint64_t node_breathe(struct node *node, struct instant now);
+
+/* Says what is wrong, and returns `code` so that a handler can return it. */
+enum muster_code call_refuse(struct call *call, enum muster_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The refusal of a request whose answer or working memory passes a cap. */
+enum muster_code call_too_large(struct call *call, const char *field);
+/* Says why the roll refused what is at `where`. */
+enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
+                                      const char *where);
+enum { CALL_WHERE_BYTES = 32 };
+
+/* When a moment on the roll's clock was, on this node's wall clock. */
+int64_t call_wall_ms(const struct call *call, uint64_t now_ms, uint64_t seen_ms);
+
+static inline struct text text_of_field(ProtobufCBinaryData field) {
+    return (struct text){(const char *)field.data, (uint32_t)field.len};
+}
+static inline ProtobufCBinaryData field_of_text(struct text text) {
+    return (ProtobufCBinaryData){text.len, (uint8_t *)(uintptr_t)text.data};
+}
+
+/* The calls. Each validates its request whole, does it whole or not at all, and leaves its answer in `call`. */
+enum muster_code call_touch(struct call *call, const Muster__V1__TouchRequest *request);
+enum muster_code call_leave(struct call *call, const Muster__V1__LeaveRequest *request);
+enum muster_code call_live(struct call *call, const Muster__V1__LiveRequest *request);
+enum muster_code call_list(struct call *call, const Muster__V1__ListRequest *request);
+enum muster_code call_counts(struct call *call, const Muster__V1__CountsRequest *request);
+enum muster_code call_scopes(struct call *call, const Muster__V1__ScopesRequest *request);
+enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *request);
+
+#endif

@@ -1,0 +1,121 @@
+#include "check.h"
+#include "muster/limits.h"
+
+/* Departures checked and with their scopes filled in; what they end is looked up under the lock. */
+struct departure {
+    struct text scope, user, session;
+    bool all_sessions;
+};
+
+/* The beats that the departures come to. */
+struct endings {
+    struct beat *beats;
+    size_t count;
+};
+
+static enum muster_code read_departure(struct call *call, const Muster__V1__Departure *in, size_t i, struct text scope,
+                                       struct departure *out) {
+    *out = (struct departure){scope, text_of_field(in->user), text_of_field(in->session), in->all_sessions != 0};
+    enum muster_code code = check_id(call, out->user, (struct path){"departures", i, "user"});
+    if (code == MUSTER_OK) code = check_optional_id(call, out->session, (struct path){"departures", i, "session"});
+    if (code != MUSTER_OK) return code;
+    if (out->all_sessions && out->session.len > 0)
+        return call_refuse(call, MUSTER_INVALID_ARGUMENT, "departures[%zu].session: must be empty with all_sessions",
+                           i);
+    if (in->scope.len == 0) return MUSTER_OK;
+    out->scope = text_of_field(in->scope);
+    return check_id(call, out->scope, (struct path){"departures", i, "scope"});
+}
+
+static enum muster_code read_departures(struct call *call, const Muster__V1__LeaveRequest *request,
+                                        struct departure **out) {
+    struct text scope;
+    enum muster_code code = check_scope(call, request->scope, &scope);
+    if (code == MUSTER_OK) code = check_count(call, request->n_departures, 1, MUSTER_BEATS_MAX, "departures");
+    if (code == MUSTER_OK)
+        code = check_range(call, request->linger_ms, 0, MUSTER_LINGER_MAX_MS, (struct path){.field = "linger_ms"});
+    if (code != MUSTER_OK) return code;
+    if ((*out = arena_take(call->arena, request->n_departures, sizeof **out)) == NULL)
+        return call_too_large(call, "departures");
+    for (size_t i = 0; i < request->n_departures && code == MUSTER_OK; i++)
+        code = read_departure(call, request->departures[i], i, scope, &(*out)[i]);
+    return code;
+}
+
+/* The roll moves while the beats are applied: what came out of it is copied first. */
+static bool append_session(struct call *call, const struct departure *from, const struct session_view *live,
+                           uint32_t linger_ms, struct endings *endings) {
+    if (endings->count == MUSTER_BEATS_MAX) return false;
+    struct beat *beat = &endings->beats[endings->count];
+    *beat = (struct beat){.scope = from->scope, .user = from->user, .ttl_ms = linger_ms, .status = live->status};
+    if (!arena_copy(call->arena, live->session, &beat->session)) return false;
+    if (linger_ms > 0 && !arena_copy(call->arena, live->state, &beat->state)) return false;
+    endings->count++;
+    return true;
+}
+
+static bool append_leave(const struct departure *from, struct endings *endings) {
+    if (endings->count == MUSTER_BEATS_MAX) return false;
+    endings->beats[endings->count++] =
+        (struct beat){.scope = from->scope, .user = from->user, .session = from->session, .status = STATUS_ONLINE};
+    return true;
+}
+
+/* A linger keeps what a session says, and makes none live that is not: for such a one it is a plain leave. */
+static bool append_departure(struct call *call, const struct departure *from, uint32_t linger_ms, uint64_t now_ms,
+                             struct endings *endings) {
+    if (!from->all_sessions && linger_ms == 0) return append_leave(from, endings);
+    struct session_view live[MUSTER_SESSIONS_MAX];
+    size_t n = roll_sessions(call->node->roll, from->scope, from->user, now_ms, live);
+    bool is_found = from->all_sessions;
+    for (size_t i = 0; i < n; i++) {
+        if (!from->all_sessions && !text_equal(live[i].session, from->session)) continue;
+        is_found = true;
+        if (!append_session(call, from, &live[i], linger_ms, endings)) return false;
+    }
+    return is_found || append_leave(from, endings);
+}
+
+/* Under the lock. */
+static enum muster_code apply(struct call *call, const struct departure *departures,
+                              const Muster__V1__LeaveRequest *request, uint64_t now_ms,
+                              Muster__V1__LeaveResponse *response, struct endings *endings) {
+    struct node *node = call->node;
+    if (request->stamp != 0 && !hlc_plausible(&node->hlc, request->stamp, now_ms))
+        return call_refuse(call, MUSTER_INVALID_ARGUMENT, "stamp: is of no touch, more than %d h ahead",
+                           (int)(HLC_AHEAD_MAX_MS / (60 * 60 * 1000)));
+    for (size_t i = 0; i < request->n_departures; i++)
+        if (!append_departure(call, &departures[i], request->linger_ms, now_ms, endings))
+            return call_refuse(call, MUSTER_RESOURCE_EXHAUSTED,
+                               "departures: end more sessions than one request may, at most %d", MUSTER_BEATS_MAX);
+    if (request->stamp != 0) hlc_observe(&node->hlc, request->stamp);
+    response->stamp = hlc_next(&node->hlc, now_ms);
+    if (endings->count == 0) return MUSTER_OK;
+    struct touched touched;
+    struct refusal why = {0};
+    enum muster_code code =
+        roll_touch(node->roll, endings->beats, endings->count, response->stamp, now_ms, NULL, &touched, &why);
+    if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "departures");
+    response->left = touched.left;
+    return MUSTER_OK;
+}
+
+enum muster_code call_leave(struct call *call, const Muster__V1__LeaveRequest *request) {
+    struct departure *departures = NULL;
+    struct endings endings = {0};
+    enum muster_code code = read_departures(call, request, &departures);
+    if (code != MUSTER_OK) return code;
+    Muster__V1__LeaveResponse *response = arena_take(call->arena, 1, sizeof *response);
+    endings.beats = arena_take(call->arena, MUSTER_BEATS_MAX, sizeof *endings.beats);
+    if (response == NULL || endings.beats == NULL) return call_too_large(call, "departures");
+    muster__v1__leave_response__init(response);
+
+    uint64_t now_ms = node_lock(call->node, call->now);
+    code = apply(call, departures, request, now_ms, response, &endings);
+    node_unlock(call->node);
+    if (code != MUSTER_OK) return code;
+
+    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_LEAVE;
+    call->reply.leave = response;
+    return MUSTER_OK;
+}

@@ -1,0 +1,64 @@
+#include "check.h"
+#include "muster/limits.h"
+#include "rows.h"
+
+/* Users that are looked up with their sessions in one hold of the lock. */
+enum { LIVE_SESSIONS_SLICE = 256 };
+
+static enum muster_code read_users(struct call *call, const Muster__V1__LiveRequest *request, struct text **out) {
+    enum muster_code code = check_count(call, request->n_users, 1, MUSTER_USERS_MAX, "users");
+    if (code != MUSTER_OK) return code;
+    struct text *users = arena_take(call->arena, request->n_users, sizeof *users);
+    if (users == NULL) return call_too_large(call, "users");
+    for (size_t i = 0; i < request->n_users; i++) {
+        users[i] = text_of_field(request->users[i]);
+        if ((code = check_id(call, users[i], (struct path){"users", i, NULL})) != MUSTER_OK) return code;
+    }
+    *out = users;
+    return MUSTER_OK;
+}
+
+/* Without sessions a row has no texts: the views are copied by value, and the rows are made outside the lock. */
+static bool take_plain(struct call *call, const struct text *users, size_t n, const struct row_options *options,
+                       struct rows *rows) {
+    struct user_view *views = arena_take(call->arena, n, sizeof *views);
+    if (views == NULL) return false;
+    uint64_t now_ms = node_lock(call->node, call->now);
+    roll_live(call->node->roll, options->scope, users, n, now_ms, views);
+    node_unlock(call->node);
+    for (size_t i = 0; i < n; i++)
+        if (rows_take(call, rows, &views[i], now_ms, options) != ROWS_TAKEN) return false;
+    return true;
+}
+
+static bool take_with_sessions(struct call *call, const struct text *users, size_t n, const struct row_options *options,
+                               struct rows *rows) {
+    struct user_view views[LIVE_SESSIONS_SLICE];
+    bool all_fit = true;
+    uint64_t now_ms = node_lock(call->node, call->now);
+    for (size_t done = 0; done < n && all_fit; done += LIVE_SESSIONS_SLICE) {
+        size_t slice = n - done < LIVE_SESSIONS_SLICE ? n - done : LIVE_SESSIONS_SLICE;
+        if (done > 0) now_ms = node_breathe(call->node, call->now);
+        roll_live(call->node->roll, options->scope, users + done, slice, now_ms, views);
+        for (size_t i = 0; i < slice && all_fit; i++) {
+            views[i].user = users[done + i];
+            all_fit = rows_take(call, rows, &views[i], now_ms, options) == ROWS_TAKEN;
+        }
+    }
+    node_unlock(call->node);
+    return all_fit;
+}
+
+enum muster_code call_live(struct call *call, const Muster__V1__LiveRequest *request) {
+    struct row_options options = {.with_sessions = request->sessions != 0};
+    struct text *users = NULL;
+    struct rows rows;
+    enum muster_code code = check_scope(call, request->scope, &options.scope);
+    if (code == MUSTER_OK) code = read_users(call, request, &users);
+    if (code != MUSTER_OK) return code;
+    if (!rows_open(&rows, call->arena, request->n_users)) return call_too_large(call, "users");
+    bool all_fit = options.with_sessions ? take_with_sessions(call, users, request->n_users, &options, &rows)
+                                         : take_plain(call, users, request->n_users, &options, &rows);
+    if (!all_fit || !rows_encode(call, &rows, REPLY_LIVE, (struct text){0})) return call_too_large(call, "users");
+    return MUSTER_OK;
+}

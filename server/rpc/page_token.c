@@ -1,0 +1,63 @@
+#include "page_token.h"
+
+#include <sodium.h>
+
+enum { TOKEN_VERSION = 1, AT_KIND = 1, AT_DIGEST = 2, AT_PLACE = 10, AT_MAC = 18, DIGEST_BYTES = 8 };
+
+_Static_assert(PAGE_TOKEN_CHARS == (PAGE_TOKEN_BYTES * 4 + 2) / 3, "base64url without padding");
+_Static_assert(AT_MAC + DIGEST_BYTES == PAGE_TOKEN_BYTES, "the layout is complete");
+_Static_assert(crypto_shorthash_KEYBYTES == PAGE_TOKEN_KEY_BYTES, "SipHash keys");
+_Static_assert(crypto_shorthash_BYTES == DIGEST_BYTES, "SipHash-2-4 is 64 bits");
+
+struct page_token_key page_token_key(const uint8_t hash_key[16]) {
+    static const unsigned char purpose[] = "muster page token 1";
+    struct page_token_key key;
+    crypto_generichash(key.bytes, sizeof key.bytes, purpose, sizeof purpose - 1, hash_key, 16);
+    return key;
+}
+
+static void put_u64(unsigned char *out, uint64_t value) {
+    for (int i = 0; i < 8; i++) out[i] = (unsigned char)(value >> (56 - 8 * i));
+}
+
+static uint64_t get_u64(const unsigned char *in) {
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++) value = value << 8 | in[i];
+    return value;
+}
+
+static void digest_walk(const struct page_token_key *key, const struct walk *walk, unsigned char out[DIGEST_BYTES]) {
+    unsigned char input[5 + 256] = {(unsigned char)walk->kind};
+    for (int i = 0; i < 4; i++) input[1 + i] = (unsigned char)(walk->statuses >> (24 - 8 * i));
+    uint32_t len = walk->scope.len < 256 ? walk->scope.len : 256;
+    if (len > 0) memcpy(input + 5, walk->scope.data, len);
+    crypto_shorthash(out, input, 5 + len, key->bytes);
+}
+
+void page_token_write(const struct page_token_key *key, const struct walk *walk, uint64_t place,
+                      char out[PAGE_TOKEN_CHARS + 1]) {
+    unsigned char raw[PAGE_TOKEN_BYTES] = {TOKEN_VERSION, (unsigned char)walk->kind};
+    digest_walk(key, walk, raw + AT_DIGEST);
+    put_u64(raw + AT_PLACE, place);
+    crypto_shorthash(raw + AT_MAC, raw, AT_MAC, key->bytes);
+    sodium_bin2base64(out, PAGE_TOKEN_CHARS + 1, raw, sizeof raw, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum page_token_verdict page_token_read(const struct page_token_key *key, const struct walk *walk, struct text token,
+                                        uint64_t *place) {
+    *place = 0;
+    unsigned char raw[PAGE_TOKEN_BYTES], mac[DIGEST_BYTES], digest[DIGEST_BYTES];
+    size_t bytes = 0;
+    if (token.len != PAGE_TOKEN_CHARS) return PAGE_TOKEN_FOREIGN;
+    if (sodium_base642bin(raw, sizeof raw, token.data, token.len, NULL, &bytes, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        bytes != sizeof raw)
+        return PAGE_TOKEN_FOREIGN;
+    crypto_shorthash(mac, raw, AT_MAC, key->bytes);
+    if (sodium_memcmp(mac, raw + AT_MAC, sizeof mac) != 0 || raw[0] != TOKEN_VERSION) return PAGE_TOKEN_FOREIGN;
+    digest_walk(key, walk, digest);
+    if (raw[AT_KIND] != walk->kind || sodium_memcmp(digest, raw + AT_DIGEST, sizeof digest) != 0)
+        return PAGE_TOKEN_OF_OTHER_WALK;
+    *place = get_u64(raw + AT_PLACE);
+    return PAGE_TOKEN_GOOD;
+}

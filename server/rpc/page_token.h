@@ -1,0 +1,45 @@
+/* Page tokens: where a walk of pages goes on, as opaque text that is the same on every node of a cluster.
+ *
+ * base64url of: version (1 byte), kind of walk (1), a digest of what is walked (8), the place after which it goes on
+ * (8), a MAC of all that (8). The key comes from the cluster's hash key, so that no token is from nowhere. */
+#ifndef MUSTER_RPC_PAGE_TOKEN_H
+#define MUSTER_RPC_PAGE_TOKEN_H
+
+#include "core/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PAGE_TOKEN_BYTES = 26, PAGE_TOKEN_CHARS = 35, PAGE_TOKEN_KEY_BYTES = 16 };
+
+enum walk_kind { WALK_LIST = 1, WALK_SCOPES = 2 };
+
+/* What is walked: a token is good for that alone. */
+struct walk {
+    enum walk_kind kind;
+    struct text scope; /* of WALK_LIST */
+    uint32_t statuses; /* of WALK_LIST: the mask of the filter */
+};
+
+struct page_token_key {
+    unsigned char bytes[PAGE_TOKEN_KEY_BYTES];
+};
+
+enum page_token_verdict {
+    PAGE_TOKEN_GOOD,
+    PAGE_TOKEN_FOREIGN, /* not made with this key, or damaged */
+    PAGE_TOKEN_OF_OTHER_WALK,
+};
+
+/* hash_key: the cluster's, 16 bytes. */
+struct page_token_key page_token_key(const uint8_t hash_key[16]);
+
+/* Writes PAGE_TOKEN_CHARS characters and a NUL. */
+void page_token_write(const struct page_token_key *key, const struct walk *walk, uint64_t place,
+                      char out[PAGE_TOKEN_CHARS + 1]);
+
+/* *place is 0 unless the token is good. */
+enum page_token_verdict page_token_read(const struct page_token_key *key, const struct walk *walk, struct text token,
+                                        uint64_t *place);
+
+#endif

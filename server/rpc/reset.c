@@ -1,0 +1,21 @@
+#include "check.h"
+
+enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *request) {
+    struct text scope;
+    enum muster_code code = check_scope(call, request->scope, &scope);
+    if (code != MUSTER_OK) return code;
+    Muster__V1__ResetResponse *response = arena_take(call->arena, 1, sizeof *response);
+    if (response == NULL) return call_too_large(call, "scope");
+    muster__v1__reset_response__init(response);
+
+    struct refusal why = {0};
+    uint64_t now_ms = node_lock(call->node, call->now);
+    response->stamp = hlc_next(&call->node->hlc, now_ms);
+    code = roll_reset(call->node->roll, scope, response->stamp, now_ms, NULL, &response->forgotten, &why);
+    node_unlock(call->node);
+    if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "scope");
+
+    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_RESET;
+    call->reply.reset = response;
+    return MUSTER_OK;
+}

@@ -1,0 +1,49 @@
+#include "utf8.h"
+
+#include <stdbool.h>
+
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+#define LOW_BITS  UINT64_C(0x0101010101010101)
+
+/* Eight bytes that are ASCII and not NUL. The zero test is exact where no high bit is set. */
+static bool is_plain_word(const char *data) {
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    return ((word | (word - LOW_BITS)) & HIGH_BITS) == 0;
+}
+
+/* The length of the sequence that starts at s, with n bytes left; 0 if it is broken. Table 3-7 of the Unicode
+ * standard: the range of the second byte depends on the first. */
+static uint32_t sequence_length(const unsigned char *s, uint32_t n) {
+    unsigned char lead = s[0];
+    uint32_t length = lead < 0x80                    ? 1
+                      : lead >= 0xc2 && lead <= 0xdf ? 2
+                      : (lead & 0xf0) == 0xe0        ? 3
+                      : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                     : 0;
+    if (length == 0 || length > n) return 0;
+    if (length == 1) return 1;
+    unsigned char least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    unsigned char most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (s[1] < least || s[1] > most) return 0;
+    for (uint32_t i = 2; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80) return 0;
+    return length;
+}
+
+enum utf8_verdict utf8_check(struct text text, uint32_t *at) {
+    uint32_t i = 0;
+    while (i < text.len) {
+        if (text.len - i >= 8 && is_plain_word(text.data + i)) {
+            i += 8;
+            continue;
+        }
+        *at = i;
+        if (text.data[i] == '\0') return UTF8_HAS_NUL;
+        uint32_t length = sequence_length((const unsigned char *)text.data + i, text.len - i);
+        if (length == 0) return UTF8_BROKEN;
+        i += length;
+    }
+    *at = i;
+    return UTF8_GOOD;
+}

@@ -1,0 +1,308 @@
+/* `muster` against a real node: what it writes, and how it exits. */
+#include "cli.h"
+#include "muster/limits.h"
+#include "rpc/server.h"
+#include "support/port.h"
+#include "test.h"
+
+static struct server server;
+
+static int set_up(void **state) {
+    (void)state;
+    server = server_start(NULL);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    server_end(&server);
+    return 0;
+}
+
+static int64_t integer(const json_t *row, const char *key) {
+    const json_t *value = json_object_get(row, key);
+    if (!json_is_integer(value)) fail_msg("'%s' is no integer", key);
+    return json_integer_value(value);
+}
+
+static const char *string(const json_t *row, const char *key) {
+    const char *value = json_string_value(json_object_get(row, key));
+    return value == NULL ? "(none)" : value;
+}
+
+static void touches_and_leaves(void **state) {
+    (void)state;
+    EXPECT(0, "touched 2, joined 2, ttl 1m\n", "", "touch", "ada", "bob", "--to", server.tcp, "-s", "t");
+    EXPECT(0, "touched 2, joined 1, ttl 5m\n", "", "--to", server.ipc, "-s", "t", "touch", "ada", "cyd", "--ttl", "5m");
+    EXPECT(0, "left 1 of 2\n", "", "leave", "ada", "nobody", "--to", server.tcp, "-s", "t");
+    EXPECT(0, "left 0 of 1\n", "", "leave", "bob", "--linger", "10s", "--to", server.tcp, "-s", "t");
+    EXPECT(0, NULL, "", "live", "bob", "cyd", "--to", server.tcp, "-s", "t");
+    EXPECT(1, NULL, "", "live", "bob", "ada", "--to", server.tcp, "-s", "t");
+}
+
+static void answers_writes_in_json(void **state) {
+    (void)state;
+    json_t *rows = JSON(0, "touch", "ada", "--ttl", "90s", "--json", "--to", server.tcp, "-s", "j");
+    json_t *row = json_array_get(rows, 0);
+    assert_int_equal(json_array_size(rows), 1);
+    EXPECT_KEYS(row, "joined ttl_ms stamp");
+    assert_int_equal(integer(row, "joined"), 1);
+    assert_int_equal(integer(row, "ttl_ms"), 90000);
+    assert_true(integer(row, "stamp") > 0);
+    char stamp[32];
+    (void)snprintf(stamp, sizeof stamp, "%lld", (long long)integer(row, "stamp"));
+    json_decref(rows);
+    EXPECT(0, "{\"left\":1}\n", "", "leave", "ada", "--stamp", stamp, "--json", "--to", server.tcp, "-s", "j");
+    EXPECT(0, "{\"forgotten\":1}\n", "", "reset", "--yes", "--json", "--to", server.tcp, "-s", "j");
+    EXPECT(0, "forgot 0\n", "", "reset", "--yes", "--to", server.tcp, "-s", "j");
+    EXPECT(0, "{\"version\":\"" MUSTER_VERSION "\"}\n", "", "version", "--json");
+    EXPECT(0, "muster " MUSTER_VERSION "\n", "", "version");
+}
+
+static void reads_users_from_its_input(void **state) {
+    (void)state;
+    EXPECT_WITH("ada\n\nbob\r\ncyd", 0, "touched 3, joined 3, ttl 1m\n", "", "touch", "-", "--to", server.tcp, "-s",
+                "i");
+    EXPECT_WITH("ada\nbob\ncyd\n", 0, NULL, "", "live", "-", "--to", server.tcp, "-s", "i");
+    EXPECT_WITH("ada\nbob\n", 0, "left 2 of 2\n", "", "leave", "-", "--to", server.tcp, "-s", "i");
+    EXPECT_WITH("", 0, "touched 0, joined 0\n", "", "touch", "-", "--to", server.tcp, "-s", "i");
+}
+
+/* More than fits one request, by count and by bytes. */
+static void sends_many_users_in_batches(void **state) {
+    (void)state;
+    enum { USERS = 25000, STATE_BYTES = 1000 };
+    char *input = NULL, text[STATE_BYTES + 1];
+    size_t len;
+    FILE *out = open_memstream(&input, &len);
+    for (int i = 0; i < USERS; i++) (void)fprintf(out, "user-%d\n", i);
+    (void)fclose(out);
+    memset(text, 's', STATE_BYTES);
+    text[STATE_BYTES] = '\0';
+    EXPECT_WITH(input, 0, "touched 25000, joined 25000, ttl 1m\n", "", "touch", "-", "--to", server.tcp, "-s", "many");
+    input[strlen("user-0\n") * 10 + strlen("user-10\n") * 3000] = '\0';
+    EXPECT_WITH(input, 0, NULL, "", "touch", "-", "--to", server.tcp, "-s", "many", "--state", text);
+    json_t *rows = JSON(0, "list", "--json", "--to", server.tcp, "-s", "many");
+    assert_int_equal(json_array_size(rows), USERS);
+    json_decref(rows);
+    rows = JSON(0, "list", "--json", "--limit", "2345", "--to", server.tcp, "-s", "many");
+    assert_int_equal(json_array_size(rows), 2345);
+    json_decref(rows);
+    free(input);
+}
+
+static void shows_who_is_live(void **state) {
+    (void)state;
+    EXPECT(0, NULL, "", "touch", "ada", "--status", "away", "--to", server.tcp, "-s", "l");
+    json_t *rows = JSON(1, "live", "ada", "nobody", "--json", "--to", server.tcp, "-s", "l");
+    assert_int_equal(json_array_size(rows), 2);
+    json_t *ada = json_array_get(rows, 0), *nobody = json_array_get(rows, 1);
+    EXPECT_KEYS(ada, "scope user live status last_seen_ms sessions");
+    EXPECT_KEYS(nobody, "scope user live sessions");
+    assert_string_equal(string(ada, "scope"), "l");
+    assert_string_equal(string(ada, "user"), "ada");
+    assert_string_equal(string(ada, "status"), "away");
+    assert_true(json_is_true(json_object_get(ada, "live")) && json_is_false(json_object_get(nobody, "live")));
+    assert_int_equal(integer(ada, "sessions"), 1);
+    assert_true(integer(ada, "last_seen_ms") > INT64_C(1600000000000));
+    json_decref(rows);
+    EXPECT(1, "USER    LIVE  STATUS  LAST SEEN  SESSIONS\nnobody  no    -       -                 0\n", "", "live",
+           "nobody", "--to", server.tcp, "-s", "l");
+}
+
+static void shows_sessions(void **state) {
+    (void)state;
+    EXPECT(0, NULL, "", "touch", "ada", "--session", "tab", "--status", "busy", "--state", "x\ny", "--to", server.tcp,
+           "-s", "se");
+    EXPECT(0, NULL, "", "touch", "ada", "--session", "phone", "--ttl", "2m", "--to", server.tcp, "-s", "se");
+    json_t *rows = JSON(0, "list", "--sessions", "--json", "--to", server.tcp, "-s", "se");
+    json_t *row = json_array_get(rows, 0), *list = json_object_get(row, "session_list");
+    EXPECT_KEYS(row, "scope user live status last_seen_ms sessions session_list");
+    assert_int_equal(integer(row, "sessions"), 2);
+    assert_string_equal(string(row, "status"), "busy");
+    assert_int_equal(json_array_size(list), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *session = json_array_get(list, i);
+        const bool is_tab = strcmp(string(session, "session"), "tab") == 0;
+        EXPECT_KEYS(session,
+                    is_tab ? "session status last_seen_ms ttl_ms state" : "session status last_seen_ms ttl_ms");
+        assert_string_equal(string(session, "status"), is_tab ? "busy" : "online");
+        assert_string_equal(string(session, "state"), is_tab ? "x\ny" : "(none)");
+        assert_int_equal(integer(session, "ttl_ms"), is_tab ? 60000 : 120000);
+    }
+    json_decref(rows);
+    struct process_result result = CLI(NULL, "live", "ada", "nobody", "--sessions", "--to", server.tcp, "-s", "se");
+    assert_non_null(strstr(result.output, "x\\ny"));
+    assert_non_null(strstr(result.output, "phone"));
+    assert_int_equal(result.how.status, 1);
+    process_result_free(&result);
+    EXPECT(0, "left 0 of 1\n", "", "leave", "ada", "--session", "tab", "--to", server.tcp, "-s", "se");
+    EXPECT(0, "left 1 of 1\n", "", "leave", "ada", "--all-sessions", "--to", server.tcp, "-s", "se");
+}
+
+static void lists_by_status_and_by_time(void **state) {
+    (void)state;
+    EXPECT(0, NULL, "", "touch", "a1", "a2", "--status", "away", "--to", server.tcp, "-s", "li");
+    EXPECT(0, NULL, "", "touch", "b1", "--status", "busy", "--to", server.tcp, "-s", "li");
+    EXPECT(0, NULL, "", "touch", "o1", "--to", server.tcp, "-s", "li");
+    json_t *rows = JSON(0, "list", "--status", "away,busy", "--json", "--to", server.tcp, "-s", "li");
+    assert_int_equal(json_array_size(rows), 3);
+    json_decref(rows);
+    rows = JSON(0, "list", "--recent", "--limit", "2", "--json", "--to", server.tcp, "-s", "li");
+    assert_int_equal(json_array_size(rows), 2);
+    assert_true(integer(json_array_get(rows, 0), "last_seen_ms") >= integer(json_array_get(rows, 1), "last_seen_ms"));
+    json_decref(rows);
+    EXPECT(0, "USER  LIVE  STATUS  LAST SEEN  SESSIONS\n", "", "list", "--to", server.tcp, "-s", "nobody was here");
+    EXPECT(0, "", "", "list", "--json", "--to", server.tcp, "-s", "nobody was here");
+}
+
+static void counts_users(void **state) {
+    (void)state;
+    EXPECT(0, NULL, "", "touch", "ada", "bob", "--status", "away", "--to", server.tcp, "-s", "c1");
+    EXPECT(0, NULL, "", "touch", "cyd", "--to", server.tcp, "-s", "c1");
+    EXPECT(0, NULL, "", "leave", "bob", "--to", server.tcp, "-s", "c1");
+    EXPECT(0,
+           "{\"scope\":\"c1\",\"live\":2,\"online\":1,\"away\":1,\"busy\":0,\"sessions\":2,\"windows\":{\"5m\":3,"
+           "\"60m\":3,"
+           "\"1h\":3}}\n",
+           "", "counts", "--window", "5m,60m", "--window", "1h", "--json", "--to", server.tcp, "-s", "c1");
+    EXPECT(0, "{\"scope\":\"c1\",\"live\":2,\"online\":1,\"away\":1,\"busy\":0,\"sessions\":2,\"windows\":{}}\n", "",
+           "counts", "--json", "--to", server.tcp, "-s", "c1");
+    EXPECT(0,
+           "SCOPE  LIVE  ONLINE  AWAY  BUSY  SESSIONS  24h\nc2        0       0     0     0         0    0\n"
+           "c1        2       1     1     0         2    3\n",
+           "", "counts", "--scopes", "c2,c1", "--window", "24h", "--to", server.tcp);
+}
+
+static void lists_scopes(void **state) {
+    (void)state;
+    struct server other = server_start(NULL);
+    EXPECT(0, "SCOPE  LIVE\n", "", "scopes", "--to", other.tcp);
+    EXPECT(0, "", "", "scopes", "--to", other.tcp, "--json");
+    EXPECT(0, NULL, "", "touch", "ada", "bob", "--to", other.tcp, "-s", "room\n1");
+    EXPECT(0, "SCOPE    LIVE\nroom\\n1     2\n", "", "scopes", "--to", other.tcp);
+    EXPECT(0, "{\"scope\":\"room\\n1\",\"live\":2}\n", "", "--json", "scopes", "--to", other.tcp);
+    server_end(&other);
+}
+
+static void refuses_a_wrong_command_line(void **state) {
+    (void)state;
+    EXPECT(2, "", "which command?", "--json");
+    EXPECT(2, "", "no command 'nonsense'", "nonsense");
+    EXPECT(2, "", "unrecognized option", "live", "--nonsense");
+    EXPECT(2, "", "which users?", "touch");
+    EXPECT(2, "", "which users?", "live", "--json");
+    EXPECT(2, "", "--ttl: '5 parsecs'", "touch", "ada", "--ttl", "5 parsecs");
+    EXPECT(2, "", "--status: 'asleep'", "touch", "ada", "--status", "asleep");
+    EXPECT(2, "", "--linger", "leave", "ada", "--linger", "x");
+    EXPECT(2, "", "--all-sessions", "leave", "ada", "--all-sessions", "--session", "s");
+    EXPECT(2, "", "--limit: '0'", "list", "--limit", "0");
+    EXPECT(2, "", "at most 10000", "list", "--recent", "--limit", "10001");
+    EXPECT(2, "", "--window: '5'", "counts", "--window", "1h,5");
+    EXPECT(2, "", "at most 16 windows", "counts", "--window",
+           "1s,2s,3s,4s,5s,6s,7s,8s,9s,10s,11s,12s,13s,14s,15s,16s,17s");
+    EXPECT(2, "", "add --yes", "reset");
+    EXPECT(2, "", "one argument too many", "reset", "--yes", "room");
+    EXPECT(2, "", "one argument too many", "version", "1");
+    EXPECT(2, "", "which log?", "replay");
+    EXPECT(2, "", "--call: 'sing'", "bench", "--call", "sing");
+    EXPECT(2, "", "addresses[0]", "live", "ada", "--to", "127.0.0.1:7700");
+    EXPECT(2, "", "--timeout", "live", "ada", "--timeout", "1h");
+}
+
+static void helps(void **state) {
+    (void)state;
+    static const char *const commands[] = {"touch",  "leave", "live",   "list",  "counts",
+                                           "scopes", "reset", "replay", "bench", "version"};
+    struct process_result all = CLI(NULL, "--help");
+    assert_int_equal(all.how.status, 0);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        struct process_result result = CLI(NULL, commands[i], "--help");
+        if (result.how.status != 0 || strstr(result.output, "--to=URL") == NULL ||
+            strstr(result.output, commands[i]) == NULL)
+            fail_msg("muster %s --help: %s", commands[i], result.output);
+        if (strstr(all.output, commands[i]) == NULL) fail_msg("muster --help does not name %s", commands[i]);
+        process_result_free(&result);
+    }
+    process_result_free(&all);
+}
+
+static void says_when_no_node_answers(void **state) {
+    (void)state;
+    char nobody[64];
+    (void)snprintf(nobody, sizeof nobody, "tcp://127.0.0.1:%u", port_free());
+    EXPECT(3, "", "no node answers", "live", "ada", "--to", nobody);
+    EXPECT(3, "", "no node answers", "--json", "touch", "ada", "--to", nobody);
+    EXPECT(3, "", "no node answers", "counts", "--to", "ipc:///nonexistent/socket");
+    EXPECT(3, "", "cannot reach", "bench", "--to", nobody);
+    EXPECT(0, NULL, "", "scopes", "--to", nobody, "--to", server.tcp);
+    const char *const environment[] = {"MUSTER_TO=", NULL};
+    char variable[700];
+    (void)snprintf(variable, sizeof variable, "MUSTER_TO=%s", server.ipc);
+    const char *const argv[] = {MUSTER_PATH, "scopes", NULL};
+    const struct process_options options = {.environment = (const char *const[]){variable, environment[1]}};
+    struct process_result result = process_run(argv, &options, NULL, CLI_PATIENCE_MS);
+    assert_int_equal(result.how.status, 0);
+    process_result_free(&result);
+}
+
+static void says_why_a_call_is_refused(void **state) {
+    (void)state;
+    char long_id[MUSTER_ID_BYTES_MAX + 2] = "";
+    memset(long_id, 'x', MUSTER_ID_BYTES_MAX + 1);
+    EXPECT(4, "", "user", "touch", long_id, "--to", server.tcp);
+    EXPECT(4, "", "128", "live", long_id, "--to", server.tcp);
+    EXPECT(4, "", "user", "touch", "", "--to", server.tcp);
+    EXPECT(4, "", "UTF-8", "touch", "\xff", "--to", server.tcp);
+    EXPECT(4, "", "ttl_ms", "touch", "ada", "--ttl", "999ms", "--to", server.tcp);
+    EXPECT(4, "", "windows_ms", "counts", "--window", "25h", "--to", server.tcp);
+    EXPECT(4, "", "scope", "list", "-s", long_id, "--to", server.tcp);
+    EXPECT(4, "", "scope", "list", "--recent", "-s", long_id, "--to", server.tcp);
+    EXPECT_WITH("ada\nbob\n\xff\n", 4, "", "lines 1 to 3", "touch", "-", "--to", server.tcp);
+    EXPECT(4, "", "windows_ms", "bench", "--call", "counts", "--window", "25h", "--to", server.tcp);
+    server_expect_running(&server, "refusals");
+}
+
+static void refuses_nul_in_a_line(void **state) {
+    (void)state;
+    const char *const argv[] = {MUSTER_PATH, "touch", "-", "--to", server.tcp, NULL};
+    const struct process_options options = {.keep_input = true};
+    struct process *process = process_start(argv, &options);
+    struct process_exit how;
+    assert_true(process_write(process, "ada\na\0b\n", 8));
+    process_close_input(process);
+    assert_true(process_wait(process, CLI_PATIENCE_MS, &how));
+    assert_int_equal(how.status, 4);
+    assert_true(process_await_line(process, PROCESS_ERRORS, "line 2: user contains NUL", CLI_PATIENCE_MS, NULL));
+    process_free(process);
+}
+
+static void tells_when_its_output_is_full(void **state) {
+    (void)state;
+    const char *const argv[] = {"sh", "-c", "exec \"$0\" version >/dev/full", MUSTER_PATH, NULL};
+    struct process_result result = process_run(argv, NULL, NULL, CLI_PATIENCE_MS);
+    assert_int_equal(result.how.status, 1);
+    assert_non_null(strstr(result.errors, "cannot write"));
+    process_result_free(&result);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(touches_and_leaves),
+        cmocka_unit_test(answers_writes_in_json),
+        cmocka_unit_test(reads_users_from_its_input),
+        cmocka_unit_test(sends_many_users_in_batches),
+        cmocka_unit_test(shows_who_is_live),
+        cmocka_unit_test(shows_sessions),
+        cmocka_unit_test(lists_by_status_and_by_time),
+        cmocka_unit_test(counts_users),
+        cmocka_unit_test(lists_scopes),
+        cmocka_unit_test(refuses_a_wrong_command_line),
+        cmocka_unit_test(helps),
+        cmocka_unit_test(says_when_no_node_answers),
+        cmocka_unit_test(says_why_a_call_is_refused),
+        cmocka_unit_test(refuses_nul_in_a_line),
+        cmocka_unit_test(tells_when_its_output_is_full),
+    };
+    return cmocka_run_group_tests_name("cli.commands", tests, set_up, tear_down);
+}

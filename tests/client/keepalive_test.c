@@ -1,0 +1,407 @@
+/* The keepalive against a node that keeps a journal. TTLs are the shortest there are, so that a turn is 333 ms. */
+#include "fake_node.h"
+#include "muster/muster.h"
+#include "support/port.h"
+#include "support/wait.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* After the above, which it wants. */
+#include <cmocka.h>
+
+enum { PATIENCE_MS = 20000, TTL_MS = MUSTER_TTL_MIN_MS };
+
+struct bench {
+    char url[48];
+    const char *address;
+    struct fake_node *node;
+    struct muster_client *client;
+    struct muster_keepalive *keepalive;
+    pthread_mutex_t mutex; /* guards what the callback writes */
+    size_t troubles, leaves_failed;
+    struct muster_keepalive_trouble last;
+    char last_user[32];
+};
+
+static void on_trouble(void *arg, const struct muster_keepalive_trouble *trouble) {
+    struct bench *bench = arg;
+    pthread_mutex_lock(&bench->mutex);
+    bench->troubles++;
+    bench->leaves_failed += trouble->is_leave;
+    bench->last = *trouble;
+    snprintf(bench->last_user, sizeof bench->last_user, "%s", trouble->user == NULL ? "" : trouble->user);
+    pthread_mutex_unlock(&bench->mutex);
+}
+
+static int set_up(void **state) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    pthread_mutex_init(&bench->mutex, NULL);
+    snprintf(bench->url, sizeof bench->url, "tcp://127.0.0.1:%u", port_free());
+    bench->address = bench->url;
+    bench->node = fake_node_start(bench->url);
+    fake_node_set_ttl(bench->node, TTL_MS);
+    struct muster_options options = {.addresses = &bench->address, .address_count = 1, .timeout_ms = 3000};
+    struct muster_error error;
+    if (muster_open(&options, &bench->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
+    struct muster_keepalive_options beating = {.ttl_ms = TTL_MS, .trouble = on_trouble, .arg = bench};
+    if (muster_keepalive_open(bench->client, &beating, &bench->keepalive, &error) != MUSTER_OK)
+        fail_msg("keepalive: %s", error.message);
+    *state = bench;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct bench *bench = *state;
+    muster_keepalive_close(bench->keepalive, false, NULL);
+    muster_close(bench->client);
+    fake_node_stop(bench->node);
+    pthread_mutex_destroy(&bench->mutex);
+    free(bench);
+    return 0;
+}
+
+static void add(struct bench *bench, const char *scope, const char *user) {
+    struct muster_error error;
+    if (muster_keepalive_add(bench->keepalive, scope, user, "tab", MUSTER_STATUS_ONLINE, NULL, 0, &error) != MUSTER_OK)
+        fail_msg("add %s: %s", user, error.message);
+}
+
+/* ---- what the journal says
+ * ------------------------------------------------------------------------------------------- */
+
+/* What is waited for: that `count` beats, or leaves, of a user (NULL: anyone) came in. */
+struct wanted {
+    struct bench *bench;
+    const char *user;
+    bool is_leave;
+    size_t count;
+};
+
+static bool has_come(void *context) {
+    struct wanted *wanted = context;
+    size_t count, found = 0;
+    struct fake_entry *journal = fake_node_journal(wanted->bench->node, &count);
+    for (size_t i = 0; i < count; i++) {
+        bool is_user = wanted->user == NULL || strcmp(journal[i].user, wanted->user) == 0;
+        found += is_user && journal[i].is_leave == wanted->is_leave;
+    }
+    free(journal);
+    return found >= wanted->count;
+}
+
+static void await(struct bench *bench, const char *user, bool is_leave, size_t count) {
+    struct wanted wanted = {bench, user, is_leave, count};
+    if (!wait_until(has_come, &wanted, PATIENCE_MS))
+        fail_msg("%zu %s of %s did not come", count, is_leave ? "leaves" : "beats", user == NULL ? "anyone" : user);
+}
+
+/* The last entry of a user. */
+static struct fake_entry last_of(struct bench *bench, const char *user) {
+    size_t count;
+    struct fake_entry *journal = fake_node_journal(bench->node, &count), found = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(journal[i].user, user) == 0) found = journal[i];
+    }
+    free(journal);
+    return found;
+}
+
+/* ---- tests
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static void beats_come_at_a_third_of_the_ttl_in_batches(void **state) {
+    struct bench *bench = *state;
+    enum { SESSIONS = 50, ROUNDS = 10 };
+    uint64_t began_ms = wait_now_ms();
+    for (int i = 0; i < SESSIONS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        add(bench, i % 2 == 0 ? "even" : NULL, user);
+    }
+    assert_int_equal(muster_keepalive_count(bench->keepalive), SESSIONS);
+    await(bench, NULL, false, SESSIONS * ROUNDS);
+    uint64_t took_ms = wait_now_ms() - began_ms;
+    size_t requests = fake_node_requests(bench->node);
+    /* The first round is at once; the rest are at most 333 ms apart, 320 ms as the wheel divides it. */
+    if (took_ms < (ROUNDS - 2) * 300) fail_msg("%d rounds in %u ms: too often", ROUNDS, (unsigned)took_ms);
+    /* Each add may have been told alone; what follows is shared. */
+    if (requests > SESSIONS + ROUNDS * 4) fail_msg("%zu requests for %d rounds", requests, ROUNDS);
+    struct fake_entry even = last_of(bench, "u0"), odd = last_of(bench, "u1");
+    assert_string_equal(even.scope, "even");
+    assert_string_equal(odd.scope, "default");
+    assert_string_equal(odd.session, "tab");
+    assert_int_equal(odd.ttl_ms, TTL_MS);
+    assert_int_equal(bench->troubles, 0);
+}
+
+/* The longest time between two beats of any user, and the most that came at one time. */
+static void measure(struct bench *bench, size_t users, uint64_t *longest_ms, size_t *most) {
+    size_t count;
+    struct fake_entry *journal = fake_node_journal(bench->node, &count);
+    uint64_t *last_ms = calloc(users, sizeof *last_ms);
+    size_t together = 0;
+    *longest_ms = *most = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t user = strtoul(journal[i].user + 1, NULL, 10);
+        uint64_t gap_ms = last_ms[user] == 0 ? 0 : journal[i].at_ms - last_ms[user];
+        if (gap_ms > *longest_ms) *longest_ms = gap_ms;
+        last_ms[user] = journal[i].at_ms;
+        together = i != 0 && journal[i].request == journal[i - 1].request ? together + 1 : 1;
+        if (i > 2 * users && together > *most) *most = together;
+    }
+    free(last_ms);
+    free(journal);
+}
+
+static void beats_of_many_are_spread(void **state) {
+    struct bench *bench = *state;
+    enum { SESSIONS = 4000 };
+    for (int i = 0; i < SESSIONS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        add(bench, NULL, user);
+    }
+    await(bench, NULL, false, (size_t)SESSIONS * 6);
+    uint64_t longest_ms;
+    size_t most;
+    measure(bench, SESSIONS, &longest_ms, &most);
+    /* Never past the TTL, even on a machine that is busy with other tests; in a 32nd of a turn a 32nd of the sessions.
+     */
+    if (longest_ms >= TTL_MS) fail_msg("%u ms between two beats", (unsigned)longest_ms);
+    if (most > SESSIONS / 4) fail_msg("%zu of %d beats in one request", most, SESSIONS);
+}
+
+static void the_ttl_of_the_server_counts(void **state) {
+    struct bench *bench = *state;
+    struct muster_keepalive *unset;
+    assert_int_equal(muster_keepalive_open(bench->client, NULL, &unset, NULL), MUSTER_OK);
+    assert_int_equal(muster_keepalive_add(unset, NULL, "ada", NULL, MUSTER_STATUS_ONLINE, NULL, 0, NULL), MUSTER_OK);
+    /* The default, of 60 s, would take a minute. */
+    await(bench, "ada", false, 4);
+    assert_int_equal(last_of(bench, "ada").ttl_ms, 0);
+    assert_int_equal(muster_keepalive_close(unset, true, NULL), MUSTER_OK);
+    await(bench, "ada", true, 1);
+}
+
+static void updates_are_told_at_once_and_kept(void **state) {
+    struct bench *bench = *state;
+    struct muster_error error;
+    add(bench, NULL, "ada");
+    await(bench, "ada", false, 1);
+    assert_int_equal(
+        muster_keepalive_update(bench->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, &error),
+        MUSTER_OK);
+    await(bench, "ada", false, 3);
+    struct fake_entry last = last_of(bench, "ada");
+    assert_int_equal(last.status, MUSTER_STATUS_BUSY);
+    assert_int_equal(last.state_len, 6);
+    assert_int_equal(muster_keepalive_count(bench->keepalive), 1);
+    add(bench, NULL, "ada"); /* again: an update */
+    assert_int_equal(muster_keepalive_count(bench->keepalive), 1);
+    assert_int_equal(muster_keepalive_update(bench->keepalive, NULL, "ada", "no tab", 0, NULL, 0, &error),
+                     MUSTER_NOT_FOUND);
+    assert_int_equal(muster_keepalive_remove(bench->keepalive, NULL, "bob", NULL, 0, &error), MUSTER_NOT_FOUND);
+    assert_int_equal(muster_keepalive_add(bench->keepalive, NULL, "", NULL, 0, NULL, 0, &error),
+                     MUSTER_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "user: empty, 1 to 128 bytes");
+}
+
+static void removing_leaves_after_the_last_touch(void **state) {
+    struct bench *bench = *state;
+    add(bench, "room", "ada");
+    add(bench, "room", "bob");
+    await(bench, "ada", false, 1);
+    await(bench, "bob", false, 1);
+    assert_int_equal(muster_keepalive_remove(bench->keepalive, "room", "ada", "tab", 2500, NULL), MUSTER_OK);
+    await(bench, "ada", true, 1);
+    struct fake_entry leave = last_of(bench, "ada");
+    assert_true(leave.is_leave);
+    assert_int_equal(leave.linger_ms, 2500);
+    assert_string_equal(leave.scope, "room");
+    assert_string_equal(leave.session, "tab");
+    if (leave.stamp < FAKE_STAMP(1) || leave.stamp >= FAKE_STAMP(leave.request)) fail_msg("the stamp is no touch's");
+    size_t before = fake_node_requests(bench->node);
+    await(bench, "bob", false, 4);
+    if (!last_of(bench, "ada").is_leave) fail_msg("ada is still told");
+    if (fake_node_requests(bench->node) == before) fail_msg("bob is no longer told");
+    add(bench, "room", "ada");
+    muster_keepalive_remove(bench->keepalive, "room", "ada", "tab", 0, NULL);
+    add(bench, "room", "ada");
+    await(bench, "bob", false, 8);
+    if (last_of(bench, "ada").is_leave) fail_msg("ada was removed and added again, and is gone");
+}
+
+static void closing_may_let_all_leave(void **state) {
+    struct bench *bench = *state;
+    add(bench, "a", "ada");
+    add(bench, "b", "bob");
+    await(bench, "ada", false, 1);
+    await(bench, "bob", false, 1);
+    assert_int_equal(muster_keepalive_close(bench->keepalive, true, NULL), MUSTER_OK);
+    bench->keepalive = NULL;
+    struct fake_entry ada = last_of(bench, "ada"), bob = last_of(bench, "bob");
+    if (!ada.is_leave || !bob.is_leave) fail_msg("not all left");
+    if (ada.request != bob.request) fail_msg("the leaves did not share a request");
+}
+
+static void a_restart_is_survived_and_all_are_told_again(void **state) {
+    struct bench *bench = *state;
+    enum { SESSIONS = 20 };
+    fake_node_set_ttl(bench->node, MUSTER_TTL_MAX_MS); /* so that no beat falls due meanwhile */
+    for (int i = 0; i < SESSIONS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        add(bench, NULL, user);
+    }
+    await(bench, NULL, false, SESSIONS);
+    fake_node_stop(bench->node);
+    bench->node = fake_node_start(bench->url);
+    uint64_t began_ms = wait_now_ms();
+    await(bench, NULL, false, SESSIONS);
+    if (wait_now_ms() - began_ms > PATIENCE_MS / 2) fail_msg("not at once");
+    for (int i = 0; i < SESSIONS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        if (last_of(bench, user).at_ms == 0) fail_msg("%s was not told again", user);
+    }
+    size_t requests = fake_node_requests(bench->node);
+    if (requests > 3) fail_msg("%zu requests for one batch", requests);
+}
+
+static bool has_trouble(void *context) {
+    struct bench *bench = context;
+    pthread_mutex_lock(&bench->mutex);
+    bool has = bench->troubles != 0;
+    pthread_mutex_unlock(&bench->mutex);
+    return has;
+}
+
+static void trouble_is_reported_and_gone_through(void **state) {
+    struct bench *bench = *state;
+    fake_node_set_code(bench->node, MUSTER_UNAVAILABLE);
+    add(bench, NULL, "ada");
+    if (!wait_until(has_trouble, bench, PATIENCE_MS)) fail_msg("no callback");
+    pthread_mutex_lock(&bench->mutex);
+    assert_int_equal(bench->last.error.code, MUSTER_UNAVAILABLE);
+    assert_int_equal(bench->last.sessions, 1);
+    assert_null(bench->last.user);
+    pthread_mutex_unlock(&bench->mutex);
+    fake_node_set_code(bench->node, MUSTER_OK);
+    await(bench, "ada", false, 3);
+}
+
+/* Whether u36 was told twice in requests that u37 was not in. */
+static bool is_told_without_u37(void *context) {
+    struct bench *bench = context;
+    size_t count, good = 0;
+    struct fake_entry *journal = fake_node_journal(bench->node, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(journal[i].user, "u36") != 0) continue;
+        bool has_bad = false;
+        for (size_t j = 0; j < count; j++)
+            has_bad |= journal[j].request == journal[i].request && strcmp(journal[j].user, "u37") == 0;
+        good += !has_bad;
+    }
+    free(journal);
+    return good >= 2;
+}
+
+static void one_refused_session_does_not_stop_the_others(void **state) {
+    struct bench *bench = *state;
+    enum { SESSIONS = 100 };
+    fake_node_refuse_user(bench->node, "u37");
+    for (int i = 0; i < SESSIONS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        add(bench, NULL, user);
+    }
+    if (!wait_until(has_trouble, bench, PATIENCE_MS)) fail_msg("no callback");
+    pthread_mutex_lock(&bench->mutex);
+    assert_int_equal(bench->last.error.code, MUSTER_INVALID_ARGUMENT);
+    assert_int_equal(bench->last.sessions, 1);
+    assert_string_equal(bench->last_user, "u37");
+    pthread_mutex_unlock(&bench->mutex);
+    if (!wait_until(is_told_without_u37, bench, PATIENCE_MS))
+        fail_msg("u36 was told only together with the refused one");
+}
+
+static void leaves_that_fail_are_reported_at_closing(void **state) {
+    struct bench *bench = *state;
+    add(bench, NULL, "ada");
+    await(bench, "ada", false, 1);
+    fake_node_set_code(bench->node, MUSTER_PERMISSION_DENIED);
+    struct muster_error error;
+    assert_int_equal(muster_keepalive_close(bench->keepalive, true, &error), MUSTER_PERMISSION_DENIED);
+    bench->keepalive = NULL;
+    assert_string_equal(error.message, "the fake node was told to refuse");
+    assert_int_equal(bench->leaves_failed, 1);
+}
+
+/* ---- threads
+ * --------------------------------------------------------------------------------------------------------- */
+
+enum { THREADS = 4, TURNS = 300 };
+
+struct worker {
+    struct bench *bench;
+    int number;
+    pthread_t thread;
+    int failures; /* asserted by the main thread */
+};
+
+static void *add_and_remove(void *arg) {
+    struct worker *worker = arg;
+    struct muster_keepalive *keepalive = worker->bench->keepalive;
+    for (int i = 0; i < TURNS; i++) {
+        char user[32];
+        snprintf(user, sizeof user, "u%d-%d", worker->number, i % 50);
+        worker->failures +=
+            muster_keepalive_add(keepalive, NULL, user, NULL, MUSTER_STATUS_ONLINE, "x", 1, NULL) != MUSTER_OK;
+        worker->failures +=
+            muster_keepalive_update(keepalive, NULL, user, NULL, MUSTER_STATUS_AWAY, NULL, 0, NULL) != MUSTER_OK;
+        if (i % 3 == 0) worker->failures += muster_keepalive_remove(keepalive, NULL, user, NULL, 0, NULL) != MUSTER_OK;
+        muster_keepalive_count(keepalive);
+    }
+    return NULL;
+}
+
+static void many_threads_share_a_keepalive(void **state) {
+    struct bench *bench = *state;
+    struct worker workers[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.bench = bench, .number = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, add_and_remove, &workers[i]), 0);
+    }
+    int failures = 0;
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        failures += workers[i].failures;
+    }
+    assert_int_equal(failures, 0);
+    await(bench, "u0-49", false, 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(beats_come_at_a_third_of_the_ttl_in_batches),
+        TEST(beats_of_many_are_spread),
+        TEST(the_ttl_of_the_server_counts),
+        TEST(updates_are_told_at_once_and_kept),
+        TEST(removing_leaves_after_the_last_touch),
+        TEST(closing_may_let_all_leave),
+        TEST(a_restart_is_survived_and_all_are_told_again),
+        TEST(trouble_is_reported_and_gone_through),
+        TEST(one_refused_session_does_not_stop_the_others),
+        TEST(leaves_that_fail_are_reported_at_closing),
+        TEST(many_threads_share_a_keepalive),
+    };
+    return cmocka_run_group_tests_name("client keepalive", tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *memory) {
+    if (memory == NULL) abort();
+    return memory;
+}
+
+struct model *model_new(uint32_t scopes, uint32_t users, uint64_t retention_ms, uint64_t members_max) {
+    struct model *model = checked(calloc(1, sizeof *model));
+    model->scopes = checked(calloc(scopes, sizeof *model->scopes));
+    for (uint32_t s = 0; s < scopes; s++) model->scopes[s].users = checked(calloc(users, sizeof(struct model_user)));
+    model->scope_count = scopes;
+    model->user_count = users;
+    model->retention_ms = retention_ms;
+    model->members_max = members_max;
+    return model;
+}
+
+static void forget_user(struct model_user *user) {
+    for (size_t m = 0; m < user->count; m++) free(user->members[m].state);
+    free(user->members);
+}
+
+void model_free(struct model *model) {
+    if (model == NULL) return;
+    for (uint32_t s = 0; s < model->scope_count; s++) {
+        for (uint32_t u = 0; u < model->user_count; u++) forget_user(&model->scopes[s].users[u]);
+        free(model->scopes[s].users);
+    }
+    free(model->scopes);
+    free(model);
+}
+
+/* ---- members and users ----------------------------------------------------------------------------------------- */
+
+bool model_is_live(const struct model_member *member, uint64_t now_ms) {
+    return member->ttl_ms != 0 && now_ms - member->seen_ms <= member->ttl_ms;
+}
+
+bool model_is_known(const struct model *model, const struct model_member *member, uint64_t now_ms) {
+    return now_ms <= member->seen_ms + member->ttl_ms + model->retention_ms;
+}
+
+struct model_user *model_user_at(const struct model *model, uint32_t scope, uint32_t user) {
+    return &model->scopes[scope].users[user];
+}
+
+struct model_member *model_find(const struct model *model, uint32_t scope, uint32_t user, uint32_t session) {
+    struct model_user *found = model_user_at(model, scope, user);
+    for (size_t m = 0; m < found->count; m++)
+        if (found->members[m].session == session) return &found->members[m];
+    return NULL;
+}
+
+struct user_view model_view(const struct model *model, uint32_t scope, uint32_t user, uint64_t now_ms) {
+    struct user_view view = {0};
+    const struct model_user *asked = model_user_at(model, scope, user);
+    for (size_t m = 0; m < asked->count; m++) {
+        const struct model_member *member = &asked->members[m];
+        if (!model_is_known(model, member, now_ms)) continue;
+        view.known = true;
+        if (member->seen_ms > view.seen_ms) view.seen_ms = member->seen_ms;
+        if (!model_is_live(member, now_ms)) continue;
+        view.live = true;
+        view.sessions++;
+        if (member->status > view.status) view.status = member->status;
+    }
+    return view;
+}
+
+uint64_t model_live_members(const struct model *model, uint64_t now_ms) {
+    uint64_t live = 0;
+    for (uint32_t s = 0; s < model->scope_count; s++)
+        for (uint32_t u = 0; u < model->user_count; u++) live += model_view(model, s, u, now_ms).sessions;
+    return live;
+}
+
+uint64_t model_known_members(const struct model *model, uint64_t now_ms) {
+    uint64_t known = 0;
+    for (uint32_t s = 0; s < model->scope_count; s++)
+        for (uint32_t u = 0; u < model->user_count; u++) {
+            const struct model_user *user = model_user_at(model, s, u);
+            for (size_t m = 0; m < user->count; m++) known += model_is_known(model, &user->members[m], now_ms);
+        }
+    return known;
+}
+
+bool model_is_scope_known(const struct model *model, uint32_t scope, uint64_t now_ms) {
+    for (uint32_t u = 0; u < model->user_count; u++)
+        if (model_view(model, scope, u, now_ms).known) return true;
+    return false;
+}
+
+/* ---- refusals --------------------------------------------------------------------------------------------------- */
+
+static bool is_same_member(const struct model_beat *a, const struct model_beat *b) {
+    return a->scope == b->scope && a->user == b->user && a->session == b->session;
+}
+
+static bool is_first_of_member(const struct model_beat *beats, size_t at) {
+    for (size_t i = 0; i < at; i++)
+        if (is_same_member(&beats[i], &beats[at])) return false;
+    return true;
+}
+
+static bool is_known_now(const struct model *model, const struct model_beat *beat, uint64_t now_ms) {
+    const struct model_member *member = model_find(model, beat->scope, beat->user, beat->session);
+    return member != NULL && model_is_known(model, member, now_ms);
+}
+
+static bool is_live_now(const struct model *model, const struct model_beat *beat, uint64_t now_ms) {
+    const struct model_member *member = model_find(model, beat->scope, beat->user, beat->session);
+    return member != NULL && model_is_live(member, now_ms);
+}
+
+/* Whether the session that beats[at] names is live after the first n beats. */
+static bool is_live_after(const struct model *model, const struct model_beat *beats, size_t n, size_t at,
+                          uint64_t now_ms) {
+    for (size_t i = n; i-- > 0;)
+        if (is_same_member(&beats[i], &beats[at])) return beats[i].ttl_ms != 0;
+    return is_live_now(model, &beats[at], now_ms);
+}
+
+/* How many sessions the user of beats[n - 1] has after the first n beats, live and known, where leaves make room and
+ * where they do not. */
+struct session_sums {
+    uint32_t live, live_without_leaves, known;
+};
+
+static struct session_sums sum_sessions(const struct model *model, const struct model_beat *beats, size_t n,
+                                        uint64_t now_ms) {
+    const struct model_beat *asked = &beats[n - 1];
+    const struct model_user *user = model_user_at(model, asked->scope, asked->user);
+    struct session_sums sums = {0};
+    for (size_t m = 0; m < user->count; m++) sums.known += model_is_known(model, &user->members[m], now_ms);
+    sums.live = sums.live_without_leaves = model_view(model, asked->scope, asked->user, now_ms).sessions;
+    for (size_t i = 0; i < n; i++) {
+        if (beats[i].scope != asked->scope || beats[i].user != asked->user || !is_first_of_member(beats, i)) continue;
+        bool was_live = is_live_now(model, &beats[i], now_ms), touches = false;
+        for (size_t j = i; j < n; j++) touches |= is_same_member(&beats[i], &beats[j]) && beats[j].ttl_ms != 0;
+        sums.known += !is_known_now(model, &beats[i], now_ms);
+        sums.live = sums.live + is_live_after(model, beats, n, i, now_ms) - was_live;
+        sums.live_without_leaves += touches && !was_live;
+    }
+    return sums;
+}
+
+/* Members whose TTL has passed, which nobody has been told yet: they may not make room before the next tick. */
+static uint64_t silent_members(const struct model *model, uint64_t now_ms) {
+    uint64_t silent = 0;
+    for (uint32_t s = 0; s < model->scope_count; s++)
+        for (uint32_t u = 0; u < model->user_count; u++) {
+            const struct model_user *user = model_user_at(model, s, u);
+            for (size_t m = 0; m < user->count; m++)
+                silent += user->members[m].is_told_live && !model_is_live(&user->members[m], now_ms);
+        }
+    return silent;
+}
+
+struct model_refusals model_refuses(const struct model *model, const struct model_beat *beats, size_t n,
+                                    uint64_t now_ms) {
+    struct model_refusals refusals = {0};
+    uint64_t needed = 0, kept = model_live_members(model, now_ms), unnoticed = silent_members(model, now_ms);
+    bool trades_sessions = false; /* a user's own session may make room for its next one */
+    for (size_t i = 0; i < n; i++) {
+        struct session_sums sums = sum_sessions(model, beats, i + 1, now_ms);
+        refusals.sessions_must |= sums.live > MUSTER_SESSIONS_MAX;
+        refusals.sessions_may |= sums.live_without_leaves > MUSTER_SESSIONS_MAX;
+        trades_sessions |= sums.known > MUSTER_SESSIONS_MAX;
+        if (!is_first_of_member(beats, i)) continue;
+        bool is_known = is_known_now(model, &beats[i], now_ms);
+        needed += !is_known;
+        kept += is_known && !is_live_now(model, &beats[i], now_ms); /* gone, but named: it makes no room */
+    }
+    refusals.members_must = needed > 0 && needed + kept > model->members_max && !trades_sessions;
+    refusals.members_may = needed > 0 && needed + kept + unnoticed > model->members_max;
+    return refusals;
+}
+
+/* ---- changes ---------------------------------------------------------------------------------------------------- */
+
+static struct model_member *add_member(struct model_user *user, uint32_t session) {
+    if (user->count == user->capacity) {
+        user->capacity = user->capacity == 0 ? 1 : 2 * user->capacity;
+        user->members = checked(realloc(user->members, user->capacity * sizeof *user->members));
+    }
+    user->members[user->count] = (struct model_member){.session = session};
+    return &user->members[user->count++];
+}
+
+static void apply(struct model *model, const struct model_beat *beat, uint64_t stamp, uint64_t now_ms) {
+    struct model_member *member = model_find(model, beat->scope, beat->user, beat->session);
+    if (member == NULL) member = add_member(model_user_at(model, beat->scope, beat->user), beat->session);
+    free(member->state);
+    member->state = NULL;
+    if (beat->state.len != 0) {
+        member->state = checked(malloc(beat->state.len));
+        memcpy(member->state, beat->state.data, beat->state.len);
+    }
+    member->state_len = beat->state.len;
+    member->status = beat->status;
+    member->ttl_ms = beat->ttl_ms;
+    member->is_told_live = beat->ttl_ms != 0;
+    member->ended_ms = 0;
+    member->seen_ms = now_ms;
+    member->stamp = stamp;
+    member->sequence = ++model->sequence;
+}
+
+struct touched model_touch(struct model *model, const struct model_beat *beats, size_t n, uint64_t stamp,
+                           uint64_t now_ms) {
+    struct touched touched = {0};
+    for (size_t i = 0; i < n; i++) {
+        bool was_live = model_view(model, beats[i].scope, beats[i].user, now_ms).live;
+        apply(model, &beats[i], stamp, now_ms);
+        bool is_live = model_view(model, beats[i].scope, beats[i].user, now_ms).live;
+        touched.joined += is_live && !was_live;
+        touched.left += was_live && !is_live;
+    }
+    return touched;
+}
+
+void model_remove(struct model_user *user, struct model_member *member) {
+    free(member->state);
+    *member = user->members[--user->count];
+}
+
+struct model_forgotten model_reset(struct model *model, uint32_t scope, uint64_t stamp, uint64_t now_ms) {
+    struct model_forgotten forgotten = {0};
+    for (uint32_t u = 0; u < model->user_count; u++) {
+        struct model_user *user = model_user_at(model, scope, u);
+        bool is_known = false;
+        forgotten.any += user->count > 0;
+        for (size_t m = user->count; m-- > 0;) {
+            if (user->members[m].stamp > stamp) continue;
+            is_known |= model_is_known(model, &user->members[m], now_ms);
+            model_remove(user, &user->members[m]);
+        }
+        forgotten.whole += is_known && !model_view(model, scope, u, now_ms).known;
+    }
+    return forgotten;
+}
+
+static bool is_purgeable(const struct model *model, struct model_member *member, uint64_t now_ms, uint64_t slack_ms) {
+    if (model_is_live(member, now_ms)) return false;
+    if (member->ended_ms == 0) member->ended_ms = now_ms;
+    return !model_is_known(model, member, now_ms - slack_ms) && member->ended_ms + slack_ms < now_ms;
+}
+
+void model_purge(struct model *model, uint64_t now_ms, uint64_t slack_ms) {
+    for (uint32_t s = 0; s < model->scope_count; s++)
+        for (uint32_t u = 0; u < model->user_count; u++) {
+            struct model_user *user = model_user_at(model, s, u);
+            for (size_t m = user->count; m-- > 0;)
+                if (is_purgeable(model, &user->members[m], now_ms, slack_ms)) model_remove(user, &user->members[m]);
+        }
+}

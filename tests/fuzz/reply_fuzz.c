@@ -1,0 +1,59 @@
+/* The client's decoder of replies: any bytes decode or are refused, and what decodes can be read to its end. */
+#include "client/c/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t read_text(const char *text) {
+    if (text == NULL) abort();
+    return strlen(text);
+}
+
+static size_t read_users(const struct muster_users *users) {
+    size_t bytes = read_text(users->next_page_token);
+    for (size_t i = 0; i < users->count; i++) {
+        const struct muster_user *user = &users->items[i];
+        bytes += read_text(user->user);
+        for (size_t j = 0; user->sessions != NULL && j < user->session_count; j++) {
+            const struct muster_session *session = &user->sessions[j];
+            bytes += read_text(session->session);
+            if (session->state_len != 0) bytes += ((const char *)session->state)[session->state_len - 1] == 'x';
+        }
+    }
+    return bytes;
+}
+
+static size_t read_counts(const struct muster_counts *counts) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < counts->count; i++) {
+        bytes += read_text(counts->items[i].scope);
+        for (size_t j = 0; j < counts->items[i].window_count; j++) bytes += counts->items[i].windows[j].users == 7;
+    }
+    return bytes;
+}
+
+static size_t read_scopes(const struct muster_scopes *scopes) {
+    size_t bytes = read_text(scopes->next_page_token);
+    for (size_t i = 0; i < scopes->count; i++) bytes += read_text(scopes->items[i].scope);
+    return bytes;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The first byte says what was asked, the second how many items, the rest is the reply. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size < 2) return 0;
+    struct answer answer = {
+        .kind = (enum reply_kind)(REPLY_TOUCH + data[0] % 7), .expected = data[1] % 4, .has_sessions = data[1] >= 128};
+    bool has_result = answer.kind >= REPLY_LIVE && answer.kind <= REPLY_SCOPES;
+    if (has_result && (answer.result = result_new()) == NULL) return 0;
+    struct muster_error error;
+    enum muster_code code = reply_decode((struct wire_span){data + 2, size - 2}, &answer, &error);
+    if (code != error.code || strlen(error.message) >= sizeof error.message) abort();
+    size_t sum = 0;
+    if (answer.kind == REPLY_LIVE || answer.kind == REPLY_LIST) sum += read_users(&answer.result->view.users);
+    if (answer.kind == REPLY_COUNTS) sum += read_counts(&answer.result->view.counts);
+    if (answer.kind == REPLY_SCOPES) sum += read_scopes(&answer.result->view.scopes);
+    result_free(answer.result);
+    return sum == SIZE_MAX; /* used, so that nothing of the reading is left out */
+}

@@ -1,0 +1,343 @@
+/* The calls of a node in this process, without a transport: time is the test's. */
+#include "core/duration.h"
+#include "muster/codes.h"
+#include "muster/limits.h"
+#include "rpc/node.h"
+#include "suite.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first. */
+#include <cmocka.h>
+
+static const uint64_t wall_at_start_ms = UINT64_C(1700000000000);
+static const uint64_t start_ms = UINT64_C(1) << 40;
+
+struct bench {
+    struct node *node;
+    struct worker *worker;
+    struct instant now;
+    struct asker asker;
+};
+
+static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
+    struct bench *bench = context;
+    struct text out;
+    /* A copy of exactly its size, so that the address sanitizer sees a read past the end. */
+    uint8_t *exact = malloc(len);
+    if (len > 0) memcpy(exact, request, len);
+    node_answer(bench->node, bench->worker, (struct text){(const char *)exact, (uint32_t)len}, bench->now, &out);
+    free(exact);
+    if (out.len > MUSTER_MESSAGE_BYTES_MAX) fail_msg("a reply of %u bytes", out.len);
+    *reply = malloc(out.len + 1);
+    if (*reply == NULL) abort();
+    memcpy(*reply, out.data, out.len);
+    return out.len;
+}
+
+static struct bench *bench_of(const struct node_config *config) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    if (bench == NULL) abort();
+    bench->now = (struct instant){start_ms, wall_at_start_ms};
+    bench->node = node_new(config, bench->now);
+    bench->worker = worker_new();
+    if (bench->node == NULL || bench->worker == NULL) fail_msg("no node");
+    bench->asker = (struct asker){bench, "in process", ask_node};
+    return bench;
+}
+
+static const struct node_config usual = {.hash_key = "sixteen bytes..",
+                                         .ttl_ms = MUSTER_TTL_DEFAULT_MS,
+                                         .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
+                                         .members_max = 100000,
+                                         .bytes_max = 1 << 30};
+
+static int open_bench(void **state) {
+    *state = bench_of(&usual);
+    return 0;
+}
+
+static int close_bench(void **state) {
+    struct bench *bench = *state;
+    if (bench == NULL) return 0;
+    node_free(bench->node);
+    worker_free(bench->worker);
+    free(bench);
+    return 0;
+}
+
+static void pass_ms(struct bench *bench, uint64_t ms) {
+    bench->now.now_ms += ms;
+    bench->now.wall_ms += ms;
+}
+
+#define SUITE(name)                                                                                                    \
+    static void test_##name(void **state) {                                                                            \
+        suite_##name(&((struct bench *)*state)->asker);                                                                \
+    }
+SUITE(touch)
+SUITE(leave)
+SUITE(linger)
+SUITE(live)
+SUITE(list_pages)
+SUITE(list_filters)
+SUITE(list_recent)
+SUITE(counts)
+SUITE(scopes)
+SUITE(reset)
+SUITE(refusals)
+SUITE(token_refusals)
+SUITE(message_refusals)
+SUITE(reply_cap)
+
+static Muster__V1__Reply *live_of(struct bench *bench, const char *user, bool sessions) {
+    struct draft draft;
+    draft_live(&draft, "s");
+    draft_user(&draft, draft_bytes(user));
+    draft.live.sessions = sessions;
+    return ask(&bench->asker, &draft);
+}
+
+static void test_last_seen_is_on_the_wall_clock(void **state) {
+    struct bench *bench = *state;
+    touch(&bench->asker, "s", "ada", "");
+    pass_ms(bench, 5000);
+    bench->now.wall_ms += 3600000; /* a wall clock that jumps moves what was, and nobody's lease */
+    Muster__V1__Reply *reply = live_of(bench, "ada", true);
+    int64_t expected = (int64_t)(bench->now.wall_ms - 5000);
+    if (reply->live->users[0]->last_seen_ms != expected || reply->live->users[0]->sessions[0]->last_seen_ms != expected)
+        fail_msg("last_seen_ms is %lld, expected %lld", (long long)reply->live->users[0]->last_seen_ms,
+                 (long long)expected);
+    reply_free(reply);
+}
+
+static void test_a_lease_is_inclusive(void **state) {
+    struct bench *bench = *state;
+    touch(&bench->asker, "s", "ada", "");
+    pass_ms(bench, 60000);
+    if (!is_live(&bench->asker, "s", "ada")) fail_msg("gone at the age of the TTL");
+    pass_ms(bench, 1);
+    if (is_live(&bench->asker, "s", "ada")) fail_msg("live past the TTL");
+}
+
+/* A request that read the clock before another one, and came to the roll after it. */
+static void test_time_does_not_run_backward(void **state) {
+    struct bench *bench = *state;
+    pass_ms(bench, 10000);
+    uint64_t first = touch(&bench->asker, "s", "ada", "");
+    bench->now.now_ms -= 7000;
+    uint64_t second = touch(&bench->asker, "s", "bob", "");
+    if (second <= first) fail_msg("stamps ran backward");
+    if (!is_live(&bench->asker, "s", "ada")) fail_msg("not live");
+}
+
+static void test_counts_expire_without_a_tick(void **state) {
+    struct bench *bench = *state;
+    struct draft draft;
+    for (int i = 0; i < 3; i++) {
+        draft_touch(&draft, "s");
+        for (size_t j = 0; j < 9000; j++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", j + 9000u * i);
+        reply_free(ask(&bench->asker, &draft));
+    }
+    pass_ms(bench, 60001);
+    draft_counts(&draft);
+    draft_scope(&draft, draft_bytes("s"));
+    draft_window(&draft, 60001);
+    draft_window(&draft, 60000);
+    Muster__V1__Reply *reply = ask(&bench->asker, &draft);
+    const Muster__V1__ScopeCounts *row = reply->counts->scopes[0];
+    if (row->live != 0 || row->windows[0]->users != 27000 || row->windows[1]->users != 0)
+        fail_msg("live %llu, windows %llu %llu", (unsigned long long)row->live,
+                 (unsigned long long)row->windows[0]->users, (unsigned long long)row->windows[1]->users);
+    reply_free(reply);
+}
+
+static void test_linger_ends(void **state) {
+    struct bench *bench = *state;
+    struct draft draft;
+    touch(&bench->asker, "s", "ada", "");
+    draft_leave(&draft, "s");
+    draft_departure(&draft, "ada", "");
+    draft.leave.linger_ms = 5000;
+    reply_free(ask(&bench->asker, &draft));
+    pass_ms(bench, 5000);
+    if (!is_live(&bench->asker, "s", "ada")) fail_msg("gone before the linger is over");
+    pass_ms(bench, 1);
+    if (is_live(&bench->asker, "s", "ada")) fail_msg("live after the linger");
+    draft_leave(&draft, "s"); /* a late one resurrects nobody */
+    draft_departure(&draft, "ada", "");
+    draft.leave.linger_ms = 5000;
+    reply_free(ask(&bench->asker, &draft));
+    if (is_live(&bench->asker, "s", "ada")) fail_msg("a linger made somebody live");
+}
+
+/* The stamp that a leave carries back pulls the node's clock along, but not into a future that is nobody's. */
+static void test_leave_observes_a_stamp(void **state) {
+    struct bench *bench = *state;
+    struct draft draft;
+    uint64_t stamp = touch(&bench->asker, "s", "ada", "");
+    uint64_t hour_ahead = stamp + (UINT64_C(3600000) << 16), days_ahead = stamp + (UINT64_C(90000000) << 16);
+    draft_leave(&draft, "s");
+    draft_departure(&draft, "ada", "");
+    draft.leave.stamp = days_ahead;
+    ask_refused(&bench->asker, &draft, MUSTER_INVALID_ARGUMENT, "stamp: ");
+    draft_leave(&draft, "s");
+    draft_departure(&draft, "ada", "");
+    draft.leave.stamp = hour_ahead;
+    Muster__V1__Reply *reply = ask(&bench->asker, &draft);
+    if (reply->leave->stamp <= hour_ahead || reply->leave->left != 1) fail_msg("a leave before the touch it ends");
+    reply_free(reply);
+    if (touch(&bench->asker, "s", "ada", "") <= hour_ahead) fail_msg("a stamp that was seen is forgotten");
+}
+
+static void test_a_full_node_refuses_whole(void **state) {
+    struct node_config small = usual;
+    small.members_max = 3;
+    close_bench(state);
+    *state = bench_of(&small);
+    struct bench *bench = *state;
+    struct draft draft;
+    touch(&bench->asker, "s", "ada", "");
+    draft_touch(&draft, "s");
+    draft_beat(&draft, "bob", "");
+    draft_beat(&draft, "eve", "");
+    draft_beat(&draft, "joe", "");
+    ask_refused(&bench->asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 3 members");
+    if (is_live(&bench->asker, "s", "bob")) fail_msg("half a request was done");
+}
+
+static void test_sessions_of_a_user_are_capped(void **state) {
+    struct bench *bench = *state;
+    struct draft draft;
+    draft_touch(&draft, "s");
+    for (size_t i = 0; i < MUSTER_SESSIONS_MAX; i++)
+        draft_beat(&draft, "ada", "")->session = draft_number(&draft, "tab", i);
+    reply_free(ask(&bench->asker, &draft));
+    draft_touch(&draft, "s");
+    draft_beat(&draft, "bob", "");
+    draft_beat(&draft, "ada", "one more");
+    ask_refused(&bench->asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "too many live sessions of the user, at most 64");
+    if (is_live(&bench->asker, "s", "bob")) fail_msg("half a request was done");
+}
+
+/* All sessions of many users are more than one request may end. */
+static void test_leaving_too_much_is_refused_whole(void **state) {
+    enum { USERS = 160 };
+    struct bench *bench = *state;
+    struct draft draft;
+    for (size_t user = 0; user < USERS; user++) {
+        draft_touch(&draft, "s");
+        for (size_t i = 0; i < MUSTER_SESSIONS_MAX; i++) {
+            Muster__V1__Beat *beat = draft_beat(&draft, "", "");
+            beat->user = draft_number(&draft, "u", user);
+            beat->session = draft_number(&draft, "tab", i);
+        }
+        reply_free(ask(&bench->asker, &draft));
+    }
+    for (size_t users = USERS; users >= 150; users -= 10) {
+        draft_leave(&draft, "s");
+        for (size_t i = 0; i < users; i++) {
+            Muster__V1__Departure *departure = draft_departure(&draft, "", "");
+            departure->user = draft_number(&draft, "u", i);
+            departure->all_sessions = true;
+        }
+        if (users * MUSTER_SESSIONS_MAX > MUSTER_BEATS_MAX) {
+            ask_refused(&bench->asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 10000");
+            if (!is_live(&bench->asker, "s", "u0")) fail_msg("half a request was done");
+            continue;
+        }
+        Muster__V1__Reply *reply = ask(&bench->asker, &draft);
+        if (reply->leave->left != users) fail_msg("%u left", reply->leave->left);
+        reply_free(reply);
+    }
+}
+
+/* A token means the same on every node with the same key, and nothing on one with another. */
+static void test_page_tokens_across_nodes(void **state) {
+    struct bench *bench = *state;
+    struct node_config other_key = usual;
+    other_key.hash_key[3] ^= 1;
+    struct bench *twin = bench_of(&usual), *stranger = bench_of(&other_key);
+    struct draft draft;
+    const struct asker *askers[] = {&bench->asker, &twin->asker, &stranger->asker};
+    for (int i = 0; i < 3; i++) {
+        draft_touch(&draft, "s");
+        for (size_t j = 0; j < 100; j++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", j);
+        reply_free(ask(askers[i], &draft));
+    }
+    draft_list(&draft, "s");
+    draft.list.page_size = 60;
+    Muster__V1__Reply *first = ask(&bench->asker, &draft);
+    for (int i = 1; i < 3; i++) {
+        draft_list(&draft, "s");
+        draft.list.page_token = first->list->next_page_token;
+        if (i == 2) {
+            ask_refused(askers[i], &draft, MUSTER_INVALID_ARGUMENT, "page_token: was not given out");
+            continue;
+        }
+        Muster__V1__Reply *second = ask(askers[i], &draft);
+        if (first->list->n_users + second->list->n_users != 100)
+            fail_msg("%zu + %zu users", first->list->n_users, second->list->n_users);
+        reply_free(second);
+    }
+    reply_free(first);
+    close_bench((void *[]){twin});
+    close_bench((void *[]){stranger});
+}
+
+static void test_settings_out_of_range(void **state) {
+    (void)state;
+    struct node_config bad = usual;
+    bad.ttl_ms = 10;
+    if (node_new(&bad, (struct instant){start_ms, wall_at_start_ms}) != NULL) fail_msg("a TTL of 10 ms was taken");
+    bad = usual;
+    bad.retention_ms = MUSTER_RETENTION_MAX_MS + 1;
+    if (node_new(&bad, (struct instant){start_ms, wall_at_start_ms}) != NULL) fail_msg("a retention past the cap");
+}
+
+static void test_ticks_expire_and_forget(void **state) {
+    struct bench *bench = *state;
+    struct node_figures figures;
+    touch(&bench->asker, "s", "ada", "");
+    pass_ms(bench, MUSTER_RETENTION_DEFAULT_MS + 70000);
+    for (int i = 0; i < 100; i++) node_tick(bench->node, bench->now), pass_ms(bench, 100);
+    node_figures(bench->node, &figures);
+    if (figures.members != 0) fail_msg("%llu members are remembered", (unsigned long long)figures.members);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_touch),
+        TEST(test_leave),
+        TEST(test_linger),
+        TEST(test_live),
+        TEST(test_list_pages),
+        TEST(test_list_filters),
+        TEST(test_list_recent),
+        TEST(test_counts),
+        TEST(test_scopes),
+        TEST(test_reset),
+        TEST(test_refusals),
+        TEST(test_token_refusals),
+        TEST(test_message_refusals),
+        TEST(test_reply_cap),
+        TEST(test_last_seen_is_on_the_wall_clock),
+        TEST(test_a_lease_is_inclusive),
+        TEST(test_time_does_not_run_backward),
+        TEST(test_counts_expire_without_a_tick),
+        TEST(test_linger_ends),
+        TEST(test_leave_observes_a_stamp),
+        TEST(test_a_full_node_refuses_whole),
+        TEST(test_sessions_of_a_user_are_capped),
+        TEST(test_leaving_too_much_is_refused_whole),
+        TEST(test_page_tokens_across_nodes),
+        TEST(test_settings_out_of_range),
+        TEST(test_ticks_expire_and_forget),
+    };
+    return cmocka_run_group_tests_name("rpc calls", tests, NULL, NULL);
+}

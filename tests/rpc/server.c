@@ -1,0 +1,65 @@
+#include "server.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants four of the above first. */
+#include <cmocka.h>
+
+enum { READY_MS = 20000, STOP_MS = 20000 };
+
+static void start(struct server *server, const char *tcp, const char *const flags[]) {
+    const char *argv[SERVER_FLAGS_MAX + 6] = {MUSTERD_PATH, "--rpc", tcp, "--rpc", server->ipc};
+    size_t n = 5;
+    for (size_t i = 0; flags != NULL && flags[i] != NULL && i < SERVER_FLAGS_MAX; i++) argv[n++] = flags[i];
+    char *line, port[16];
+    server->process = process_start(argv, NULL);
+    if (!process_await_line(server->process, PROCESS_OUTPUT, "ready", READY_MS, &line))
+        fail_msg("musterd does not become ready:\n%s", process_text(server->process, PROCESS_ERRORS, NULL));
+    const char *at = strstr(line, "rpc=tcp://127.0.0.1:");
+    if (at == NULL || sscanf(at, "rpc=tcp://127.0.0.1:%15[0-9]", port) != 1 || strcmp(port, "0") == 0)
+        fail_msg("a ready line without the port: %s", line);
+    snprintf(server->tcp, sizeof server->tcp, "tcp://127.0.0.1:%s", port);
+    free(line);
+}
+
+struct server server_start(const char *const flags[]) {
+    struct server server = {.dir = tempdir_make()};
+    struct tempdir socket = tempdir_path(&server.dir, "muster.sock");
+    snprintf(server.ipc, sizeof server.ipc, "ipc://%s", socket.path);
+    start(&server, "tcp://127.0.0.1:0", flags);
+    return server;
+}
+
+void server_start_again(struct server *server, const char *const flags[]) {
+    char tcp[SERVER_URL_BYTES];
+    memcpy(tcp, server->tcp, sizeof tcp);
+    process_free(server->process);
+    start(server, tcp, flags);
+}
+
+int server_stop(struct server *server) {
+    struct process_exit how;
+    process_signal(server->process, SIGTERM);
+    if (!process_wait(server->process, STOP_MS, &how)) fail_msg("musterd does not exit after SIGTERM");
+    if (how.is_signal)
+        fail_msg("musterd was ended by signal %d:\n%s", how.status,
+                 process_text(server->process, PROCESS_ERRORS, NULL));
+    return how.status;
+}
+
+void server_end(struct server *server) {
+    int status = server_stop(server);
+    if (status != 0)
+        fail_msg("musterd exits with status %d:\n%s", status, process_text(server->process, PROCESS_ERRORS, NULL));
+    process_free(server->process);
+    tempdir_remove(&server->dir);
+}
+
+void server_expect_running(struct server *server, const char *after) {
+    if (process_is_running(server->process)) return;
+    fail_msg("musterd ended after %s:\n%s", after, process_text(server->process, PROCESS_ERRORS, NULL));
+}
