@@ -27,7 +27,7 @@ class Scale:
     def __init__(self, quick):
         self.is_quick = quick
         self.rounds = 2 if quick else 5
-        self.latency_rounds = 1 if quick else 3
+        self.latency_rounds = 1 if quick else 2
         self.seconds = 0.5 if quick else 2
         self.counts_seconds = 0.3 if quick else 0.5
         self.users_small = 1000
@@ -35,7 +35,7 @@ class Scale:
         self.users_large = 10 * self.users
         self.spread_s = 4 if quick else 8
         self.spread_large_s = 4 if quick else 16
-        self.growth_rate = self.users  # users a second
+        self.growth_rate = 3 * self.users // 10  # users a second: well below what saturates two cores
 
 
 def command_line(server, **options):

@@ -173,8 +173,11 @@ bool index_insert(struct index *index, uint64_t place, uint32_t ref, index_place
         if (!index_resize(index, capacity, allocator)) return false;
     }
     struct index_table *table = index->old.slots != NULL && place >> 32 >= index->frontier ? &index->old : &index->now;
-    while (!table_insert(table, place, ref, place_of, context)) {
-        if (!index_rebuild(index, capacity_for(index->count + index->count / 2), allocator)) return false;
+    /* Past the last home it is full: a larger table spreads what crowds there, if not the first one then a later one.
+     */
+    uint32_t capacity = capacity_for(index->count + index->count / 2);
+    for (; !table_insert(table, place, ref, place_of, context); capacity += capacity / 2) {
+        if (!index_rebuild(index, capacity, allocator)) return false;
         table = &index->now;
     }
     index->count++;

@@ -89,6 +89,17 @@ static enum muster_code decode_and_dispatch(struct call *call, struct text reque
     if (request.len > MUSTER_MESSAGE_BYTES_MAX)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "message: %" PRIu32 " bytes, at most %d", request.len,
                            MUSTER_MESSAGE_BYTES_MAX);
+    struct touch_fields touch;
+    struct live_fields live;
+    switch (plain_read(request, call->arena, &touch, &live)) {
+    case PLAIN_TOUCH:
+        return call_touch_fields(call, &touch);
+    case PLAIN_LIVE:
+        return call_live_fields(call, &live);
+    case PLAIN_NOT:
+        arena_reset(call->arena, WORKER_BYTES_KEPT);
+        break;
+    }
     ProtobufCAllocator allocator = arena_protobuf(call->arena);
     const Muster__V1__Call *decoded = muster__v1__call__unpack(&allocator, request.len, (const uint8_t *)request.data);
     if (decoded != NULL) return dispatch(call, decoded);

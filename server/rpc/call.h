@@ -8,6 +8,7 @@
 #include "muster/v1/presence.pb-c.h"
 #include "node.h"
 #include "page_token.h"
+#include "plain.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -65,8 +66,10 @@ static inline ProtobufCBinaryData field_of_text(struct text text) {
 
 /* The calls. Each validates its request whole, does it whole or not at all, and leaves its answer in `call`. */
 enum muster_code call_touch(struct call *call, const Muster__V1__TouchRequest *request);
+enum muster_code call_touch_fields(struct call *call, const struct touch_fields *fields); /* completes them */
 enum muster_code call_leave(struct call *call, const Muster__V1__LeaveRequest *request);
 enum muster_code call_live(struct call *call, const Muster__V1__LiveRequest *request);
+enum muster_code call_live_fields(struct call *call, const struct live_fields *fields);
 enum muster_code call_list(struct call *call, const Muster__V1__ListRequest *request);
 enum muster_code call_counts(struct call *call, const Muster__V1__CountsRequest *request);
 enum muster_code call_scopes(struct call *call, const Muster__V1__ScopesRequest *request);

@@ -40,11 +40,11 @@ enum muster_code check_id(struct call *call, struct text id, struct path path) {
     return check_optional_id(call, id, path);
 }
 
-enum muster_code check_scope(struct call *call, ProtobufCBinaryData field, struct text *scope) {
+enum muster_code check_scope(struct call *call, struct text sent, struct text *scope) {
     *scope = text_of(MUSTER_SCOPE_DEFAULT);
-    if (field.len == 0) return MUSTER_OK;
-    enum muster_code code = check_id(call, text_of_field(field), (struct path){.field = "scope"});
-    if (code == MUSTER_OK) *scope = text_of_field(field);
+    if (sent.len == 0) return MUSTER_OK;
+    enum muster_code code = check_id(call, sent, (struct path){.field = "scope"});
+    if (code == MUSTER_OK) *scope = sent;
     return code;
 }
 

@@ -19,7 +19,7 @@ enum muster_code check_id(struct call *call, struct text id, struct path path);
 /* The same, or empty. */
 enum muster_code check_optional_id(struct call *call, struct text id, struct path path);
 /* A scope that may be left out: *scope is then the default one. */
-enum muster_code check_scope(struct call *call, ProtobufCBinaryData field, struct text *scope);
+enum muster_code check_scope(struct call *call, struct text sent, struct text *scope);
 /* least..most, in units that the name of the field says. */
 enum muster_code check_range(struct call *call, uint64_t value, uint64_t least, uint64_t most, struct path path);
 /* How many elements a list has. */

@@ -30,7 +30,7 @@ static enum muster_code read_departure(struct call *call, const Muster__V1__Depa
 static enum muster_code read_departures(struct call *call, const Muster__V1__LeaveRequest *request,
                                         struct departure **out) {
     struct text scope;
-    enum muster_code code = check_scope(call, request->scope, &scope);
+    enum muster_code code = check_scope(call, text_of_field(request->scope), &scope);
     if (code == MUSTER_OK) code = check_count(call, request->n_departures, 1, MUSTER_BEATS_MAX, "departures");
     if (code == MUSTER_OK)
         code = check_range(call, request->linger_ms, 0, MUSTER_LINGER_MAX_MS, (struct path){.field = "linger_ms"});

@@ -118,7 +118,7 @@ enum muster_code call_list(struct call *call, const Muster__V1__ListRequest *req
     struct page_request page = {.walk.kind = WALK_LIST};
     uint64_t place;
     page.options = (struct row_options){.with_name = true, .with_sessions = request->sessions != 0};
-    enum muster_code code = check_scope(call, request->scope, &page.walk.scope);
+    enum muster_code code = check_scope(call, text_of_field(request->scope), &page.walk.scope);
     if (code == MUSTER_OK) code = read_statuses(call, request, &page.walk.statuses);
     if (code != MUSTER_OK) return code;
     page.options.scope = page.walk.scope;

@@ -5,19 +5,6 @@
 /* Users that are looked up with their sessions in one hold of the lock. */
 enum { LIVE_SESSIONS_SLICE = 256 };
 
-static enum muster_code read_users(struct call *call, const Muster__V1__LiveRequest *request, struct text **out) {
-    enum muster_code code = check_count(call, request->n_users, 1, MUSTER_USERS_MAX, "users");
-    if (code != MUSTER_OK) return code;
-    struct text *users = arena_take(call->arena, request->n_users, sizeof *users);
-    if (users == NULL) return call_too_large(call, "users");
-    for (size_t i = 0; i < request->n_users; i++) {
-        users[i] = text_of_field(request->users[i]);
-        if ((code = check_id(call, users[i], (struct path){"users", i, NULL})) != MUSTER_OK) return code;
-    }
-    *out = users;
-    return MUSTER_OK;
-}
-
 /* Without sessions a row has no texts: the views are copied by value, and the rows are made outside the lock. */
 static bool take_plain(struct call *call, const struct text *users, size_t n, const struct row_options *options,
                        struct rows *rows) {
@@ -49,16 +36,27 @@ static bool take_with_sessions(struct call *call, const struct text *users, size
     return all_fit;
 }
 
-enum muster_code call_live(struct call *call, const Muster__V1__LiveRequest *request) {
-    struct row_options options = {.with_sessions = request->sessions != 0};
-    struct text *users = NULL;
+enum muster_code call_live_fields(struct call *call, const struct live_fields *fields) {
+    struct row_options options = {.with_sessions = fields->sessions};
     struct rows rows;
-    enum muster_code code = check_scope(call, request->scope, &options.scope);
-    if (code == MUSTER_OK) code = read_users(call, request, &users);
+    enum muster_code code = check_scope(call, fields->scope, &options.scope);
+    if (code == MUSTER_OK) code = check_count(call, fields->count, 1, MUSTER_USERS_MAX, "users");
+    for (size_t i = 0; i < fields->count && code == MUSTER_OK; i++)
+        code = check_id(call, fields->users[i], (struct path){"users", i, NULL});
     if (code != MUSTER_OK) return code;
-    if (!rows_open(&rows, call->arena, request->n_users)) return call_too_large(call, "users");
-    bool all_fit = options.with_sessions ? take_with_sessions(call, users, request->n_users, &options, &rows)
-                                         : take_plain(call, users, request->n_users, &options, &rows);
+    if (!rows_open(&rows, call->arena, fields->count)) return call_too_large(call, "users");
+    bool all_fit = fields->sessions ? take_with_sessions(call, fields->users, fields->count, &options, &rows)
+                                    : take_plain(call, fields->users, fields->count, &options, &rows);
     if (!all_fit || !rows_encode(call, &rows, REPLY_LIVE, (struct text){0})) return call_too_large(call, "users");
     return MUSTER_OK;
+}
+
+enum muster_code call_live(struct call *call, const Muster__V1__LiveRequest *request) {
+    struct live_fields fields = {text_of_field(request->scope), NULL, request->n_users, request->sessions != 0};
+    enum muster_code code = check_count(call, request->n_users, 1, MUSTER_USERS_MAX, "users");
+    if (code != MUSTER_OK) return code;
+    if ((fields.users = arena_take(call->arena, fields.count, sizeof *fields.users)) == NULL)
+        return call_too_large(call, "users");
+    for (size_t i = 0; i < fields.count; i++) fields.users[i] = text_of_field(request->users[i]);
+    return call_live_fields(call, &fields);
 }

@@ -130,6 +130,7 @@ static void beats_come_at_a_third_of_the_ttl_in_batches(void **state) {
     size_t requests = fake_node_requests(bench->node);
     /* The first round is at once; the rest are at most 333 ms apart, 320 ms as the wheel divides it. */
     if (took_ms < (ROUNDS - 2) * 300) fail_msg("%d rounds in %u ms: too often", ROUNDS, (unsigned)took_ms);
+    if (took_ms > ROUNDS * TTL_MS * 2 / 3) fail_msg("%d rounds in %u ms: too seldom", ROUNDS, (unsigned)took_ms);
     /* Each add may have been told alone; what follows is shared. */
     if (requests > SESSIONS + ROUNDS * 4) fail_msg("%zu requests for %d rounds", requests, ROUNDS);
     struct fake_entry even = last_of(bench, "u0"), odd = last_of(bench, "u1");
