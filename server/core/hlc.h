@@ -10,6 +10,7 @@
 
 struct hlc {
     uint64_t wall_ms_at_zero; /* what the wall clock would have said at now_ms 0; may wrap, is only added */
+    uint64_t ahead_ms;        /* how far stamps that were seen ran ahead of that clock; it goes on from there */
     uint64_t last;            /* the greatest stamp given or seen */
 };
 
@@ -22,7 +23,8 @@ struct hlc hlc_start(uint64_t wall_ms, uint64_t now_ms);
 uint64_t hlc_next(struct hlc *clock, uint64_t now_ms);
 /* Whether a stamp from outside is plausible: not more than HLC_AHEAD_MAX_MS ahead. */
 bool hlc_plausible(const struct hlc *clock, uint64_t stamp, uint64_t now_ms);
-/* Never runs behind a stamp it has seen. The caller has checked that it is plausible. */
-void hlc_observe(struct hlc *clock, uint64_t stamp);
+/* Never runs behind a stamp it has seen, and goes on from there with the monotonic clock: two nodes that met once agree on
+ * the order of what each does later, also while they are cut off. The caller has checked that it is plausible. */
+void hlc_observe(struct hlc *clock, uint64_t stamp, uint64_t now_ms);
 
 #endif

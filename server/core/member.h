@@ -29,7 +29,7 @@ struct member {
     uint64_t unused : 1;
     uint64_t epoch : 8; /* the scope's when it was counted: a reset makes all members uncounted at once */
     uint64_t sequence : 48;
-    uint64_t origin : 16; /* 0: this node */
+    uint64_t origin : 16; /* in roll.origins; ORIGIN_SELF: this node */
     uint32_t ttl_ms;
     uint32_t scope;
     uint32_t next_session; /* of the same user; the free list's link in an unused record */

@@ -151,7 +151,12 @@ static void page_end(const struct roll *roll, struct page *page, uint32_t last, 
                      const struct user_view *out) {
     page->more = true;
     page->next = user_place(roll, last);
-    if (user_place(roll, next) != page->next) return;
+    if (user_place(roll, next) != page->next) {
+#ifdef MUTANT_PAGE_SKIPS_ONE
+        page->next = user_place(roll, next);
+#endif
+        return;
+    }
     size_t keep = page->count;
     while (keep > 0 && roll_place(roll, out[keep - 1].user) == page->next) keep--;
     if (keep == 0) return;

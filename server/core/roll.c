@@ -14,6 +14,7 @@ struct roll *roll_new(const struct roll_config *config) {
     if (roll == NULL) return NULL;
     roll->config = *config;
     roll->allocator = *a;
+    roll->origins[ORIGIN_SELF].id = config->origin == 0 ? ORIGIN_ID_LONE : config->origin;
     roll->log = a->allocate(a->context, config->log_places * sizeof *roll->log);
     if (roll->log == NULL) goto fail_roll;
     return roll;

@@ -44,7 +44,10 @@ enum {
     ROLL_SCOPE_BYTES = 384, /* the same for a scope */
 };
 
+enum { ROLL_ORIGINS_MAX = 1024, ROLL_MERGE_MAX = 1024 };
+
 struct roll_config {
+    uint64_t origin;       /* the id of this node's incarnation; 0: it never meets another */
     uint8_t hash_key[16];  /* SipHash key; secret, and the same on every node, since page places depend on it */
     uint64_t retention_ms; /* MUSTER_RETENTION_MIN_MS..MUSTER_RETENTION_MAX_MS */
     uint64_t members_max;  /* 1..MUSTER_MEMBERS_MAX */
@@ -101,8 +104,11 @@ struct refusal {
 };
 
 struct touched {
-    uint32_t joined; /* how often a beat of the call made a user live who was not */
-    uint32_t left;   /* how often a beat of the call ended a user's being live; expiries do not count */
+    bool is_news;           /* a join, a leave, a change of status, state or TTL: peers should hear of it at once */
+    uint64_t refresh_by_ms; /* when peers should have heard of the first mere refresh, at half of what is left of the
+                             * lease that they know; UINT64_MAX if there is none */
+    uint32_t joined;        /* how often a beat of the call made a user live who was not */
+    uint32_t left;          /* how often a beat of the call ended a user's being live; expiries do not count */
 };
 
 /* Applies n local beats (n ≤ MUSTER_BEATS_MAX), in order, whole or not at all. Each accepted beat takes the next
@@ -237,23 +243,73 @@ struct roll_stats {
 };
 void roll_stats(const struct roll *roll, struct roll_stats *out);
 
-/* ---- the change log (replication reads it) ---------------------------------------------------------------------- */
+/* ---- replication -------------------------------------------------------------------------------------------------
+ *
+ * An origin is one incarnation of a node, named by a random 64-bit id; its beats and resets take its sequences. A
+ * register is (stamp, origin, sequence, ...); merging keeps the greater (stamp, origin, sequence), which is
+ * commutative, associative and idempotent. The roll knows origins by id; what is known of each, up to which
+ * sequence, is the caller's version vector (cluster/). */
 
 struct change {
-    uint64_t sequence;
-    bool is_reset; /* of `scope`; all below is unset */
+    uint64_t origin, sequence;
+    uint64_t stamp, seen_ms; /* seen_ms on this roll's clock: now - age */
+    bool is_reset;           /* of `scope`; all below is unset */
+    bool is_refresh;         /* roll_changes: since the last flush only stamp, sequence and seen_ms have changed */
     struct text scope, user, session, state;
-    uint64_t stamp, seen_ms;
     uint32_t ttl_ms;
     uint8_t status;
 };
 
-/* The local changes after sequence *after, each member once, as it is now, in the order of sequences; at most `limit`.
- * Writes the changes, moves *after to the last sequence that was looked at, and returns how many were written; 0 and
- * *after == roll_stats.sequence when there is no more. A place whose member was touched again, or is no more, is stale
- * and skipped.
- * false in *complete: the log no longer reaches back to *after; the caller must walk the roll instead (nothing is
- * written). */
+/* The local changes after sequence *after, each member once, as it is now, in the order of sequences; at most
+ * `limit`. Writes the changes, moves *after to the last sequence that was looked at, and returns how many were
+ * written; 0 and *after == roll_stats.sequence when there is no more. A place whose member was touched here again,
+ * or is no more, is stale and skipped; a member that another origin has overwritten since comes as it is now, with
+ * that origin. false in *complete: the log no longer reaches back to *after; the caller must walk the roll instead
+ * (nothing is written). */
 size_t roll_changes(const struct roll *roll, uint64_t *after, size_t limit, bool *complete, struct change *out);
+
+/* Tells the roll that peers were sent the local changes up to `sequence`: is_refresh is meant from there. */
+void roll_flushed(struct roll *roll, uint64_t sequence);
+
+/* Merges n changes of other origins (n ≤ ROLL_MERGE_MAX), in any order. A change that is older than what is here, or
+ * void by a reset, changes nothing. Members whose lease has ended by their age are merged as gone. effects: may be
+ * NULL; as many as roll_touch makes. *applied: how many changed something. MUSTER_RESOURCE_EXHAUSTED as roll_touch;
+ * then nothing has changed, and the caller may try smaller pieces later. */
+enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
+                            struct effects *effects, size_t *applied, struct refusal *why);
+
+/* The member that a handle means: user_place, and session_place (0 for the empty session), in a scope; what the
+ * register holds now is written to *out. false if there is none. */
+bool roll_find_handle(const struct roll *roll, struct text scope, uint64_t user_place, uint64_t session_place,
+                      struct change *out);
+/* The session's part of a handle: 0 for the empty session, else its place's lower bits, never 0. */
+uint64_t roll_session_place(const struct roll *roll, struct text session);
+
+/* What is known up to which sequence, for some origins; 0 for all others. */
+struct known {
+    uint64_t origin, sequence;
+};
+
+/* Where a walk over all registers stands: begin with {0}. */
+struct walk_cursor {
+    bool is_begun, is_scope_done, has_user;
+    uint64_t scope_place, user_place;
+};
+
+/* Every register and reset whose sequence is beyond what `have` says of its origin, in steps of bounded work: at
+ * most `limit` changes a call (at least MUSTER_SESSIONS_MAX + 1), and what is found in about `budget` looks. Returns
+ * how many were written; *done: the walk is over. The roll may change between two calls: what was there when the
+ * walk began, or something newer, comes, unless it was forgotten. */
+size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const struct known *have, size_t have_count,
+                 size_t limit, size_t budget, bool *done, struct change *out);
+
+/* A number that is the same on rolls that hold the same registers, whatever their order: the sum over all members of
+ * a keyed hash of (scope, user, session, stamp, origin, sequence). For tests and for tools. Cost O(members). */
+uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms);
+
+/* How many members refer to an origin: 0 means that it may be forgotten. */
+uint64_t roll_origin_members(const struct roll *roll, uint64_t origin);
+/* Forgets an origin that nothing refers to. */
+void roll_origin_forget(struct roll *roll, uint64_t origin);
 
 #endif

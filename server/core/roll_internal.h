@@ -10,8 +10,15 @@
 #include "slab.h"
 #include "timers.h"
 
+#define ORIGIN_ID_LONE UINT64_C(1) /* of a roll that never meets another */
+
 enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
-#define LOG_IS_RESET UINT32_C(0x80000000) /* in a place of the log: a scope, not a member */
+/* What a place of the log says besides the member. */
+#define LOG_IS_RESET   UINT32_C(0x80000000) /* it is a scope, not a member */
+#define LOG_IS_FOREIGN UINT32_C(0x40000000) /* another origin has overwritten the member since */
+#define LOG_IS_NEWS    UINT32_C(0x20000000) /* more than a refresh, since the last flush */
+#define LOG_MEMBER     UINT32_C(0x1fffffff)
+_Static_assert(MUSTER_MEMBERS_MAX <= LOG_MEMBER, "a place of the log holds every member");
 
 /* A scope: its users by hash, and the counts of those whose epoch is the scope's. */
 struct scope {
@@ -22,6 +29,7 @@ struct scope {
     uint64_t history_at;  /* so many users want a history */
     uint64_t reset_stamp; /* members whose stamp is not after it are void: nobody sees them any more */
     uint64_t reset_sequence, reset_seen_ms;
+    uint16_t reset_origin;
     uint64_t settled_ms;    /* when the history was settled last */
     uint64_t incomplete_ms; /* the latest instant at which a user was seen who had to make room */
     uint32_t sweep_hash;    /* users of lower hashes have the scope's epoch */
@@ -35,8 +43,14 @@ struct scope {
 /* What a call found or made for one of its beats. */
 struct planned {
     uint32_t member;
+    uint16_t origin;     /* of a change that is merged */
     struct extra *extra; /* with room for the beat's state, where the member had none */
-    uint32_t state_capacity;
+};
+
+/* An origin that registers of this roll refer to. */
+struct origin {
+    uint64_t id;      /* 0: free */
+    uint64_t members; /* that refer to it */
 };
 
 struct roll {
@@ -52,7 +66,9 @@ struct roll {
     bool is_started;   /* the first call has told what time it is */
     uint32_t reset_at; /* the scope whose reset is looked at next, whether it may be forgotten */
     uint32_t *log;     /* by sequence: a member, or LOG_IS_RESET | scope */
-    uint64_t sequence;
+    uint64_t sequence, flushed_sequence;
+    struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
+    uint16_t last_origin;                    /* the one that was looked for last */
     uint64_t live_members, extra_bytes_held, gone_extra_bytes;
     uint64_t evicted, expired, forgotten;
     uint64_t released_incomplete_ms; /* the greatest incomplete_ms of a scope that is no more */
@@ -149,6 +165,21 @@ void member_slim(struct roll *roll, struct member *m);
 uint64_t roll_bytes(const struct roll *roll);
 /* Lets the longest gone make room. false if nobody is gone. */
 bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects);
+/* origin.c */
+/* The index of an origin, made if need be; ROLL_ORIGINS_MAX if there are too many. */
+uint16_t origin_obtain(struct roll *roll, uint64_t id);
+/* Whether a change is newer than a register. */
+bool register_is_older(const struct roll *roll, uint64_t stamp, uint16_t origin, uint64_t sequence,
+                       const struct change *change);
+
+/* upkeep.c */
+/* Makes a scope's reset register what `change` says, if that is newer, and its older members void. */
+bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
+                 struct effects *effects);
+
+/* changes.c */
+void change_of_register(const struct roll *roll, uint32_t ref, struct change *out);
+
 void effect_note(struct effects *effects, enum effect_kind kind, enum effect_reason reason, uint32_t scope,
                  uint32_t user);
 

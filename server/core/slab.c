@@ -34,6 +34,15 @@ uint32_t slab_take(struct slab *slab, const struct allocator *allocator) {
     return ref;
 }
 
+void slab_prepare(struct slab *slab, const struct allocator *allocator) {
+    uint64_t expected = (uint64_t)slab->next_fresh + (slab->next_fresh - slab->prepared_at);
+    slab->prepared_at = slab->next_fresh;
+    if (slab->next_fresh == 0) return;
+    uint64_t wanted = (expected >> SLAB_CHUNK_BITS) + 2;
+    while (slab->chunk_count < wanted && slab_grow(slab, allocator)) {
+    }
+}
+
 void slab_give(struct slab *slab, uint32_t ref) {
     struct member *m = slab_at(slab, ref);
     assert(m->is_used && !m->has_extra);

@@ -12,13 +12,17 @@ struct slab {
     uint32_t chunk_count, chunk_capacity;
     uint32_t next_fresh; /* the first record that was never given out; record 0 is MEMBER_NONE */
     uint32_t free_first;
-    uint32_t count; /* records given out */
+    uint32_t count;       /* records given out */
+    uint32_t prepared_at; /* next_fresh when slab_prepare was called last */
 };
 
 static inline struct member *slab_at(const struct slab *slab, uint32_t ref) {
     return &slab->chunks[ref >> SLAB_CHUNK_BITS][ref & (SLAB_CHUNK_MEMBERS - 1)];
 }
 
+/* Keeps chunks ready for as many records as were taken since the last call, and for one chunk more, so that memory is
+ * asked for (and an allocator may fetch it) before it is needed. Without memory it does nothing. */
+void slab_prepare(struct slab *slab, const struct allocator *allocator);
 /* A zeroed record, marked used; MEMBER_NONE if memory is short. */
 uint32_t slab_take(struct slab *slab, const struct allocator *allocator);
 /* Gives a record back. Its extra must be gone. */

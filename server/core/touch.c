@@ -9,6 +9,7 @@ enum {
 struct call {
     struct roll *roll;
     const struct beat *beats;
+    const struct change *changes; /* the beats are those of another origin; NULL: they are made here and now */
     struct planned *plan;
     uint64_t stamp, now_ms;
     struct effects *effects;
@@ -16,14 +17,21 @@ struct call {
     struct text last_scope; /* most calls name one scope: it is looked up once */
     uint32_t last_scope_ref;
     bool is_untidy; /* something is left for commit_tidy */
+    struct touched *touched;
 };
+
+/* Whether beat i makes its session live. One of another origin may have ended by its age. */
+static bool beat_lives(const struct call *call, size_t i) {
+    if (call->beats[i].ttl_ms == 0) return false;
+    return call->changes == NULL || call->changes[i].seen_ms + call->beats[i].ttl_ms >= call->now_ms;
+}
 
 static bool refuse(struct call *call, const char *what, uint64_t limit, size_t index) {
     *call->why = (struct refusal){what, limit, index};
     return false;
 }
 
-/* ---- planning -------------------------------------------------------------------------------------------------- */
+/* ---- planning -------------------------------------------------------------------------------------------------- / */
 
 static uint32_t plan_scope(struct call *call, struct text name) {
     if (call->last_scope_ref != SCOPE_NONE && name.len == call->last_scope.len &&
@@ -148,7 +156,9 @@ static bool plan_beat(struct call *call, size_t i, uint32_t scope_ref, uint32_t 
     first = plan_settle(call, scope_ref, first);
     planned->member = session_find(roll, first, beat->session);
     bool was_live = planned->member != MEMBER_NONE && member_at(roll, planned->member)->is_live;
-    if (beat->ttl_ms > 0 && !was_live && first != MEMBER_NONE &&
+    bool lives = beat_lives(call, i);
+    /* Other nodes have let their sessions in already: what they say is merged. */
+    if (call->changes == NULL && lives && !was_live && first != MEMBER_NONE &&
         !(planned->member != MEMBER_NONE && member_at(roll, planned->member)->will_live) &&
         !has_room_for_session(roll, first))
         return refuse(call, "sessions", MUSTER_SESSIONS_MAX, i);
@@ -157,7 +167,7 @@ static bool plan_beat(struct call *call, size_t i, uint32_t scope_ref, uint32_t 
         if (planned->member == MEMBER_NONE) return refuse(call, "memory", 0, i);
     }
     if (!plan_state(call, planned, beat)) return refuse(call, "memory", 0, i);
-    if (beat->ttl_ms > 0 && !was_live) member_at(roll, planned->member)->will_live = 1;
+    if (lives && !was_live) member_at(roll, planned->member)->will_live = 1;
     return true;
 }
 
@@ -225,7 +235,7 @@ static void plan_undo(struct call *call, size_t n) {
     }
 }
 
-/* ---- making room ----------------------------------------------------------------------------------------------- */
+/* ---- making room ----------------------------------------------------------------------------------------------- / */
 
 /* Takes gone members that the call names out of the ring of memories, so that they make no room; or puts them back. */
 static void plan_hold_gone(struct call *call, size_t n, bool hold) {
@@ -259,10 +269,18 @@ static bool plan_make_room(struct call *call, size_t n) {
     return true;
 }
 
-/* ---- committing ------------------------------------------------------------------------------------------------ */
+/* ---- committing ------------------------------------------------------------------------------------------------ / */
+
+/* What a register takes besides the beat. */
+struct writing {
+    uint64_t stamp, sequence, seen_ms;
+    uint16_t origin;
+    bool lives;
+};
 
 /* Writes the beat into the member's register. Whether a watcher of the user would see the difference. */
-static bool commit_register(struct call *call, const struct planned *planned, const struct beat *beat) {
+static bool commit_register(struct call *call, const struct planned *planned, const struct beat *beat,
+                            const struct writing *writing) {
     struct roll *roll = call->roll;
     struct member *m = member_at(roll, planned->member);
     if (planned->extra != NULL) {
@@ -272,20 +290,40 @@ static bool commit_register(struct call *call, const struct planned *planned, co
     bool is_changed = m->is_live && (m->status != beat->status || !text_equal(member_state(m), beat->state));
     if (m->has_extra) {
         struct extra *extra = member_extra(m);
-        extra->state_len = beat->ttl_ms > 0 ? (uint16_t)beat->state.len : 0;
+        extra->state_len = writing->lives ? (uint16_t)beat->state.len : 0;
         if (extra->state_len > 0)
             memcpy(extra->bytes + m->user_len + m->session_len, beat->state.data, extra->state_len);
     }
-    m->stamp = call->stamp;
-    m->origin = ORIGIN_SELF;
-    m->sequence = ++roll->sequence;
-    m->seen_ms = call->now_ms;
+    if (m->stamp == 0 || m->origin != writing->origin) {
+        roll->origins[writing->origin].members++;
+        if (m->stamp != 0) roll->origins[m->origin].members--;
+    }
+    m->stamp = writing->stamp;
+    m->origin = writing->origin;
+    m->sequence = writing->sequence;
+    m->seen_ms = writing->seen_ms;
     m->ttl_ms = beat->ttl_ms;
     m->status = beat->status & 3;
-    m->is_live = beat->ttl_ms > 0;
+    m->is_live = writing->lives;
     m->will_live = 0;
-    roll->log[roll->sequence & (roll->config.log_places - 1)] = planned->member;
     return is_changed;
+}
+
+/* Appends a local beat to the log, and notes how soon peers should hear of it. / */
+static void commit_log(struct call *call, uint32_t ref, uint64_t old_sequence, uint64_t old_end_ms, bool is_news) {
+    struct roll *roll = call->roll;
+    uint32_t mask = roll->config.log_places - 1;
+    if (is_news) {
+        call->touched->is_news = true;
+    } else {
+        uint64_t left = old_end_ms > call->now_ms ? old_end_ms - call->now_ms : 0;
+        if (call->now_ms + left / 2 < call->touched->refresh_by_ms)
+            call->touched->refresh_by_ms = call->now_ms + left / 2;
+        /* News that was not flushed yet stays news. */
+        is_news = old_sequence > roll->flushed_sequence && roll->sequence - old_sequence < roll->config.log_places &&
+                  (roll->log[old_sequence & mask] & LOG_IS_NEWS) != 0;
+    }
+    roll->log[roll->sequence & mask] = ref | (is_news ? LOG_IS_NEWS : 0);
 }
 
 static bool is_leave_ignored(const struct beat *beat) {
@@ -297,7 +335,7 @@ static bool is_leave_ignored(const struct beat *beat) {
 #endif
 }
 
-/* The user's first member, known without a look-up where the member is alone. */
+/* The user's first member, known without a look-up where the member is alone. / */
 static uint32_t commit_user(const struct roll *roll, uint32_t ref) {
     const struct member *m = member_at(roll, ref);
     return m->is_first ? ref : user_find(roll, scope_at(roll, m->scope), member_user(m), user_place(roll, ref));
@@ -309,40 +347,80 @@ static bool commit_plain(struct call *call, const struct planned *planned, const
     struct roll *roll = call->roll;
     struct member *m = member_at(roll, planned->member);
     if (!m->is_live || !m->is_first || m->next_session != MEMBER_NONE || beat->ttl_ms == 0 ||
-        call->now_ms + beat->ttl_ms < member_lease_end_ms(m))
+        m->origin != ORIGIN_SELF || call->now_ms + beat->ttl_ms < member_lease_end_ms(m))
         return false;
     struct scope *scope = scope_at(roll, m->scope);
-    uint64_t seen_ms = m->seen_ms;
+    uint64_t seen_ms = m->seen_ms, old_end = member_lease_end_ms(m), old_sequence = m->sequence;
+    bool is_news = m->ttl_ms != beat->ttl_ms;
     scope->by_status[m->status]--;
-    if (commit_register(call, planned, beat))
+    if (commit_register(call, planned, beat,
+                        &(struct writing){call->stamp, ++roll->sequence, call->now_ms, ORIGIN_SELF, true})) {
+        is_news = true;
         effect_note(call->effects, EFFECT_UPDATED, REASON_NONE, m->scope, planned->member);
+    }
     scope->by_status[m->status]++;
     scope_history_move(scope, seen_ms, call->now_ms);
+    commit_log(call, planned->member, old_sequence, old_end, is_news);
     return true;
 }
 
-static void commit_beat(struct call *call, const struct planned *planned, const struct beat *beat) {
-    if (commit_plain(call, planned, beat)) return;
+/* Another origin overwrites what this one had in its log: the place still tells of the member, as it is now. */
+static void commit_mark_foreign(struct roll *roll, const struct member *m) {
+    if (m->stamp == 0 || m->origin != ORIGIN_SELF) return;
+    if (roll->sequence - m->sequence >= roll->config.log_places) return;
+    roll->log[m->sequence & (roll->config.log_places - 1)] |= LOG_IS_FOREIGN;
+}
+
+static void commit_writing(struct call *call, const struct planned *planned, const struct beat *beat,
+                           const struct writing *writing) {
     call->is_untidy = true;
     struct roll *roll = call->roll;
     uint32_t ref = planned->member, user = commit_user(roll, ref);
     struct member *m = member_at(roll, ref);
     struct user_sum before = user_sum(roll, user);
-    bool was_live = m->is_live, is_new = m->stamp == 0;
-    uint64_t old_end = member_lease_end_ms(m);
-    if (is_leave_ignored(beat) && !is_new) return;
+    bool was_live = m->is_live, is_foreign = m->origin != ORIGIN_SELF;
+    uint64_t old_end = member_lease_end_ms(m), old_sequence = m->sequence;
+    uint32_t old_ttl = m->ttl_ms;
     if (!was_live && m->timer_prev != 0) member_unremember(roll, ref);
-    bool is_changed = commit_register(call, planned, beat);
+    if (call->changes != NULL) commit_mark_foreign(roll, m);
+    bool is_changed = commit_register(call, planned, beat, writing);
     if (was_live && (!m->is_live || member_lease_end_ms(m) < old_end)) timers_drop_lease(&roll->timers, ref);
     if (m->is_live && m->timer_prev == 0) timers_lease(&roll->timers, ref);
     if (!m->is_live) member_remember(roll, ref);
     roll->live_members += (uint64_t)m->is_live - was_live;
+    if (call->changes == NULL)
+        commit_log(call, ref, old_sequence, old_end,
+                   is_changed || was_live != m->is_live || is_foreign || old_ttl != beat->ttl_ms);
     struct user_sum after = user_sum(roll, user);
     user_account(roll, m->scope, user, &before, &after, is_changed || m->is_live != was_live, REASON_LEFT, call->now_ms,
                  call->effects);
 }
 
-/* A user keeps so many sessions; for new ones the longest gone are forgotten. */
+static void commit_beat(struct call *call, const struct planned *planned, const struct beat *beat) {
+    if (commit_plain(call, planned, beat)) return;
+    struct roll *roll = call->roll;
+    if (is_leave_ignored(beat) && member_at(roll, planned->member)->stamp != 0) return;
+    commit_writing(call, planned, beat,
+                   &(struct writing){call->stamp, ++roll->sequence, call->now_ms, ORIGIN_SELF, beat->ttl_ms > 0});
+}
+
+/* Whether the change was newer than what is here. */
+static bool commit_change(struct call *call, struct planned *planned, size_t i) {
+    struct roll *roll = call->roll;
+    const struct change *change = &call->changes[i];
+    struct member *m = member_at(roll, planned->member);
+    if (m->stamp != 0 && !register_is_older(roll, m->stamp, m->origin, m->sequence, change)) {
+        m->will_live = 0;
+        if (planned->extra != NULL) extra_free(roll, m, planned->extra);
+        return false;
+    }
+    commit_writing(
+        call, planned, &call->beats[i],
+        &(struct writing){change->stamp, change->sequence, change->seen_ms, planned->origin, beat_lives(call, i)});
+    return true;
+}
+
+/* A user keeps so many sessions; for new ones the longest gone are forgotten. / */
 static void commit_trim_sessions(struct call *call, uint32_t first) {
     struct roll *roll = call->roll;
     for (;;) {
@@ -368,8 +446,8 @@ static void commit_tidy(struct call *call, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint32_t ref = call->plan[i].member;
         struct member *m = member_at(roll, ref);
-        /* The member may be forgotten by now, for another session of the same call. */
-        if (!m->is_used || m->stamp != call->stamp) continue;
+        /* The member may be forgotten by now, for another session of the same call. / */
+        if (!m->is_used || m->stamp == 0) continue;
         if (!m->is_live && m->has_extra) {
             member_unremember(roll, ref);
             member_slim(roll, m);
@@ -379,20 +457,31 @@ static void commit_tidy(struct call *call, size_t n) {
     }
 }
 
+/* Plans all beats and makes room for them; or leaves everything as it was. */
+static bool call_plan(struct call *call, size_t n) {
+    size_t done = 0;
+    bool is_planned = true;
+    while (is_planned && done < n) is_planned = plan_batch(call, done, n - done < BATCH ? n - done : BATCH, &done);
+    if (is_planned && plan_make_room(call, n)) return true;
+    plan_undo(call, done < n ? done + 1 : n);
+    return false;
+}
+
 enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
                             struct effects *effects, struct touched *out, struct refusal *why) {
-    *out = (struct touched){0};
+    *out = (struct touched){.refresh_by_ms = UINT64_MAX};
     *why = (struct refusal){0};
     assert(n <= MUSTER_BEATS_MAX);
     roll_start(roll, now_ms);
-    struct call call = {roll, beats, roll->plan, stamp, now_ms, effects, why, {0}, SCOPE_NONE, false};
-    size_t done = 0;
-    bool is_planned = true;
-    while (is_planned && done < n) is_planned = plan_batch(&call, done, n - done < BATCH ? n - done : BATCH, &done);
-    if (!is_planned || !plan_make_room(&call, n)) {
-        plan_undo(&call, done < n ? done + 1 : n);
-        return MUSTER_RESOURCE_EXHAUSTED;
-    }
+    struct call call = {.roll = roll,
+                        .beats = beats,
+                        .plan = roll->plan,
+                        .stamp = stamp,
+                        .now_ms = now_ms,
+                        .effects = effects,
+                        .why = why,
+                        .touched = out};
+    if (!call_plan(&call, n)) return MUSTER_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < n; i++) {
         const struct scope *scope = scope_at(roll, member_at(roll, call.plan[i].member)->scope);
         if (i + COMMIT_AHEAD < n) __builtin_prefetch(member_at(roll, call.plan[i + COMMIT_AHEAD].member), 1);
@@ -402,5 +491,69 @@ enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t 
         out->left += scope->live < live;
     }
     if (call.is_untidy) commit_tidy(&call, n);
+    return MUSTER_OK;
+}
+
+/* ---- merging --------------------------------------------------------------------------------------------------- / */
+
+/* Resets first: what they make void need not be merged. */
+static bool merge_resets(struct call *call, const struct change *changes, size_t n, size_t *applied) {
+    struct roll *roll = call->roll;
+    for (size_t i = 0; i < n; i++) {
+        if (!changes[i].is_reset) continue;
+        uint16_t origin = origin_obtain(roll, changes[i].origin);
+        if (origin == ROLL_ORIGINS_MAX) return refuse(call, "origins", ROLL_ORIGINS_MAX, i);
+        uint32_t scope = scope_obtain(roll, changes[i].scope);
+        if (scope == SCOPE_NONE) return refuse(call, "memory", 0, i);
+        *applied += reset_apply(roll, scope, &changes[i], origin, call->now_ms, call->effects);
+    }
+    return true;
+}
+
+/* Whether a change can still matter: it is not void, and not so old that it would be forgotten at once. */
+static bool merge_wants(const struct roll *roll, const struct change *change, uint64_t now_ms) {
+    if (change->is_reset || change->seen_ms + change->ttl_ms + roll->config.retention_ms < now_ms) return false;
+    uint32_t scope = scope_find(roll, change->scope);
+    return scope == SCOPE_NONE || change->stamp > scope_at(roll, scope)->reset_stamp;
+}
+
+enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
+                            struct effects *effects, size_t *applied, struct refusal *why) {
+    *applied = 0;
+    *why = (struct refusal){0};
+    assert(n <= ROLL_MERGE_MAX);
+    roll_start(roll, now_ms);
+    struct touched touched = {0};
+    struct change wanted[ROLL_MERGE_MAX];
+    struct beat beats[ROLL_MERGE_MAX];
+    uint16_t origins[ROLL_MERGE_MAX];
+    struct call call = {.roll = roll,
+                        .beats = beats,
+                        .changes = wanted,
+                        .plan = roll->plan,
+                        .now_ms = now_ms,
+                        .effects = effects,
+                        .why = why,
+                        .touched = &touched};
+    if (!merge_resets(&call, changes, n, applied)) return MUSTER_RESOURCE_EXHAUSTED;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct change *change = &changes[i];
+        if (!merge_wants(roll, change, now_ms)) continue;
+        origins[count] = origin_obtain(roll, change->origin);
+        if (origins[count] == ROLL_ORIGINS_MAX) {
+            refuse(&call, "origins", ROLL_ORIGINS_MAX, i);
+            return MUSTER_RESOURCE_EXHAUSTED;
+        }
+        wanted[count] = *change;
+        beats[count++] =
+            (struct beat){change->scope, change->user, change->session, change->state, change->ttl_ms, change->status};
+    }
+    if (!call_plan(&call, count)) return MUSTER_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < count; i++) {
+        roll->plan[i].origin = origins[i];
+        *applied += commit_change(&call, &roll->plan[i], i);
+    }
+    commit_tidy(&call, count);
     return MUSTER_OK;
 }

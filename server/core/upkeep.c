@@ -3,6 +3,7 @@
 
 enum {
     MOVE_ENTRIES = 32,     /* entries of a growing table that one unit of budget moves */
+    MOVE_UNITS = 64,       /* units a call: joins move a table too, so nothing waits for this */
     SETTLE_EVERY_MS = 500, /* histories need it each second */
     SETTLE_COST = 16,      /* units of budget */
     RESETS_A_TICK = 8,
@@ -65,7 +66,8 @@ static bool scope_upkeep(struct roll *roll, uint32_t ref, uint64_t now_ms, size_
     struct scope *scope = scope_at(roll, ref);
     if (scope->is_sweeping) scope_sweep(roll, ref, now_ms, budget, effects);
     bool is_moving = scope->users.old.slots != NULL;
-    for (; is_moving && *budget > 0; --*budget) is_moving = index_move(&scope->users, MOVE_ENTRIES, &roll->allocator);
+    for (int i = 0; is_moving && *budget > 0 && i < MOVE_UNITS; i++, --*budget)
+        is_moving = index_move(&scope->users, MOVE_ENTRIES, &roll->allocator);
     if (scope->history != NULL && now_ms - scope->settled_ms >= SETTLE_EVERY_MS) {
         *budget -= *budget < SETTLE_COST ? *budget : SETTLE_COST;
         scope->settled_ms = now_ms;
@@ -110,22 +112,20 @@ bool roll_tick(struct roll *roll, uint64_t now_ms, size_t budget, struct effects
     forget_gone(roll, now_ms, &budget, effects);
     scopes_upkeep(roll, now_ms, &budget, effects);
     forget_resets(roll, now_ms);
+    slab_prepare(&roll->slab, &roll->allocator);
     expire_leases(roll, now_ms, &budget, effects);
     return budget == 0 || timers_has_forgotten(&roll->timers, now_ms);
 }
 
-enum muster_code roll_reset(struct roll *roll, struct text name, uint64_t stamp, uint64_t now_ms,
-                            struct effects *effects, uint64_t *forgotten, struct refusal *why) {
-    *forgotten = 0;
-    *why = (struct refusal){0};
-    uint32_t ref = scope_find(roll, name);
-    if (ref == SCOPE_NONE) return MUSTER_OK;
+bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
+                 struct effects *effects) {
     struct scope *scope = scope_at(roll, ref);
-    if (stamp <= scope->reset_stamp) return MUSTER_OK; /* a later reset has done more */
+    if (scope->reset_stamp != 0 &&
+        !register_is_older(roll, scope->reset_stamp, scope->reset_origin, scope->reset_sequence, change))
+        return false;
     /* An epoch must not come round while a member still bears it. */
     size_t all = SIZE_MAX;
     if (scope->epochs_unswept == UINT8_MAX) scope_sweep(roll, ref, now_ms, &all, effects);
-    *forgotten = scope->users_counted;
     scope->epoch++;
     scope->epochs_unswept++;
     scope->is_sweeping = true;
@@ -134,11 +134,38 @@ enum muster_code roll_reset(struct roll *roll, struct text name, uint64_t stamp,
     memset(scope->by_status, 0, sizeof scope->by_status);
     scope_drop_history(scope);
     scope->history_at = HISTORY_USERS_MIN;
-    scope->reset_stamp = stamp;
-    scope->reset_seen_ms = now_ms;
-    scope->reset_sequence = ++roll->sequence;
-    roll->log[roll->sequence & (roll->config.log_places - 1)] = LOG_IS_RESET | ref;
+    scope->reset_stamp = change->stamp;
+    scope->reset_seen_ms = change->seen_ms;
+    scope->reset_sequence = change->sequence;
+    scope->reset_origin = origin;
     scope_wants_upkeep(roll, ref);
     effect_note(effects, EFFECT_RESET, REASON_RESET, ref, MEMBER_NONE);
+    return true;
+}
+
+enum muster_code roll_reset(struct roll *roll, struct text name, uint64_t stamp, uint64_t now_ms,
+                            struct effects *effects, uint64_t *forgotten, struct refusal *why) {
+    *forgotten = 0;
+    *why = (struct refusal){0};
+    uint32_t ref = scope_find(roll, name);
+    if (ref == SCOPE_NONE && roll_bytes(roll) + ROLL_SCOPE_BYTES > roll->config.bytes_max) {
+        *why = (struct refusal){"bytes", roll->config.bytes_max, 0};
+        return MUSTER_RESOURCE_EXHAUSTED;
+    }
+    /* Also for a scope that nobody is in here: its members may be on their way from another node. */
+    if ((ref = scope_obtain(roll, name)) == SCOPE_NONE) {
+        *why = (struct refusal){"memory", 0, 0};
+        return MUSTER_RESOURCE_EXHAUSTED;
+    }
+    struct change change = {.stamp = stamp,
+                            .seen_ms = now_ms,
+                            .sequence = roll->sequence + 1,
+                            .origin = roll->origins[ORIGIN_SELF].id,
+                            .is_reset = true};
+    uint64_t users = scope_at(roll, ref)->users_counted;
+    if (!reset_apply(roll, ref, &change, ORIGIN_SELF, now_ms, effects)) return MUSTER_OK;
+    *forgotten = users;
+    roll->sequence++;
+    roll->log[roll->sequence & (roll->config.log_places - 1)] = LOG_IS_RESET | ref;
     return MUSTER_OK;
 }

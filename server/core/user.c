@@ -130,6 +130,7 @@ void member_unlink(struct roll *roll, uint32_t ref) {
         if (scope->users.old.slots != NULL) scope_wants_upkeep(roll, m->scope);
     }
     member_drop_extra(roll, m);
+    if (m->stamp != 0) roll->origins[m->origin].members--;
     slab_give(&roll->slab, ref);
 }
 

@@ -117,14 +117,18 @@ static enum muster_code touch(struct play *play, const struct call *call) {
 
 static enum muster_code make(struct play *play, const struct call *call) {
     uint64_t forgotten;
-    if (call->kind != TOUCH) play->was_reset = call->kind == RESET;
     switch (call->kind) {
     case TOUCH:
         return touch(play, call);
-    case RESET:
-        return roll_reset(play->roll, text_of(call->scope), ++play->stamp, play->now_ms, NULL, &forgotten, &play->why);
+    case RESET: {
+        enum muster_code code =
+            roll_reset(play->roll, text_of(call->scope), ++play->stamp, play->now_ms, NULL, &forgotten, &play->why);
+        play->was_reset |= code == MUSTER_OK;
+        return code;
+    }
     default:
         while (roll_tick(play->roll, play->now_ms, 500, NULL)) continue;
+        play->was_reset = false;
         return MUSTER_OK;
     }
 }

@@ -53,16 +53,24 @@ static void a_stamp_is_greater_than_what_was_seen(void **state) {
     (void)state;
     struct hlc clock = hlc_start(wall_ms, start_ms);
     uint64_t seen = stamp_of(wall_ms + 60000) + 7;
-    hlc_observe(&clock, seen);
+    hlc_observe(&clock, seen, start_ms);
     uint64_t stamp = hlc_next(&clock, start_ms);
     if (stamp != seen + 1) fail_msg("%" PRIx64 " after %" PRIx64, stamp, seen);
+}
+
+static void it_goes_on_from_a_stamp_that_was_seen(void **state) {
+    (void)state;
+    struct hlc clock = hlc_start(wall_ms, start_ms);
+    hlc_observe(&clock, stamp_of(wall_ms + 3600000), start_ms);
+    uint64_t stamp = hlc_next(&clock, start_ms + 5000);
+    if (stamp != stamp_of(wall_ms + 3605000)) fail_msg("%" PRIx64, stamp);
 }
 
 static void an_old_stamp_moves_nothing(void **state) {
     (void)state;
     struct hlc clock = hlc_start(wall_ms, start_ms);
     uint64_t before = hlc_next(&clock, start_ms);
-    hlc_observe(&clock, stamp_of(wall_ms - 60000));
+    hlc_observe(&clock, stamp_of(wall_ms - 60000), start_ms);
     uint64_t after = hlc_next(&clock, start_ms);
     if (after != before + 1) fail_msg("%" PRIx64 " after %" PRIx64, after, before);
 }
@@ -81,7 +89,7 @@ static void plausibility_does_not_follow_what_was_seen(void **state) {
     (void)state;
     struct hlc clock = hlc_start(wall_ms, start_ms);
     uint64_t most = stamp_of(wall_ms + HLC_AHEAD_MAX_MS);
-    hlc_observe(&clock, most);
+    hlc_observe(&clock, most, start_ms);
     if (hlc_plausible(&clock, most + 1, start_ms)) fail_msg("one stamp pushed the next one further");
 }
 
@@ -92,6 +100,7 @@ int main(void) {
         cmocka_unit_test(it_starts_whatever_the_monotonic_clock_says),
         cmocka_unit_test(stamps_of_one_millisecond_grow),
         cmocka_unit_test(a_stamp_is_greater_than_what_was_seen),
+        cmocka_unit_test(it_goes_on_from_a_stamp_that_was_seen),
         cmocka_unit_test(an_old_stamp_moves_nothing),
         cmocka_unit_test(what_runs_a_day_ahead_is_plausible_and_no_more),
         cmocka_unit_test(plausibility_does_not_follow_what_was_seen),

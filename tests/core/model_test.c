@@ -453,9 +453,10 @@ static void step_walk(struct trial *trial) {
     free(seen);
 }
 
-/* What a search finds is a member: of a user with more sessions that one may go. */
-static bool has_one_session(const struct trial *trial, uint32_t scope, uint32_t user) {
-    return model_user_at(trial->model, scope, user)->count == 1;
+/* Whether a search that finds a user is sure to show it. Where users share a place, it is told by its first session,
+ * and that one may go: as the user's other sessions do, or in the wake of a reset. */
+static bool is_sure_to_show(const struct trial *trial, uint32_t scope, uint32_t user) {
+    return !PLACES_MAY_COLLIDE || (model_user_at(trial->model, scope, user)->count == 1 && !trial->was_reset);
 }
 
 /* Who is live and untouched throughout a search, and is not among its best, is older than all of them. */
@@ -466,7 +467,7 @@ static void step_search(struct trial *trial) {
     bool *is_found = calloc(users, sizeof *is_found), *is_steady = malloc(users * sizeof *is_steady);
     for (uint32_t u = 0; u < users; u++) {
         before[u] = model_view(trial->model, scope, u, trial->now_ms);
-        is_steady[u] = before[u].live && has_one_session(trial, scope, u);
+        is_steady[u] = before[u].live && is_sure_to_show(trial, scope, u);
     }
     struct recent best[20];
     struct recent_search search = {0};
@@ -475,7 +476,7 @@ static void step_search(struct trial *trial) {
         disturb(trial);
         for (uint32_t u = 0; u < users; u++) {
             struct user_view now = model_view(trial->model, scope, u, trial->now_ms);
-            is_steady[u] &= now.live && now.seen_ms == before[u].seen_ms && has_one_session(trial, scope, u);
+            is_steady[u] &= now.live && now.seen_ms == before[u].seen_ms && is_sure_to_show(trial, scope, u);
         }
     }
     trial->doing = "searching";
