@@ -1,13 +1,14 @@
 #include "nng_guard.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,9 +17,10 @@
 enum { GREETING_BYTES = 8 };
 enum { GUARD_IOVECS = 16 }; /* as many as nng ever passes */
 
-/* One descriptor. nng writes to one from one thread at a time; the state is atomic for nng_guard_end_unread. */
+/* One descriptor. nng uses one from one thread at a time; that one thread closes a descriptor before another gets it
+ * again is known to the system alone, hence the atomics. */
 struct guarded {
-    size_t written;            /* of the message that is being written */
+    atomic_size_t written;     /* of the message that is being written */
     _Atomic uint64_t since_ms; /* when its writing began; 0: none is */
     atomic_bool is_ended;      /* by nng_guard_end_unread, or the peer has hung up */
 };
@@ -28,6 +30,27 @@ static size_t table_size;
 static atomic_size_t in_use; /* above the highest descriptor that ever waited */
 /* Held while connections are ended, and to forget a descriptor: so that none is ended that has just become another. */
 static pthread_mutex_t forget_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* What stands behind these functions: the C library, or a sanitizer's runtime before it. */
+static ssize_t (*next_sendmsg)(int, const struct msghdr *, int);
+static ssize_t (*next_readv)(int, const struct iovec *, int);
+static int (*next_epoll_wait)(int, struct epoll_event *, int, int);
+static int (*next_listen)(int, int);
+static int (*next_close)(int);
+
+/* dlsym gives an object pointer, which C does not turn into a function's. */
+static void find_next(const char *name, void *function) {
+    void *found = dlsym(RTLD_NEXT, name);
+    memcpy(function, &found, sizeof found);
+}
+
+__attribute__((constructor)) static void find_all(void) {
+    find_next("sendmsg", &next_sendmsg);
+    find_next("readv", &next_readv);
+    find_next("epoll_wait", &next_epoll_wait);
+    find_next("listen", &next_listen);
+    find_next("close", &next_close);
+}
 
 void nng_guard_start(size_t files) {
     void *memory =
@@ -71,7 +94,7 @@ static bool is_gone(int error) {
 }
 
 static ssize_t write_is_over(struct guarded *guarded, ssize_t result) {
-    guarded->written = 0;
+    atomic_store_explicit(&guarded->written, 0, memory_order_relaxed);
     atomic_store_explicit(&guarded->since_ms, 0, memory_order_relaxed);
     return result;
 }
@@ -81,15 +104,16 @@ static ssize_t write_on(int fd, struct guarded *guarded, const struct msghdr *me
     struct iovec rest[GUARD_IOVECS];
     struct msghdr header = *message;
     header.msg_iov = rest;
-    header.msg_iovlen = rest_of(message, guarded->written, rest);
-    ssize_t n = syscall(SYS_sendmsg, fd, &header, flags);
+    size_t written = atomic_load_explicit(&guarded->written, memory_order_relaxed);
+    header.msg_iovlen = rest_of(message, written, rest);
+    ssize_t n = next_sendmsg(fd, &header, flags);
     if (n < 0 && is_gone(errno)) {
         atomic_store(&guarded->is_ended, true);
         return write_is_over(guarded, (ssize_t)length);
     }
     if (n < 0 && errno != EAGAIN) return n;
-    if (n > 0) guarded->written += (size_t)n;
-    if (guarded->written >= length) return write_is_over(guarded, (ssize_t)length);
+    if (n > 0) atomic_store_explicit(&guarded->written, written += (size_t)n, memory_order_relaxed);
+    if (written >= length) return write_is_over(guarded, (ssize_t)length);
     if (atomic_load_explicit(&guarded->since_ms, memory_order_relaxed) == 0) {
         atomic_store_explicit(&guarded->since_ms, now_ms(), memory_order_relaxed);
         size_t above = (size_t)fd + 1, known = atomic_load(&in_use);
@@ -104,7 +128,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     size_t length = length_of(message);
     if (guarded != NULL && length > GREETING_BYTES && message->msg_iovlen <= GUARD_IOVECS && message->msg_name == NULL)
         return write_on(fd, guarded, message, length, flags);
-    ssize_t n = syscall(SYS_sendmsg, fd, message, flags);
+    ssize_t n = next_sendmsg(fd, message, flags);
     if (n < 0 && errno == EPIPE) errno = ECONNRESET;
     return n;
 }
@@ -112,11 +136,11 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
 ssize_t readv(int fd, const struct iovec *pieces, int count) {
     struct guarded *guarded = guarded_of(fd);
     if (guarded != NULL && atomic_load_explicit(&guarded->is_ended, memory_order_relaxed)) return 0;
-    return syscall(SYS_readv, fd, pieces, count);
+    return next_readv(fd, pieces, count);
 }
 
 int epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int timeout_ms) {
-    int n = (int)syscall(SYS_epoll_pwait, epoll_fd, events, capacity, timeout_ms, NULL, 0);
+    int n = next_epoll_wait(epoll_fd, events, capacity, timeout_ms);
     for (int i = 0; i < n && table != NULL; i++) {
         if ((events[i].events & (EPOLLERR | EPOLLHUP)) == 0) continue;
         events[i].events = (events[i].events & ~(uint32_t)(EPOLLERR | EPOLLHUP)) | EPOLLIN | EPOLLOUT;
@@ -125,7 +149,7 @@ int epoll_wait(int epoll_fd, struct epoll_event *events, int capacity, int timeo
 }
 
 int listen(int fd, int backlog) {
-    return (int)syscall(SYS_listen, fd, backlog > GUARD_BACKLOG ? backlog : GUARD_BACKLOG);
+    return next_listen(fd, backlog > GUARD_BACKLOG ? backlog : GUARD_BACKLOG);
 }
 
 int close(int fd) {
@@ -136,7 +160,8 @@ int close(int fd) {
         atomic_store(&guarded->is_ended, false);
         pthread_mutex_unlock(&forget_lock);
     }
-    return (int)syscall(SYS_close, fd);
+    if (next_close == NULL) find_all(); /* a library's own constructor may come before ours */
+    return next_close(fd);
 }
 
 /* What is still unsent would hold up the end: it goes with a reset when nng closes the descriptor. */

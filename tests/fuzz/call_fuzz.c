@@ -15,6 +15,11 @@ static struct worker *worker;
 static struct instant now;
 static unsigned inputs;
 
+static void finish(void) {
+    node_free(node);
+    worker_free(worker);
+}
+
 static void begin(void) {
     const struct node_config config = {.hash_key = "fuzz fuzz fuzz.",
                                        .ttl_ms = MUSTER_TTL_DEFAULT_MS,
@@ -24,7 +29,9 @@ static void begin(void) {
     node_free(node);
     now = (struct instant){UINT64_C(1) << 40, UINT64_C(1700000000000)};
     hold((node = node_new(&config, now)) != NULL);
-    if (worker == NULL) hold((worker = worker_new()) != NULL);
+    if (worker != NULL) return;
+    hold((worker = worker_new()) != NULL);
+    atexit(finish);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
