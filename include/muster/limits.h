@@ -29,15 +29,15 @@ enum {
 };
 
 /* Spans that pass 2^31 are no enum constants in C11. */
-#define MUSTER_RETENTION_MIN_MS UINT64_C(1000)
+#define MUSTER_RETENTION_MIN_MS     UINT64_C(1000)
 #define MUSTER_RETENTION_DEFAULT_MS (UINT64_C(24) * 60 * 60 * 1000)
-#define MUSTER_RETENTION_MAX_MS (UINT64_C(30) * 24 * 60 * 60 * 1000)
+#define MUSTER_RETENTION_MAX_MS     (UINT64_C(30) * 24 * 60 * 60 * 1000)
 
-#define MUSTER_MEMBERS_DEFAULT UINT64_C(20000000)    /* --max-members */
-#define MUSTER_MEMBERS_MAX UINT64_C(500000000)      /* what --max-members may say */
+#define MUSTER_MEMBERS_DEFAULT    UINT64_C(20000000)  /* --max-members */
+#define MUSTER_MEMBERS_MAX        UINT64_C(500000000) /* what --max-members may say */
 #define MUSTER_ROLL_BYTES_DEFAULT (UINT64_C(4) << 30) /* --max-bytes */
 
 #define MUSTER_SCOPE_DEFAULT "default"
-#define MUSTER_RPC_PORT 7700
+#define MUSTER_RPC_PORT      7700
 
 #endif

@@ -23,8 +23,8 @@ struct hlc hlc_start(uint64_t wall_ms, uint64_t now_ms);
 uint64_t hlc_next(struct hlc *clock, uint64_t now_ms);
 /* Whether a stamp from outside is plausible: not more than HLC_AHEAD_MAX_MS ahead. */
 bool hlc_plausible(const struct hlc *clock, uint64_t stamp, uint64_t now_ms);
-/* Never runs behind a stamp it has seen, and goes on from there with the monotonic clock: two nodes that met once agree on
- * the order of what each does later, also while they are cut off. The caller has checked that it is plausible. */
+/* Never runs behind a stamp it has seen, and goes on from there with the monotonic clock: two nodes that met once agree
+ * on the order of what each does later, also while they are cut off. The caller has checked that it is plausible. */
 void hlc_observe(struct hlc *clock, uint64_t stamp, uint64_t now_ms);
 
 #endif

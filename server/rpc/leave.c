@@ -88,7 +88,7 @@ static enum muster_code apply(struct call *call, const struct departure *departu
         if (!append_departure(call, &departures[i], request->linger_ms, now_ms, endings))
             return call_refuse(call, MUSTER_RESOURCE_EXHAUSTED,
                                "departures: end more sessions than one request may, at most %d", MUSTER_BEATS_MAX);
-    if (request->stamp != 0) hlc_observe(&node->hlc, request->stamp);
+    if (request->stamp != 0) hlc_observe(&node->hlc, request->stamp, now_ms);
     response->stamp = hlc_next(&node->hlc, now_ms);
     if (endings->count == 0) return MUSTER_OK;
     struct touched touched;

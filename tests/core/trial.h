@@ -45,7 +45,6 @@ struct trial {
     uint64_t ticked_ms;    /* when roll_tick said last that nothing is due */
     bool was_reset;        /* since then */
     bool has_survivors;    /* since then: of a reset, who are counted again by and by */
-    uint64_t evicted;      /* roll_stats.evicted, as it was last */
     uint64_t *evicted_ms;  /* by scope: the latest seen_ms of a user who made room and is missed; 0: none */
     uint64_t made_room_ms; /* the latest seen_ms of a member who made room; 0: none */
     struct told *told;     /* by scope and user */

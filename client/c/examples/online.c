@@ -2,8 +2,8 @@
  *
  *     online NODE PAGE USER      tcp://127.0.0.1:7700 /news ada
  *
- * Says that USER is on PAGE for as long as the program runs, and prints who else is, at each line of its standard input;
- * at the end of the input USER leaves.
+ * Says that USER is on PAGE for as long as the program runs, and prints who else is, at each line of its standard
+ * input; at the end of the input USER leaves.
  *
  *     cc online.c $(pkg-config --cflags --libs muster) -o online */
 #include <muster/muster.h>
