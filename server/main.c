@@ -100,6 +100,7 @@ static void exit_anyway(int signal_number) {
 }
 
 static void service_stop(struct service *service, int signal_number) {
+    rep_door_refuse(service->door); /* before it is said, so that what is said is true */
     log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in",
              {"signal", strsignal(signal_number), 0},
              {"connections", NULL, rep_door_figures(service->door).connections});

@@ -55,6 +55,8 @@ struct rep_door_figures {
 };
 struct rep_door_figures rep_door_figures(const struct rep_door *door);
 
+/* Takes no more connections from now on. */
+void rep_door_refuse(struct rep_door *door);
 /* Refuses new connections and answers what has come in, until all replies are handed to the system and no request
  * came for a moment, at most timeout_ms. Returns whether all was answered. */
 bool rep_door_drain(struct rep_door *door, uint32_t timeout_ms);

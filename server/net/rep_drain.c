@@ -39,10 +39,14 @@ static bool all_is_sent(const struct rep_door *door, uint64_t unanswered) {
     return is_sent;
 }
 
+void rep_door_refuse(struct rep_door *door) {
+    atomic_store(&door->is_draining, true);
+}
+
 bool rep_door_drain(struct rep_door *door, uint32_t timeout_ms) {
     uint64_t start_us = clock_monotonic_us(), last_request_us = start_us, now_us = start_us;
     uint64_t requests = atomic_load(&door->requests);
-    atomic_store(&door->is_draining, true);
+    rep_door_refuse(door);
     while (now_us - start_us < (uint64_t)timeout_ms * 1000) {
         if (now_us - start_us > DRAIN_TAKES_MS * 1000) atomic_store(&door->takes_no_more, true);
         if (atomic_load(&door->requests) != requests) {

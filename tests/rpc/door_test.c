@@ -96,6 +96,10 @@ static bool has_no_connections(void *context) {
     return rep_door_figures(context).connections == 0;
 }
 
+static bool has_ten_connections(void *context) {
+    return rep_door_figures(context).connections >= 10;
+}
+
 static void connections_are_counted(void **state) {
     (void)state;
     struct house house = house_of(0);
@@ -103,7 +107,7 @@ static void connections_are_counted(void **state) {
     struct sp sps[10];
     for (int i = 0; i < 10; i++) sps[i] = sp_open(url, SERVED_MS);
     if (!sp_is_served(url, SERVED_MS)) fail_msg("not served");
-    if (rep_door_figures(house.door).connections < 10)
+    if (!wait_until(has_ten_connections, house.door, SERVED_MS))
         fail_msg("%zu connections", rep_door_figures(house.door).connections);
     for (int i = 0; i < 10; i++) sp_close(&sps[i]);
     if (!wait_until(has_no_connections, house.door, SERVED_MS))

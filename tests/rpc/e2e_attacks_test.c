@@ -290,7 +290,7 @@ struct visitor {
 static void *come_and_go(void *context) {
     const struct visitor *visitor = context;
     struct random random = random_of(visitor->seed);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 80; i++) {
         char some[20000];
         struct sp sp = sp_open(visitor->url, CLOSED_MS);
         if (sp.fd < 0) continue;
