@@ -1,10 +1,12 @@
-/* musterd: one node. Reads the command line, opens the doors, waits for a signal, drains. */
+/* musterd: one node. Reads the command line, joins its peers, opens the doors, waits for a signal, drains. */
+#include "clustering.h"
 #include "net/clock.h"
 #include "net/log.h"
 #include "net/nng_guard.h"
 #include "net/rep_door.h"
 #include "net/ticker.h"
 #include "options.h"
+#include "snapshots.h"
 
 #include <signal.h>
 #include <sodium.h>
@@ -19,9 +21,13 @@ enum { DRAIN_MS = 5000, CLOSE_S = 2 };
 /* File descriptors beside those of connections: listeners, nng's own, connections that shake hands. */
 enum { FILES_BESIDE = 256, FILES_GUARDED_MAX = 1 << 20 };
 
+_Static_assert((int)CLUSTERING_WHY_BYTES >= (int)SNAPSHOTS_WHY_BYTES, "one message is room for both");
+
 struct service {
     struct node *node;
     struct ticker *ticker;
+    struct clustering *clustering; /* NULL: no peers */
+    struct snapshots *snapshots;   /* NULL: no data directory */
     struct rep_door *door;
 };
 
@@ -31,6 +37,7 @@ static sigset_t block_signals(void) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signals;
@@ -47,36 +54,58 @@ static size_t raise_file_limit(const struct options *options) {
     return limit.rlim_cur < FILES_GUARDED_MAX ? limit.rlim_cur : FILES_GUARDED_MAX;
 }
 
-/* A node without peers needs its key to agree with nobody's. */
-static struct node *make_node(const struct options *options) {
-    struct node_config config = {.ttl_ms = options->ttl_ms,
+static bool recall(struct service *service, const struct options *options, const uint8_t *hash_key, char *why) {
+    if (options->data_dir == NULL) return true;
+    const uint8_t *cluster_key = options->cluster.key_file != NULL ? hash_key : NULL;
+    service->snapshots = snapshots_open(options->data_dir, cluster_key, service->node, why);
+    return service->snapshots != NULL;
+}
+
+/* A node without peers needs its key to agree with nobody's; what it remembers is told apart by its origin. */
+static bool make_node(struct service *service, const struct options *options, char *why) {
+    struct node_config config = {.name = text_of(options->name),
+                                 .version = text_of(MUSTER_VERSION),
+                                 .ttl_ms = options->ttl_ms,
                                  .retention_ms = options->retention_ms,
                                  .members_max = options->members_max,
                                  .bytes_max = options->bytes_max};
-    if (sodium_init() < 0) return NULL;
-    randombytes_buf(config.hash_key, sizeof config.hash_key);
-    struct node *node = node_new(&config, clock_now());
+    if (sodium_init() < 0) return false;
+    if (service->clustering != NULL) clustering_identify(service->clustering, &config);
+    else randombytes_buf(config.hash_key, sizeof config.hash_key);
+    while (config.origin == 0 && options->data_dir != NULL) randombytes_buf(&config.origin, sizeof config.origin);
+    service->node = node_new(&config, clock_now());
+    bool is_made = service->node != NULL && recall(service, options, config.hash_key, why);
     sodium_memzero(&config, sizeof config);
-    return node;
+    return is_made;
 }
 
-static bool service_start(struct service *service, const struct options *options, const char *program) {
+static struct rep_door *open_door(const struct service *service, const struct options *options, const char *program) {
     const char *url = NULL, *why = "out of memory";
-    if ((service->node = make_node(options)) == NULL) goto fail;
-    if ((service->ticker = ticker_start(service->node, options->tick_ms)) == NULL) goto fail_node;
-    const struct rep_door_config door = {.node = service->node,
-                                         .urls = options->rpc_urls,
-                                         .url_count = options->rpc_url_count,
-                                         .connections_max = options->connections_max,
-                                         .end_unread = nng_guard_end_unread};
-    if ((service->door = rep_door_open(&door, &url, &why)) != NULL) return true;
+    const struct rep_door_config config = {.node = service->node,
+                                           .urls = options->rpc_urls,
+                                           .url_count = options->rpc_url_count,
+                                           .connections_max = options->connections_max,
+                                           .end_unread = nng_guard_end_unread};
+    struct rep_door *door = rep_door_open(&config, &url, &why);
+    if (door == NULL && url != NULL) fprintf(stderr, "%s: cannot listen on %s: %s\n", program, url, why);
+    else if (door == NULL) fprintf(stderr, "%s: cannot start: %s\n", program, why);
+    return door;
+}
 
-    ticker_stop(service->ticker);
-fail_node:
-    node_free(service->node);
+/* What is open when it fails ends with the program. */
+static bool service_start(struct service *service, const struct options *options, const char *program) {
+    char why[CLUSTERING_WHY_BYTES] = "out of memory";
+    const struct cluster_options *cluster = &options->cluster;
+    if (cluster->is_wanted && (service->clustering = clustering_open(cluster, why)) == NULL) goto fail;
+    if (!make_node(service, options, why)) goto fail;
+    if ((service->ticker = ticker_start(service->node, options->tick_ms)) == NULL) goto fail;
+    if (service->clustering != NULL && !clustering_start(service->clustering, service->node, nng_guard_end_unread, why))
+        goto fail;
+    if (service->snapshots != NULL && !snapshots_start(service->snapshots, service->clustering != NULL)) goto fail;
+    return (service->door = open_door(service, options, program)) != NULL;
+
 fail:
-    if (url != NULL) fprintf(stderr, "%s: cannot listen on %s: %s\n", program, url, why);
-    else fprintf(stderr, "%s: cannot start: %s\n", program, why);
+    fprintf(stderr, "%s: cannot start: %s\n", program, why);
     return false;
 }
 
@@ -84,6 +113,9 @@ static void say_ready(const struct service *service, const struct options *optio
     uint64_t took_ms = (clock_monotonic_us() - start_us) / 1000;
     printf("musterd ready");
     for (size_t i = 0; i < options->rpc_url_count; i++) printf(" rpc=%s", rep_door_url(service->door, i));
+    if (service->clustering != NULL)
+        printf(" gossip=%s sync=%s", clustering_gossip_url(service->clustering),
+               clustering_sync_url(service->clustering));
     printf(" in %llums\n", (unsigned long long)took_ms);
     fflush(stdout);
     log_line(LEVEL_INFO, "started", "serving", {"version", MUSTER_VERSION, 0}, {"pid", NULL, (uint64_t)getpid()},
@@ -105,16 +137,30 @@ static void service_stop(struct service *service, int signal_number) {
              {"signal", strsignal(signal_number), 0},
              {"connections", NULL, rep_door_figures(service->door).connections});
     bool is_drained = rep_door_drain(service->door, DRAIN_MS);
+    if (service->clustering != NULL) clustering_leave(service->clustering);
+    if (service->snapshots != NULL) snapshots_finish(service->snapshots);
     struct node_figures figures;
     node_figures(service->node, &figures);
-    signal(SIGALRM, exit_anyway);
-    alarm(CLOSE_S);
-    rep_door_close(service->door);
-    ticker_stop(service->ticker);
-    node_free(service->node);
     log_line(is_drained ? LEVEL_INFO : LEVEL_WARN, "stopped",
              is_drained ? "all that had come in was answered" : "some replies could not be delivered in time",
              {"members", NULL, figures.members});
+    signal(SIGALRM, exit_anyway);
+    alarm(CLOSE_S);
+    rep_door_close(service->door);
+    if (!clustering_close(service->clustering)) _exit(EXIT_SUCCESS);
+    ticker_stop(service->ticker);
+    snapshots_close(service->snapshots);
+    node_free(service->node);
+}
+
+/* Serves until a signal to end; returns it. */
+static int serve(const struct service *service, const sigset_t *signals) {
+    int signal_number;
+    for (;;) {
+        if (sigwait(signals, &signal_number) != 0) continue;
+        if (signal_number != SIGHUP) return signal_number;
+        if (service->clustering != NULL) clustering_reload(service->clustering);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -124,12 +170,10 @@ int main(int argc, char **argv) {
     sigset_t signals = block_signals();
     nng_guard_start(raise_file_limit(&options));
 
-    struct service service = {0};
+    static struct service service; /* a failed start leaves it as it is */
     if (!service_start(&service, &options, argv[0])) return EXIT_FAILED;
     say_ready(&service, &options, start_us);
 
-    int signal_number = SIGTERM;
-    sigwait(&signals, &signal_number);
-    service_stop(&service, signal_number);
+    service_stop(&service, serve(&service, &signals));
     return EXIT_SUCCESS;
 }

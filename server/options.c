@@ -3,7 +3,6 @@
 #include "muster/limits.h"
 #include "net/url.h"
 
-#include <argp.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@ enum {
     KEY_LOG_FORMAT,
     KEY_LOG_LEVEL,
     KEY_INSECURE,
+    KEY_DATA_DIR,
 };
 
 static const char default_url[] = "tcp://127.0.0.1:7700";
@@ -40,14 +40,18 @@ static const struct argp_option known[] = {
     {"max-members", KEY_MEMBERS, "N", 0, "Sessions that are kept, at most (default 20000000)", 0},
     {"max-bytes", KEY_BYTES, "SIZE", 0, "Memory for them, at most, as 512MiB or 4GiB (default 4GiB)", 0},
     {"max-connections", KEY_CONNECTIONS, "N", 0, "Connections, at most (default 10000)", 0},
+    {"data-dir", KEY_DATA_DIR, "DIR", 0,
+     "Remember who is here from one start to the next: write a snapshot into this directory every minute and on the way "
+     "out, and begin with it (default: none)",
+     0},
     {"log-format", KEY_LOG_FORMAT, "FORMAT", 0, "logfmt or json, on standard error (default logfmt)", 0},
     {"log-level", KEY_LOG_LEVEL, "LEVEL", 0, "debug, info, warn or error: the least that is logged (default info)", 0},
     {"insecure", KEY_INSECURE, NULL, 0, "Let anybody in who can reach the node, also from beyond this machine", 0},
     {0},
 };
 
-static void read_span(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most,
-                      uint64_t *out) {
+void options_span(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most,
+                  uint64_t *out) {
     char least_text[DURATION_BYTES], most_text[DURATION_BYTES];
     if (!duration_parse(text, out))
         argp_error(state, "--%s: '%s' is no duration; write 500ms, 60s, 5m, 24h or 7d", name, text);
@@ -119,6 +123,9 @@ static error_t read_option(int key, char *value, struct argp_state *state) {
     struct options *options = state->input;
     uint64_t span;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->cluster;
+        return 0;
     case KEY_RPC:
         read_url(state, value, options);
         return 0;
@@ -126,14 +133,15 @@ static error_t read_option(int key, char *value, struct argp_state *state) {
         read_name(state, value, options);
         return 0;
     case KEY_TTL:
-        read_span(state, "ttl", value, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, &span);
+        options_span(state, "ttl", value, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, &span);
         options->ttl_ms = (uint32_t)span;
         return 0;
     case KEY_RETENTION:
-        read_span(state, "retention", value, MUSTER_RETENTION_MIN_MS, MUSTER_RETENTION_MAX_MS, &options->retention_ms);
+        options_span(state, "retention", value, MUSTER_RETENTION_MIN_MS, MUSTER_RETENTION_MAX_MS,
+                     &options->retention_ms);
         return 0;
     case KEY_TICK:
-        read_span(state, "tick", value, MUSTER_TICK_MIN_MS, MUSTER_TICK_MAX_MS, &span);
+        options_span(state, "tick", value, MUSTER_TICK_MIN_MS, MUSTER_TICK_MAX_MS, &span);
         options->tick_ms = (uint32_t)span;
         return 0;
     case KEY_MEMBERS:
@@ -153,6 +161,10 @@ static error_t read_option(int key, char *value, struct argp_state *state) {
         return 0;
     case KEY_INSECURE:
         options->is_insecure = true;
+        return 0;
+    case KEY_DATA_DIR:
+        if (*value == '\0') argp_error(state, "--data-dir: the name of a directory is missing");
+        options->data_dir = value;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "'%s': musterd takes flags only", value);
@@ -176,12 +188,15 @@ static void check_reach(const struct options *options, const char *program) {
 }
 
 struct options options_read(int argc, char **argv) {
+    static const struct argp_child children[] = {{&cluster_options_parser, 0, NULL, 0}, {0}};
     static const struct argp parser = {
         .options = known,
         .parser = read_option,
+        .children = children,
         .doc = "The Muster presence server: backends report who is here, any node answers who is.\v"
                "Durations are written 500ms, 60s, 5m, 24h, 7d. It prints one line with the word `ready` when it "
-               "serves, logs to standard error, and on SIGTERM or SIGINT answers what has come in and exits.",
+               "serves, logs to standard error, and on SIGTERM or SIGINT answers what has come in, tells its peers and "
+               "exits.",
     };
     struct options options = {.ttl_ms = MUSTER_TTL_DEFAULT_MS,
                               .tick_ms = MUSTER_TICK_DEFAULT_MS,
@@ -189,12 +204,14 @@ struct options options_read(int argc, char **argv) {
                               .members_max = MUSTER_MEMBERS_DEFAULT,
                               .bytes_max = MUSTER_ROLL_BYTES_DEFAULT,
                               .connections_max = MUSTER_CONNECTIONS_DEFAULT,
-                              .log_level = LEVEL_INFO};
+                              .log_level = LEVEL_INFO,
+                              .cluster = cluster_options_default()};
     argp_program_version = "musterd " MUSTER_VERSION;
     argp_err_exit_status = EXIT_USAGE;
     if (gethostname(options.name, sizeof options.name - 1) != 0) strcpy(options.name, "node");
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     if (options.rpc_url_count == 0) options.rpc_urls[options.rpc_url_count++] = default_url;
     check_reach(&options, argv[0]);
+    cluster_options_check(&options.cluster, argv[0]);
     return options;
 }

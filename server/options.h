@@ -2,6 +2,7 @@
 #ifndef MUSTER_OPTIONS_H
 #define MUSTER_OPTIONS_H
 
+#include "cluster_options.h"
 #include "net/log.h"
 #include "net/rep_door.h"
 
@@ -16,10 +17,16 @@ struct options {
     enum log_format log_format;
     enum log_level log_level;
     bool is_insecure;
+    const char *data_dir; /* where snapshots are; NULL: none are written */
+    struct cluster_options cluster;
 };
 
 /* Reads the command line. Ends the program with status 2 and a sentence on standard error where it is wrong, with 0
  * after --help and --version. The texts live as long as argv. */
 struct options options_read(int argc, char **argv);
+
+/* A duration of the command line, least..most ms, for the parsers of its parts. Ends the program as options_read. */
+void options_span(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most,
+                  uint64_t *out);
 
 #endif

@@ -136,6 +136,18 @@ enum muster_code muster_scopes(struct muster_client *client, uint32_t page_size,
     return finish(flight, code, NULL, 0, error);
 }
 
+enum muster_code muster_nodes(struct muster_client *client, struct muster_nodes **result, struct muster_error *error) {
+    ERROR_OR_SCRATCH(error);
+    struct result *into = result_for((struct result *)*result, REPLY_NODES, error);
+    if (into == NULL) return error->code;
+    *result = &into->view.nodes;
+    struct flight *flight = begin(client, REPLY_NODES, error);
+    if (flight == NULL) return error->code;
+    flight->answer.result = into;
+    enum muster_code code = request_nodes(&flight->request, client->token, error);
+    return finish(flight, code, NULL, 0, error);
+}
+
 /* ---- without waiting ----------------------------------------------------------------------------------------------
  */
 

@@ -34,6 +34,9 @@ void result_clear(struct result *result, enum reply_kind kind) {
     case REPLY_SCOPES:
         result->view.scopes = (struct muster_scopes){.next_page_token = ""};
         return;
+    case REPLY_NODES:
+        result->view.nodes = (struct muster_nodes){0};
+        return;
     case REPLY_TOUCH:
     case REPLY_LEAVE:
     case REPLY_RESET:
@@ -51,6 +54,10 @@ void muster_counts_free(struct muster_counts *counts) {
 
 void muster_scopes_free(struct muster_scopes *scopes) {
     result_free((struct result *)scopes);
+}
+
+void muster_nodes_free(struct muster_nodes *nodes) {
+    result_free((struct result *)nodes);
 }
 
 /* ---- filling one --------------------------------------------------------------------------------------------------
@@ -297,6 +304,48 @@ static bool fill_scopes(struct wire_span message, struct result *result, struct 
     return true;
 }
 
+static inline enum muster_node_state node_state_of(uint64_t value) {
+    return value <= MUSTER_NODE_LEFT ? (enum muster_node_state)value : MUSTER_NODE_UNSPECIFIED;
+}
+
+/* Node: name 1, address 2, region 3, state 4, self 5, members 6, lag 7, delay_ms 8, clock_ms 9, silent_ms 10,
+ * version 11. */
+static void fill_node(struct wire_span message, struct muster_node *node, struct filler *filler) {
+    *node = (struct muster_node){.name = "", .region = "", .version = "", .address = ""};
+    uint64_t numbers[12] = {0};
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if ((field.tag & 7) == WIRE_VARINT && field.tag >> 3 < 12) numbers[field.tag >> 3] = field.value;
+        if (field.tag == BYTES(1)) node->name = keep_text(filler, field.bytes);
+        if (field.tag == BYTES(2)) node->address = keep_text(filler, field.bytes);
+        if (field.tag == BYTES(3)) node->region = keep_text(filler, field.bytes);
+        if (field.tag == BYTES(11)) node->version = keep_text(filler, field.bytes);
+    }
+    node->state = node_state_of(numbers[4]);
+    node->is_self = numbers[5] != 0;
+    node->members = numbers[6];
+    node->lag = numbers[7];
+    node->delay_ms = numbers[8];
+    node->clock_ms = (int64_t)numbers[9];
+    node->silent_ms = numbers[10];
+    filler->is_broken |= reader.is_broken;
+}
+
+/* NodesResponse: nodes 1. */
+static bool fill_nodes(struct wire_span message, struct result *result, struct filler *filler) {
+    if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_node), 0, 1, filler))
+        return false;
+    struct muster_node *node = result->items.data;
+    result->view.nodes.items = node;
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == BYTES(1)) fill_node(field.bytes, node++, filler);
+    }
+    result->view.nodes.count = (size_t)(node - result->view.nodes.items);
+    filler->is_broken |= reader.is_broken;
+    return true;
+}
+
 /* ---- answers without a result object ------------------------------------------------------------------------------
  */
 
@@ -353,6 +402,8 @@ static bool fill_result(struct wire_span response, struct answer *answer, struct
         return fill_counts(response, answer->result, filler);
     case REPLY_SCOPES:
         return fill_scopes(response, answer->result, filler);
+    case REPLY_NODES:
+        return fill_nodes(response, answer->result, filler);
     default:
         return fill_users(response, answer->result, filler);
     }

@@ -14,6 +14,7 @@ enum reply_kind {
     REPLY_COUNTS = 7,
     REPLY_SCOPES = 8,
     REPLY_RESET = 9,
+    REPLY_NODES = 11,
 };
 
 /* Memory that is kept from one answer to the next. */
@@ -28,6 +29,7 @@ struct result {
         struct muster_users users;
         struct muster_counts counts;
         struct muster_scopes scopes;
+        struct muster_nodes nodes;
     } view;
     struct block items; /* the view's items */
     struct block parts; /* sessions or windows of items */
@@ -50,7 +52,7 @@ struct answer {
         struct muster_forgotten forgotten;
     } small;
     bool has_sessions;     /* of REPLY_LIVE and REPLY_LIST: they were asked for; else they are ignored */
-    struct result *result; /* of REPLY_LIVE, _LIST, _COUNTS and _SCOPES; not NULL */
+    struct result *result; /* of REPLY_LIVE, _LIST, _COUNTS, _SCOPES and _NODES; not NULL */
 };
 
 /* Decodes a Reply to a call of answer->kind. Nothing of `message` is kept; on failure the answer is empty.

@@ -6,7 +6,17 @@
 #include <stdlib.h>
 
 /* The fields of Call. */
-enum { CALL_TOKEN = 1, CALL_TOUCH = 2, CALL_LEAVE, CALL_LIVE, CALL_LIST, CALL_COUNTS, CALL_SCOPES, CALL_RESET };
+enum {
+    CALL_TOKEN = 1,
+    CALL_TOUCH = 2,
+    CALL_LEAVE = 3,
+    CALL_LIVE = 4,
+    CALL_LIST = 5,
+    CALL_COUNTS = 6,
+    CALL_SCOPES = 7,
+    CALL_RESET = 8,
+    CALL_NODES = 10,
+};
 
 /* The request proper is written behind this much room; token, tag and length, which are known last, go in front. */
 enum { HEAD_BYTES_MAX = MUSTER_TOKEN_BYTES_MAX + 32, REQUEST_BYTES_MIN = 16 * 1024 };
@@ -369,4 +379,10 @@ enum muster_code request_reset(struct request *request, const char *token, const
     if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
     request->end = wire_put_bytes(request->end, 1, id.data, id.len);
     return request_seal(request, token, CALL_RESET, error);
+}
+
+enum muster_code request_nodes(struct request *request, const char *token, struct muster_error *error) {
+    request_begin(request);
+    if (!request_room(request, SCALARS_BYTES_MAX)) return error_no_memory(error);
+    return request_seal(request, token, CALL_NODES, error);
 }

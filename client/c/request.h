@@ -37,6 +37,7 @@ enum muster_code request_scopes(struct request *request, const char *token, uint
                                 struct muster_error *error);
 enum muster_code request_reset(struct request *request, const char *token, const char *scope,
                                struct muster_error *error);
+enum muster_code request_nodes(struct request *request, const char *token, struct muster_error *error);
 
 /* The checks of one session, as the keepalive needs them. */
 enum muster_code check_beat(const struct muster_beat *beat, struct muster_error *error);

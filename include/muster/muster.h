@@ -296,6 +296,40 @@ MUSTER_API void muster_scopes_free(struct muster_scopes *scopes);
 MUSTER_API enum muster_code muster_scopes(struct muster_client *client, uint32_t page_size, const char *page_token,
                                           struct muster_scopes **result, struct muster_error *error);
 
+/* What a node thinks of another. It decides whom it asks, never who is live. */
+enum muster_node_state {
+    MUSTER_NODE_UNSPECIFIED = 0, /* unknown to this library */
+    MUSTER_NODE_JOINING = 1,     /* not in sync with its peers yet: it takes touches and answers no reads */
+    MUSTER_NODE_ALIVE = 2,       /* heard of within the last seconds */
+    MUSTER_NODE_SUSPECT = 3,     /* silent for some seconds */
+    MUSTER_NODE_DOWN = 4,        /* silent for long */
+    MUSTER_NODE_LEFT = 5,        /* said that it ends */
+};
+
+struct muster_node {
+    const char *name, *region, *version;
+    const char *address; /* where its peers ask it for what they missed; empty: it has no peers */
+    enum muster_node_state state;
+    bool is_self;       /* it is the node that answers */
+    uint64_t members;   /* the sessions that it holds, live and remembered */
+    uint64_t lag;       /* beats that it took and that have not come to the answering node yet */
+    uint64_t delay_ms;  /* how much longer than its fastest frame its last one took */
+    int64_t clock_ms;   /* how far its wall clock is ahead of the answering node's */
+    uint64_t silent_ms; /* how long ago it was last heard */
+};
+
+struct muster_nodes {
+    const struct muster_node *items; /* the answering node first */
+    size_t count;
+};
+
+/* `nodes` may be NULL. */
+MUSTER_API void muster_nodes_free(struct muster_nodes *nodes);
+
+/* The nodes of the cluster, as the one that answers sees them. */
+MUSTER_API enum muster_code muster_nodes(struct muster_client *client, struct muster_nodes **result,
+                                         struct muster_error *error);
+
 /* ---- many requests in flight -----------------------------------------------------------------------------------
  * As the calls above, but they return once the request is on its way. Where they return MUSTER_OK, the callback is
  * called exactly once, with error->code MUSTER_OK and the result, or with an empty result and why. Otherwise it is

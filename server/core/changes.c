@@ -33,9 +33,9 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
 /* What a place tells, if it is not stale. */
 static bool change_of_place(const struct roll *roll, uint32_t place, uint64_t sequence, struct change *out) {
     if (place & LOG_IS_RESET) {
-        const struct scope *scope = scope_at(roll, place & ~LOG_IS_RESET);
-        bool is_it = scope != NULL && scope->reset_stamp != 0 && scope->reset_origin == ORIGIN_SELF &&
-                     scope->reset_sequence == sequence;
+        const struct scope *scope = scope_at(roll, place & LOG_MEMBER);
+        bool is_own = scope != NULL && scope->reset_origin == ORIGIN_SELF && scope->reset_sequence == sequence;
+        bool is_it = scope != NULL && scope->reset_stamp != 0 && (is_own || (place & LOG_IS_FOREIGN));
         if (is_it) change_of_reset(roll, scope, out);
         return is_it;
     }
@@ -52,7 +52,8 @@ static bool change_of_place(const struct roll *roll, uint32_t place, uint64_t se
 }
 
 size_t roll_changes(const struct roll *roll, uint64_t *after, size_t limit, bool *complete, struct change *out) {
-    *complete = roll->sequence - *after <= roll->config.log_places;
+    /* What another origin's reset made void is in no place any more: whoever lacks it may lack the reset as well. */
+    *complete = roll->sequence - *after <= roll->config.log_places && *after >= roll->reset_merged_at;
     if (!*complete) return 0;
     size_t count = 0;
     for (size_t looked = 0; *after < roll->sequence && count < limit && looked < limit * LOG_LOOKED_A_CHANGE;
@@ -67,7 +68,23 @@ void roll_flushed(struct roll *roll, uint64_t sequence) {
     roll->flushed_sequence = sequence;
 }
 
-/* ---- handles --------------------------------------------------------------------------------------------------- / */
+bool roll_relay(struct roll *roll, const struct change *change) {
+    uint32_t ref = scope_find(roll, change->scope), flags = LOG_IS_FOREIGN | LOG_IS_NEWS;
+    if (ref == SCOPE_NONE) return false;
+    if (change->is_reset) {
+        flags |= LOG_IS_RESET;
+    } else {
+        const struct scope *scope = scope_at(roll, ref);
+        ref = user_find(roll, scope, change->user, roll_place(roll, change->user));
+        while (ref != MEMBER_NONE && !text_equal(member_session(member_at(roll, ref)), change->session))
+            ref = member_at(roll, ref)->next_session;
+        if (ref == MEMBER_NONE) return false;
+    }
+    roll->log[++roll->sequence & (roll->config.log_places - 1)] = ref | flags;
+    return true;
+}
+
+/* ---- handles ----------------------------------------------------------------------------------------------------- */
 
 uint64_t roll_session_place(const struct roll *roll, struct text session) {
     return session.len == 0 ? 0 : (place_of_name(roll, session.data, session.len) & UINT32_MAX) | 1;
@@ -91,7 +108,50 @@ bool roll_find_handle(const struct roll *roll, struct text scope_name, uint64_t 
     return false;
 }
 
-/* ---- walks ----------------------------------------------------------------------------------------------------- / */
+/* ---- walks ------------------------------------------------------------------------------------------------------- */
+
+/* A walk goes over the hash space in segments of a few slots, and takes these in the order of their numbers with the bits
+ * reversed (van der Corput, 1935). Whoever merges what a walk tells, under the same key, so fills tables that are still
+ * small evenly. In the plain order of hashes everything would crowd at the front of them, until they have grown: the cost
+ * of a table would go with the square of its size. */
+enum { SEGMENT_SLOTS = 16, SEGMENT_BITS_MAX = 20 };
+
+struct scattered_walk {
+    const struct index *index;
+    struct index_walk walk;
+    uint32_t segment;
+    uint8_t bits;
+};
+
+static uint8_t segment_bits(const struct index *index) {
+    uint8_t bits = 0;
+    while (bits < SEGMENT_BITS_MAX && index->now.capacity >> bits > SEGMENT_SLOTS) bits++;
+    return bits;
+}
+
+static uint32_t bits_reversed(uint32_t number, unsigned bits) {
+    uint32_t reversed = 0;
+    for (unsigned i = 0; i < bits; i++) reversed |= (number >> i & 1) << (bits - 1 - i);
+    return reversed;
+}
+
+static struct scattered_walk scattered_from(const struct index *index, uint8_t bits, uint32_t hash) {
+    struct scattered_walk walk = {.index = index, .bits = bits <= SEGMENT_BITS_MAX ? bits : SEGMENT_BITS_MAX};
+    walk.segment = (uint32_t)((uint64_t)hash >> (32 - walk.bits));
+    walk.walk = index_walk_range(index, hash, (uint64_t)(walk.segment + 1) << (32 - walk.bits));
+    return walk;
+}
+
+/* Goes on to the next segment. *place: the last place of this one. false: it was the last. */
+static bool scattered_step(struct scattered_walk *walk, uint64_t *place) {
+    if (walk->bits == 0) return false;
+    uint32_t number = bits_reversed(walk->segment, walk->bits);
+    if (number == (UINT32_C(1) << walk->bits) - 1) return false;
+    *place = ((uint64_t)(walk->segment + 1) << (64 - walk->bits)) - 1;
+    uint32_t next = bits_reversed(number + 1, walk->bits);
+    *walk = scattered_from(walk->index, walk->bits, next << (32 - walk->bits));
+    return true;
+}
 
 struct registers {
     const struct roll *roll;
@@ -110,16 +170,20 @@ static void registers_begin(struct registers *registers, const struct known *hav
     }
 }
 
-/* The registers of one user, all or none. */
-static void registers_of_user(struct registers *registers, const struct scope *scope, uint32_t first) {
+/* The registers of one user, all or none. false: out of room. */
+static bool registers_of_user(struct registers *registers, const struct scope *scope, uint32_t first) {
+    size_t count = registers->count;
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(registers->roll, ref)->next_session) {
         const struct member *m = member_at(registers->roll, ref);
         registers->looked++;
         if (m->stamp == 0 || m->sequence <= registers->have[m->origin] || member_is_void(scope, m)) continue;
-        if (registers->count < registers->limit)
-            change_of_register(registers->roll, ref, &registers->out[registers->count]);
-        registers->count++;
+        if (registers->count == registers->limit) {
+            registers->count = count;
+            return false;
+        }
+        change_of_register(registers->roll, ref, &registers->out[registers->count++]);
     }
+    return true;
 }
 
 static void cursor_stop(const struct roll *roll, struct walk_cursor *cursor, uint32_t last) {
@@ -131,23 +195,41 @@ static void cursor_stop(const struct roll *roll, struct walk_cursor *cursor, uin
 /* The users of a scope after the cursor. false: out of room or budget; the cursor says where to go on. */
 static bool registers_of_scope(struct registers *registers, const struct scope *scope, struct walk_cursor *cursor) {
     const struct roll *roll = registers->roll;
-    uint32_t near = (uint32_t)(cursor->user_place >> 32), last = MEMBER_NONE;
-    struct index_walk walk = index_walk_from(&scope->users, cursor->has_user ? near : 0);
-    const struct index_slot *slot;
-    while ((slot = index_walk_next(&walk, &registers->looked)) != NULL) {
-        uint32_t ref = slot->ref;
-        if (cursor->has_user && slot->hash == near && user_place(roll, ref) <= cursor->user_place) continue;
-        size_t count = registers->count;
-        bool is_out = registers->looked >= registers->budget && last != MEMBER_NONE;
-        if (!is_out) registers_of_user(registers, scope, ref);
-        if (is_out || registers->count > registers->limit) {
-            registers->count = count;
+    uint32_t from = cursor->has_user ? (uint32_t)(cursor->user_place >> 32) : 0;
+    struct scattered_walk scattered = scattered_from(&scope->users, cursor->user_bits, from);
+    do {
+        uint32_t last = MEMBER_NONE;
+        const struct index_slot *slot;
+        while ((slot = index_walk_next(&scattered.walk, &registers->looked)) != NULL) {
+            if (cursor->has_user && slot->hash == from && user_place(roll, slot->ref) <= cursor->user_place) continue;
+            bool is_taken = registers_of_user(registers, scope, slot->ref);
+            if (is_taken) last = slot->ref;
+            if (is_taken && registers->looked < registers->budget) continue;
             cursor_stop(roll, cursor, last);
             return false;
         }
-        last = ref;
+        if (!scattered_step(&scattered, &cursor->user_place)) return true;
+        cursor->has_user = true;
+    } while (registers->looked < registers->budget);
+    return false;
+}
+
+/* A scope that the cursor has come to, or was in. false: out of room or budget. */
+static bool registers_of_slot(struct registers *registers, const struct index_slot *slot, uint64_t place,
+                              struct walk_cursor *cursor) {
+    const struct scope *scope = scope_at(registers->roll, slot->ref);
+    bool is_resumed = cursor->is_begun && place == cursor->scope_place && !cursor->is_scope_done;
+    if (!is_resumed) {
+        *cursor = (struct walk_cursor){.is_begun = true,
+                                       .scope_bits = cursor->scope_bits,
+                                       .user_bits = segment_bits(&scope->users),
+                                       .scope_place = place};
+        if (scope->reset_stamp != 0 && scope->reset_sequence > registers->have[scope->reset_origin])
+            change_of_reset(registers->roll, scope, &registers->out[registers->count++]);
     }
-    return true;
+    if (!registers_of_scope(registers, scope, cursor)) return false;
+    cursor->is_scope_done = true;
+    return registers->count < registers->limit && registers->looked < registers->budget;
 }
 
 size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const struct known *have, size_t have_count,
@@ -155,24 +237,23 @@ size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const stru
     struct registers registers = {.roll = roll, .out = out, .limit = limit, .budget = budget};
     registers_begin(&registers, have, have_count);
     *done = false;
+    if (!cursor->is_begun) cursor->scope_bits = segment_bits(&roll->directory);
     uint32_t from = cursor->is_begun ? (uint32_t)(cursor->scope_place >> 32) : 0;
-    struct index_walk walk = index_walk_from(&roll->directory, from);
-    const struct index_slot *slot;
-    while ((slot = index_walk_next(&walk, &registers.looked)) != NULL) {
-        const struct scope *scope = scope_at(roll, slot->ref);
-        uint64_t place = scope_place(roll, slot->ref);
-        bool is_resumed = cursor->is_begun && place == cursor->scope_place && !cursor->is_scope_done;
-        if (cursor->is_begun && place <= cursor->scope_place && !is_resumed) continue;
-        if (registers.count >= limit || (registers.looked >= budget && registers.count > 0)) return registers.count;
-        if (!is_resumed) {
-            *cursor = (struct walk_cursor){.is_begun = true, .scope_place = place};
-            if (scope->reset_stamp != 0 && scope->reset_sequence > registers.have[scope->reset_origin])
-                change_of_reset(roll, scope, &out[registers.count++]);
+    struct scattered_walk scattered = scattered_from(&roll->directory, cursor->scope_bits, from);
+    do {
+        const struct index_slot *slot;
+        while ((slot = index_walk_next(&scattered.walk, &registers.looked)) != NULL) {
+            uint64_t place = scope_place(roll, slot->ref);
+            bool is_past = cursor->is_begun && slot->hash == from && place <= cursor->scope_place &&
+                           (place < cursor->scope_place || cursor->is_scope_done);
+            if (!is_past && !registers_of_slot(&registers, slot, place, cursor)) return registers.count;
         }
-        if (!registers_of_scope(&registers, scope, cursor)) return registers.count;
-        cursor->is_scope_done = true;
-    }
-    *done = true;
+        if (!scattered_step(&scattered, &cursor->scope_place)) {
+            *done = true;
+            return registers.count;
+        }
+        cursor->is_begun = cursor->is_scope_done = true;
+    } while (registers.looked < budget);
     return registers.count;
 }
 

@@ -219,28 +219,41 @@ void index_clear(struct index *index, const struct allocator *allocator) {
 
 static void walk_enter(struct index_walk *walk, const struct index_table *table, uint32_t hash) {
     if (table->slots == NULL) {
-        walk->at = walk->end = NULL;
+        walk->at = walk->end = walk->last_home = NULL;
         return;
     }
     walk->at = &table->slots[index_home(table, hash)];
     walk->end = &table->slots[table->total];
+    walk->last_home = walk->until > UINT32_MAX ? walk->end : &table->slots[index_home(table, (uint32_t)walk->until)];
     while (walk->at->ref != 0 && walk->at->hash < hash) walk->at++;
 }
 
-struct index_walk index_walk_from(const struct index *index, uint32_t hash) {
-    struct index_walk walk = {.index = index};
+struct index_walk index_walk_range(const struct index *index, uint32_t hash, uint64_t until) {
+    struct index_walk walk = {.index = index, .until = until};
     walk.in_old = index->old.slots != NULL && hash >= index->frontier;
     walk_enter(&walk, walk.in_old ? &index->old : &index->now, hash);
     return walk;
 }
 
+struct index_walk index_walk_from(const struct index *index, uint32_t hash) {
+    return index_walk_range(index, hash, UINT64_C(1) << 32);
+}
+
+/* The next entry of the table that the walk is in. */
+static const struct index_slot *walk_next(struct index_walk *walk, size_t *looked) {
+    for (; walk->at < walk->end; walk->at++) {
+        ++*looked;
+        if (walk->at->ref != 0) return walk->at->hash < walk->until ? walk->at++ : NULL;
+        if (walk->at >= walk->last_home) return NULL;
+    }
+    return NULL;
+}
+
 const struct index_slot *index_walk_next(struct index_walk *walk, size_t *looked) {
     for (;;) {
-        for (; walk->at < walk->end; walk->at++) {
-            ++*looked;
-            if (walk->at->ref != 0) return walk->at++;
-        }
-        if (walk->in_old || walk->index->old.slots == NULL || walk->index->frontier > UINT32_MAX) return NULL;
+        const struct index_slot *slot = walk_next(walk, looked);
+        if (slot != NULL) return slot;
+        if (walk->in_old || walk->index->old.slots == NULL || walk->index->frontier >= walk->until) return NULL;
         walk->in_old = true;
         walk_enter(walk, &walk->index->old, (uint32_t)walk->index->frontier);
     }

@@ -85,10 +85,14 @@ void index_clear(struct index *index, const struct allocator *allocator);
 struct index_walk {
     const struct index *index;
     const struct index_slot *at, *end;
+    const struct index_slot *last_home; /* an empty slot from here on: nothing before `until` comes behind it */
+    uint64_t until;
     bool in_old;
 };
 /* Starts at the first entry whose hash is at least `hash`. */
 struct index_walk index_walk_from(const struct index *index, uint32_t hash);
+/* The same, and ends before the first entry whose hash is at least `until`, for a cost in proportion to the range. */
+struct index_walk index_walk_range(const struct index *index, uint32_t hash, uint64_t until);
 /* The next entry; NULL at the end. *looked grows by the slots that were looked at. */
 const struct index_slot *index_walk_next(struct index_walk *walk, size_t *looked);
 

@@ -48,3 +48,7 @@ void roll_stats(const struct roll *roll, struct roll_stats *out) {
         .forgotten = roll->forgotten,
     };
 }
+
+uint64_t roll_retention_ms(const struct roll *roll) {
+    return roll->config.retention_ms;
+}

@@ -264,19 +264,38 @@ struct change {
  * `limit`. Writes the changes, moves *after to the last sequence that was looked at, and returns how many were
  * written; 0 and *after == roll_stats.sequence when there is no more. A place whose member was touched here again,
  * or is no more, is stale and skipped; a member that another origin has overwritten since comes as it is now, with
- * that origin. false in *complete: the log no longer reaches back to *after; the caller must walk the roll instead
- * (nothing is written). */
+ * that origin. false in *complete: the log no longer reaches back to *after, or a reset of another origin was merged
+ * since; the caller must walk the roll instead (nothing is written). */
 size_t roll_changes(const struct roll *roll, uint64_t *after, size_t limit, bool *complete, struct change *out);
 
 /* Tells the roll that peers were sent the local changes up to `sequence`: is_refresh is meant from there. */
 void roll_flushed(struct roll *roll, uint64_t sequence);
 
+/* Tells peers of a register of another origin as though it were a local change: it takes the next sequence, and comes
+ * from roll_changes as it is by then. For what nobody else could tell of. Only the names of `change` and is_reset are
+ * looked at. false if it is not there. */
+bool roll_relay(struct roll *roll, const struct change *change);
+
 /* Merges n changes of other origins (n ≤ ROLL_MERGE_MAX), in any order. A change that is older than what is here, or
  * void by a reset, changes nothing. Members whose lease has ended by their age are merged as gone. effects: may be
  * NULL; as many as roll_touch makes. *applied: how many changed something. MUSTER_RESOURCE_EXHAUSTED as roll_touch;
- * then nothing has changed, and the caller may try smaller pieces later. */
+ * then nothing has changed but what resets among them did, and the caller may try smaller pieces later. */
 enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
                             struct effects *effects, size_t *applied, struct refusal *why);
+
+/* A beat of another origin that only extended a lease: its member is named by places. */
+struct refresh {
+    uint64_t scope_place, user_place, session_place; /* session_place: roll_session_place */
+    uint64_t sequence, stamp, seen_ms;
+};
+
+/* Applies n refreshes of `origin`. A refresh says that since a beat of the same origin, which is known to be here or
+ * something newer than it, nothing but stamp, sequence and seen_ms has changed. One that is older than what is here
+ * changes nothing. It cannot be applied where its member is not found, or is not the only one that its places may mean,
+ * or is another origin's, or of a sequence before `floor`, or gone; these are counted and passed over. Returns how many
+ * could not be applied. Allocates nothing. effects: may be NULL; as many as roll_touch makes. */
+size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *refreshes, size_t n, uint64_t floor,
+                    uint64_t now_ms, struct effects *effects);
 
 /* The member that a handle means: user_place, and session_place (0 for the empty session), in a scope; what the
  * register holds now is written to *out. false if there is none. */
@@ -290,18 +309,22 @@ struct known {
     uint64_t origin, sequence;
 };
 
-/* Where a walk over all registers stands: begin with {0}. */
+/* Where a walk over all registers stands: begin with {0}. It may go on in another roll with the same key. */
 struct walk_cursor {
     bool is_begun, is_scope_done, has_user;
+    uint8_t scope_bits, user_bits; /* how fine the segments are in which it goes: see changes.c */
     uint64_t scope_place, user_place;
 };
 
 /* Every register and reset whose sequence is beyond what `have` says of its origin, in steps of bounded work: at
- * most `limit` changes a call (at least MUSTER_SESSIONS_MAX + 1), and what is found in about `budget` looks. Returns
+ * most `limit` changes a call (at least MUSTER_SESSIONS_MAX + 2), and what is found in about `budget` looks. Returns
  * how many were written; *done: the walk is over. The roll may change between two calls: what was there when the
  * walk began, or something newer, comes, unless it was forgotten. */
 size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const struct known *have, size_t have_count,
                  size_t limit, size_t budget, bool *done, struct change *out);
+
+/* How long members are remembered, as configured. */
+uint64_t roll_retention_ms(const struct roll *roll);
 
 /* A number that is the same on rolls that hold the same registers, whatever their order: the sum over all members of
  * a keyed hash of (scope, user, session, stamp, origin, sequence). For tests and for tools. Cost O(members). */

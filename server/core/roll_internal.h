@@ -15,7 +15,7 @@
 enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
 /* What a place of the log says besides the member. */
 #define LOG_IS_RESET   UINT32_C(0x80000000) /* it is a scope, not a member */
-#define LOG_IS_FOREIGN UINT32_C(0x40000000) /* another origin has overwritten the member since */
+#define LOG_IS_FOREIGN UINT32_C(0x40000000) /* of another origin by now, or relayed: told as it is, whosever it is */
 #define LOG_IS_NEWS    UINT32_C(0x20000000) /* more than a refresh, since the last flush */
 #define LOG_MEMBER     UINT32_C(0x1fffffff)
 _Static_assert(MUSTER_MEMBERS_MAX <= LOG_MEMBER, "a place of the log holds every member");
@@ -67,6 +67,7 @@ struct roll {
     uint32_t reset_at; /* the scope whose reset is looked at next, whether it may be forgotten */
     uint32_t *log;     /* by sequence: a member, or LOG_IS_RESET | scope */
     uint64_t sequence, flushed_sequence;
+    uint64_t reset_merged_at; /* the sequence at which the last reset of another origin was merged */
     struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
     uint16_t last_origin;                    /* the one that was looked for last */
     uint64_t live_members, extra_bytes_held, gone_extra_bytes;

@@ -31,7 +31,7 @@ static bool refuse(struct call *call, const char *what, uint64_t limit, size_t i
     return false;
 }
 
-/* ---- planning -------------------------------------------------------------------------------------------------- / */
+/* ---- planning ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t plan_scope(struct call *call, struct text name) {
     if (call->last_scope_ref != SCOPE_NONE && name.len == call->last_scope.len &&
@@ -235,7 +235,7 @@ static void plan_undo(struct call *call, size_t n) {
     }
 }
 
-/* ---- making room ----------------------------------------------------------------------------------------------- / */
+/* ---- making room ------------------------------------------------------------------------------------------------- */
 
 /* Takes gone members that the call names out of the ring of memories, so that they make no room; or puts them back. */
 static void plan_hold_gone(struct call *call, size_t n, bool hold) {
@@ -269,7 +269,7 @@ static bool plan_make_room(struct call *call, size_t n) {
     return true;
 }
 
-/* ---- committing ------------------------------------------------------------------------------------------------ / */
+/* ---- committing -------------------------------------------------------------------------------------------------- */
 
 /* What a register takes besides the beat. */
 struct writing {
@@ -309,7 +309,7 @@ static bool commit_register(struct call *call, const struct planned *planned, co
     return is_changed;
 }
 
-/* Appends a local beat to the log, and notes how soon peers should hear of it. / */
+/* Appends a local beat to the log, and notes how soon peers should hear of it. */
 static void commit_log(struct call *call, uint32_t ref, uint64_t old_sequence, uint64_t old_end_ms, bool is_news) {
     struct roll *roll = call->roll;
     uint32_t mask = roll->config.log_places - 1;
@@ -319,9 +319,10 @@ static void commit_log(struct call *call, uint32_t ref, uint64_t old_sequence, u
         uint64_t left = old_end_ms > call->now_ms ? old_end_ms - call->now_ms : 0;
         if (call->now_ms + left / 2 < call->touched->refresh_by_ms)
             call->touched->refresh_by_ms = call->now_ms + left / 2;
-        /* News that was not flushed yet stays news. */
-        is_news = old_sequence > roll->flushed_sequence && roll->sequence - old_sequence < roll->config.log_places &&
-                  (roll->log[old_sequence & mask] & LOG_IS_NEWS) != 0;
+        /* News that was not flushed yet stays news. (A lone node never flushes: it need not look.) */
+        is_news = roll->flushed_sequence == 0 ||
+                  (old_sequence > roll->flushed_sequence && roll->sequence - old_sequence < roll->config.log_places &&
+                   (roll->log[old_sequence & mask] & LOG_IS_NEWS) != 0);
     }
     roll->log[roll->sequence & mask] = ref | (is_news ? LOG_IS_NEWS : 0);
 }
@@ -335,7 +336,7 @@ static bool is_leave_ignored(const struct beat *beat) {
 #endif
 }
 
-/* The user's first member, known without a look-up where the member is alone. / */
+/* The user's first member, known without a look-up where the member is alone. */
 static uint32_t commit_user(const struct roll *roll, uint32_t ref) {
     const struct member *m = member_at(roll, ref);
     return m->is_first ? ref : user_find(roll, scope_at(roll, m->scope), member_user(m), user_place(roll, ref));
@@ -388,9 +389,10 @@ static void commit_writing(struct call *call, const struct planned *planned, con
     if (m->is_live && m->timer_prev == 0) timers_lease(&roll->timers, ref);
     if (!m->is_live) member_remember(roll, ref);
     roll->live_members += (uint64_t)m->is_live - was_live;
+    /* Only what goes on living is refreshed: of a member that is gone peers may have dropped the state. */
     if (call->changes == NULL)
         commit_log(call, ref, old_sequence, old_end,
-                   is_changed || was_live != m->is_live || is_foreign || old_ttl != beat->ttl_ms);
+                   is_changed || !was_live || !m->is_live || is_foreign || old_ttl != beat->ttl_ms);
     struct user_sum after = user_sum(roll, user);
     user_account(roll, m->scope, user, &before, &after, is_changed || m->is_live != was_live, REASON_LEFT, call->now_ms,
                  call->effects);
@@ -409,9 +411,15 @@ static bool commit_change(struct call *call, struct planned *planned, size_t i) 
     struct roll *roll = call->roll;
     const struct change *change = &call->changes[i];
     struct member *m = member_at(roll, planned->member);
-    if (m->stamp != 0 && !register_is_older(roll, m->stamp, m->origin, m->sequence, change)) {
+    bool is_newer = m->stamp == 0 || register_is_older(roll, m->stamp, m->origin, m->sequence, change);
+#ifdef MUTANT_LEAVE_LOSES
+    is_newer = is_newer && (change->ttl_ms > 0 || !m->is_live);
+#endif
+    if (!is_newer) {
         m->will_live = 0;
         if (planned->extra != NULL) extra_free(roll, m, planned->extra);
+        /* It was held back while others made room. */
+        if (!m->is_live && m->timer_prev == 0) member_remember(roll, planned->member);
         return false;
     }
     commit_writing(
@@ -420,7 +428,7 @@ static bool commit_change(struct call *call, struct planned *planned, size_t i) 
     return true;
 }
 
-/* A user keeps so many sessions; for new ones the longest gone are forgotten. / */
+/* A user keeps so many sessions; for new ones the longest gone are forgotten. */
 static void commit_trim_sessions(struct call *call, uint32_t first) {
     struct roll *roll = call->roll;
     for (;;) {
@@ -446,7 +454,7 @@ static void commit_tidy(struct call *call, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint32_t ref = call->plan[i].member;
         struct member *m = member_at(roll, ref);
-        /* The member may be forgotten by now, for another session of the same call. / */
+        /* The member may be forgotten by now, for another session of the same call. */
         if (!m->is_used || m->stamp == 0) continue;
         if (!m->is_live && m->has_extra) {
             member_unremember(roll, ref);
@@ -494,18 +502,26 @@ enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t 
     return MUSTER_OK;
 }
 
-/* ---- merging --------------------------------------------------------------------------------------------------- / */
+/* ---- merging ----------------------------------------------------------------------------------------------------- */
 
 /* Resets first: what they make void need not be merged. */
 static bool merge_resets(struct call *call, const struct change *changes, size_t n, size_t *applied) {
     struct roll *roll = call->roll;
+#ifdef MUTANT_RESET_NOT_REPLICATED
+    n = 0;
+#endif
     for (size_t i = 0; i < n; i++) {
         if (!changes[i].is_reset) continue;
         uint16_t origin = origin_obtain(roll, changes[i].origin);
         if (origin == ROLL_ORIGINS_MAX) return refuse(call, "origins", ROLL_ORIGINS_MAX, i);
-        uint32_t scope = scope_obtain(roll, changes[i].scope);
-        if (scope == SCOPE_NONE) return refuse(call, "memory", 0, i);
-        *applied += reset_apply(roll, scope, &changes[i], origin, call->now_ms, call->effects);
+        uint32_t scope = scope_find(roll, changes[i].scope);
+        if (scope == SCOPE_NONE && roll_bytes(roll) + ROLL_SCOPE_BYTES > roll->config.bytes_max)
+            return refuse(call, "bytes", roll->config.bytes_max, i);
+        if (scope == SCOPE_NONE && (scope = scope_obtain(roll, changes[i].scope)) == SCOPE_NONE)
+            return refuse(call, "memory", 0, i);
+        if (!reset_apply(roll, scope, &changes[i], origin, call->now_ms, call->effects)) continue;
+        roll->reset_merged_at = roll->sequence;
+        ++*applied;
     }
     return true;
 }

@@ -1,6 +1,9 @@
 #include "clock.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t read_us(clockid_t clock) {
     struct timespec time;
@@ -15,4 +18,26 @@ struct instant clock_now(void) {
 
 uint64_t clock_monotonic_us(void) {
     return read_us(CLOCK_MONOTONIC);
+}
+
+static int digit_of(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A UUID in text. */
+void clock_boot(uint8_t boot[16]) {
+    char text[64];
+    memset(boot, 0, 16);
+    int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    ssize_t len = read(file, text, sizeof text);
+    (void)close(file);
+    size_t digits = 0;
+    for (ssize_t i = 0; i < len && digits < 32; i++) {
+        int digit = digit_of(text[i]);
+        if (digit < 0) continue;
+        boot[digits / 2] = (uint8_t)(boot[digits / 2] << 4 | digit);
+        digits++;
+    }
 }

@@ -12,4 +12,7 @@ struct instant clock_now(void);
 /* Microseconds of a monotonic clock, for how long something took. */
 uint64_t clock_monotonic_us(void);
 
+/* Which run of the machine the monotonic clock is of; zeros where the system does not say. */
+void clock_boot(uint8_t boot[16]);
+
 #endif

@@ -14,13 +14,6 @@ void connections_close_unread(struct rep_door *door, uint32_t pipe_id) {
     if (nng_pipe_close(pipe) == 0) connections_say_unread(door, peer, 1);
 }
 
-static struct listener *listener_of(struct rep_door *door, nng_pipe pipe) {
-    unsigned id = (unsigned)nng_listener_id(nng_pipe_listener(pipe));
-    for (size_t i = 0; i < door->listener_count; i++)
-        if (atomic_load(&door->listeners[i].id) == id) return &door->listeners[i];
-    return NULL;
-}
-
 static void refuse_connection(struct rep_door *door, nng_pipe pipe, const char *event, const char *message) {
     char peer[PEER_BYTES];
     peer_name(pipe, peer);
@@ -32,13 +25,9 @@ void connections_on_add(nng_pipe pipe, nng_pipe_ev event, void *context) {
     struct rep_door *door = context;
     (void)event;
     size_t connections = atomic_fetch_add(&door->connections, 1) + 1;
-    struct listener *listener = listener_of(door, pipe);
-    if (listener != NULL) {
-        atomic_fetch_add(&listener->accepted, 1);
-        if (peer_is_probe(pipe, (uint16_t)atomic_load(&listener->probe_port))) {
-            nng_pipe_close(pipe);
-            return;
-        }
+    if (listeners_took(&door->listeners, pipe)) {
+        nng_pipe_close(pipe);
+        return;
     }
     if (atomic_load(&door->is_draining)) nng_pipe_close(pipe);
     else if (connections > door->connections_max)

@@ -28,7 +28,8 @@ static void *look_after(void *context) {
     while (!wait_for_stop(door, DOOR_STEP_MS)) {
         uint64_t now_us = clock_monotonic_us();
         slots_relieve(door, now_us);
-        if (!atomic_load(&door->is_draining)) listeners_step(door, now_us); /* a draining door accepts nobody */
+        if (!atomic_load(&door->is_draining))
+            listeners_step(&door->listeners, now_us); /* a draining door accepts nobody */
     }
     return NULL;
 }
@@ -50,9 +51,12 @@ static struct rep_door *door_new(const struct rep_door_config *config) {
     door->node = config->node;
     door->connections_max = config->connections_max != 0 ? config->connections_max : MUSTER_CONNECTIONS_DEFAULT;
     door->end_unread = config->end_unread;
+    door->answer = config->answer;
+    door->listeners.receive_bytes_max =
+        config->receive_bytes_max != 0 ? config->receive_bytes_max + DOOR_REQUEST_ID_BYTES : DOOR_RECEIVE_BYTES_MAX;
     door->reply_timeout_ms = or_default(config->reply_timeout_ms, DOOR_REPLY_TIMEOUT_MS);
-    door->probe_every_ms = or_default(config->probe_every_ms, DOOR_PROBE_EVERY_MS);
-    door->probe_patience_ms = or_default(config->probe_patience_ms, DOOR_PROBE_PATIENCE_MS);
+    door->listeners.probe_every_ms = or_default(config->probe_every_ms, DOOR_PROBE_EVERY_MS);
+    door->listeners.probe_patience_ms = or_default(config->probe_patience_ms, DOOR_PROBE_PATIENCE_MS);
     return door;
 }
 
@@ -61,7 +65,9 @@ static int open_socket(struct rep_door *door) {
     int failure = nng_rep0_open(&door->socket);
     if (failure != 0) return failure;
     door->has_socket = true;
-    if ((failure = nng_socket_set_size(door->socket, NNG_OPT_RECVMAXSZ, DOOR_RECEIVE_BYTES_MAX)) != 0) return failure;
+    door->listeners.socket = door->socket;
+    size_t bytes_max = door->listeners.receive_bytes_max;
+    if ((failure = nng_socket_set_size(door->socket, NNG_OPT_RECVMAXSZ, bytes_max)) != 0) return failure;
     failure = nng_pipe_notify(door->socket, NNG_PIPE_EV_ADD_PRE, connections_on_add, door);
     if (failure != 0) return failure;
     return nng_pipe_notify(door->socket, NNG_PIPE_EV_REM_POST, connections_on_remove, door);
@@ -75,7 +81,7 @@ struct rep_door *rep_door_open(const struct rep_door_config *config, const char 
     if ((failure = open_socket(door)) != 0) goto fail_door;
     if ((failure = slots_open(door)) != 0) goto fail_door;
     slots_start(door);
-    if ((failure = listeners_open(door, config, failed_url)) != 0) goto fail_door;
+    if ((failure = listeners_open(&door->listeners, config->urls, config->url_count, failed_url)) != 0) goto fail_door;
     door->has_thread = pthread_create(&door->thread, NULL, look_after, door) == 0;
     if (door->has_thread) return door;
     failure = NNG_ENOMEM;
@@ -95,7 +101,7 @@ void rep_door_close(struct rep_door *door) {
     pthread_cond_broadcast(&door->stop);
     pthread_mutex_unlock(&door->stop_lock);
     if (door->has_thread) pthread_join(door->thread, NULL);
-    listeners_close(door);
+    listeners_close(&door->listeners);
     if (door->has_socket) nng_close(door->socket);
     slots_close(door);
     worker_pool_close(&door->workers);
@@ -105,10 +111,10 @@ void rep_door_close(struct rep_door *door) {
 }
 
 const char *rep_door_url(const struct rep_door *door, size_t i) {
-    return door->listeners[i].url;
+    return door->listeners.items[i].url;
 }
 
 struct rep_door_figures rep_door_figures(const struct rep_door *door) {
     return (struct rep_door_figures){.connections = atomic_load(&door->connections),
-                                     .relistened = atomic_load(&door->relistened)};
+                                     .relistened = atomic_load(&door->listeners.relistened)};
 }

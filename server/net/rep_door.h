@@ -29,6 +29,10 @@ _Static_assert(DOOR_REPLIES_PENDING_MAX < DOOR_CONTEXTS, "one connection cannot 
 /* Ends the connections whose write began more than age_ms ago; returns how many. See nng_guard.h. */
 typedef size_t end_unread_fn(uint64_t age_ms);
 
+/* Puts the answer to a request in its place. False: there is to be none. On nng's threads; does not block for long. */
+typedef struct nng_msg nng_msg;
+typedef bool rep_answer_fn(struct node *node, nng_msg *message);
+
 /* Zero is the default of each field after `url_count`. */
 struct rep_door_config {
     struct node *node;       /* outlives the door */
@@ -36,6 +40,8 @@ struct rep_door_config {
     size_t url_count;        /* 1..DOOR_URLS_MAX */
     size_t connections_max;
     end_unread_fn *end_unread;  /* NULL: nng's own means, which are weaker (nng_guard.h, 2 and 3) */
+    rep_answer_fn *answer;      /* another than node_answer's */
+    size_t receive_bytes_max;   /* of a request; a larger one ends its connection */
     uint32_t reply_timeout_ms;  /* 5 s */
     uint32_t probe_every_ms;    /* 500 ms; how often each listener is tried */
     uint32_t probe_patience_ms; /* 2 s; until a silent one is opened again, which ends its connections */

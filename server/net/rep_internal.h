@@ -2,8 +2,8 @@
 #ifndef MUSTER_NET_REP_INTERNAL_H
 #define MUSTER_NET_REP_INTERNAL_H
 
+#include "listeners.h"
 #include "muster/limits.h"
-#include "probe.h"
 #include "rep_door.h"
 #include "worker_pool.h"
 
@@ -12,7 +12,7 @@
 
 /* Messages a little above the limit are still taken, to be answered with what is wrong; larger ones end the
  * connection. The four bytes are the request id's. */
-enum { DOOR_RECEIVE_BYTES_MAX = 2 * MUSTER_MESSAGE_BYTES_MAX + 4 };
+enum { DOOR_REQUEST_ID_BYTES = 4, DOOR_RECEIVE_BYTES_MAX = 2 * MUSTER_MESSAGE_BYTES_MAX + DOOR_REQUEST_ID_BYTES };
 
 enum slot_state { SLOT_WAITING, SLOT_ANSWERING, SLOT_SENDING, SLOT_ENDED };
 
@@ -27,36 +27,22 @@ struct slot {
     _Atomic uint64_t since_us; /* since when it sends */
 };
 
-/* `probe` and what follows is the door's thread's alone. */
-struct listener {
-    char url[DOOR_URL_BYTES];
-    nng_listener nng;
-    bool is_open;
-    nng_sockaddr address;
-    atomic_uint id;         /* nng's, to know whose a connection is */
-    atomic_uint accepted;   /* connections it took, refused ones and probes included */
-    atomic_uint probe_port; /* of the probe under way, 0 if none */
-    struct probe probe;
-    unsigned accepted_before; /* when the probe began */
-    uint64_t probe_us;        /* when it began, or is to begin */
-};
-
 struct rep_door {
     struct node *node;
     size_t connections_max;
-    uint32_t reply_timeout_ms, probe_every_ms, probe_patience_ms;
+    uint32_t reply_timeout_ms;
+    rep_answer_fn *answer;
     end_unread_fn *end_unread;
 
     nng_socket socket;
     bool has_socket;
     struct slot slots[DOOR_CONTEXTS];
-    struct listener listeners[DOOR_URLS_MAX];
-    size_t listener_count;
+    struct listeners listeners;
     struct worker_pool workers;
 
     atomic_uint waiting; /* slots that wait for a request */
     atomic_size_t connections;
-    _Atomic uint64_t requests, relistened;
+    _Atomic uint64_t requests;
     atomic_bool is_draining, takes_no_more, is_closing;
     atomic_bool has_excess; /* a connection has more replies pending than it may */
 
@@ -81,10 +67,5 @@ void slots_close(struct rep_door *door); /* after the socket is closed */
 void slots_relieve(struct rep_door *door, uint64_t now_us);
 /* Whether a request is being answered or a reply waits for its connection. */
 bool slots_are_busy(const struct rep_door *door);
-
-/* rep_listeners.c: opens listeners, probes them, and opens again those that stopped accepting. */
-int listeners_open(struct rep_door *door, const struct rep_door_config *config, const char **failed_url);
-void listeners_step(struct rep_door *door, uint64_t now_us);
-void listeners_close(struct rep_door *door); /* the probes; the socket closes the rest */
 
 #endif

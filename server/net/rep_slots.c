@@ -16,8 +16,9 @@ static void slot_wait(struct slot *slot) {
     nng_ctx_recv(slot->ctx, slot->aio);
 }
 
-/* Puts the answer in the place of the request. False if there is no memory for it. */
+/* Puts the answer in the place of the request. False if there is no memory for it, or is to be none. */
 static bool answer(struct rep_door *door, nng_msg *message) {
+    if (door->answer != NULL) return door->answer(door->node, message);
     struct worker *worker = worker_pool_take(&door->workers);
     struct text request = {nng_msg_body(message), (uint32_t)nng_msg_len(message)}, reply;
     if (worker == NULL) return false;
@@ -53,8 +54,10 @@ static void slot_answer(struct slot *slot) {
     }
     if (!answer(door, message)) {
         nng_msg_free(message);
-        log_line(LEVEL_ERROR, "out_of_memory", "closed a connection: no memory to answer it", {"bytes", NULL, 0});
-        nng_pipe_close((nng_pipe){.id = pipe_id});
+        if (door->answer == NULL) {
+            log_line(LEVEL_ERROR, "out_of_memory", "closed a connection: no memory to answer it", {"bytes", NULL, 0});
+            nng_pipe_close((nng_pipe){.id = pipe_id});
+        }
         slot_wait(slot);
         return;
     }

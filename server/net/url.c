@@ -1,6 +1,7 @@
 #include "url.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -10,7 +11,7 @@ static bool port_is_good(const char *text) {
     return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
 }
 
-static bool host_is_loopback(const char *host) {
+bool url_host_is_loopback(const char *host) {
     struct in_addr v4;
     struct in6_addr v6;
     if (strcmp(host, "localhost") == 0) return true;
@@ -45,5 +46,23 @@ enum url_reach url_reach(const char *url, const char **why) {
     if (strncmp(url, "tcp://", 6) != 0) return REACH_NONE;
     *why = "tcp:// wants HOST:PORT, with a port of 0 to 65535";
     if (strlen(url) >= URL_BYTES || !split(url + 6, host, &port) || !port_is_good(port)) return REACH_NONE;
-    return host_is_loopback(host) ? REACH_LOOPBACK : REACH_BEYOND;
+    return url_host_is_loopback(host) ? REACH_LOOPBACK : REACH_BEYOND;
+}
+
+bool url_is_wildcard(const char *url) {
+    char host[URL_BYTES];
+    const char *port;
+    struct in6_addr v6;
+    if (strncmp(url, "tcp://", 6) != 0 || !split(url + 6, host, &port)) return false;
+    if (host[0] == '\0' || strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0) return true;
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
+bool url_with_host(const char *url, const char *host, char out[URL_BYTES]) {
+    char old[URL_BYTES];
+    const char *port;
+    if (strncmp(url, "tcp://", 6) != 0 || !split(url + 6, old, &port)) return false;
+    bool is_v6 = strchr(host, ':') != NULL;
+    int len = snprintf(out, URL_BYTES, is_v6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host, port);
+    return len > 0 && len < URL_BYTES;
 }

@@ -16,4 +16,11 @@ enum url_reach {
 /* Why not, for REACH_NONE; a static text. */
 enum url_reach url_reach(const char *url, const char **why);
 
+/* Whether a host, without a port, is this machine alone. A name other than localhost is not. */
+bool url_host_is_loopback(const char *host);
+/* Whether a tcp:// URL listens on every address of the machine. */
+bool url_is_wildcard(const char *url);
+/* The same tcp:// URL with another host. False if it does not fit. */
+bool url_with_host(const char *url, const char *host, char out[URL_BYTES]);
+
 #endif

@@ -58,6 +58,13 @@ int64_t call_wall_ms(const struct call *call, uint64_t now_ms, uint64_t seen_ms)
     return age_ms < call->now.wall_ms ? (int64_t)(call->now.wall_ms - age_ms) : 0;
 }
 
+/* What a node that has just started does not know yet, it must not deny. */
+static bool is_joining(struct call *call) {
+    if (node_is_ready(call->node)) return false;
+    call_refuse(call, MUSTER_UNAVAILABLE, "joining: not in sync with its peers yet");
+    return true;
+}
+
 static enum muster_code dispatch(struct call *call, const Muster__V1__Call *request) {
     if (request->token.len > MUSTER_TOKEN_BYTES_MAX)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "token: %zu bytes, at most %d", request->token.len,
@@ -68,15 +75,17 @@ static enum muster_code dispatch(struct call *call, const Muster__V1__Call *requ
     case MUSTER__V1__CALL__REQUEST_LEAVE:
         return call_leave(call, request->leave);
     case MUSTER__V1__CALL__REQUEST_LIVE:
-        return call_live(call, request->live);
+        return is_joining(call) ? MUSTER_UNAVAILABLE : call_live(call, request->live);
     case MUSTER__V1__CALL__REQUEST_LIST:
-        return call_list(call, request->list);
+        return is_joining(call) ? MUSTER_UNAVAILABLE : call_list(call, request->list);
     case MUSTER__V1__CALL__REQUEST_COUNTS:
-        return call_counts(call, request->counts);
+        return is_joining(call) ? MUSTER_UNAVAILABLE : call_counts(call, request->counts);
     case MUSTER__V1__CALL__REQUEST_SCOPES:
-        return call_scopes(call, request->scopes);
+        return is_joining(call) ? MUSTER_UNAVAILABLE : call_scopes(call, request->scopes);
     case MUSTER__V1__CALL__REQUEST_RESET:
         return call_reset(call, request->reset);
+    case MUSTER__V1__CALL__REQUEST_NODES:
+        return call_nodes(call);
     default:
         break;
     }
@@ -95,7 +104,7 @@ static enum muster_code decode_and_dispatch(struct call *call, struct text reque
     case PLAIN_TOUCH:
         return call_touch_fields(call, &touch);
     case PLAIN_LIVE:
-        return call_live_fields(call, &live);
+        return is_joining(call) ? MUSTER_UNAVAILABLE : call_live_fields(call, &live);
     case PLAIN_NOT:
         arena_reset(call->arena, WORKER_BYTES_KEPT);
         break;

@@ -6,7 +6,7 @@
 #include "core/hlc.h"
 #include "core/roll.h"
 #include "muster/v1/presence.pb-c.h"
-#include "node.h"
+#include "node_cluster.h"
 #include "page_token.h"
 #include "plain.h"
 
@@ -22,7 +22,19 @@ struct node {
     struct hlc hlc;
     uint64_t now_ms; /* the latest that any call came with: requests read the clock before they have the lock */
 
-    uint32_t ttl_ms; /* all below never changes */
+    struct replica *replica; /* NULL: no peers, ever */
+    struct errand_taker taker;
+    bool is_told, is_idle; /* it was told something since the last node_gossip; which then said that there is time */
+    uint64_t flush_ms, join_until_ms;
+    bool has_met;         /* all peers that it was told of at its start */
+    atomic_bool is_ready; /* reads are answered; never false again */
+
+    struct known *recalled; /* what a snapshot knew, until there is a replica to be told; NULL: nothing */
+    size_t recalled_count;
+
+    uint64_t origin; /* all below never changes */
+    struct text name, version;
+    uint32_t ttl_ms;
     uint64_t retention_ms;
     struct page_token_key token_key;
 };
@@ -41,6 +53,8 @@ struct call {
 /* Takes the lock and moves the node's time on. Returns the time to ask the roll at. */
 uint64_t node_lock(struct node *node, struct instant now);
 void node_unlock(struct node *node);
+/* The same once the roll took local beats: the peers are to hear of them. */
+void node_unlock_told(struct node *node, const struct touched *touched);
 /* Lets those who wait have the lock, and takes it again. Views of the roll do not survive it. */
 uint64_t node_breathe(struct node *node, struct instant now);
 
@@ -74,5 +88,6 @@ enum muster_code call_list(struct call *call, const Muster__V1__ListRequest *req
 enum muster_code call_counts(struct call *call, const Muster__V1__CountsRequest *request);
 enum muster_code call_scopes(struct call *call, const Muster__V1__ScopesRequest *request);
 enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *request);
+enum muster_code call_nodes(struct call *call);
 
 #endif

@@ -1,6 +1,6 @@
 #include "check.h"
 #include "muster/limits.h"
-#include "utf8.h"
+#include "core/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>

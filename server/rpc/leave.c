@@ -76,11 +76,12 @@ static bool append_departure(struct call *call, const struct departure *from, ui
     return is_found || append_leave(from, endings);
 }
 
-/* Under the lock. */
+/* Under the lock. *touched: what the peers are to hear. */
 static enum muster_code apply(struct call *call, const struct departure *departures,
                               const Muster__V1__LeaveRequest *request, uint64_t now_ms,
-                              Muster__V1__LeaveResponse *response, struct endings *endings) {
+                              Muster__V1__LeaveResponse *response, struct endings *endings, struct touched *touched) {
     struct node *node = call->node;
+    *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
     if (request->stamp != 0 && !hlc_plausible(&node->hlc, request->stamp, now_ms))
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "stamp: is of no touch, more than %d h ahead",
                            (int)(HLC_AHEAD_MAX_MS / (60 * 60 * 1000)));
@@ -91,18 +92,18 @@ static enum muster_code apply(struct call *call, const struct departure *departu
     if (request->stamp != 0) hlc_observe(&node->hlc, request->stamp, now_ms);
     response->stamp = hlc_next(&node->hlc, now_ms);
     if (endings->count == 0) return MUSTER_OK;
-    struct touched touched;
     struct refusal why = {0};
     enum muster_code code =
-        roll_touch(node->roll, endings->beats, endings->count, response->stamp, now_ms, NULL, &touched, &why);
+        roll_touch(node->roll, endings->beats, endings->count, response->stamp, now_ms, NULL, touched, &why);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "departures");
-    response->left = touched.left;
+    response->left = touched->left;
     return MUSTER_OK;
 }
 
 enum muster_code call_leave(struct call *call, const Muster__V1__LeaveRequest *request) {
     struct departure *departures = NULL;
     struct endings endings = {0};
+    struct touched touched;
     enum muster_code code = read_departures(call, request, &departures);
     if (code != MUSTER_OK) return code;
     Muster__V1__LeaveResponse *response = arena_take(call->arena, 1, sizeof *response);
@@ -111,8 +112,9 @@ enum muster_code call_leave(struct call *call, const Muster__V1__LeaveRequest *r
     muster__v1__leave_response__init(response);
 
     uint64_t now_ms = node_lock(call->node, call->now);
-    code = apply(call, departures, request, now_ms, response, &endings);
-    node_unlock(call->node);
+    code = apply(call, departures, request, now_ms, response, &endings, &touched);
+    if (code == MUSTER_OK) node_unlock_told(call->node, &touched);
+    else node_unlock(call->node);
     if (code != MUSTER_OK) return code;
 
     call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_LEAVE;

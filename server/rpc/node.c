@@ -6,8 +6,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-/* Places of the change log. A node without peers needs few: nothing reads it but a later snapshot. */
-enum { NODE_LOG_PLACES = 1 << 16 };
+/* Places of the change log of a node without peers: nothing reads it. */
+enum { NODE_LOG_PLACES = 1 << 10 };
 /* Units of upkeep in one hold of the lock: well under a millisecond. */
 enum { NODE_TICK_SLICE = 1000 };
 /* How often a breath looks whether somebody else had the lock. */
@@ -19,10 +19,11 @@ static bool settings_are_good(const struct node_config *config) {
 }
 
 static struct roll *make_roll(const struct node_config *config) {
-    struct roll_config roll = {.retention_ms = config->retention_ms,
+    struct roll_config roll = {.origin = config->origin,
+                               .retention_ms = config->retention_ms,
                                .members_max = config->members_max,
                                .bytes_max = config->bytes_max,
-                               .log_places = NODE_LOG_PLACES,
+                               .log_places = config->origin != 0 ? NODE_CLUSTER_LOG_PLACES : NODE_LOG_PLACES,
                                .allocator = heap_allocator()};
     memcpy(roll.hash_key, config->hash_key, sizeof roll.hash_key);
     return roll_new(&roll);
@@ -46,6 +47,10 @@ struct node *node_new(const struct node_config *config, struct instant now) {
     if ((node->roll = make_roll(config)) == NULL) goto fail_lock;
     node->hlc = hlc_start(now.wall_ms, now.now_ms);
     node->now_ms = now.now_ms;
+    node->origin = config->origin;
+    node->name = config->name;
+    node->version = config->version;
+    atomic_store(&node->is_ready, true);
     node->ttl_ms = config->ttl_ms;
     node->retention_ms = config->retention_ms;
     node->token_key = page_token_key(config->hash_key);
@@ -60,6 +65,8 @@ fail_node:
 
 void node_free(struct node *node) {
     if (node == NULL) return;
+    replica_free(node->replica);
+    free(node->recalled);
     roll_free(node->roll);
     pthread_mutex_destroy(&node->lock);
     free(node);

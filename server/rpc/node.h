@@ -22,8 +22,10 @@ struct instant {
 };
 
 struct node_config {
-    uint8_t hash_key[16]; /* secret; the same on every node of a cluster, since page tokens depend on it */
-    uint32_t ttl_ms;      /* of beats that name none; MUSTER_TTL_MIN_MS..MUSTER_TTL_MAX_MS */
+    struct text name, version; /* for people; they outlive the node */
+    uint64_t origin;           /* random, of this incarnation; 0: the node never joins others (node_cluster.h) */
+    uint8_t hash_key[16];      /* secret; the same on every node of a cluster, since page tokens depend on it */
+    uint32_t ttl_ms;           /* of beats that name none; MUSTER_TTL_MIN_MS..MUSTER_TTL_MAX_MS */
     uint64_t retention_ms;
     uint64_t members_max;
     uint64_t bytes_max;

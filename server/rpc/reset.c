@@ -8,11 +8,13 @@ enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *r
     if (response == NULL) return call_too_large(call, "scope");
     muster__v1__reset_response__init(response);
 
+    const struct touched news = {.is_news = true, .refresh_by_ms = UINT64_MAX};
     struct refusal why = {0};
     uint64_t now_ms = node_lock(call->node, call->now);
     response->stamp = hlc_next(&call->node->hlc, now_ms);
     code = roll_reset(call->node->roll, scope, response->stamp, now_ms, NULL, &response->forgotten, &why);
-    node_unlock(call->node);
+    if (code == MUSTER_OK) node_unlock_told(call->node, &news);
+    else node_unlock(call->node);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "scope");
 
     call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_RESET;

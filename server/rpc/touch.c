@@ -59,7 +59,8 @@ enum muster_code call_touch_fields(struct call *call, const struct touch_fields 
     uint64_t now_ms = node_lock(call->node, call->now);
     uint64_t stamp = hlc_next(&call->node->hlc, now_ms);
     code = roll_touch(call->node->roll, fields->beats, fields->count, stamp, now_ms, NULL, &touched, &why);
-    node_unlock(call->node);
+    if (code == MUSTER_OK) node_unlock_told(call->node, &touched);
+    else node_unlock(call->node);
     if (code != MUSTER_OK) {
         char where[CALL_WHERE_BYTES];
         snprintf(where, sizeof where, "beats[%zu]", why.index);

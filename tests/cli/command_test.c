@@ -3,7 +3,10 @@
 #include "muster/limits.h"
 #include "rpc/server.h"
 #include "support/port.h"
+#include "support/tempdir.h"
 #include "test.h"
+
+#include <sys/stat.h>
 
 static struct server server;
 
@@ -205,15 +208,72 @@ static void refuses_a_wrong_command_line(void **state) {
     EXPECT(2, "", "one argument too many", "reset", "--yes", "room");
     EXPECT(2, "", "one argument too many", "version", "1");
     EXPECT(2, "", "which log?", "replay");
+    EXPECT(2, "", "one argument too many", "nodes", "all");
+    EXPECT(2, "", "a key for what?", "keygen");
+    EXPECT(2, "", "no key of kind 'house'", "keygen", "house", "/nonexistent/key");
+    EXPECT(2, "", "which file", "keygen", "cluster");
+    EXPECT(2, "", "one argument too many", "keygen", "cluster", "/nonexistent/key", "more");
     EXPECT(2, "", "--call: 'sing'", "bench", "--call", "sing");
     EXPECT(2, "", "addresses[0]", "live", "ada", "--to", "127.0.0.1:7700");
     EXPECT(2, "", "--timeout", "live", "ada", "--timeout", "1h");
 }
 
+/* A node without peers knows itself. */
+static void shows_the_nodes(void **state) {
+    (void)state;
+    struct server alone = server_start((const char *const[]){"--name", "solo", NULL});
+    EXPECT(0, NULL, "", "touch", "ada", "bob", "--to", alone.tcp);
+    EXPECT(0, "NAME  ADDRESS  REGION  STATE         MEMBERS  LAG  DELAY  CLOCK  SILENT  VERSION\n"
+              "solo  -        -       alive (self)        2    0     0s     0s      0s  " MUSTER_VERSION "\n",
+           "", "nodes", "--to", alone.tcp);
+    json_t *rows = JSON(0, "nodes", "--json", "--to", alone.ipc);
+    const json_t *row = json_array_get(rows, 0);
+    assert_int_equal(json_array_size(rows), 1);
+    EXPECT_KEYS(row, "name state self members lag delay_ms clock_ms silent_ms version");
+    assert_string_equal(string(row, "name"), "solo");
+    assert_string_equal(string(row, "state"), "alive");
+    assert_true(json_is_true(json_object_get(row, "self")));
+    assert_int_equal(integer(row, "members"), 2);
+    json_decref(rows);
+    server_end(&alone);
+}
+
+static void makes_a_cluster_key(void **state) {
+    (void)state;
+    struct tempdir dir = tempdir_make(), key = tempdir_path(&dir, "cluster.key"), other = tempdir_path(&dir, "other");
+    struct stat file;
+    mode_t mask = umask(0);
+    struct process_result made = CLI(NULL, "keygen", "cluster", key.path);
+    umask(mask);
+    if (made.how.status != 0 || strstr(made.output, "--cluster-key-file") == NULL || strstr(made.output, key.path) == NULL)
+        fail_msg("keygen: status %d, '%s' '%s'", made.how.status, made.output, made.errors);
+    process_result_free(&made);
+    if (stat(key.path, &file) != 0 || (file.st_mode & 07777) != 0600)
+        fail_msg("the key's mode is %04o, expected 0600", (unsigned)file.st_mode & 07777);
+
+    char *text = tempdir_read(key.path, NULL);
+    if (text == NULL || strstr(text, "primary ") == NULL) fail_msg("no primary key in '%s'", text);
+    EXPECT(1, "", "not overwritten", "keygen", "cluster", key.path);
+    char *again = tempdir_read(key.path, NULL);
+    assert_string_equal(text, again);
+    free(again);
+
+    json_t *rows = JSON(0, "keygen", "cluster", other.path, "--json");
+    EXPECT_KEYS(json_array_get(rows, 0), "kind path");
+    assert_string_equal(string(json_array_get(rows, 0), "path"), other.path);
+    json_decref(rows);
+    char *second = tempdir_read(other.path, NULL);
+    if (strcmp(text, second) == 0) fail_msg("two keys are the same");
+    EXPECT(1, "", "No such file", "keygen", "cluster", "/nonexistent/folder/key");
+    free(text);
+    free(second);
+    tempdir_remove(&dir);
+}
+
 static void helps(void **state) {
     (void)state;
-    static const char *const commands[] = {"touch",  "leave", "live",   "list",  "counts",
-                                           "scopes", "reset", "replay", "bench", "version"};
+    static const char *const commands[] = {"touch", "leave", "live",   "list",  "counts", "scopes",
+                                           "nodes", "reset", "replay", "bench", "keygen", "version"};
     struct process_result all = CLI(NULL, "--help");
     assert_int_equal(all.how.status, 0);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -297,6 +357,8 @@ int main(void) {
         cmocka_unit_test(lists_by_status_and_by_time),
         cmocka_unit_test(counts_users),
         cmocka_unit_test(lists_scopes),
+        cmocka_unit_test(shows_the_nodes),
+        cmocka_unit_test(makes_a_cluster_key),
         cmocka_unit_test(refuses_a_wrong_command_line),
         cmocka_unit_test(helps),
         cmocka_unit_test(says_when_no_node_answers),

@@ -196,6 +196,12 @@ static void counts_scopes_and_reset_are_what_protobuf_c_reads(void **state) {
     assert_int_equal(call->request_case, MUSTER__V1__CALL__REQUEST_RESET);
     expect_text(call->reset->scope, "s", "scope");
     muster__v1__call__free_unpacked(call, NULL);
+
+    must(request_nodes(&request, "who", &error), &error);
+    call = unpack(&request);
+    assert_int_equal(call->request_case, MUSTER__V1__CALL__REQUEST_NODES);
+    expect_text(call->token, "who", "token");
+    muster__v1__call__free_unpacked(call, NULL);
     request_free(&request);
 }
 
@@ -423,6 +429,52 @@ static void counts_are_read(void **state) {
     free((void *)(uintptr_t)bytes.data);
 }
 
+static struct wire_span pack_nodes(void) {
+    static char name[] = "n2", address[] = "tcp://10.0.0.2:7704", region[] = "eu", version[] = "0.2.0";
+    Muster__V1__Node nodes[2] = {MUSTER__V1__NODE__INIT, MUSTER__V1__NODE__INIT}, *rows[] = {&nodes[0], &nodes[1]};
+    nodes[0].self = true;
+    nodes[0].state = MUSTER__V1__NODE_STATE__NODE_STATE_ALIVE;
+    nodes[1].name = text_field(name);
+    nodes[1].address = text_field(address);
+    nodes[1].region = text_field(region);
+    nodes[1].version = text_field(version);
+    nodes[1].state = MUSTER__V1__NODE_STATE__NODE_STATE_SUSPECT;
+    nodes[1].members = UINT64_C(1) << 40;
+    nodes[1].lag = 7;
+    nodes[1].delay_ms = 8;
+    nodes[1].clock_ms = -3600000;
+    nodes[1].silent_ms = 3100;
+    Muster__V1__NodesResponse response = MUSTER__V1__NODES_RESPONSE__INIT;
+    response.n_nodes = 2;
+    response.nodes = rows;
+    Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
+    reply.response_case = MUSTER__V1__REPLY__RESPONSE_NODES;
+    reply.nodes = &response;
+    return pack(&reply);
+}
+
+static void nodes_are_read(void **state) {
+    (void)state;
+    struct wire_span bytes = pack_nodes();
+    struct answer answer = {.kind = REPLY_NODES, .result = result_new()};
+    struct muster_error error;
+    must(reply_decode(bytes, &answer, &error), &error);
+    const struct muster_nodes *nodes = &answer.result->view.nodes;
+    assert_int_equal(nodes->count, 2);
+    assert_true(nodes->items[0].is_self && nodes->items[0].state == MUSTER_NODE_ALIVE);
+    assert_string_equal(nodes->items[0].name, "");
+    const struct muster_node *node = &nodes->items[1];
+    assert_string_equal(node->name, "n2");
+    assert_string_equal(node->address, "tcp://10.0.0.2:7704");
+    assert_string_equal(node->region, "eu");
+    assert_string_equal(node->version, "0.2.0");
+    if (node->is_self || node->state != MUSTER_NODE_SUSPECT || node->members != UINT64_C(1) << 40 || node->lag != 7 ||
+        node->delay_ms != 8 || node->clock_ms != -3600000 || node->silent_ms != 3100)
+        fail_msg("the fields of a node are mixed up");
+    result_free(answer.result);
+    free((void *)(uintptr_t)bytes.data);
+}
+
 static void small_answers_and_refusals_are_read(void **state) {
     (void)state;
     Muster__V1__TouchResponse touched = MUSTER__V1__TOUCH_RESPONSE__INIT;
@@ -505,6 +557,7 @@ int main(void) {
         cmocka_unit_test(a_request_past_the_message_limit_is_refused),
         cmocka_unit_test(users_are_read),
         cmocka_unit_test(counts_are_read),
+        cmocka_unit_test(nodes_are_read),
         cmocka_unit_test(small_answers_and_refusals_are_read),
         cmocka_unit_test(unknown_fields_are_ignored),
         cmocka_unit_test(broken_replies_are_survived),

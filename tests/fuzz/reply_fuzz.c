@@ -38,14 +38,27 @@ static size_t read_scopes(const struct muster_scopes *scopes) {
     return bytes;
 }
 
+static size_t read_nodes(const struct muster_nodes *nodes) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < nodes->count; i++) {
+        const struct muster_node *node = &nodes->items[i];
+        bytes += read_text(node->name) + read_text(node->region) + read_text(node->version) + read_text(node->address);
+        bytes += node->state == MUSTER_NODE_LEFT;
+    }
+    return bytes;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The first byte says what was asked, the second how many items, the rest is the reply. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) return 0;
-    struct answer answer = {
-        .kind = (enum reply_kind)(REPLY_TOUCH + data[0] % 7), .expected = data[1] % 4, .has_sessions = data[1] >= 128};
-    bool has_result = answer.kind >= REPLY_LIVE && answer.kind <= REPLY_SCOPES;
+    static const enum reply_kind kinds[] = {REPLY_TOUCH,  REPLY_LEAVE,  REPLY_LIVE,  REPLY_LIST,
+                                            REPLY_COUNTS, REPLY_SCOPES, REPLY_RESET, REPLY_NODES};
+    struct answer answer = {.kind = kinds[data[0] % (sizeof kinds / sizeof kinds[0])],
+                            .expected = data[1] % 4,
+                            .has_sessions = data[1] >= 128};
+    bool has_result = answer.kind != REPLY_TOUCH && answer.kind != REPLY_LEAVE && answer.kind != REPLY_RESET;
     if (has_result && (answer.result = result_new()) == NULL) return 0;
     struct muster_error error;
     enum muster_code code = reply_decode((struct wire_span){data + 2, size - 2}, &answer, &error);
@@ -53,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t sum = 0;
     if (answer.kind == REPLY_LIVE || answer.kind == REPLY_LIST) sum += read_users(&answer.result->view.users);
     if (answer.kind == REPLY_COUNTS) sum += read_counts(&answer.result->view.counts);
+    if (answer.kind == REPLY_NODES) sum += read_nodes(&answer.result->view.nodes);
     if (answer.kind == REPLY_SCOPES) sum += read_scopes(&answer.result->view.scopes);
     result_free(answer.result);
     return sum == SIZE_MAX; /* used, so that nothing of the reading is left out */

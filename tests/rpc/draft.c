@@ -85,6 +85,10 @@ void draft_reset(struct draft *draft, const char *scope) {
     draft->reset.scope = draft_bytes(scope);
 }
 
+void draft_nodes(struct draft *draft) {
+    DRAFT(nodes, NODES);
+}
+
 /* Grows an array of `count` items by one, in powers of two, and returns it. */
 static void *grown(struct draft *draft, void *items, size_t count, size_t size) {
     if (count > 0 && (count & (count - 1)) != 0) return items;

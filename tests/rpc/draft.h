@@ -26,6 +26,7 @@ struct draft {
     Muster__V1__CountsRequest counts;
     Muster__V1__ScopesRequest scopes;
     Muster__V1__ResetRequest reset;
+    Muster__V1__NodesRequest nodes;
     void *pieces; /* allocated, chained */
 };
 
@@ -37,6 +38,7 @@ void draft_list(struct draft *draft, const char *scope);
 void draft_counts(struct draft *draft);
 void draft_scopes(struct draft *draft);
 void draft_reset(struct draft *draft, const char *scope);
+void draft_nodes(struct draft *draft);
 void draft_free(struct draft *draft);
 
 /* Zeroed memory that lives as long as the draft. */

@@ -4,7 +4,7 @@
 #include "rpc/arena.h"
 #include "rpc/heap.h"
 #include "rpc/page_token.h"
-#include "rpc/utf8.h"
+#include "core/utf8.h"
 
 #include <setjmp.h>
 #include <sodium.h>

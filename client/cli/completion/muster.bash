@@ -1,6 +1,6 @@
 # bash completion for muster(1)
 
-_muster_commands="touch leave live list counts scopes reset replay bench version"
+_muster_commands="touch leave live list counts scopes nodes reset replay bench keygen version"
 _muster_globals="--to --token --scope --json --timeout --help --version"
 
 _muster_options() {
@@ -61,7 +61,9 @@ _muster() {
         mapfile -t COMPREPLY < <(compgen -W "$(_muster_options "$command") $_muster_globals" -- "$current")
     elif [ -z "$command" ]; then
         mapfile -t COMPREPLY < <(compgen -W "$_muster_commands" -- "$current")
-    elif [ "$command" = replay ]; then
+    elif [ "$command" = keygen ] && [[ " ${COMP_WORDS[*]:i+1:COMP_CWORD-i-1} " != *" cluster "* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "cluster" -- "$current")
+    elif [ "$command" = replay ] || [ "$command" = keygen ]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
     fi

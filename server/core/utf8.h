@@ -1,6 +1,6 @@
 /* Whether bytes are UTF-8 without NUL (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF). */
-#ifndef MUSTER_RPC_UTF8_H
-#define MUSTER_RPC_UTF8_H
+#ifndef MUSTER_CORE_UTF8_H
+#define MUSTER_CORE_UTF8_H
 
 #include "core/text.h"
 

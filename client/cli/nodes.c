@@ -1,0 +1,105 @@
+#include "command.h"
+#include "core/duration.h"
+#include "rows.h"
+#include "table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
+    argp_error(state, "'%s' is one argument too many", argument);
+    return 0;
+}
+
+static const char *state_name(enum muster_node_state state) {
+    switch (state) {
+    case MUSTER_NODE_JOINING:
+        return "joining";
+    case MUSTER_NODE_ALIVE:
+        return "alive";
+    case MUSTER_NODE_SUSPECT:
+        return "suspect";
+    case MUSTER_NODE_DOWN:
+        return "down";
+    case MUSTER_NODE_LEFT:
+        return "left";
+    default:
+        return "unknown";
+    }
+}
+
+/* What is unknown is left out. */
+static void set_text(json_t *object, const char *key, const char *text) {
+    if (*text != '\0') json_object_set_new(object, key, json_text(text, strlen(text)));
+}
+
+static void print_json(const struct muster_node *node) {
+    json_t *object = json_object();
+    set_text(object, "name", node->name);
+    set_text(object, "address", node->address);
+    set_text(object, "region", node->region);
+    json_object_set_new(object, "state", json_string(state_name(node->state)));
+    json_object_set_new(object, "self", json_boolean(node->is_self));
+    json_object_set_new(object, "members", json_integer((json_int_t)node->members));
+    json_object_set_new(object, "lag", json_integer((json_int_t)node->lag));
+    json_object_set_new(object, "delay_ms", json_integer((json_int_t)node->delay_ms));
+    json_object_set_new(object, "clock_ms", json_integer(node->clock_ms));
+    json_object_set_new(object, "silent_ms", json_integer((json_int_t)node->silent_ms));
+    set_text(object, "version", node->version);
+    json_print(object);
+}
+
+static void cell(struct table *table, const char *text) {
+    table_string(table, *text == '\0' ? "-" : text);
+}
+
+static void print_row(struct table *table, const struct muster_node *node) {
+    char span[DURATION_BYTES], clock[DURATION_BYTES + 1], state[32];
+    uint64_t clock_ms = node->clock_ms < 0 ? -(uint64_t)node->clock_ms : (uint64_t)node->clock_ms;
+    (void)snprintf(clock, sizeof clock, "%s%s", node->clock_ms < 0 ? "-" : "", duration_format(clock_ms, span));
+    (void)snprintf(state, sizeof state, "%s%s", state_name(node->state), node->is_self ? " (self)" : "");
+    cell(table, node->name);
+    cell(table, node->address);
+    cell(table, node->region);
+    table_string(table, state);
+    table_number(table, node->members);
+    table_number(table, node->lag);
+    table_string(table, duration_format(node->delay_ms, span));
+    table_string(table, clock);
+    table_string(table, duration_format(node->silent_ms, span));
+    cell(table, node->version);
+}
+
+static void print_all(const struct globals *globals, const struct muster_nodes *nodes) {
+    static const struct table_column columns[] = {{"NAME", 'l'},    {"ADDRESS", 'l'}, {"REGION", 'l'}, {"STATE", 'l'},
+                                                  {"MEMBERS", 'r'}, {"LAG", 'r'},     {"DELAY", 'r'},  {"CLOCK", 'r'},
+                                                  {"SILENT", 'r'},  {"VERSION", 'l'}};
+    if (globals->is_json) {
+        for (size_t i = 0; i < nodes->count; i++) print_json(&nodes->items[i]);
+        return;
+    }
+    struct table *table = table_new(stdout, columns, sizeof columns / sizeof columns[0]);
+    for (size_t i = 0; i < nodes->count; i++) print_row(table, &nodes->items[i]);
+    table_finish(table);
+}
+
+static int run(struct globals *globals, int argc, char **argv) {
+    struct command_input input = {globals};
+    command_parse(&command_nodes, NULL, parse,
+                  "Each row is what the asked node knows of one node: itself first, then its peers.", argc,
+                  argv, &input);
+    struct muster_client *client;
+    int status = command_connect(globals, &client);
+    if (status != STATUS_DONE) return status;
+    struct muster_nodes *nodes = NULL;
+    struct muster_error error;
+    if (muster_nodes(client, &nodes, &error) == MUSTER_OK) print_all(globals, nodes);
+    else status = command_report(&error, NULL);
+    muster_nodes_free(nodes);
+    muster_close(client);
+    return status;
+}
+
+const struct command command_nodes = {"nodes", "", "Shows the nodes of the cluster", run};

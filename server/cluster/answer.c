@@ -1,0 +1,133 @@
+/* Answering peers: a page a question, and nothing is kept from one to the next. */
+#include "replica_internal.h"
+
+enum { ANSWER_TAIL_BYTES_MAX = 64 * 1024 }; /* the vector, the cursor */
+_Static_assert(PEER_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + ANSWER_TAIL_BYTES_MAX +
+                       REPLICA_PEERS_MAX * (4 + REPLICA_ADDRESS_BYTES_MAX) + 2048 + SEAL_OVERHEAD_BYTES <=
+                   REPLICA_SYNC_BYTES_MAX,
+               "a page that was nearly full has room for a chunk and for the rest");
+_Static_assert(ROLL_ORIGINS_MAX * (8 + 8) + 1024 <= ANSWER_TAIL_BYTES_MAX, "a vector fits the tail");
+
+static void put_records(struct replica *replica, struct wire_out *out, size_t n, uint64_t now_ms) {
+    for (size_t i = 0; i < n; i++)
+        record_put(out, ANSWER_RECORDS, &replica->told[i], replica->config.origin, now_ms);
+}
+
+static uint64_t known_of(const struct ask *ask, uint64_t origin) {
+    for (size_t i = 0; i < ask->vector_count; i++)
+        if (ask->vector[i].origin == origin) return ask->vector[i].sequence;
+    return 0;
+}
+
+/* What this node's own origin did, from its log. */
+static void answer_own(struct replica *replica, const struct ask *ask, struct answer *answer, struct wire_out *out,
+                       uint64_t now_ms) {
+    uint64_t after = ask->cursor.is_set ? ask->cursor.after : known_of(ask, replica->config.origin);
+    for (int i = 0; i < WALKS_A_PAGE && after < answer->sequence && wire_len(out) < ask->page_bytes; i++) {
+        bool is_complete;
+        size_t n = roll_changes(replica->config.roll, &after, WALK_CHUNK, &is_complete, replica->told);
+        if (!is_complete) {
+            answer->is_forgotten = true;
+            return;
+        }
+        put_records(replica, out, n, now_ms);
+    }
+    if (after < answer->sequence) {
+        answer->next = (struct cursor){.is_set = true, .after = after};
+        return;
+    }
+    const struct known known = {replica->config.origin, answer->sequence};
+    if (known.sequence > 0) vector_put(out, ANSWER_ORIGINS, &known, 1);
+}
+
+/* Whether the asker lacks anything that this node has. */
+static bool has_more(const struct replica *replica, const struct ask *ask, size_t count) {
+    size_t at = 0; /* both are ascending */
+    for (size_t i = 0; i < count; i++) {
+        while (at < ask->vector_count && ask->vector[at].origin < replica->known[i].origin) at++;
+        bool is_there = at < ask->vector_count && ask->vector[at].origin == replica->known[i].origin;
+        if (!is_there || ask->vector[at].sequence < replica->known[i].sequence) return true;
+    }
+    return vector_holds(&replica->vector);
+}
+
+/* Everything beyond the asker's vector. What is known once the last page has come is what was known here when the walk
+ * began: what changes behind the walk's back is newer. */
+static void answer_all(struct replica *replica, const struct ask *ask, struct answer *answer, struct wire_out *out,
+                       uint64_t now_ms) {
+    struct walk_cursor cursor = {0};
+    bool is_done = false;
+    if (ask->cursor.is_set) {
+        cursor = ask->cursor.walk;
+    } else {
+        size_t count = replica_list_known(replica, answer->sequence, now_ms);
+        vector_put(out, ANSWER_ORIGINS, replica->known, count);
+        is_done = !has_more(replica, ask, count);
+    }
+    for (int i = 0; i < WALKS_A_PAGE && !is_done && wire_len(out) < ask->page_bytes; i++) {
+        size_t n = roll_walk(replica->config.roll, &cursor, ask->vector, ask->vector_count, WALK_CHUNK, WALK_BUDGET,
+                             &is_done, replica->told);
+        put_records(replica, out, n, now_ms);
+    }
+    if (!is_done) answer->next = (struct cursor){.is_set = true, .walk = cursor};
+}
+
+static void put_acquaintances(const struct replica *replica, struct wire_out *out) {
+    for (size_t i = 0; i < replica->peers.count; i++) {
+        const struct peer *peer = replica->peers.items[i];
+        bool is_worth_it = peer->origin != 0 && peer->state != PEER_LEFT && peer->own_address.len > 0;
+        if (is_worth_it) wire_element_text(out, ANSWER_ACQUAINTANCES, label_text(&peer->own_address));
+    }
+}
+
+/* Who asks can be asked in turn. A request may be a recording: nothing is believed but that the address may be one. */
+static void note_asker(struct replica *replica, const struct ask *ask, uint64_t now_ms) {
+    if (ask->origin == replica->config.origin || peers_by_origin(&replica->peers, ask->origin) != NULL) return;
+    struct peer *peer = replica_note_address(replica, ask->introduction.sync_address, now_ms);
+    if (peer == NULL || peer->origin == 0) return;
+    peer->is_strange = true; /* it may have started anew */
+    peer->next_ask_ms = peer->asking.asked_ms + STRANGE_ASK_MS;
+}
+
+static void answer_put(struct replica *replica, struct ask *ask, struct wire_out *out, uint64_t now_ms) {
+    struct roll_stats stats;
+    roll_stats(replica->config.roll, &stats);
+    struct answer answer = {.origin = replica->config.origin,
+                            .sent_ms = now_ms,
+                            .frame_number = replica->frame_number,
+                            .sequence = stats.sequence,
+                            .members = stats.members,
+                            .wall_ms = replica_wall_ms(replica, now_ms),
+                            .introduction = replica_introduction(replica),
+                            .is_ready = replica_is_ready(replica, now_ms)};
+    memcpy(answer.nonce, ask->nonce, sizeof answer.nonce);
+    answer_put_head(out, &answer);
+    if (!ask->cursor.is_set) put_acquaintances(replica, out);
+    size_t head = wire_len(out);
+    if (ask->page_bytes < PEER_PAGE_BYTES_MIN) ask->page_bytes = PEER_PAGE_BYTES_MIN;
+    if (ask->page_bytes > PEER_PAGE_BYTES_MAX) ask->page_bytes = PEER_PAGE_BYTES_MAX;
+    ask->page_bytes += head;
+    if (ask->want == WANT_OWN) answer_own(replica, ask, &answer, out, now_ms);
+    if (ask->want == WANT_ALL) answer_all(replica, ask, &answer, out, now_ms);
+    answer_put_tail(out, &answer);
+}
+
+void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
+                     struct action *reply) {
+    *reply = (struct action){.kind = ACTION_ASK};
+    struct text plain;
+    struct ask ask = {.vector = replica->theirs};
+    if (!replica_open(replica, SEAL_ASK, bytes, len, &plain)) return;
+    if (!ask_get(plain, &ask)) {
+        replica->stats.dropped_broken++;
+        return;
+    }
+    note_asker(replica, &ask, now_ms);
+    struct wire_out out = wire_out(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
+    answer_put(replica, &ask, &out, now_ms);
+    if (out.is_full) return;
+    seal(replica->config.keyring, SEAL_ANSWER, replica->draft, wire_len(&out), replica->reply);
+    reply->bytes = replica->reply;
+    reply->len = wire_len(&out) + SEAL_OVERHEAD_BYTES;
+    replica->stats.bytes_out += reply->len;
+}

@@ -1,0 +1,319 @@
+#include "frame.h"
+
+#include <assert.h>
+
+enum {
+    FRAME_ORIGIN = 1,
+    FRAME_NUMBER,
+    FRAME_PREVIOUS,
+    FRAME_LAST,
+    FRAME_PARTIAL,
+    FRAME_SENT,
+    FRAME_RECORDS,
+    FRAME_REFRESHES,
+    FRAME_DIGEST,
+};
+_Static_assert((int)FRAME_RECORDS == (int)FRAME_RECORD_FIELD, "the header says which field records are");
+
+enum {
+    REFRESHES_SEQUENCE = 1,
+    REFRESHES_AGE,
+    REFRESHES_STAMP,
+    REFRESHES_SCOPES,
+    REFRESHES_SCOPE_INDEXES,
+    REFRESHES_USERS,
+    REFRESHES_SESSIONS,
+    REFRESHES_SEQUENCES,
+    REFRESHES_AGES,
+    REFRESHES_STAMPS,
+};
+
+enum {
+    DIGEST_INTRODUCTION = 1,
+    DIGEST_ORIGINS,
+    DIGEST_SEQUENCES,
+    DIGEST_MEMBERS,
+    DIGEST_WALL,
+    DIGEST_LEAVING,
+    DIGEST_ACQUAINTANCE,
+};
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+static struct wire_out carve(uint8_t **memory, size_t bytes_each) {
+    struct wire_out out = wire_out(*memory, FRAME_REFRESHES_MAX * bytes_each);
+    *memory += FRAME_REFRESHES_MAX * bytes_each;
+    return out;
+}
+
+static void columns_begin(struct columns *columns) {
+    uint8_t *memory = columns->memory;
+    columns->scopes = carve(&memory, 8);
+    columns->scope_indexes = carve(&memory, 3);
+    columns->users = carve(&memory, 8);
+    columns->sessions = carve(&memory, 4);
+    columns->sequences = carve(&memory, WIRE_VARINT_BYTES_MAX);
+    columns->ages = carve(&memory, WIRE_VARINT_BYTES_MAX);
+    columns->stamps = carve(&memory, WIRE_VARINT_BYTES_MAX);
+    assert(memory == columns->memory + sizeof columns->memory);
+    columns->count = columns->scope_count = 0;
+    columns->has_sessions = columns->has_sequences = columns->has_stamps = false;
+    columns->last_scope = (struct text){0};
+    memset(columns->slots, 0, sizeof columns->slots);
+}
+
+void frame_begin(struct frame_draft *draft, const struct roll *roll, uint64_t origin, uint64_t now_ms) {
+    draft->roll = roll;
+    draft->origin = origin;
+    draft->now_ms = now_ms;
+    draft->out = wire_out(draft->memory + FRAME_HEAD_BYTES_MAX, sizeof draft->memory - FRAME_HEAD_BYTES_MAX);
+    columns_begin(&draft->columns);
+}
+
+static size_t columns_bytes(const struct columns *columns) {
+    const struct wire_out *all[] = {&columns->scopes,    &columns->scope_indexes, &columns->users, &columns->sessions,
+                                    &columns->sequences, &columns->ages,          &columns->stamps};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) bytes += wire_len(all[i]);
+    return bytes;
+}
+
+bool frame_has_room(const struct frame_draft *draft) {
+    return wire_len(&draft->out) + columns_bytes(&draft->columns) < FRAME_MARK_BYTES &&
+           draft->columns.count + FRAME_PIECE <= FRAME_REFRESHES_MAX;
+}
+
+/* The index of a scope in the frame; new ones are appended. */
+static uint32_t columns_scope(struct columns *columns, const struct roll *roll, struct text scope) {
+    if (columns->count > 0 && text_equal(scope, columns->last_scope)) return columns->last_scope_index;
+    columns->last_scope = scope;
+    uint64_t place = columns->last_scope_place = roll_place(roll, scope);
+    size_t slot = place % FRAME_SCOPE_SLOTS;
+    for (; columns->slots[slot] != 0; slot = (slot + 1) % FRAME_SCOPE_SLOTS) {
+        struct wire_in in = {columns->scopes.begin + 8 * (columns->slots[slot] - 1u), columns->scopes.at, false};
+        if (wire_get_fixed64(&in) == place) return columns->last_scope_index = columns->slots[slot] - 1u;
+    }
+    wire_put_fixed64(&columns->scopes, place);
+    columns->slots[slot] = (uint16_t)++columns->scope_count;
+    return columns->last_scope_index = (uint32_t)columns->scope_count - 1;
+}
+
+static void columns_add(struct columns *columns, const struct roll *roll, const struct change *change, uint64_t now_ms) {
+    uint64_t age_ms = now_ms > change->seen_ms ? now_ms - change->seen_ms : 0;
+    wire_put_varint(&columns->scope_indexes, columns_scope(columns, roll, change->scope));
+    if (columns->count == 0) {
+        columns->first_sequence = columns->sequence = change->sequence - 1;
+        columns->first_age_ms = columns->age_ms = age_ms;
+        columns->first_stamp = columns->stamp = change->stamp;
+    }
+    uint64_t shrunk_ms = columns->age_ms - age_ms;
+    int64_t extra = (int64_t)(change->stamp - columns->stamp - (shrunk_ms << HLC_COUNTER_BITS));
+    uint64_t session = roll_session_place(roll, change->session);
+    wire_put_fixed64(&columns->users, roll_place(roll, change->user));
+    wire_put_fixed32(&columns->sessions, (uint32_t)session);
+    wire_put_varint(&columns->sequences, change->sequence - columns->sequence - 1);
+    wire_put_varint(&columns->ages, wire_zigzag((int64_t)shrunk_ms));
+    wire_put_varint(&columns->stamps, wire_zigzag(extra));
+    columns->has_sessions |= session != 0;
+    columns->has_sequences |= change->sequence != columns->sequence + 1;
+    columns->has_stamps |= extra != 0;
+    columns->sequence = change->sequence;
+    columns->age_ms = age_ms;
+    columns->stamp = change->stamp;
+    columns->count++;
+}
+
+void frame_add(struct frame_draft *draft, const struct change *changes, size_t n) {
+    assert(n <= FRAME_PIECE);
+    for (size_t i = 0; i < n; i++) {
+        if (changes[i].is_refresh) columns_add(&draft->columns, draft->roll, &changes[i], draft->now_ms);
+        else record_put(&draft->out, FRAME_RECORDS, &changes[i], draft->origin, draft->now_ms);
+    }
+}
+
+static void columns_put(struct wire_out *out, const struct columns *columns) {
+    uint8_t *begun = wire_begin(out, FRAME_REFRESHES);
+    wire_field_varint(out, REFRESHES_SEQUENCE, columns->first_sequence);
+    wire_field_varint(out, REFRESHES_AGE, columns->first_age_ms);
+    wire_field_fixed64(out, REFRESHES_STAMP, columns->first_stamp);
+    wire_field_column(out, REFRESHES_SCOPES, &columns->scopes);
+    if (columns->scope_count > 1) wire_field_column(out, REFRESHES_SCOPE_INDEXES, &columns->scope_indexes);
+    wire_field_column(out, REFRESHES_USERS, &columns->users);
+    if (columns->has_sessions) wire_field_column(out, REFRESHES_SESSIONS, &columns->sessions);
+    if (columns->has_sequences) wire_field_column(out, REFRESHES_SEQUENCES, &columns->sequences);
+    wire_field_column(out, REFRESHES_AGES, &columns->ages);
+    if (columns->has_stamps) wire_field_column(out, REFRESHES_STAMPS, &columns->stamps);
+    wire_end(out, begun);
+}
+
+void frame_add_digest(struct frame_draft *draft, const struct digest *digest) {
+    struct wire_out *out = &draft->out;
+    uint8_t *begun = wire_begin(out, FRAME_DIGEST);
+    introduction_put(out, DIGEST_INTRODUCTION, &digest->introduction);
+    vector_put(out, DIGEST_ORIGINS, digest->vector, digest->vector_count);
+    wire_field_varint(out, DIGEST_MEMBERS, digest->members);
+    wire_field_varint(out, DIGEST_WALL, digest->wall_ms);
+    wire_field_varint(out, DIGEST_LEAVING, digest->is_leaving);
+    wire_field_text(out, DIGEST_ACQUAINTANCE, digest->acquaintance);
+    wire_end(out, begun);
+}
+
+struct text frame_end(struct frame_draft *draft, const struct frame_head *head, size_t *refresh_bytes) {
+    size_t records = wire_len(&draft->out);
+    if (draft->columns.count > 0) columns_put(&draft->out, &draft->columns);
+    *refresh_bytes = wire_len(&draft->out) - records;
+    assert(!draft->out.is_full);
+    uint8_t memory[FRAME_HEAD_BYTES_MAX];
+    struct wire_out out = wire_out(memory, sizeof memory);
+    wire_field_fixed64(&out, FRAME_ORIGIN, head->origin);
+    wire_field_varint(&out, FRAME_NUMBER, head->number);
+    wire_field_varint(&out, FRAME_PREVIOUS, head->previous);
+    wire_field_varint(&out, FRAME_LAST, head->last);
+    wire_field_varint(&out, FRAME_PARTIAL, head->is_partial);
+    wire_field_varint(&out, FRAME_SENT, head->sent_ms);
+    assert(!out.is_full);
+    uint8_t *begin = draft->out.begin - wire_len(&out);
+    memcpy(begin, memory, wire_len(&out));
+    return (struct text){(const char *)begin, (uint32_t)(draft->out.at - begin)};
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+static void take_field(const struct wire_field *field, struct frame *frame) {
+    switch (field->number) {
+    case FRAME_ORIGIN:
+        frame->head.origin = field->value;
+        break;
+    case FRAME_NUMBER:
+        frame->head.number = field->value;
+        break;
+    case FRAME_PREVIOUS:
+        frame->head.previous = field->value;
+        break;
+    case FRAME_LAST:
+        frame->head.last = field->value;
+        break;
+    case FRAME_PARTIAL:
+        frame->head.is_partial = field->value != 0;
+        break;
+    case FRAME_SENT:
+        frame->head.sent_ms = field->value;
+        break;
+    case FRAME_RECORDS:
+        frame->records++;
+        break;
+    case FRAME_REFRESHES:
+        frame->refreshes = field->bytes;
+        frame->has_refreshes = true;
+        break;
+    case FRAME_DIGEST:
+        frame->digest = field->bytes;
+        frame->has_digest = true;
+        break;
+    default: /* of a newer version */
+        break;
+    }
+}
+
+bool frame_read(struct text bytes, struct frame *frame) {
+    *frame = (struct frame){.whole = bytes};
+    struct wire_in in = wire_in(bytes);
+    struct wire_field field;
+    while (wire_next(&in, &field)) take_field(&field, frame);
+    const struct frame_head *head = &frame->head;
+    if (!in.is_broken && head->origin != 0 && head->number != 0 && head->previous <= head->last &&
+        head->last <= SEQUENCE_MAX)
+        return true;
+    *frame = (struct frame){0};
+    return false;
+}
+
+bool frame_next_record(struct wire_in *in, unsigned number, struct text *record) {
+    struct wire_field field;
+    while (wire_next(in, &field)) {
+        if (field.number != number || field.type != WIRE_BYTES) continue;
+        *record = field.bytes;
+        return true;
+    }
+    return false;
+}
+
+bool digest_read(struct text bytes, struct digest *digest) {
+    struct known *vector = digest->vector;
+    *digest = (struct digest){.vector = vector};
+    struct text origins = {0}, sequences = {0}, introduction = {0};
+    struct wire_in in = wire_in(bytes);
+    struct wire_field field;
+    while (wire_next(&in, &field)) {
+        if (field.number == DIGEST_INTRODUCTION) introduction = field.bytes;
+        else if (field.number == DIGEST_ORIGINS) origins = field.bytes;
+        else if (field.number == DIGEST_SEQUENCES) sequences = field.bytes;
+        else if (field.number == DIGEST_MEMBERS) digest->members = field.value;
+        else if (field.number == DIGEST_WALL) digest->wall_ms = field.value;
+        else if (field.number == DIGEST_LEAVING) digest->is_leaving = field.value != 0;
+        else if (field.number == DIGEST_ACQUAINTANCE) digest->acquaintance = field.bytes;
+    }
+    if (!is_address(digest->acquaintance)) digest->acquaintance = (struct text){0};
+    return !in.is_broken && introduction_get(introduction, &digest->introduction) &&
+           vector_get(origins, sequences, vector, &digest->vector_count);
+}
+
+bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader) {
+    *reader = (struct refresh_reader){0};
+    struct text columns[REFRESHES_STAMPS + 1] = {{0}};
+    struct wire_in in = wire_in(bytes);
+    struct wire_field field;
+    while (wire_next(&in, &field)) {
+        if (field.number == REFRESHES_SEQUENCE) reader->sequence = field.value;
+        else if (field.number == REFRESHES_AGE) reader->age_ms = field.value;
+        else if (field.number == REFRESHES_STAMP) reader->stamp = field.value;
+        else if (field.number <= REFRESHES_STAMPS) columns[field.number] = field.bytes;
+    }
+    size_t n = columns[REFRESHES_USERS].len / 8;
+    reader->has_indexes = columns[REFRESHES_SCOPE_INDEXES].len > 0;
+    reader->has_sessions = columns[REFRESHES_SESSIONS].len > 0;
+    reader->has_sequences = columns[REFRESHES_SEQUENCES].len > 0;
+    reader->has_stamps = columns[REFRESHES_STAMPS].len > 0;
+    bool is_whole = !in.is_broken && n <= REPLICA_FRAME_BYTES_MAX / 8 && columns[REFRESHES_USERS].len % 8 == 0 &&
+                    columns[REFRESHES_SCOPES].len % 8 == 0 &&
+                    (!reader->has_sessions || columns[REFRESHES_SESSIONS].len == 4 * n) &&
+                    (!reader->has_indexes || wire_count_varints(columns[REFRESHES_SCOPE_INDEXES]) == n) &&
+                    (!reader->has_stamps || wire_count_varints(columns[REFRESHES_STAMPS]) == n) &&
+                    (!reader->has_sequences || wire_count_varints(columns[REFRESHES_SEQUENCES]) == n) &&
+                    wire_count_varints(columns[REFRESHES_AGES]) == n;
+    if (!is_whole) return false;
+    reader->scope_column = columns[REFRESHES_SCOPES];
+    reader->scope_indexes = wire_in(columns[REFRESHES_SCOPE_INDEXES]);
+    reader->users = wire_in(columns[REFRESHES_USERS]);
+    reader->sessions = wire_in(columns[REFRESHES_SESSIONS]);
+    reader->sequences = wire_in(columns[REFRESHES_SEQUENCES]);
+    reader->ages = wire_in(columns[REFRESHES_AGES]);
+    reader->stamps = wire_in(columns[REFRESHES_STAMPS]);
+    reader->count = n;
+    return true;
+}
+
+bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh) {
+    *refresh = (struct refresh){0};
+    if (reader->count == 0) return false;
+    reader->count--;
+    uint64_t index = reader->has_indexes ? wire_get_varint(&reader->scope_indexes) : 0;
+    if (index >= reader->scope_column.len / 8) return false;
+    struct wire_in scope = wire_in(reader->scope_column);
+    scope.at += 8 * index;
+    uint64_t shrunk_ms = (uint64_t)wire_unzigzag(wire_get_varint(&reader->ages));
+    uint64_t extra = reader->has_stamps ? (uint64_t)wire_unzigzag(wire_get_varint(&reader->stamps)) : 0;
+    /* Unsigned, so that what a stranger sends may wrap; what comes of it is looked at below. */
+    reader->sequence += (reader->has_sequences ? wire_get_varint(&reader->sequences) : 0) + 1;
+    reader->age_ms -= shrunk_ms;
+    reader->stamp += (shrunk_ms << HLC_COUNTER_BITS) + extra;
+    *refresh = (struct refresh){.scope_place = wire_get_fixed64(&scope),
+                                .user_place = wire_get_fixed64(&reader->users),
+                                .session_place = reader->has_sessions ? wire_get_fixed32(&reader->sessions) : 0,
+                                .sequence = reader->sequence,
+                                .stamp = reader->stamp,
+                                .seen_ms = reader->age_ms};
+    return !reader->ages.is_broken && !reader->sequences.is_broken && !reader->stamps.is_broken &&
+           refresh->sequence != 0 && refresh->sequence <= SEQUENCE_MAX && refresh->stamp != 0 &&
+           refresh->seen_ms <= RECORD_AGE_MAX_MS;
+}

@@ -1,0 +1,104 @@
+/* A frame: what a node publishes (muster.v1.Frame). */
+#ifndef MUSTER_CLUSTER_FRAME_H
+#define MUSTER_CLUSTER_FRAME_H
+
+#include "introduction.h"
+#include "record.h"
+#include "replica.h"
+
+/* What stands at the head of a frame. */
+struct frame_head {
+    uint64_t origin, number, previous, last, sent_ms;
+    bool is_partial;
+};
+
+struct digest {
+    struct introduction introduction;
+    struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */
+    size_t vector_count;
+    uint64_t members, wall_ms;
+    bool is_leaving;
+    struct text acquaintance;
+};
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+/* A frame takes changes in pieces, and is done when it has grown to its mark: then the largest piece still fits. */
+enum {
+    FRAME_PIECE = 64,                                                                 /* changes */
+    FRAME_REFRESH_BYTES_MAX = 8 + 3 + 8 + 4 + 3 * WIRE_VARINT_BYTES_MAX,              /* in all columns */
+    FRAME_HEAD_BYTES_MAX = 128,                                                       /* of the frame and of columns */
+    FRAME_MARK_BYTES = REPLICA_FRAME_BYTES_MAX / 2,
+    FRAME_REFRESHES_MAX = 4096,
+    FRAME_SCOPE_SLOTS = 2 * FRAME_REFRESHES_MAX,
+};
+_Static_assert(FRAME_MARK_BYTES + (int)FRAME_PIECE * (int)RECORD_BYTES_MAX + FRAME_HEAD_BYTES_MAX + SEAL_OVERHEAD_BYTES <=
+                   REPLICA_FRAME_BYTES_MAX,
+               "a frame at its mark has room for a piece of records");
+_Static_assert((int)FRAME_REFRESH_BYTES_MAX < (int)RECORD_BYTES_MAX, "and for a piece of refreshes");
+
+/* The columns of refreshes, as they are written. */
+struct columns {
+    uint8_t memory[FRAME_REFRESHES_MAX * FRAME_REFRESH_BYTES_MAX];
+    struct wire_out scopes, scope_indexes, users, sessions, sequences, ages, stamps;
+    uint64_t first_sequence, first_age_ms, first_stamp;
+    uint64_t sequence, age_ms, stamp;
+    size_t count, scope_count;
+    bool has_sessions, has_sequences, has_stamps;
+    struct text last_scope; /* most are of the scope of the one before */
+    uint64_t last_scope_place;
+    uint32_t last_scope_index;
+    uint16_t slots[FRAME_SCOPE_SLOTS]; /* scope place -> index + 1 */
+};
+
+/* A frame in the making. */
+struct frame_draft {
+    const struct roll *roll; /* for places */
+    uint64_t origin, now_ms;
+    uint8_t memory[REPLICA_FRAME_BYTES_MAX];
+    struct wire_out out; /* records; the head is put before them at last */
+    struct columns columns;
+};
+
+void frame_begin(struct frame_draft *draft, const struct roll *roll, uint64_t origin, uint64_t now_ms);
+/* Whether a piece still fits. */
+bool frame_has_room(const struct frame_draft *draft);
+/* Adds at most FRAME_PIECE changes, in the order of their sequences. */
+void frame_add(struct frame_draft *draft, const struct change *changes, size_t n);
+void frame_add_digest(struct frame_draft *draft, const struct digest *digest);
+/* The whole frame, not sealed; it lives in the draft. *refresh_bytes: what of it is refreshes. */
+struct text frame_end(struct frame_draft *draft, const struct frame_head *head, size_t *refresh_bytes);
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+/* A frame that was read: its head, and where its parts are. All points into the message. */
+struct frame {
+    struct frame_head head;
+    struct text whole, refreshes, digest;
+    size_t records;
+    bool has_refreshes, has_digest;
+};
+
+/* false: broken, or a value of the head is out of its range. Then *frame is empty. */
+bool frame_read(struct text bytes, struct frame *frame);
+
+/* The records of a message, one after the other: begin with wire_in(frame.whole). false at the end. */
+bool frame_next_record(struct wire_in *in, unsigned number, struct text *record);
+enum { FRAME_RECORD_FIELD = 7 };
+
+/* false: broken. digest->vector is filled. */
+bool digest_read(struct text bytes, struct digest *digest);
+
+/* The refreshes, one after the other. false: broken; then nothing is begun. */
+struct refresh_reader {
+    struct wire_in scope_indexes, users, sessions, sequences, ages, stamps;
+    struct text scope_column;
+    uint64_t sequence, age_ms, stamp;
+    size_t count; /* that are left */
+    bool has_indexes, has_sessions, has_sequences, has_stamps;
+};
+bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader);
+/* The next one; refresh->seen_ms is its *age*. false at the end, or where a value is out of its range. */
+bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh);
+
+#endif

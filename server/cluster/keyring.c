@@ -1,0 +1,232 @@
+#include "keyring.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_BYTES = crypto_kdf_KEYBYTES, KEY_ID_BYTES = 4, SUBKEYS = SEAL_ANSWER, SEAL_VERSION = 1 };
+enum { NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, TAG_BYTES = 16 };
+enum { KEY_ID_AT = 1, NONCE_AT = KEY_ID_AT + KEY_ID_BYTES, TEXT_AT = NONCE_AT + NONCE_BYTES };
+_Static_assert(TEXT_AT + TAG_BYTES == SEAL_OVERHEAD_BYTES, "the header says how long a sealed message is");
+_Static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == TAG_BYTES, "the tag is Poly1305's");
+_Static_assert((int)KEY_BYTES == (int)crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "a subkey is as long as a key");
+
+/* What subkeys are for: crypto_kdf's contexts, eight bytes each. */
+static const char context_seal[crypto_kdf_CONTEXTBYTES + 1] = "mustseal";
+static const char context_id[crypto_kdf_CONTEXTBYTES + 1] = "must_kid";
+static const char context_places[crypto_kdf_CONTEXTBYTES + 1] = "mustplac";
+
+struct key {
+    uint8_t secret[KEY_BYTES];
+    uint8_t id[KEY_ID_BYTES];
+    uint8_t by_kind[SUBKEYS + 1][KEY_BYTES];
+};
+
+struct keyring {
+    struct key keys[KEYRING_KEYS_MAX];
+    size_t count, primary; /* primary == KEYRING_KEYS_MAX: none yet */
+    uint8_t places[KEY_BYTES];
+    bool has_places;
+};
+
+/* ---- the file -------------------------------------------------------------------------------------------------- */
+
+struct parse {
+    struct keyring *ring;
+    unsigned line;
+    char *error;
+    size_t error_len;
+};
+
+__attribute__((format(printf, 2, 3))) static bool complain(const struct parse *parse, const char *format, ...) {
+    char what[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    if (parse->line == 0) snprintf(parse->error, parse->error_len, "%s", what);
+    else snprintf(parse->error, parse->error_len, "line %u: %s", parse->line, what);
+    return false;
+}
+
+static void key_derive(struct key *key) {
+    uint8_t id[crypto_kdf_BYTES_MIN];
+    crypto_kdf_derive_from_key(id, sizeof id, 1, context_id, key->secret);
+    memcpy(key->id, id, sizeof key->id);
+    for (uint64_t kind = 1; kind <= SUBKEYS; kind++)
+        crypto_kdf_derive_from_key(key->by_kind[kind], KEY_BYTES, kind, context_seal, key->secret);
+}
+
+/* Exactly 64 hex digits. */
+static bool parse_secret(const char *text, size_t len, uint8_t secret[KEY_BYTES]) {
+    size_t written = 0;
+    const char *end = NULL;
+    return len == 2 * KEY_BYTES && sodium_hex2bin(secret, KEY_BYTES, text, len, NULL, &written, &end) == 0 &&
+           written == KEY_BYTES && end == text + len;
+}
+
+static bool parse_key(struct parse *parse, const char *text, size_t len, bool is_primary) {
+    struct keyring *ring = parse->ring;
+    if (ring->count == KEYRING_KEYS_MAX) return complain(parse, "more than %d keys", KEYRING_KEYS_MAX);
+    if (is_primary && ring->primary != KEYRING_KEYS_MAX) return complain(parse, "a second primary key");
+    struct key *key = &ring->keys[ring->count];
+    if (!parse_secret(text, len, key->secret)) return complain(parse, "a key is 64 hex digits");
+    for (size_t i = 0; i < ring->count; i++)
+        if (sodium_memcmp(ring->keys[i].secret, key->secret, KEY_BYTES) == 0)
+            return complain(parse, "the key is there already");
+    key_derive(key);
+    if (is_primary) ring->primary = ring->count;
+    ring->count++;
+    return true;
+}
+
+static bool parse_places(struct parse *parse, const char *text, size_t len) {
+    if (parse->ring->has_places) return complain(parse, "a second line of places");
+    if (!parse_secret(text, len, parse->ring->places)) return complain(parse, "the secret of places is 64 hex digits");
+    return parse->ring->has_places = true;
+}
+
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool word_is(const char *word, size_t len, const char *name) {
+    return len == strlen(name) && memcmp(word, name, len) == 0;
+}
+
+static bool parse_line(struct parse *parse, const char *line, size_t len) {
+    const char *comment = len == 0 ? NULL : memchr(line, '#', len);
+    if (comment != NULL) len = (size_t)(comment - line);
+    while (len > 0 && is_space(line[len - 1])) len--;
+    for (; len > 0 && is_space(*line); len--) line++;
+    if (len == 0) return true;
+    size_t word = 0;
+    while (word < len && !is_space(line[word])) word++;
+    const char *rest = line + word;
+    size_t rest_len = len - word;
+    for (; rest_len > 0 && is_space(*rest); rest_len--) rest++;
+    if (word_is(line, word, "key")) return parse_key(parse, rest, rest_len, false);
+    if (word_is(line, word, "primary")) return parse_key(parse, rest, rest_len, true);
+    if (word_is(line, word, "places")) return parse_places(parse, rest, rest_len);
+    return complain(parse, "it begins with neither 'key' nor 'primary' nor 'places'");
+}
+
+static bool parse_file(struct parse *parse, const char *text, size_t len) {
+    if (len > KEYRING_FILE_BYTES_MAX) return complain(parse, "more than %d bytes", KEYRING_FILE_BYTES_MAX);
+    for (size_t at = 0; at < len;) {
+        const char *end = memchr(text + at, '\n', len - at);
+        size_t line = end == NULL ? len - at : (size_t)(end - (text + at));
+        parse->line++;
+        if (!parse_line(parse, text + at, line)) return false;
+        at += line + (end != NULL);
+    }
+    parse->line = 0;
+    if (parse->ring->primary == KEYRING_KEYS_MAX) return complain(parse, "no line 'primary', so no key to seal with");
+    if (!parse->ring->has_places) memcpy(parse->ring->places, parse->ring->keys[0].secret, KEY_BYTES);
+    return true;
+}
+
+struct keyring *keyring_parse(const char *text, size_t len, char *error, size_t error_len) {
+    if (error_len > 0) *error = '\0';
+    struct parse parse = {.error = error, .error_len = error_len};
+    parse.ring = sodium_malloc(sizeof *parse.ring);
+    if (parse.ring == NULL) {
+        complain(&parse, "memory is short");
+        return NULL;
+    }
+    memset(parse.ring, 0, sizeof *parse.ring);
+    parse.ring->primary = KEYRING_KEYS_MAX;
+    if (parse_file(&parse, text, len)) return parse.ring;
+    keyring_free(parse.ring);
+    return NULL;
+}
+
+void keyring_free(struct keyring *keyring) {
+    sodium_free(keyring); /* wipes it */
+}
+
+size_t keyring_generate(char *text, size_t capacity) {
+    uint8_t secrets[2][KEY_BYTES];
+    char digits[2][2 * KEY_BYTES + 1];
+    randombytes_buf(secrets, sizeof secrets);
+    for (int i = 0; i < 2; i++) sodium_bin2hex(digits[i], sizeof digits[i], secrets[i], KEY_BYTES);
+    int len = snprintf(text, capacity,
+                       "# A Muster cluster's keys. Every node has this file; who has it is a node.\n"
+                       "# To rotate: add a line 'key' everywhere, then make it 'primary', then remove the old one.\n"
+                       "primary %s\n"
+                       "# Never changes while the cluster lives.\n"
+                       "places %s\n",
+                       digits[0], digits[1]);
+    sodium_memzero(secrets, sizeof secrets);
+    sodium_memzero(digits, sizeof digits);
+    if (len > 0 && (size_t)len < capacity) return (size_t)len;
+    if (capacity > 0) sodium_memzero(text, capacity);
+    return 0;
+}
+
+void keyring_hash_key(const struct keyring *keyring, uint8_t out[16]) {
+    crypto_kdf_derive_from_key(out, 16, 1, context_places, keyring->places);
+}
+
+/* ---- sealing --------------------------------------------------------------------------------------------------- */
+
+/* What is not encrypted, and what kind of message it is. The nonce is bound by the cipher. */
+struct associated {
+    uint8_t bytes[NONCE_AT + 1];
+};
+
+static struct associated associate(const uint8_t *sealed, enum seal_kind kind) {
+    struct associated with;
+    memcpy(with.bytes, sealed, NONCE_AT);
+    with.bytes[NONCE_AT] = (uint8_t)kind;
+    return with;
+}
+
+void seal(const struct keyring *keyring, enum seal_kind kind, const uint8_t *plain, size_t len, uint8_t *out) {
+    memset(out, 0, TEXT_AT);
+    out[0] = SEAL_VERSION;
+    if (keyring == NULL) {
+        if (len > 0) memmove(out + TEXT_AT, plain, len);
+        memset(out + TEXT_AT + len, 0, TAG_BYTES);
+        return;
+    }
+    const struct key *key = &keyring->keys[keyring->primary];
+    memcpy(out + KEY_ID_AT, key->id, KEY_ID_BYTES);
+    randombytes_buf(out + NONCE_AT, NONCE_BYTES);
+    struct associated with = associate(out, kind);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(out + TEXT_AT, NULL, plain, len, with.bytes, sizeof with.bytes, NULL,
+                                               out + NONCE_AT, key->by_kind[kind]);
+}
+
+static enum muster_code open_sealed(const struct keyring *keyring, enum seal_kind kind, const uint8_t *sealed,
+                                    size_t len, uint8_t *plain) {
+    struct associated with = associate(sealed, kind);
+    enum muster_code code = MUSTER_NOT_FOUND;
+    for (size_t i = 0; i < keyring->count; i++) {
+        const struct key *key = &keyring->keys[i];
+        if (memcmp(key->id, sealed + KEY_ID_AT, KEY_ID_BYTES) != 0) continue;
+        if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed + TEXT_AT, len - TEXT_AT, with.bytes,
+                                                       sizeof with.bytes, sealed + NONCE_AT, key->by_kind[kind]) == 0)
+            return MUSTER_OK;
+        code = MUSTER_PERMISSION_DENIED;
+    }
+    return code;
+}
+
+enum muster_code seal_open(const struct keyring *keyring, enum seal_kind kind, const uint8_t *sealed, size_t len,
+                           uint8_t *plain, size_t *plain_len) {
+    static const uint8_t zeros[KEY_ID_BYTES];
+    *plain_len = 0;
+    if (len < SEAL_OVERHEAD_BYTES) return MUSTER_INVALID_ARGUMENT;
+    if (sealed[0] != SEAL_VERSION) return MUSTER_UNIMPLEMENTED;
+    if (keyring != NULL) {
+        enum muster_code code = open_sealed(keyring, kind, sealed, len, plain);
+        if (code != MUSTER_OK) return code;
+    } else {
+        if (memcmp(sealed + KEY_ID_AT, zeros, sizeof zeros) != 0) return MUSTER_NOT_FOUND;
+        if (len > SEAL_OVERHEAD_BYTES) memcpy(plain, sealed + TEXT_AT, len - SEAL_OVERHEAD_BYTES);
+    }
+    *plain_len = len - SEAL_OVERHEAD_BYTES;
+    return MUSTER_OK;
+}

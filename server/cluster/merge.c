@@ -1,0 +1,91 @@
+/* What peers tell becomes this node's. */
+#include "replica_internal.h"
+
+/* The roll takes all of a piece or nothing. What does not fit is found by halves, so that the rest is taken. */
+static void merge_piece(struct replica *replica, struct batch *batch, const struct change *changes, size_t n) {
+    size_t applied;
+    struct refusal why;
+    if (n == 0) return;
+    if (roll_merge(replica->config.roll, changes, n, batch->now_ms, batch->effects, &applied, &why) == MUSTER_OK) return;
+    if (n == 1) {
+        replica->stats.refused++;
+        batch->is_refused = true;
+        return;
+    }
+    merge_piece(replica, batch, changes, n / 2);
+    merge_piece(replica, batch, changes + n / 2, n - n / 2);
+}
+
+static void merge_chunk(struct replica *replica, struct batch *batch, size_t n) {
+    bool has_reset = false;
+    for (size_t i = 0; i < n; i++) {
+        const struct change *change = &replica->changes[i];
+        has_reset |= change->is_reset;
+        if (batch->is_beyond) vector_hold(&replica->vector, change->origin, change->sequence);
+    }
+    if (batch->is_beyond && replica->loose_since_ms == 0) replica->loose_since_ms = batch->now_ms;
+    /* What a reset makes void is in no log any more: what was not published yet goes out before. */
+    if (has_reset && replica->flushed < replica_sequence(replica)) flush_all(replica, batch->now_ms);
+    merge_piece(replica, batch, replica->changes, n);
+}
+
+/* Whether a record can be: of its origin, and stamped by a clock that is not out of its mind. */
+static bool is_credible(const struct replica *replica, const struct change *change, uint64_t now_ms) {
+    if (change->origin == replica->config.origin && change->sequence > replica_sequence(replica)) return false;
+    return hlc_plausible(replica->config.clock, change->stamp, now_ms);
+}
+
+void merge_records(struct replica *replica, struct batch *batch, struct text message, unsigned number) {
+    struct wire_in in = wire_in(message);
+    struct text record;
+    size_t n = 0;
+    while (frame_next_record(&in, number, &record)) {
+        struct change *change = &replica->changes[n];
+        if (record_get(record, batch->sender, change) != RECORD_GOOD ||
+            !is_credible(replica, change, batch->now_ms)) {
+            replica->stats.dropped_records++;
+            continue;
+        }
+        hlc_observe(replica->config.clock, change->stamp, batch->now_ms);
+        uint64_t age_ms = change->seen_ms + batch->late_ms;
+        change->seen_ms = age_ms < batch->now_ms ? batch->now_ms - age_ms : 0;
+        if (++n < ROLL_MERGE_MAX) continue;
+        merge_chunk(replica, batch, n);
+        n = 0;
+    }
+    if (n > 0) merge_chunk(replica, batch, n);
+}
+
+bool merge_refreshes(struct replica *replica, struct batch *batch, struct text column, uint64_t floor) {
+    struct refresh_reader reader;
+    if (!refresh_reader_begin(column, &reader)) {
+        replica->stats.dropped_broken++;
+        return false;
+    }
+    size_t failed = 0;
+    while (reader.count > 0) {
+        size_t n = 0;
+        while (n < ROLL_MERGE_MAX && reader.count > 0) {
+            struct refresh *refresh = &replica->refreshes[n];
+            if (!refresh_reader_next(&reader, refresh) ||
+                !hlc_plausible(replica->config.clock, refresh->stamp, batch->now_ms)) {
+                replica->stats.dropped_records++;
+                continue;
+            }
+            hlc_observe(replica->config.clock, refresh->stamp, batch->now_ms);
+            uint64_t age_ms = refresh->seen_ms + batch->late_ms;
+            refresh->seen_ms = age_ms < batch->now_ms ? batch->now_ms - age_ms : 0;
+            n++;
+        }
+        failed += roll_refresh(replica->config.roll, batch->sender, replica->refreshes, n, floor, batch->now_ms,
+                               batch->effects);
+    }
+    return failed == 0;
+}
+
+void merge_known(struct replica *replica, uint64_t origin, uint64_t sequence) {
+    if (origin == replica->config.origin) return;
+    const struct peer *peer = peers_by_origin(&replica->peers, origin);
+    if (peer != NULL && peer->chain_from <= sequence && sequence < peer->chain_whole) sequence = peer->chain_whole;
+    vector_raise(&replica->vector, origin, sequence);
+}

@@ -1,0 +1,102 @@
+/* The members of the cluster as this node sees them: whom to ask and to subscribe to, never who is live. */
+#ifndef MUSTER_CLUSTER_PEERS_H
+#define MUSTER_CLUSTER_PEERS_H
+
+#include "exchange.h"
+#include "replica.h"
+
+enum {
+    PEER_AHEAD_MAX = 16, /* origins of which a peer's digest knows more; others follow with the same answer */
+    PEER_PAGE_BYTES_MIN = 16 * 1024,
+    PEER_PAGE_BYTES_MAX = 512 * 1024,
+};
+
+struct label {
+    uint8_t len;
+    char bytes[REPLICA_ADDRESS_BYTES_MAX];
+};
+_Static_assert(REPLICA_ADDRESS_BYTES_MAX <= UINT8_MAX && (int)REPLICA_NAME_BYTES_MAX <= (int)REPLICA_ADDRESS_BYTES_MAX,
+               "a label holds a name or an address");
+static inline struct text label_text(const struct label *label) {
+    return (struct text){label->bytes, label->len};
+}
+
+/* A question that is on its way. */
+struct asking {
+    uint64_t ticket; /* 0: none */
+    uint64_t asked_ms;
+    uint8_t nonce[NONCE_BYTES];
+    enum want want;
+    struct cursor cursor;
+    unsigned pages;
+    bool is_refused; /* the roll had no room for some of it */
+    bool is_stale;   /* the peer came back meanwhile: it may have been lost */
+};
+
+struct peer {
+    struct label sync_address; /* where it is asked, and what it is known by */
+    struct label own_address;  /* where it says that it is asked */
+    struct label gossip_address, subscribed, name, region, version;
+    uint64_t origin;   /* 0: it has not answered yet */
+    uint64_t alias_of; /* another peer is this origin: the same node by another address */
+    bool is_self;      /* the address is this node's */
+    enum peer_state state;
+    uint64_t met_ms, heard_ms;
+    uint64_t members, told_sequence; /* that it says it holds; the last of its sequences that is known to exist */
+    int64_t clock_ms;
+    bool is_ready, is_asked_once, is_synced;
+    bool is_strange; /* frames come from there of an origin that it was not: it may have started anew */
+
+    /* What came by frames beyond the vector: everything in (chain_from, chain_to]; chain_whole: to the end of a flush. */
+    uint64_t frame_number, chain_from, chain_to, chain_whole;
+
+    int64_t least_ms; /* the least arrival - sent, which creeps up: see peer_late_ms */
+    uint64_t least_at_ms, delay_ms;
+
+    struct known ahead[PEER_AHEAD_MAX]; /* third origins of which it knows more */
+    size_t ahead_count;
+    uint64_t ahead_since_ms;
+
+    struct asking asking;
+    bool wants_walk; /* it cannot tell what it did itself: it is to be asked for all */
+    uint64_t next_ask_ms, page_bytes;
+    unsigned failures;
+};
+
+/* The table. Begin with {0} and an allocator. */
+struct peers {
+    struct allocator allocator;
+    struct peer *items[REPLICA_PEERS_MAX];
+    size_t count;
+};
+
+void peers_free(struct peers *peers);
+/* NULL if it is not there. */
+struct peer *peers_by_address(const struct peers *peers, struct text sync_address);
+struct peer *peers_by_gossip(const struct peers *peers, struct text gossip_address);
+struct peer *peers_by_origin(const struct peers *peers, uint64_t origin);
+struct peer *peers_by_ticket(const struct peers *peers, uint64_t ticket);
+/* Finds or makes the peer at an address. A full table lets go of the one that has been down for the longest. NULL: it is
+ * full, memory is short, or it is no address. */
+struct peer *peers_obtain(struct peers *peers, struct text sync_address, uint64_t now_ms);
+void peers_remove(struct peers *peers, struct peer *peer);
+/* Whether it is a node of its own: neither this one nor another address of a peer. */
+bool peer_counts(const struct peers *peers, const struct peer *peer);
+size_t peers_that_count(const struct peers *peers);
+
+void label_set(struct label *label, struct text text);
+
+/* The peer's state becomes `state`, if it may. */
+void peer_become(struct peer *peer, enum peer_state state);
+/* It was heard of: a frame or an answer. */
+void peer_hear(struct peer *peer, uint64_t now_ms);
+/* Silence makes it suspect, then down. */
+void peer_age(struct peer *peer, uint64_t now_ms);
+/* A new incarnation, which has answered a question of now_ms. */
+void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint64_t sent_ms, uint64_t now_ms);
+void peer_introduce(struct peer *peer, const struct introduction *introduction);
+
+/* How much longer than its fastest message this one took. */
+uint64_t peer_late_ms(struct peer *peer, uint64_t sent_ms, uint64_t now_ms);
+
+#endif

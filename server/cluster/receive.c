@@ -1,0 +1,139 @@
+/* Frames that come. */
+#include "replica_internal.h"
+
+/* How a frame stands to what came before it. */
+struct standing {
+    bool is_next;   /* all before it is known */
+    bool is_linked; /* it goes on where the frames beyond a gap ended */
+    uint64_t floor; /* a refresh is sure of registers from this sequence on */
+};
+
+static struct standing standing_of(const struct replica *replica, const struct peer *peer,
+                                   const struct frame_head *head) {
+#ifdef MUTANT_GAP_UNNOTICED
+    (void)replica, (void)peer, (void)head;
+    return (struct standing){.is_next = true};
+#else
+    uint64_t known = vector_sequence(&replica->vector, peer->origin), reach = known;
+    if (peer->chain_from <= known && peer->chain_to > reach) reach = peer->chain_to;
+    struct standing standing = {.is_next = head->previous <= reach,
+                                .is_linked = head->previous >= peer->chain_from && head->previous <= peer->chain_to};
+    standing.floor = standing.is_next ? 0 : standing.is_linked ? peer->chain_from : UINT64_MAX;
+    return standing;
+#endif
+}
+
+/* What the frame makes known: everything up to its end, or, beyond a gap, only what lies between. */
+static void advance(struct replica *replica, struct peer *peer, const struct frame_head *head,
+                    const struct standing *standing, bool is_whole) {
+    if (!is_whole) {
+        peer->chain_from = peer->chain_to = peer->chain_whole = head->last;
+    } else if (standing->is_linked && head->previous >= peer->chain_from) {
+        if (head->last > peer->chain_to) peer->chain_to = head->last;
+    } else {
+        peer->chain_from = peer->chain_whole = head->previous;
+        peer->chain_to = head->last;
+    }
+#ifdef MUTANT_GAP_UNNOTICED
+    peer->chain_from = 0;
+#endif
+    if (!head->is_partial) peer->chain_whole = peer->chain_to;
+    uint64_t known = vector_sequence(&replica->vector, peer->origin);
+    if (peer->chain_from <= known && peer->chain_whole > known)
+        vector_raise(&replica->vector, peer->origin, peer->chain_whole);
+    bool is_known_to_exist = !head->is_partial || !standing->is_next || !is_whole;
+    if (is_known_to_exist && head->last > peer->told_sequence) peer->told_sequence = head->last;
+}
+
+static void take_changes(struct replica *replica, struct peer *peer, const struct frame *frame, uint64_t late_ms,
+                         uint64_t now_ms, struct effects *effects) {
+    struct standing standing = standing_of(replica, peer, &frame->head);
+    struct batch batch = {.sender = peer->origin,
+                          .now_ms = now_ms,
+                          .late_ms = late_ms,
+                          .is_beyond = !standing.is_next,
+                          .effects = effects};
+    if (!standing.is_next) replica->stats.gaps++;
+    merge_records(replica, &batch, frame->whole, FRAME_RECORD_FIELD);
+    bool is_whole = !batch.is_refused;
+    if (frame->has_refreshes && !merge_refreshes(replica, &batch, frame->refreshes, standing.floor)) is_whole = false;
+#ifdef MUTANT_GAP_UNNOTICED
+    is_whole = true;
+#endif
+    advance(replica, peer, &frame->head, &standing, is_whole);
+}
+
+static void take_digest(struct replica *replica, struct peer *peer, const struct digest *digest, uint64_t now_ms) {
+    peer_introduce(peer, &digest->introduction);
+    replica_subscribe(replica, peer);
+    peer->members = digest->members;
+    peer->clock_ms = (int64_t)(digest->wall_ms + peer->delay_ms - replica_wall_ms(replica, now_ms));
+    for (size_t i = 0; i < digest->vector_count; i++)
+        if (digest->vector[i].origin == peer->origin && digest->vector[i].sequence > peer->told_sequence)
+            peer->told_sequence = digest->vector[i].sequence;
+    ask_note_ahead(replica, peer, digest->vector, digest->vector_count, now_ms);
+    if (digest->acquaintance.len > 0) replica_note_address(replica, digest->acquaintance, now_ms);
+    if (digest->is_leaving) peer_become(peer, PEER_LEFT);
+}
+
+/* A frame of an origin that has not proved to be alive: maybe a peer that started anew, maybe an old recording. */
+static void take_strange(struct replica *replica, struct text from, const struct frame *frame,
+                         const struct digest *digest, uint64_t now_ms) {
+    replica->stats.dropped_strange++;
+    struct peer *peer = peers_by_gossip(&replica->peers, from);
+    if (frame->has_digest && digest->introduction.sync_address.len > 0 && !digest->is_leaving)
+        peer = replica_note_address(replica, digest->introduction.sync_address, now_ms);
+    if (peer == NULL || peer->asking.ticket != 0) return;
+    peer->is_strange = true;
+    peer->next_ask_ms = peer->asking.asked_ms + STRANGE_ASK_MS;
+}
+
+/* A frame of a peer that was silent: what was asked meanwhile may have been lost, and need not be waited for. */
+static void look_returned(struct peer *peer, uint64_t now_ms) {
+    if (now_ms - peer->heard_ms < 2 * REPLICA_DIGEST_MS) return;
+    peer->asking.is_stale = true;
+    peer->next_ask_ms = now_ms;
+}
+
+static void take_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
+                       struct effects *effects) {
+    struct digest digest = {.vector = replica->theirs};
+    if (frame->has_digest && !digest_read(frame->digest, &digest)) {
+        replica->stats.dropped_broken++;
+        return;
+    }
+    struct peer *peer = peers_by_origin(&replica->peers, frame->head.origin);
+    if (frame->head.origin == replica->config.origin || (peer != NULL && frame->head.number <= peer->frame_number)) {
+        replica->stats.dropped_replayed++;
+        return;
+    }
+    if (peer == NULL) {
+        take_strange(replica, from, frame, &digest, now_ms);
+        return;
+    }
+    peer->frame_number = frame->head.number;
+    uint64_t late_ms = peer_late_ms(peer, frame->head.sent_ms, now_ms);
+#ifdef MUTANT_AGES_UNCOMPENSATED
+    late_ms = 0;
+#endif
+    look_returned(peer, now_ms);
+    peer_hear(peer, now_ms);
+    take_changes(replica, peer, frame, late_ms, now_ms, effects);
+    if (frame->has_digest) take_digest(replica, peer, &digest, now_ms);
+}
+
+struct actions replica_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len,
+                             uint64_t now_ms, struct effects *effects) {
+    outbox_clear(&replica->outbox);
+    replica->stats.frames_in++;
+    struct text plain;
+    struct frame frame;
+    if (!replica_open(replica, SEAL_FRAME, bytes, len, &plain)) return outbox_actions(&replica->outbox);
+    if (!frame_read(plain, &frame)) {
+        replica->stats.dropped_broken++;
+        return outbox_actions(&replica->outbox);
+    }
+    take_frame(replica, from, &frame, now_ms, effects);
+    ask_around(replica, now_ms);
+    return outbox_actions(&replica->outbox);
+}

@@ -1,0 +1,104 @@
+#include "record.h"
+
+#include "core/utf8.h"
+
+enum {
+    RECORD_SCOPE = 1,
+    RECORD_USER,
+    RECORD_SESSION,
+    RECORD_STATE,
+    RECORD_TTL,
+    RECORD_STATUS,
+    RECORD_AGE,
+    RECORD_STAMP,
+    RECORD_SEQUENCE,
+    RECORD_ORIGIN,
+    RECORD_RESET,
+};
+
+void record_put(struct wire_out *out, unsigned number, const struct change *change, uint64_t sender, uint64_t now_ms) {
+    uint8_t *begun = wire_begin(out, number);
+    wire_field_text(out, RECORD_SCOPE, change->scope);
+    if (!change->is_reset) {
+        wire_field_text(out, RECORD_USER, change->user);
+        wire_field_text(out, RECORD_SESSION, change->session);
+        wire_field_text(out, RECORD_STATE, change->state);
+        wire_field_varint(out, RECORD_TTL, change->ttl_ms);
+        wire_field_varint(out, RECORD_STATUS, change->status);
+    }
+    wire_field_varint(out, RECORD_AGE, now_ms > change->seen_ms ? now_ms - change->seen_ms : 0);
+    wire_field_fixed64(out, RECORD_STAMP, change->stamp);
+    wire_field_varint(out, RECORD_SEQUENCE, change->sequence);
+    wire_field_fixed64(out, RECORD_ORIGIN, change->origin == sender ? 0 : change->origin);
+    wire_field_varint(out, RECORD_RESET, change->is_reset);
+    wire_end(out, begun);
+}
+
+static bool is_id(struct text text, uint32_t least) {
+    uint32_t at;
+    return text.len >= least && text.len <= MUSTER_ID_BYTES_MAX && utf8_check(text, &at) == UTF8_GOOD;
+}
+
+static bool is_in_range(const struct change *change, uint64_t ttl_ms, uint64_t status) {
+    if (!is_id(change->scope, 1) || change->stamp == 0 || change->origin == 0) return false;
+    if (change->sequence == 0 || change->sequence > SEQUENCE_MAX || change->seen_ms > RECORD_AGE_MAX_MS) return false;
+    if (change->is_reset) return true;
+    if (!is_id(change->user, 1) || !is_id(change->session, 0)) return false;
+    return change->state.len <= MUSTER_STATE_BYTES_MAX && ttl_ms <= MUSTER_TTL_MAX_MS && status <= STATUS_BUSY &&
+           (ttl_ms == 0 || status != STATUS_NONE);
+}
+
+/* A field of another type than it should have reads as a number of 0 or an empty text: out of range, or unset. */
+static void take_field(const struct wire_field *field, struct change *change, uint64_t *ttl_ms, uint64_t *status) {
+    switch (field->number) {
+    case RECORD_SCOPE:
+        change->scope = field->bytes;
+        break;
+    case RECORD_USER:
+        change->user = field->bytes;
+        break;
+    case RECORD_SESSION:
+        change->session = field->bytes;
+        break;
+    case RECORD_STATE:
+        change->state = field->bytes;
+        break;
+    case RECORD_TTL:
+        *ttl_ms = field->value;
+        break;
+    case RECORD_STATUS:
+        *status = field->value;
+        break;
+    case RECORD_AGE:
+        change->seen_ms = field->value;
+        break;
+    case RECORD_STAMP:
+        change->stamp = field->value;
+        break;
+    case RECORD_SEQUENCE:
+        change->sequence = field->value;
+        break;
+    case RECORD_ORIGIN:
+        if (field->value != 0) change->origin = field->value;
+        break;
+    case RECORD_RESET:
+        change->is_reset = field->value != 0;
+        break;
+    default: /* of a newer version */
+        break;
+    }
+}
+
+enum record_verdict record_get(struct text bytes, uint64_t sender, struct change *change) {
+    *change = (struct change){.origin = sender};
+    uint64_t ttl_ms = 0, status = 0;
+    struct wire_in in = wire_in(bytes);
+    struct wire_field field;
+    while (wire_next(&in, &field)) take_field(&field, change, &ttl_ms, &status);
+    if (in.is_broken) return RECORD_BROKEN;
+    if (!is_in_range(change, ttl_ms, status)) return RECORD_WRONG;
+    if (change->is_reset) change->user = change->session = change->state = (struct text){0};
+    change->ttl_ms = change->is_reset ? 0 : (uint32_t)ttl_ms;
+    change->status = change->is_reset ? 0 : (uint8_t)status;
+    return RECORD_GOOD;
+}

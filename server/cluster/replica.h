@@ -1,0 +1,143 @@
+/* The replica: how a node's roll becomes every node's roll.
+ *
+ * Pure: no socket, no clock, no thread. Bytes and instants come in; bytes to send come out as data. Nonces and keys come
+ * from libsodium, all other randomness from the seed. Not thread-safe: the node's lock is held around every call, and the
+ * texts and bytes that come out hold until the next call.
+ *
+ * Gossip: each node publishes frames to all others; a frame carries the members that changed in (previous, last] of its
+ * origin's sequences, each once, as it is now, with ages instead of times. A receiver that sees a gap still merges what
+ * came, and asks for the rest over request-reply.
+ * Digests: each second a node publishes its version vector; whoever knows less asks whoever knows more, also for the
+ * beats of a third node (Scuttlebutt: van Renesse et al., 2008).
+ * The invariant: where the vector says q for an origin, the effect of each of its beats up to q is in the roll, or
+ * something newer is. replica_check tests hold it at every instant.
+ * Stamps: hybrid logical clocks (Kulkarni et al., 2014), core/hlc.h.
+ */
+#ifndef MUSTER_CLUSTER_REPLICA_H
+#define MUSTER_CLUSTER_REPLICA_H
+
+#include "core/hlc.h"
+#include "core/roll.h"
+#include "keyring.h"
+
+struct replica;
+
+enum {
+    REPLICA_FRAME_BYTES_MAX = 256 * 1024,  /* a sealed gossip frame; a larger flush is cut into several */
+    REPLICA_SYNC_BYTES_MAX = 1024 * 1024,  /* a sealed sync request or reply */
+    REPLICA_PEERS_MAX = 256,
+    REPLICA_ADDRESS_BYTES_MAX = 255,
+    REPLICA_NAME_BYTES_MAX = 64,
+    REPLICA_DIGEST_MS = 1000,
+    REPLICA_REFRESH_WAIT_MS = 1000,   /* a mere refresh waits at most so long, and at most half of its lease */
+    REPLICA_SUSPECT_MS = 3000,        /* silent for so long: suspect */
+    REPLICA_DOWN_MS = 10000,          /* silent for so long: down */
+    REPLICA_ASK_TIMEOUT_MS = 1000,    /* a sync request that is not answered; a later answer is dropped */
+};
+
+struct replica_config {
+    uint64_t origin;             /* random, not 0: this incarnation; the roll's config.origin */
+    uint64_t seed;               /* for whom to ask, and jitter */
+    struct text name, region;    /* labels for people */
+    struct text gossip_address;  /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
+    struct text sync_address;    /* where others ask, e.g. "tcp://10.0.0.1:7704" */
+    struct text version;         /* of the software */
+    uint64_t flush_ms;           /* --flush, 10 */
+    uint64_t join_timeout_ms;    /* --join-timeout, 10 s */
+    bool expects_peers;          /* some will be met: until replica_met, to know none is not to be ready */
+    struct roll *roll;           /* borrowed, outlives the replica */
+    struct hlc *clock;           /* borrowed: stamps that are seen move it */
+    const struct keyring *keyring; /* borrowed; NULL: unsealed, peers on loopback only */
+    struct allocator allocator;
+};
+
+struct replica *replica_new(const struct replica_config *config, uint64_t now_ms);
+void replica_free(struct replica *replica);
+/* A snapshot was merged whole into the roll: raises the vector to what it said when its walk began. Entries of this
+ * node's own origin are ignored; what the snapshot holds beyond it is told to peers in time. */
+void replica_restore(struct replica *replica, const struct known *known, size_t count);
+/* The keyring was loaded anew. */
+void replica_set_keyring(struct replica *replica, const struct keyring *keyring);
+
+/* ---- what the shell is to do ------------------------------------------------------------------------------------- */
+
+enum action_kind {
+    ACTION_PUBLISH,   /* publish `bytes` on the gossip socket */
+    ACTION_ASK,       /* send `bytes` to the sync address `address`; give the answer, or its failure, to replica_answered
+                       * with the same `ticket` */
+    ACTION_SUBSCRIBE, /* subscribe to the gossip address `address` */
+    ACTION_UNSUBSCRIBE,
+};
+struct action {
+    enum action_kind kind;
+    uint64_t ticket;
+    struct text address;
+    const uint8_t *bytes;
+    size_t len;
+};
+struct actions { struct action *items; size_t count; }; /* owned by the replica, until the next call */
+
+/* What time does: flushes, digests, gaps to ask for, silent peers. Call it each flush_ms at least, and at once when
+ * replica_wants_flush says so. effects: of merges, may be NULL. */
+struct actions replica_tick(struct replica *replica, uint64_t now_ms);
+
+/* The roll took local beats (what roll_touch or roll_reset told): decides when they are flushed.
+ * Returns whether replica_tick should be called at once: news, and the last flush is older than flush_ms. */
+bool replica_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms);
+
+/* A frame came from the gossip address `from`. What is forged, replayed, foreign or broken is counted and dropped. */
+struct actions replica_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len,
+                             uint64_t now_ms, struct effects *effects);
+
+/* A sync request came; the answer is written to *reply (owned by the replica, until the next call). len 0: it is not to
+ * be answered (forged, broken). Bounded work. */
+void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
+                     struct action *reply);
+
+/* The answer to an ACTION_ASK, or bytes NULL: it failed. */
+struct actions replica_answered(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
+                                uint64_t now_ms, struct effects *effects);
+
+/* Somebody to get to know: a sync address given by --peer, found by DNS, or in a snapshot. Idempotent. */
+struct actions replica_meet(struct replica *replica, struct text sync_address, uint64_t now_ms);
+
+/* All that were expected at the start are met. */
+void replica_met(struct replica *replica);
+
+/* This node is about to end: flushes everything and tells the peers that it leaves. */
+struct actions replica_leave(struct replica *replica, uint64_t now_ms);
+
+/* ---- what it knows ------------------------------------------------------------------------------------------------ */
+
+/* Whether reads may be answered: in sync once, or nobody to sync with, or join_timeout_ms has passed. */
+bool replica_is_ready(const struct replica *replica, uint64_t now_ms);
+
+enum peer_state { PEER_JOINING, PEER_ALIVE, PEER_SUSPECT, PEER_DOWN, PEER_LEFT };
+struct peer_view {
+    struct text name, region, address, version; /* address: the sync address */
+    uint64_t origin;
+    enum peer_state state;
+    bool is_self;
+    uint64_t members;        /* that the peer says it holds */
+    uint64_t lag;            /* sequences of it that are known to exist and are not here */
+    uint64_t delay_ms;       /* how much longer than its fastest frame its last one took */
+    int64_t clock_ms;        /* its wall clock (by stamps) minus this node's */
+    uint64_t silent_ms;
+};
+/* This node and its peers; writes at most `limit`, returns how many. */
+size_t replica_peers(const struct replica *replica, uint64_t now_ms, struct peer_view *out, size_t limit);
+
+/* The version vector; at most `limit`, returns how many there are. */
+size_t replica_vector(const struct replica *replica, struct known *out, size_t limit);
+
+struct replica_stats {
+    uint64_t frames_in, frames_out, bytes_in, bytes_out, refreshes_out, refresh_bytes_out;
+    uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, asks, pages;
+    uint64_t dropped_strange; /* frames of origins that were not admitted yet */
+    uint64_t dropped_records; /* of peers, out of a range or with a stamp that no clock gives */
+    uint64_t refused;         /* records that the roll had no room for; they are asked for again */
+    uint64_t relayed;         /* records of others that nobody else could tell of */
+};
+void replica_stats(const struct replica *replica, struct replica_stats *out);
+
+#endif

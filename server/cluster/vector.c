@@ -1,0 +1,105 @@
+#include "vector.h"
+
+enum { VECTOR_AGED_AT_ONCE = 8 };
+
+/* Where an origin is, or would be. */
+static size_t place_of(const struct vector *vector, uint64_t origin) {
+    size_t low = 0, high = vector->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (vector->entries[middle].origin < origin) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+static struct vector_entry *find(struct vector *vector, uint64_t origin) {
+    size_t i = place_of(vector, origin);
+    return i < vector->count && vector->entries[i].origin == origin ? &vector->entries[i] : NULL;
+}
+
+uint64_t vector_sequence(const struct vector *vector, uint64_t origin) {
+    size_t i = place_of(vector, origin);
+    return i < vector->count && vector->entries[i].origin == origin ? vector->entries[i].sequence : 0;
+}
+
+static void drop(struct vector *vector, size_t i) {
+    memmove(&vector->entries[i], &vector->entries[i + 1], (vector->count - i - 1) * sizeof vector->entries[0]);
+    vector->count--;
+}
+
+/* In a full vector the entry that has been idle for the longest makes room: a peer that still has it tells of it again. */
+static bool make_room(struct vector *vector) {
+    if (vector->count < ROLL_ORIGINS_MAX) return true;
+    size_t longest = vector->count;
+    for (size_t i = 0; i < vector->count; i++) {
+        const struct vector_entry *entry = &vector->entries[i];
+        if (entry->idle_since_ms == 0) continue;
+        if (longest == vector->count || entry->idle_since_ms < vector->entries[longest].idle_since_ms) longest = i;
+    }
+    if (longest == vector->count) return false;
+    drop(vector, longest);
+    return true;
+}
+
+static struct vector_entry *obtain(struct vector *vector, uint64_t origin) {
+    struct vector_entry *entry = find(vector, origin);
+    if (entry != NULL || !make_room(vector)) return entry;
+    size_t i = place_of(vector, origin);
+    memmove(&vector->entries[i + 1], &vector->entries[i], (vector->count - i) * sizeof vector->entries[0]);
+    vector->count++;
+    vector->entries[i] = (struct vector_entry){.origin = origin};
+    return &vector->entries[i];
+}
+
+bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence) {
+    if (sequence == 0) return true;
+    struct vector_entry *entry = obtain(vector, origin);
+    if (entry == NULL) return false;
+    if (sequence > entry->sequence) entry->sequence = sequence;
+    return true;
+}
+
+void vector_hold(struct vector *vector, uint64_t origin, uint64_t sequence) {
+    if (sequence <= vector_sequence(vector, origin)) return;
+    struct vector_entry *entry = obtain(vector, origin);
+    if (entry != NULL && sequence > entry->held) entry->held = sequence;
+}
+
+bool vector_holds(const struct vector *vector) {
+    for (size_t i = 0; i < vector->count; i++)
+        if (vector->entries[i].held > vector->entries[i].sequence) return true;
+    return false;
+}
+
+void vector_let_go(struct vector *vector) {
+    for (size_t i = 0; i < vector->count; i++) vector->entries[i].held = 0;
+}
+
+size_t vector_list(const struct vector *vector, uint64_t now_ms, uint64_t fade_ms, struct known *out, size_t limit) {
+    size_t count = 0;
+    for (size_t i = 0; i < vector->count && count < limit; i++) {
+        const struct vector_entry *entry = &vector->entries[i];
+        bool is_fading = entry->idle_since_ms != 0 && now_ms - entry->idle_since_ms > fade_ms;
+        if (entry->sequence > 0 && !is_fading) out[count++] = (struct known){entry->origin, entry->sequence};
+    }
+    return count;
+}
+
+void vector_age(struct vector *vector, struct roll *roll, uint64_t now_ms, uint64_t forget_ms,
+                bool (*is_present)(const void *context, uint64_t origin), const void *context) {
+    for (size_t n = 0; n < VECTOR_AGED_AT_ONCE && n < vector->count; n++) {
+        if (vector->looked >= vector->count) vector->looked = 0;
+        struct vector_entry *entry = &vector->entries[vector->looked];
+        if (is_present(context, entry->origin) || roll_origin_members(roll, entry->origin) > 0) {
+            entry->idle_since_ms = 0;
+        } else if (entry->idle_since_ms == 0) {
+            entry->idle_since_ms = now_ms;
+        } else if (now_ms - entry->idle_since_ms > forget_ms) {
+            roll_origin_forget(roll, entry->origin);
+            drop(vector, vector->looked);
+            continue;
+        }
+        vector->looked++;
+    }
+}

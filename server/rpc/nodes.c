@@ -1,0 +1,85 @@
+#include "call.h"
+
+/* The rows of an answer, as they are taken from the replica. */
+struct listing {
+    struct call *call;
+    Muster__V1__Node *rows;
+    Muster__V1__Node **list;
+    size_t count;
+    bool all_fit;
+};
+
+static Muster__V1__NodeState state_of(enum peer_state state) {
+    static const Muster__V1__NodeState states[] = {
+        [PEER_JOINING] = MUSTER__V1__NODE_STATE__NODE_STATE_JOINING,
+        [PEER_ALIVE] = MUSTER__V1__NODE_STATE__NODE_STATE_ALIVE,
+        [PEER_SUSPECT] = MUSTER__V1__NODE_STATE__NODE_STATE_SUSPECT,
+        [PEER_DOWN] = MUSTER__V1__NODE_STATE__NODE_STATE_DOWN,
+        [PEER_LEFT] = MUSTER__V1__NODE_STATE__NODE_STATE_LEFT,
+    };
+    return states[state];
+}
+
+static bool keep(struct call *call, struct text text, ProtobufCBinaryData *field) {
+    struct text copy;
+    bool fits = arena_copy(call->arena, text, &copy);
+    *field = field_of_text(copy);
+    return fits;
+}
+
+static void take(void *context, const struct peer_view *view) {
+    struct listing *listing = context;
+    if (listing->count > REPLICA_PEERS_MAX) return;
+    Muster__V1__Node *row = &listing->rows[listing->count];
+    muster__v1__node__init(row);
+    listing->all_fit &=
+        keep(listing->call, view->name, &row->name) && keep(listing->call, view->region, &row->region) &&
+        keep(listing->call, view->address, &row->address) && keep(listing->call, view->version, &row->version);
+    row->state = state_of(view->state);
+    row->self = view->is_self;
+    row->members = view->members;
+    row->lag = view->lag;
+    row->delay_ms = view->delay_ms;
+    row->clock_ms = view->clock_ms;
+    row->silent_ms = view->silent_ms;
+    listing->list[listing->count++] = row;
+}
+
+/* The answering node comes first. */
+static void put_self_first(struct listing *listing) {
+    for (size_t i = 1; i < listing->count; i++) {
+        if (!listing->list[i]->self) continue;
+        Muster__V1__Node *self = listing->list[i];
+        listing->list[i] = listing->list[0];
+        listing->list[0] = self;
+    }
+}
+
+/* A node without peers knows itself. */
+static void take_alone(struct listing *listing) {
+    struct node_figures figures;
+    node_figures(listing->call->node, &figures);
+    const struct peer_view self = {.name = listing->call->node->name,
+                                   .version = listing->call->node->version,
+                                   .state = PEER_ALIVE,
+                                   .is_self = true,
+                                   .members = figures.members};
+    take(listing, &self);
+}
+
+enum muster_code call_nodes(struct call *call) {
+    struct listing listing = {.call = call, .all_fit = true};
+    Muster__V1__NodesResponse *response = arena_take(call->arena, 1, sizeof *response);
+    listing.rows = arena_take(call->arena, REPLICA_PEERS_MAX + 1, sizeof *listing.rows);
+    listing.list = arena_take(call->arena, REPLICA_PEERS_MAX + 1, sizeof(*listing.list));
+    if (response == NULL || listing.rows == NULL || listing.list == NULL) return call_too_large(call, "nodes");
+    if (node_peers(call->node, call->now, take, &listing) == 0) take_alone(&listing);
+    if (!listing.all_fit) return call_too_large(call, "nodes");
+    put_self_first(&listing);
+    muster__v1__nodes_response__init(response);
+    response->n_nodes = listing.count;
+    response->nodes = listing.list;
+    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_NODES;
+    call->reply.nodes = response;
+    return MUSTER_OK;
+}

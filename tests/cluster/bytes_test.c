@@ -1,0 +1,85 @@
+/* What a refresh costs on the wire: 10,000 users of one scope with ids of 17 bytes, a beat each 30 s, at one node. */
+#include "cluster/record.h"
+#include "wired.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { USERS = 10000, BEAT_EVERY_MS = 30000, MEASURE_MS = 60000, NNG_HEADER_BYTES = 8 };
+
+static struct text user_of(char name[24], unsigned i) {
+    snprintf(name, 24, "user-%012u", i);
+    return text_of(name);
+}
+
+/* All users beat once in BEAT_EVERY_MS, evenly spread, in an order that is not that of their names. */
+static void beat_for(struct wires *wires, uint64_t ms, uint64_t *beats) {
+    char name[24];
+    for (uint64_t end_ms = wires->now_ms + ms; wires->now_ms < end_ms; wired_run(wires, WIRED_FLUSH_MS)) {
+        uint64_t until = wires->now_ms % BEAT_EVERY_MS * USERS / BEAT_EVERY_MS + USERS * WIRED_FLUSH_MS / BEAT_EVERY_MS;
+        for (uint64_t i = wires->now_ms % BEAT_EVERY_MS * USERS / BEAT_EVERY_MS; i <= until && i < USERS; i++) {
+            if (i * BEAT_EVERY_MS / USERS < wires->now_ms % BEAT_EVERY_MS ||
+                i * BEAT_EVERY_MS / USERS >= wires->now_ms % BEAT_EVERY_MS + WIRED_FLUSH_MS)
+                continue;
+            const struct beat beat = {.scope = text_of("dashboard"),
+                                      .user = user_of(name, (unsigned)(i * 7919 % USERS)),
+                                      .ttl_ms = 90000,
+                                      .status = STATUS_ONLINE};
+            wired_beat(wires, 1, &beat);
+            ++*beats;
+        }
+    }
+}
+
+/* The same refresh as a record of its own: the names, and nothing told in relation to the one before. */
+static size_t record_bytes(const struct wires *wires) {
+    char name[24];
+    uint8_t memory[RECORD_BYTES_MAX];
+    struct wire_out out = wire_out(memory, sizeof memory);
+    const uint64_t now_ms = wired_now_ms(wires, 1);
+    const struct change change = {.scope = text_of("dashboard"),
+                                  .user = user_of(name, 1),
+                                  .ttl_ms = 90000,
+                                  .status = STATUS_ONLINE,
+                                  .seen_ms = now_ms - 500,
+                                  .origin = 1,
+                                  .sequence = USERS * 3,
+                                  .stamp = UINT64_C(1700000000000) << HLC_COUNTER_BITS};
+    record_put(&out, 7, &change, 1, now_ms);
+    return wire_len(&out);
+}
+
+static void a_refresh_takes_at_most_twelve_bytes(void **state) {
+    (void)state;
+    struct wires *wires = wires_new(2);
+    wires->log_places = 1 << 16;
+    wired_start(wires, 0);
+    wired_start(wires, 1);
+    wired_run(wires, 1500);
+    uint64_t beats = 0;
+    beat_for(wires, BEAT_EVERY_MS, &beats);
+    wired_run(wires, 1000);
+    struct replica_stats before = wired_stats(wires, 1);
+    unsigned asks = wires->asks;
+    beats = 0;
+    beat_for(wires, MEASURE_MS, &beats);
+    struct replica_stats after = wired_stats(wires, 1);
+    wired_run(wires, 2000);
+    wired_agree(wires);
+    uint64_t frames = after.frames_out - before.frames_out, refreshes = after.refreshes_out - before.refreshes_out;
+    uint64_t bytes = after.bytes_out - before.bytes_out + frames * NNG_HEADER_BYTES;
+    double each = (double)bytes / (double)refreshes, naive = (double)record_bytes(wires);
+    double columns = (double)(after.refresh_bytes_out - before.refresh_bytes_out) / (double)refreshes;
+    printf("{\"benchmark\":\"refresh_bytes\",\"users\":%d,\"id_bytes\":17,\"beat_every_ms\":%d,\"beats\":%llu,"
+           "\"frames\":%llu,\"bytes_each\":%.2f,\"columns_only\":%.2f,\"record_each\":%.2f}\n",
+           USERS, BEAT_EVERY_MS, (unsigned long long)beats, (unsigned long long)frames, each, columns, naive);
+    if (refreshes < beats * 98 / 100) fail_msg("%d of %d beats went out as refreshes", (int)refreshes, (int)beats);
+    if (wires->asks != asks) fail_msg("%u questions at steady state", wires->asks - asks);
+    if (each > 12) fail_msg("%.2f bytes a refresh, sealed and framed", each);
+    wires_free(wires);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_refresh_takes_at_most_twelve_bytes)};
+    return cmocka_run_group_tests_name("cluster.bytes", tests, NULL, NULL);
+}

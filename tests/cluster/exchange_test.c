@@ -1,0 +1,141 @@
+/* Questions and answers on the wire. */
+#include "cluster/exchange.h"
+#include "cluster/record.h"
+#include "golden.h"
+#include "muster/v1/cluster.pb-c.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+static struct known vector[] = {{7, 107}, {9, 33}};
+static uint8_t memory[4096];
+
+static struct introduction introduction_of_test(void) {
+    return (struct introduction){text_of("a"), text_of("eu"), text_of("tcp://a:7701"), text_of("tcp://a:7704"),
+                                 text_of("1.0")};
+}
+
+static struct text ask_of_test(void) {
+    struct ask ask = {.nonce = "0123456789abcde",
+                      .origin = 7,
+                      .introduction = introduction_of_test(),
+                      .want = WANT_ALL,
+                      .vector = vector,
+                      .vector_count = 2,
+                      .cursor = {.is_set = true,
+                                 .walk = {.is_begun = true, .has_user = true, .scope_place = 5, .user_place = 6}},
+                      .page_bytes = 65536};
+    struct wire_out out = wire_out(memory, sizeof memory);
+    ask_put(&out, &ask);
+    return (struct text){(const char *)memory, (uint32_t)wire_len(&out)};
+}
+
+static struct text answer_of_test(void) {
+    const struct answer answer = {.nonce = "0123456789abcde",
+                                  .origin = 9,
+                                  .introduction = introduction_of_test(),
+                                  .sent_ms = 1000,
+                                  .frame_number = 12,
+                                  .sequence = 107,
+                                  .members = 55,
+                                  .wall_ms = 77,
+                                  .is_ready = true,
+                                  .is_forgotten = true,
+                                  .next = {.is_set = true, .after = 99}};
+    const struct change change = {.origin = 9, .sequence = 100, .stamp = 5, .seen_ms = 990, .scope = text_of("room"),
+                                  .user = text_of("ada"), .ttl_ms = 60000, .status = STATUS_ONLINE};
+    struct wire_out out = wire_out(memory, sizeof memory);
+    answer_put_head(&out, &answer);
+    wire_element_text(&out, ANSWER_ACQUAINTANCES, text_of("tcp://b:7704"));
+    vector_put(&out, ANSWER_ORIGINS, vector, 2);
+    record_put(&out, ANSWER_RECORDS, &change, 9, 1000);
+    answer_put_tail(&out, &answer);
+    return (struct text){(const char *)memory, (uint32_t)wire_len(&out)};
+}
+
+static void they_are_what_they_always_were(void **state) {
+    (void)state;
+    golden_require("ask.hex", ask_of_test());
+    golden_require("answer.hex", answer_of_test());
+}
+
+static void they_are_what_the_contract_says(void **state) {
+    (void)state;
+    struct text bytes = ask_of_test();
+    Muster__V1__Ask *ask = muster__v1__ask__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
+    if (ask == NULL || ask->origin != 7 || ask->want != MUSTER__V1__WANT__WANT_ALL || ask->n_origins != 2 ||
+        ask->n_sequences != 2 || ask->sequences[1] != 33 || ask->cursor == NULL || ask->cursor->user_place != 6 ||
+        !ask->cursor->has_user || ask->page_bytes != 65536 || ask->introduction->sync_address.len != 12)
+        fail_msg("the question is another");
+    muster__v1__ask__free_unpacked(ask, NULL);
+    bytes = answer_of_test();
+    Muster__V1__Answer *answer = muster__v1__answer__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
+    if (answer == NULL || answer->origin != 9 || answer->sent_ms != 1000 || answer->frame_number != 12 ||
+        answer->sequence != 107 || !answer->ready || answer->n_acquaintances != 1 || answer->n_records != 1 ||
+        answer->records[0]->age_ms != 10 || answer->next == NULL || answer->next->after != 99 || !answer->forgotten)
+        fail_msg("the answer is another");
+    muster__v1__answer__free_unpacked(answer, NULL);
+}
+
+static void what_was_written_is_read(void **state) {
+    (void)state;
+    static struct known theirs[ROLL_ORIGINS_MAX];
+    struct ask ask = {.vector = theirs};
+    if (!ask_get(ask_of_test(), &ask)) fail_msg("the question is not read");
+    if (ask.origin != 7 || ask.want != WANT_ALL || ask.vector_count != 2 || theirs[0].sequence != 107 ||
+        !ask.cursor.is_set || ask.cursor.walk.user_place != 6 || !ask.cursor.walk.has_user)
+        fail_msg("the question is another");
+    struct answer answer = {.vector = theirs};
+    if (!answer_get(answer_of_test(), &answer)) fail_msg("the answer is not read");
+    if (answer.origin != 9 || answer.next.after != 99 || !answer.is_forgotten || answer.vector_count != 2 ||
+        memcmp(answer.nonce, "0123456789abcde", NONCE_BYTES) != 0)
+        fail_msg("the answer is another");
+}
+
+static bool reads_vector(const uint64_t *origins, size_t n, const char *sequences, uint32_t len) {
+    static struct known theirs[ROLL_ORIGINS_MAX];
+    size_t count;
+    return vector_get((struct text){(const char *)origins, (uint32_t)(n * 8)}, (struct text){sequences, len}, theirs,
+                      &count);
+}
+
+static void a_vector_is_ascending_and_whole(void **state) {
+    (void)state;
+    const uint64_t good[] = {1, 2}, twice[] = {2, 2}, falling[] = {3, 2}, none[] = {0, 1};
+    if (!reads_vector(good, 2, "\x01\x02", 2)) fail_msg("a good one is refused");
+    if (reads_vector(twice, 2, "\x01\x02", 2) || reads_vector(falling, 2, "\x01\x02", 2) ||
+        reads_vector(none, 2, "\x01\x02", 2))
+        fail_msg("origins that do not ascend are taken");
+    if (reads_vector(good, 2, "\x01", 1) || reads_vector(good, 2, "\x01\x02\x03", 3) ||
+        reads_vector(good, 2, "\x01\x82", 2))
+        fail_msg("another number of sequences is taken");
+    if (reads_vector(good, 1, "\xff\xff\xff\xff\xff\xff\xff\x7f", 8)) fail_msg("a sequence out of its range is taken");
+}
+
+static void a_label_holds_no_control_characters(void **state) {
+    (void)state;
+    struct introduction introduction = introduction_of_test();
+    introduction.name = text_of("a\x1b[2J");
+    struct wire_out out = wire_out(memory, sizeof memory);
+    introduction_put(&out, 1, &introduction);
+    struct wire_in in = wire_in((struct text){(const char *)memory, (uint32_t)wire_len(&out)});
+    struct wire_field field;
+    if (!wire_next(&in, &field)) fail_msg("it is not read");
+    if (introduction_get(field.bytes, &introduction)) fail_msg("an escape sequence is taken as a name");
+    if (introduction.sync_address.len != 0) fail_msg("something is left of it");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(they_are_what_they_always_were),
+        cmocka_unit_test(they_are_what_the_contract_says),
+        cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(a_vector_is_ascending_and_whole),
+        cmocka_unit_test(a_label_holds_no_control_characters),
+    };
+    return cmocka_run_group_tests_name("cluster.exchange", tests, NULL, NULL);
+}

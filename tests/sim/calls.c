@@ -1,0 +1,127 @@
+/* What clients do: every writing call, at any node, about few users. */
+#include "world.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { BATCH_MAX = 6 };
+
+static bool acknowledge(struct world *world, struct node *node, const struct touched *touched) {
+    bool wants_flush = replica_touched(node->replica, touched, node_now_ms(world, node));
+    if (wants_flush) node_tick(world, node);
+    return wants_flush;
+}
+
+/* Gives the beats to a node as the Touch and Leave calls do. */
+static void apply(struct world *world, struct node *node, const char *what, const struct beat *beats, size_t n) {
+    uint64_t now_ms = node_now_ms(world, node), stamp = hlc_next(&node->clock, now_ms);
+    struct touched touched;
+    struct refusal why;
+    enum muster_code code = roll_touch(node->roll, beats, n, stamp, now_ms, NULL, &touched, &why);
+    for (size_t i = 0; i < n; i++)
+        transcript_add(&world->transcript, world->now_ms, "node %u: %s %.8s/%.8s/%.5s TTL %" PRIu32 " status %d: %s",
+                       node->index, what, beats[i].scope.data, beats[i].user.data, beats[i].session.data,
+                       beats[i].ttl_ms, beats[i].status, code == MUSTER_OK ? "ok" : why.what);
+    if (code != MUSTER_OK) return;
+    oracle_touched(world, node, beats, n, stamp);
+    for (size_t i = 0; i < n; i++) {
+        unsigned member = member_find(beats[i].scope, beats[i].user, beats[i].session);
+        world->stamps[member] = stamp;
+        world->said[member] = (struct said){beats[i], node->index};
+    }
+    acknowledge(world, node, &touched);
+}
+
+/* ---- touch ----------------------------------------------------------------------------------------------------- */
+
+static struct beat draw_beat(struct world *world) {
+    struct random *random = &world->random;
+    return (struct beat){.scope = scope_names[random_chance(random, 1, 2) ? 0 : random_below(random, SCOPES)],
+                         .user = user_names[random_below(random, USERS)],
+                         .session = session_names[random_chance(random, 1, 2) ? 0 : random_below(random, SESSIONS)],
+                         .state = state_names[random_chance(random, 2, 3) ? 0 : random_below(random, STATES)],
+                         .ttl_ms = (uint32_t)random_between(random, MUSTER_TTL_MIN_MS, world->plan.ttl_max_ms),
+                         .status = (uint8_t)random_between(random, STATUS_AWAY, STATUS_BUSY)};
+}
+
+static void touch(struct world *world, struct node *node) {
+    struct beat beats[BATCH_MAX];
+    size_t n = random_chance(&world->random, 1, 2) ? 1 : random_between(&world->random, 1, BATCH_MAX);
+    for (size_t i = 0; i < n; i++) beats[i] = draw_beat(world);
+    apply(world, node, "touch", beats, n);
+}
+
+/* The same beat again, mostly where it was sent before: a lease that is extended. */
+static void refresh(struct world *world, struct node *node) {
+    struct beat beats[BATCH_MAX];
+    size_t n = 0, from = random_below(&world->random, MEMBERS), most = random_between(&world->random, 1, BATCH_MAX);
+    bool is_same_node = random_chance(&world->random, 4, 5);
+    for (size_t i = 0; i < MEMBERS && n < most; i++) {
+        const struct said *said = &world->said[(from + i) % MEMBERS];
+        if (said->beat.ttl_ms == 0 || (is_same_node && said->node != node->index)) continue;
+        beats[n++] = said->beat;
+    }
+    if (n > 0) apply(world, node, "refresh", beats, n);
+}
+
+/* ---- leave ----------------------------------------------------------------------------------------------------- */
+
+/* Sessions end, or linger for a moment and keep what they say. */
+static size_t endings(struct world *world, const struct node *node, const struct beat *whom, bool all_sessions,
+                      uint32_t linger_ms, struct beat *out) {
+    struct session_view live[MUSTER_SESSIONS_MAX];
+    size_t n = roll_sessions(node->roll, whom->scope, whom->user, node_now_ms(world, node), live), count = 0;
+    for (size_t i = 0; i < n && (all_sessions || linger_ms > 0); i++) {
+        if (!all_sessions && !text_equal(live[i].session, whom->session)) continue;
+        struct beat *beat = &out[count++];
+        *beat = (struct beat){.scope = whom->scope, .user = whom->user, .ttl_ms = linger_ms, .status = live[i].status};
+        /* What the roll gave is gone once it moves. */
+        beat->session = session_names[name_index(session_names, SESSIONS, live[i].session)];
+        if (linger_ms > 0) beat->state = state_names[name_index(state_names, STATES, live[i].state)];
+    }
+    if (count > 0 || all_sessions) return count;
+    out[0] = (struct beat){.scope = whom->scope, .user = whom->user, .session = whom->session, .status = STATUS_ONLINE};
+    return 1;
+}
+
+static void leave(struct world *world, struct node *node) {
+    struct random *random = &world->random;
+    struct beat whom = draw_beat(world), beats[SESSIONS];
+    uint32_t linger_ms = random_chance(random, 1, 4) ? (uint32_t)random_between(random, 1, 3000) : 0;
+    size_t n = endings(world, node, &whom, random_chance(random, 1, 5), linger_ms, beats);
+    if (n == 0) return;
+    uint64_t carried = 0, now_ms = node_now_ms(world, node);
+    if (random_chance(random, 1, 2)) carried = world->stamps[member_find(whom.scope, whom.user, whom.session)];
+    if (carried != 0 && !hlc_plausible(&node->clock, carried, now_ms)) return;
+    if (carried != 0) hlc_observe(&node->clock, carried, now_ms);
+    apply(world, node, linger_ms > 0 ? "linger" : "leave", beats, n);
+}
+
+static void reset(struct world *world, struct node *node) {
+    unsigned scope = (unsigned)random_below(&world->random, SCOPES);
+    uint64_t now_ms = node_now_ms(world, node), stamp = hlc_next(&node->clock, now_ms), forgotten;
+    struct refusal why;
+    enum muster_code code = roll_reset(node->roll, scope_names[scope], stamp, now_ms, NULL, &forgotten, &why);
+    transcript_add(&world->transcript, world->now_ms, "node %u: reset %.8s: %s", node->index, scope_names[scope].data,
+                   code == MUSTER_OK ? "ok" : why.what);
+    if (code != MUSTER_OK) return;
+    oracle_was_reset(world, node, scope, stamp);
+    acknowledge(world, node, &(struct touched){.is_news = true, .refresh_by_ms = UINT64_MAX});
+}
+
+void calls_make(struct world *world, struct node *node, const char *what) {
+    if (strcmp(what, "touch") == 0) touch(world, node);
+    else if (strcmp(what, "refresh") == 0) refresh(world, node);
+    else if (strcmp(what, "leave") == 0) leave(world, node);
+    else reset(world, node);
+}
+
+void calls_step(struct world *world) {
+    if (!world->is_writing) return;
+    struct node *node = world_any_node(world);
+    uint64_t kind = random_below(&world->random, 100);
+    const char *what = kind < 45 ? "touch" : kind < 78 ? "refresh" : kind < 98 ? "leave" : "reset";
+    if (node != NULL) calls_make(world, node, what);
+    uint64_t next_ms = world->now_ms + random_between(&world->random, 1, 2 * world->plan.call_every_ms);
+    agenda_add(&world->agenda, (struct event){.at_ms = next_ms, .kind = EVENT_CALL});
+}

@@ -1,0 +1,344 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void oracle_clear(struct oracle *oracle) {
+    for (size_t i = 0; i < oracle->origin_count; i++) free(oracle->origins[i].beats);
+    memset(oracle, 0, sizeof *oracle);
+}
+
+bool version_is_before(struct version a, struct version b) {
+    if (a.stamp != b.stamp) return a.stamp < b.stamp;
+    return a.origin != b.origin ? a.origin < b.origin : a.sequence < b.sequence;
+}
+
+struct version version_of(const struct change *change) {
+    return (struct version){change->stamp, change->origin, change->sequence};
+}
+
+static size_t origin_index(const struct oracle *oracle, uint64_t id) {
+    size_t i = 0;
+    while (i < oracle->origin_count && oracle->origins[i].id != id) i++;
+    return i;
+}
+
+const struct acknowledged *oracle_find(const struct oracle *oracle, uint64_t origin, uint64_t sequence) {
+    size_t i = origin_index(oracle, origin);
+    if (i == oracle->origin_count || sequence == 0 || sequence > oracle->origins[i].count) return NULL;
+    const struct acknowledged *beat = &oracle->origins[i].beats[sequence - 1];
+    return beat->origin == origin ? beat : NULL;
+}
+
+void oracle_node_started(struct world *world, const struct node *node) {
+    struct oracle *oracle = &world->oracle;
+    if (oracle->origin_count == ORIGINS_MAX) abort();
+    oracle->origins[oracle->origin_count++] =
+        (struct origin_known){.id = node->origin, .node = node->index, .ended_ms = UINT64_MAX};
+    oracle->watched[node->index] = (struct watched){.lead_ms = INT64_MIN};
+}
+
+void oracle_note_room(struct world *world, const struct node *node) {
+    struct roll_stats stats;
+    roll_stats(node->roll, &stats);
+    if (stats.evicted > 0) world->has_made_room = true;
+}
+
+void oracle_node_ended(struct world *world, const struct node *node) {
+    oracle_note_room(world, node);
+    world->oracle.origins[origin_index(&world->oracle, node->origin)].ended_ms = world->now_ms;
+}
+
+/* ---- what was acknowledged ------------------------------------------------------------------------------------- */
+
+/* A node that has seen a stamp goes on from there: its own stamps never fall behind in true time. */
+static void check_order(struct world *world, const struct node *node, uint64_t stamp) {
+    const struct watched *watched = &world->oracle.watched[node->index];
+    int64_t lead_ms = (int64_t)(stamp >> HLC_COUNTER_BITS) - (int64_t)world->now_ms;
+    if (lead_ms + 1 < watched->lead_ms)
+        world_fail(world, "order", "node %u stamps %" PRId64 " ms behind what it knew of", node->index,
+                   watched->lead_ms - lead_ms);
+}
+
+static struct acknowledged *append(struct world *world, const struct node *node, struct acknowledged beat) {
+    struct origin_known *origin = &world->oracle.origins[origin_index(&world->oracle, node->origin)];
+    if (origin->count == origin->capacity) {
+        origin->capacity = origin->capacity == 0 ? 128 : origin->capacity * 2;
+        origin->beats = realloc(origin->beats, origin->capacity * sizeof *origin->beats);
+        if (origin->beats == NULL) abort();
+    }
+    origin->beats[origin->count++] = beat;
+    return &origin->beats[origin->count - 1];
+}
+
+static void acknowledge(struct world *world, const struct node *node, struct acknowledged beat) {
+    struct acknowledged *kept = append(world, node, beat);
+    kept->at_ms = world->now_ms;
+    kept->origin = node->origin;
+    kept->sequence = world->oracle.origins[origin_index(&world->oracle, node->origin)].count;
+    world->oracle.beats++;
+    check_order(world, node, beat.stamp);
+}
+
+/* What a relay tells of is read from the log at once. */
+static struct acknowledged relay_of(const struct node *node, uint64_t sequence) {
+    struct change change;
+    uint64_t after = sequence - 1;
+    bool is_complete;
+    size_t n = roll_changes(node->roll, &after, 1, &is_complete, &change);
+    if (n == 0 || after != sequence) return (struct acknowledged){.is_void = true};
+    unsigned member = change.is_reset ? name_index(scope_names, SCOPES, change.scope)
+                                      : member_find(change.scope, change.user, change.session);
+    return (struct acknowledged){.stamp = change.stamp,
+                                 .at_ms = change.seen_ms - node->zero_ms,
+                                 .origin = change.origin,
+                                 .sequence = change.sequence,
+                                 .is_reset = change.is_reset,
+                                 .member = (uint16_t)member,
+                                 .ttl_ms = change.ttl_ms};
+}
+
+void oracle_learn_relays(struct world *world, struct node *node) {
+    const struct origin_known *origin = &world->oracle.origins[origin_index(&world->oracle, node->origin)];
+    struct roll_stats stats;
+    roll_stats(node->roll, &stats);
+    while (origin->count < stats.sequence) {
+        struct acknowledged relay = relay_of(node, origin->count + 1);
+        append(world, node, relay);
+        world->oracle.relays++;
+        transcript_add(&world->transcript, world->now_ms, "node %u relays %" PRIx64 ":%" PRIu64, node->index,
+                       relay.origin, relay.sequence);
+    }
+}
+
+static void check_count(struct world *world, const struct node *node) {
+    struct roll_stats stats;
+    roll_stats(node->roll, &stats);
+    size_t count = world->oracle.origins[origin_index(&world->oracle, node->origin)].count;
+    if (stats.sequence != count)
+        world_fail(world, "invariant", "node %u took %" PRIu64 " sequences for %zu beats", node->index, stats.sequence,
+                   count);
+}
+
+void oracle_touched(struct world *world, const struct node *node, const struct beat *beats, size_t n, uint64_t stamp) {
+    for (size_t i = 0; i < n; i++) {
+        struct acknowledged beat = {.stamp = stamp,
+                                    .status = beats[i].status,
+                                    .state = (uint8_t)name_index(state_names, STATES, beats[i].state),
+                                    .member = (uint16_t)member_find(beats[i].scope, beats[i].user, beats[i].session),
+                                    .ttl_ms = beats[i].ttl_ms};
+        acknowledge(world, node, beat);
+    }
+    check_count(world, node);
+}
+
+void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp) {
+    acknowledge(world, node, (struct acknowledged){.stamp = stamp, .is_reset = true, .member = (uint16_t)scope});
+    check_count(world, node);
+}
+
+/* ---- the invariant --------------------------------------------------------------------------------------------- */
+
+bool oracle_register(const struct node *node, unsigned member, struct change *out) {
+    struct member_name name = member_name(member);
+    return roll_find_handle(node->roll, scope_names[name.scope], roll_place(node->roll, user_names[name.user]),
+                            roll_session_place(node->roll, session_names[name.session]), out);
+}
+
+/* Whether a full roll, of whatever node, has let members make room: then what was newer, and gone, may be missing. */
+static bool has_made_room(struct world *world) {
+    for (unsigned i = 0; i < world->node_count && !world->has_made_room; i++)
+        if (world->nodes[i].is_up) oracle_note_room(world, &world->nodes[i]);
+    return world->has_made_room;
+}
+
+/* Whether a member may be missing though a beat of it is known: a reset has voided it, it was forgotten after its
+ * retention, or a full roll has let it make room. */
+static bool may_be_missing(struct world *world, const struct node *node, const struct acknowledged *beat) {
+    const struct version *reset = &world->oracle.watched[node->index].reset[member_name(beat->member).scope];
+    if (reset->stamp >= beat->stamp) return true;
+    uint64_t end_ms = beat->at_ms + beat->ttl_ms;
+    if (end_ms + world->plan.retention_ms <= world->now_ms + world->oracle.slack_ms) return true;
+    return has_made_room(world);
+}
+
+static const char *check_of(const struct acknowledged *beat) {
+    return beat->is_reset ? "reset" : beat->ttl_ms == 0 ? "leave" : "invariant";
+}
+
+/* What a node has reset comes only by a walk; resets are rare. */
+static void learn_resets(struct world *world, struct node *node) {
+    struct change changes[256];
+    struct walk_cursor cursor = {0};
+    for (bool done = false; !done;) {
+        size_t n =
+            roll_walk(node->roll, &cursor, NULL, 0, sizeof changes / sizeof changes[0], SIZE_MAX, &done, changes);
+        for (size_t i = 0; i < n; i++) {
+            unsigned scope = name_index(scope_names, SCOPES, changes[i].scope);
+            if (!changes[i].is_reset || scope == SCOPES) continue;
+            world->oracle.watched[node->index].reset[scope] = version_of(&changes[i]);
+        }
+    }
+}
+
+bool oracle_has_effect(struct world *world, struct node *node, const struct origin_known *origin, uint64_t sequence,
+                       struct version *found) {
+    const struct acknowledged *beat = &origin->beats[sequence - 1];
+    struct watched *watched = &world->oracle.watched[node->index];
+    struct version wanted = {beat->stamp, beat->origin, beat->sequence};
+    *found = (struct version){0};
+    if (beat->is_void) return true;
+    if (beat->is_reset) {
+        if (version_is_before(watched->reset[beat->member], wanted)) learn_resets(world, node);
+        *found = watched->reset[beat->member];
+        return !version_is_before(*found, wanted);
+    }
+    struct change change;
+    bool is_there = oracle_register(node, beat->member, &change);
+    *found = is_there ? version_of(&change) : (struct version){0};
+    if (is_there) return !version_is_before(*found, wanted) || has_made_room(world);
+    if (may_be_missing(world, node, beat)) return true;
+    learn_resets(world, node);
+    return may_be_missing(world, node, beat);
+}
+
+const char *oracle_describe(const struct acknowledged *beat, char *out, size_t len) {
+    struct member_name name = member_name(beat->member);
+    if (beat->is_reset) snprintf(out, len, "reset of %.12s", scope_names[beat->member].data);
+    else
+        snprintf(out, len, "%.8s/%.8s/%.8s TTL %" PRIu32 " status %d", scope_names[name.scope].data,
+                 user_names[name.user].data, session_names[name.session].data, beat->ttl_ms, beat->status);
+    return out;
+}
+
+/* The stamps that a node holds are those it goes on from. */
+static void learn_lead(struct world *world, const struct node *node, uint64_t stamp) {
+    struct watched *watched = &world->oracle.watched[node->index];
+    int64_t lead_ms = (int64_t)(stamp >> HLC_COUNTER_BITS) - (int64_t)world->now_ms;
+    if (stamp != 0 && lead_ms > watched->lead_ms) watched->lead_ms = lead_ms;
+}
+
+static void cover(struct world *world, struct node *node, const struct origin_known *origin, uint64_t sequence) {
+    struct version found;
+    bool has_effect = oracle_has_effect(world, node, origin, sequence, &found);
+    learn_lead(world, node, found.stamp);
+    if (has_effect) return;
+    const struct acknowledged *beat = &origin->beats[sequence - 1];
+    char text[80];
+    world_fail(world, check_of(beat),
+               "node %u covers %" PRIx64 ":%" PRIu64 " (%s, stamp %" PRIx64 ", made at %" PRIu64
+               "), but holds %s (stamp %" PRIx64 " of %" PRIx64 ":%" PRIu64 ")",
+               node->index, origin->id, sequence, oracle_describe(beat, text, sizeof text), beat->stamp, beat->at_ms,
+               found.stamp == 0 ? "nothing" : "something older", found.stamp, found.origin, found.sequence);
+}
+
+void oracle_check_vector(struct world *world, struct node *node) {
+    struct known vector[ORIGINS_MAX * 2];
+    size_t count = replica_vector(node->replica, vector, sizeof vector / sizeof vector[0]);
+    for (size_t i = 0; i < count; i++) {
+        size_t o = origin_index(&world->oracle, vector[i].origin);
+        if (vector[i].sequence == 0) continue;
+        if (o == world->oracle.origin_count || vector[i].sequence > world->oracle.origins[o].count) {
+            world_fail(world, "invented", "node %u covers %" PRIx64 ":%" PRIu64 ", which nobody wrote", node->index,
+                       vector[i].origin, vector[i].sequence);
+            return;
+        }
+        uint64_t *checked = &world->oracle.watched[node->index].checked[o];
+        while (*checked < vector[i].sequence && !world->has_failed)
+            cover(world, node, &world->oracle.origins[o], ++*checked);
+    }
+}
+
+/* ---- registers ------------------------------------------------------------------------------------------------- */
+
+/* The register as what was acknowledged has it. false: it is another. */
+static bool is_as_written(const struct world *world, const struct node *node, const struct change *change,
+                          const struct acknowledged *beat) {
+    if (beat == NULL || beat->is_reset != change->is_reset || beat->stamp != change->stamp) return false;
+    if (change->is_reset) return text_equal(scope_names[beat->member], change->scope);
+    if (beat->member != member_find(change->scope, change->user, change->session)) return false;
+    if (beat->ttl_ms != change->ttl_ms) return false;
+    bool is_live = change->ttl_ms > 0 && change->seen_ms + change->ttl_ms >= node_now_ms(world, node);
+    /* A session that is gone shows nothing. */
+    return !is_live || (beat->status == change->status && text_equal(state_names[beat->state], change->state));
+}
+
+static void check_age(struct world *world, const struct node *node, const struct change *change,
+                      const struct acknowledged *beat) {
+    int64_t seen_ms = (int64_t)(change->seen_ms - node->zero_ms);
+    int64_t error_ms = seen_ms - (int64_t)beat->at_ms;
+    struct text user = change->user;
+    if (error_ms > (int64_t)world->oracle.slack_ms)
+        world_fail(world, "ghost",
+                   "node %u shows %.*s (%" PRIx64 ":%" PRIu64 ") seen %" PRId64 " ms later than it was (TTL %" PRIu32
+                   ")",
+                   node->index, (int)user.len, user.data, change->origin, change->sequence, error_ms, change->ttl_ms);
+    if (error_ms < -(int64_t)NODES_MAX)
+        world_fail(world, "early",
+                   "node %u shows %.*s (%" PRIx64 ":%" PRIu64 ") seen %" PRId64 " ms earlier than it was", node->index,
+                   (int)user.len, user.data, change->origin, change->sequence, -error_ms);
+}
+
+static void check_forward(struct world *world, const struct node *node, const struct change *change, unsigned member) {
+    struct watched *watched = &world->oracle.watched[node->index];
+    struct version *held =
+        change->is_reset ? &watched->reset[name_index(scope_names, SCOPES, change->scope)] : &watched->held[member];
+    struct version version = version_of(change);
+    if (version_is_before(version, *held) && !has_made_room(world))
+        world_fail(world, "invariant", "node %u went back from stamp %" PRIx64 " to %" PRIx64 " of %.*s", node->index,
+                   held->stamp, version.stamp, (int)change->user.len, change->user.data);
+    *held = version;
+}
+
+static void check_change(struct world *world, const struct node *node, const struct change *change) {
+    const struct acknowledged *beat = oracle_find(&world->oracle, change->origin, change->sequence);
+    if (!is_as_written(world, node, change, beat)) {
+        world_fail(world, "invented",
+                   "node %u holds %" PRIx64 ":%" PRIu64 " of %.*s (TTL %" PRIu32 ", status %d), which %s", node->index,
+                   change->origin, change->sequence, (int)change->user.len, change->user.data, change->ttl_ms,
+                   change->status, beat == NULL ? "nobody wrote" : "differs from what was written");
+        return;
+    }
+    if (!change->is_reset) check_age(world, node, change, beat);
+    check_forward(world, node, change, beat->member);
+}
+
+/* What readers see agrees with the registers: the live users of a scope, and their number. */
+static void check_reads(struct world *world, const struct node *node) {
+    uint64_t now_ms = node_now_ms(world, node);
+    for (unsigned scope = 0; scope < SCOPES; scope++) {
+        struct user_view views[USERS];
+        roll_live(node->roll, scope_names[scope], user_names, USERS, now_ms, views);
+        unsigned live = 0;
+        for (unsigned user = 0; user < USERS; user++) {
+            bool is_live = false;
+            for (unsigned session = 0; session < SESSIONS; session++) {
+                struct change change;
+                is_live |= oracle_register(node, member_of(scope, user, session), &change) && change.ttl_ms > 0 &&
+                           change.seen_ms + change.ttl_ms >= now_ms;
+            }
+            if (is_live != views[user].live)
+                world_fail(world, "invented", "node %u says that %s is %s", node->index, user_names[user].data,
+                           views[user].live ? "live" : "not live");
+            live += is_live;
+        }
+        struct scope_counts counts;
+        roll_counts(node->roll, scope_names[scope], NULL, 0, now_ms, &counts, NULL);
+        if (node->rolled_ms == world->now_ms && counts.live != live)
+            world_fail(world, "invented", "node %u counts %" PRIu64 " live users, and has %u", node->index, counts.live,
+                       live);
+    }
+}
+
+void oracle_look(struct world *world, struct node *node) {
+    world->oracle.looks++;
+    struct change changes[256];
+    struct walk_cursor cursor = {0};
+    for (bool done = false; !done && !world->has_failed;) {
+        size_t n =
+            roll_walk(node->roll, &cursor, NULL, 0, sizeof changes / sizeof changes[0], SIZE_MAX, &done, changes);
+        for (size_t i = 0; i < n && !world->has_failed; i++) check_change(world, node, &changes[i]);
+    }
+    if (!world->has_failed) check_reads(world, node);
+}

@@ -1,0 +1,95 @@
+/* The oracle: knows every acknowledged call, when it was made in true time, and holds every node against that.
+ *
+ * Checks, by the names that a failure prints:
+ *   invented   a node holds a register that nobody wrote, or one that differs from what was written
+ *   ghost      a register seems fresher than it is, by more than the ticks and delays of the world explain (promise 1)
+ *   early      a register seems older than it is
+ *   invariant  a version vector covers a beat whose effect is not there, nor anything newer; or a register went back
+ *   leave      the same of a leave: what it should have beaten is there (promise 5)
+ *   reset      the same of a reset
+ *   order      a beat is stamped before one that its node knew of already
+ *   lost       after heal and quiet: an acknowledged beat is not everywhere (promise 2)
+ *   diverged   after heal and quiet: nodes answer differently (promise 3)
+ *   late       a beat of a calm cluster is not everywhere in time (promise 2, "at once") */
+#ifndef MUSTER_SIM_ORACLE_H
+#define MUSTER_SIM_ORACLE_H
+
+#include "core/roll.h"
+#include "names.h"
+#include "plan.h"
+
+enum { ORIGINS_MAX = 96 };
+
+struct world;
+struct node;
+
+/* What takes a sequence: an acknowledged beat or reset, or a register of another origin that a node tells as its own,
+ * since nobody else could (roll_relay). */
+struct acknowledged {
+    uint64_t stamp, at_ms;     /* true time */
+    uint64_t origin, sequence; /* of the register */
+    bool is_reset, is_void;    /* is_void: a relay that had become superfluous */
+    uint8_t status, state;
+    uint16_t member; /* or scope, of a reset */
+    uint32_t ttl_ms;
+};
+
+/* One incarnation of a node. */
+struct origin_known {
+    uint64_t id;
+    unsigned node;
+    uint64_t ended_ms;          /* UINT64_MAX: it lives */
+    struct acknowledged *beats; /* [sequence - 1] */
+    size_t count, capacity;
+};
+
+/* The name of a register: what orders it. */
+struct version {
+    uint64_t stamp, origin, sequence;
+};
+
+/* What is known of a node's present incarnation. */
+struct watched {
+    uint64_t checked[ORIGINS_MAX]; /* of each origin, up to where the invariant was checked */
+    struct version held[MEMBERS], reset[SCOPES];
+    int64_t lead_ms; /* by how much the stamps it knows of run ahead of true time */
+};
+
+struct oracle {
+    struct origin_known origins[ORIGINS_MAX];
+    size_t origin_count;
+    struct watched watched[NODES_MAX];
+    uint64_t slack_ms;
+    uint64_t beats, relays, looks;
+};
+
+void oracle_clear(struct oracle *oracle);
+void oracle_node_started(struct world *world, const struct node *node);
+void oracle_node_ended(struct world *world, const struct node *node);
+/* Notes whether the node's roll has let members make room. */
+void oracle_note_room(struct world *world, const struct node *node);
+
+/* A node has acknowledged n beats with one stamp; they took the sequences up to the roll's. */
+void oracle_touched(struct world *world, const struct node *node, const struct beat *beats, size_t n, uint64_t stamp);
+void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp);
+
+/* After anything that may have made a node relay. */
+void oracle_learn_relays(struct world *world, struct node *node);
+/* After anything that may have moved a node's vector. */
+void oracle_check_vector(struct world *world, struct node *node);
+/* All registers of a node. */
+void oracle_look(struct world *world, struct node *node);
+
+bool version_is_before(struct version a, struct version b);
+struct version version_of(const struct change *change);
+/* NULL if there is none. */
+const struct acknowledged *oracle_find(const struct oracle *oracle, uint64_t origin, uint64_t sequence);
+/* Whether the effect of a beat, or something newer, is at a node. *found: what is there; its stamp 0 if nothing is. */
+bool oracle_has_effect(struct world *world, struct node *node, const struct origin_known *origin, uint64_t sequence,
+                       struct version *found);
+/* What the names of a beat are, for messages. */
+const char *oracle_describe(const struct acknowledged *beat, char *out, size_t len);
+/* What a node holds of a member; false: nothing. */
+bool oracle_register(const struct node *node, unsigned member, struct change *out);
+
+#endif

@@ -1,0 +1,70 @@
+#include "plan.h"
+
+#include "names.h"
+
+#include <inttypes.h>
+
+static const char *const fault_names[FAULTS] = {"cut",   "stall",     "slow", "crash",  "pause",  "join",
+                                                "leave", "wall-jump", "save", "replay", "garbage"};
+
+static uint64_t one_of(struct random *random, const uint64_t *values, size_t count) {
+    return values[random_below(random, count)];
+}
+#define ONE_OF(random, ...)                                                                                            \
+    one_of(random, (const uint64_t[]){__VA_ARGS__}, sizeof(const uint64_t[]){__VA_ARGS__} / sizeof(uint64_t))
+
+static unsigned draw_faults(struct random *random) {
+    if (random_chance(random, 1, 10)) return 0;
+    unsigned faults = 0;
+    for (unsigned i = 0; i < FAULTS; i++) faults |= (unsigned)random_chance(random, 2, 5) << i;
+    return faults;
+}
+
+struct plan plan_draw(struct random *random) {
+    struct plan plan = {
+        .nodes_at_start = (unsigned)random_between(random, 2, 5),
+        .meets_all = random_chance(random, 1, 2),
+        .active_ms = random_between(random, 5000, 25000),
+        .late_calls_ms = random_chance(random, 1, 2) ? random_between(random, 0, 3000) : 0,
+        .flush_ms = ONE_OF(random, 10, 20, 50),
+        .delay_max_ms = ONE_OF(random, 1, 5, 20, 50, 150),
+        .queue_frames = (unsigned)ONE_OF(random, 2, 4, 16, 16),
+        .call_every_ms = ONE_OF(random, 30, 60, 120, 400, 1500),
+        .fault_every_ms = ONE_OF(random, 300, 800, 2000),
+        .faults = draw_faults(random),
+        .ttl_max_ms = ONE_OF(random, 2000, 5000, 15000, 60000),
+        .retention_ms = 600000,
+        .members_max = 1000,
+        .log_places = (uint32_t)ONE_OF(random, 16, 64, 1024, 1024),
+        .clocks_are_wrong = random_chance(random, 1, 2),
+        .is_sealed = random_chance(random, 1, 2),
+    };
+    plan.nodes = plan.nodes_at_start;
+    if (plan_has(&plan, FAULT_JOIN)) plan.nodes = (unsigned)random_between(random, plan.nodes, NODES_MAX);
+    if (random_chance(random, 1, 3)) plan.loss_permille = (unsigned)ONE_OF(random, 5, 50, 300);
+    if (random_chance(random, 1, 3)) plan.ask_loss_permille = (unsigned)ONE_OF(random, 20, 200, 500);
+    plan.is_chaotic = random_chance(random, 1, 6);
+    if (plan.is_chaotic) plan.duplicate_permille = (unsigned)ONE_OF(random, 10, 200);
+    if (random_chance(random, 1, 12)) plan.members_max = random_between(random, 6, MEMBERS / 2);
+    /* Without a key nothing tells what was broken on its way. */
+    if (plan_has(&plan, FAULT_GARBAGE)) plan.is_sealed = true;
+    return plan;
+}
+
+bool plan_has(const struct plan *plan, enum fault fault) {
+    return (plan->faults >> fault & 1) != 0;
+}
+
+void plan_print(const struct plan *plan, FILE *out) {
+    fprintf(out,
+            "nodes %u..%u (told of %s), %" PRIu64 " ms with faults, flush %" PRIu64 " ms, delay <= %" PRIu64
+            " ms, frames lost %u o/oo, asks lost %u o/oo, %squeue %u, a call each %" PRIu64 " ms, TTL <= %" PRIu64
+            " ms, members <= %" PRIu64 ", log of %u places, %s clocks, faults:",
+            plan->nodes_at_start, plan->nodes, plan->meets_all ? "all" : "one", plan->active_ms, plan->flush_ms,
+            plan->delay_max_ms, plan->loss_permille, plan->ask_loss_permille, plan->is_chaotic ? "chaotic, " : "",
+            plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->members_max, plan->log_places,
+            plan->clocks_are_wrong ? "wrong" : "right");
+    for (unsigned i = 0; i < FAULTS; i++)
+        if (plan_has(plan, (enum fault)i)) fprintf(out, " %s", fault_names[i]);
+    fputc('\n', out);
+}

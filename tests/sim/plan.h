@@ -1,0 +1,52 @@
+/* What a seed draws once for a whole run. */
+#ifndef MUSTER_SIM_PLAN_H
+#define MUSTER_SIM_PLAN_H
+
+#include "support/random.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { NODES_MAX = 7 };
+
+enum fault {
+    FAULT_CUT,       /* no bytes from one node to another, or both ways, or between two halves */
+    FAULT_STALL,     /* a stream stands still, and later delivers everything */
+    FAULT_SLOW,      /* a subscriber reads slowly: its queue overflows */
+    FAULT_CRASH,     /* and mostly starts again */
+    FAULT_PAUSE,     /* SIGSTOP, later SIGCONT */
+    FAULT_JOIN,      /* a node that was never there */
+    FAULT_LEAVE,     /* a drain */
+    FAULT_WALL_JUMP, /* the wall clock of a node jumps, by up to an hour */
+    FAULT_SAVE,      /* a snapshot */
+    FAULT_REPLAY,    /* the rogue sends what it has recorded */
+    FAULT_GARBAGE,   /* the rogue sends what is broken */
+    FAULTS,
+};
+
+struct plan {
+    unsigned nodes_at_start, nodes; /* nodes: that may ever be */
+    bool meets_all;                 /* a node is told of all others, or of one */
+    uint64_t active_ms;             /* with faults */
+    uint64_t late_calls_ms;         /* calls go on for so long after the last fault has ended */
+    uint64_t flush_ms;
+    uint64_t delay_max_ms; /* of a frame or a request that nothing holds up */
+    unsigned loss_permille, duplicate_permille, ask_loss_permille;
+    bool is_chaotic;       /* frames overtake each other and come twice, which TCP does not do */
+    unsigned queue_frames; /* of one subscriber at the publisher */
+    uint64_t call_every_ms, fault_every_ms;
+    unsigned faults; /* a mask of 1 << enum fault */
+    uint64_t ttl_max_ms;
+    uint64_t retention_ms;
+    uint64_t members_max;
+    uint32_t log_places;
+    bool clocks_are_wrong; /* by up to an hour */
+    bool is_sealed;
+};
+
+struct plan plan_draw(struct random *random);
+bool plan_has(const struct plan *plan, enum fault fault);
+void plan_print(const struct plan *plan, FILE *out);
+
+#endif

@@ -1,0 +1,81 @@
+#include "world.h"
+
+#include <string.h>
+
+void rogue_clear(struct rogue *rogue) {
+    for (size_t i = 0; i < ROGUE_KEEPS; i++) {
+        packet_drop(rogue->frames[i].packet);
+        packet_drop(rogue->replies[i].packet);
+    }
+    memset(rogue, 0, sizeof *rogue);
+}
+
+/* Keeps about every third, in any place: what it holds is of all times. */
+static void keep(struct world *world, struct heard *kept, unsigned from, struct packet *packet) {
+    if (!plan_has(&world->plan, FAULT_REPLAY) || !random_chance(&world->random, 1, 3)) return;
+    struct heard *place = &kept[random_below(&world->random, ROGUE_KEEPS)];
+    packet_drop(place->packet);
+    *place = (struct heard){from, packet_keep(packet)};
+}
+
+void rogue_hear(struct world *world, unsigned from, struct packet *packet) {
+    keep(world, world->rogue.frames, from, packet);
+}
+
+void rogue_hear_reply(struct world *world, unsigned from, struct packet *packet) {
+    keep(world, world->rogue.replies, from, packet);
+}
+
+bool rogue_answers(struct world *world, unsigned asker, unsigned to, uint64_t ticket) {
+    if (world->is_quiet || !plan_has(&world->plan, FAULT_REPLAY) || !random_chance(&world->random, 1, 4)) return false;
+    const struct heard *heard = &world->rogue.replies[random_below(&world->random, ROGUE_KEEPS)];
+    if (heard->packet == NULL) return false;
+    transcript_add(&world->transcript, world->now_ms, "the rogue answers node %u with an old reply of node %u", asker,
+                   heard->from);
+    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + 1,
+                                              .kind = EVENT_REPLY,
+                                              .node = asker,
+                                              .other = to,
+                                              .life = world->nodes[asker].life,
+                                              .ticket = ticket,
+                                              .packet = packet_keep(heard->packet)});
+    return true;
+}
+
+static void send_to(struct world *world, unsigned to, unsigned from, struct packet *packet) {
+    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + 1,
+                                              .kind = EVENT_FRAME,
+                                              .node = to,
+                                              .other = from,
+                                              .life = world->nodes[to].life,
+                                              .packet = packet});
+}
+
+void rogue_replay(struct world *world) {
+    struct node *node = world_any_node(world);
+    if (node == NULL) return;
+    transcript_add(&world->transcript, world->now_ms, "the rogue replays frames to node %u", node->index);
+    size_t begin = random_below(&world->random, ROGUE_KEEPS), count = random_between(&world->random, 1, ROGUE_KEEPS);
+    for (size_t i = 0; i < count; i++) {
+        const struct heard *heard = &world->rogue.frames[(begin + i) % ROGUE_KEEPS];
+        if (heard->packet != NULL) send_to(world, node->index, heard->from, packet_keep(heard->packet));
+    }
+}
+
+void rogue_send_garbage(struct world *world) {
+    struct node *node = world_any_node(world);
+    if (node == NULL) return;
+    const struct heard *heard = &world->rogue.frames[random_below(&world->random, ROGUE_KEEPS)];
+    uint8_t noise[300];
+    size_t len = random_below(&world->random, sizeof noise);
+    for (size_t i = 0; i < len; i++) noise[i] = (uint8_t)random_next(&world->random);
+    struct packet *packet = packet_new(noise, len);
+    if (heard->packet != NULL && heard->packet->len > 0 && random_chance(&world->random, 1, 2)) {
+        packet_drop(packet);
+        packet = packet_new(heard->packet->bytes, random_between(&world->random, 1, heard->packet->len));
+        packet->bytes[random_below(&world->random, packet->len)] ^= (uint8_t)(1u << random_below(&world->random, 8));
+    }
+    transcript_add(&world->transcript, world->now_ms, "the rogue sends %zu broken bytes to node %u", packet->len,
+                   node->index);
+    send_to(world, node->index, heard->from, packet);
+}

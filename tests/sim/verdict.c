@@ -1,0 +1,298 @@
+#include "verdict.h"
+
+#include "world.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { CONVERGENCE_MS = 2000, JOIN_MS = 2000, CAPPED_PATIENCE_MS = 10000, CAPPED_RETRY_MS = 35000, CALM_ROUNDS = 3 };
+
+/* ---- lost ------------------------------------------------------------------------------------------------------ */
+
+/* Up to which sequence an origin's beats must be everywhere: all of them while it lives; of one that ended, what a node
+ * that is up knows. */
+static uint64_t durable_sequence(const struct world *world, size_t o) {
+    const struct origin_known *origin = &world->oracle.origins[o];
+    uint64_t most = 0;
+    if (origin->ended_ms == UINT64_MAX) return origin->count;
+    for (unsigned i = 0; i < world->node_count; i++)
+        if (world->nodes[i].is_up && world->oracle.watched[i].checked[o] > most)
+            most = world->oracle.watched[i].checked[o];
+    return most;
+}
+
+static void check_lost(struct world *world, struct node *node) {
+    for (size_t o = 0; o < world->oracle.origin_count; o++) {
+        const struct origin_known *origin = &world->oracle.origins[o];
+        uint64_t most = durable_sequence(world, o);
+        for (uint64_t sequence = 1; sequence <= most; sequence++) {
+            struct version found;
+            if (oracle_has_effect(world, node, origin, sequence, &found)) continue;
+            const struct acknowledged *beat = &origin->beats[sequence - 1];
+            char text[80];
+            world_fail(world, "lost",
+                       "node %u lacks %" PRIx64 ":%" PRIu64 " of node %u (%s, stamp %" PRIx64 ", made at %" PRIu64
+                       "), and holds stamp %" PRIx64,
+                       node->index, origin->id, sequence, origin->node, oracle_describe(beat, text, sizeof text),
+                       beat->stamp, beat->at_ms, found.stamp);
+            return;
+        }
+    }
+}
+
+/* ---- capped worlds --------------------------------------------------------------------------------------------- */
+
+/* A full roll forgets who is gone, and refuses who joins. What remains to be promised: a node that has room holds
+ * everybody who is live by the newest beat. */
+struct newest {
+    struct version version;
+    const struct acknowledged *beat;
+};
+
+static void find_newest(const struct world *world, struct newest members[MEMBERS], struct version resets[SCOPES]) {
+    for (size_t o = 0; o < world->oracle.origin_count; o++) {
+        const struct origin_known *origin = &world->oracle.origins[o];
+        for (uint64_t sequence = 1; sequence <= origin->count; sequence++) {
+            const struct acknowledged *beat = &origin->beats[sequence - 1];
+            if (beat->origin != origin->id) continue; /* a relay */
+            struct version version = {beat->stamp, origin->id, sequence};
+            struct version *held = beat->is_reset ? &resets[beat->member] : &members[beat->member].version;
+            if (!version_is_before(*held, version)) continue;
+            *held = version;
+            if (!beat->is_reset) members[beat->member].beat = beat;
+        }
+    }
+}
+
+static void check_capped(struct world *world, struct node *node) {
+    struct roll_stats stats;
+    struct newest members[MEMBERS] = {0};
+    struct version resets[SCOPES] = {0};
+    roll_stats(node->roll, &stats);
+    if (stats.members_live >= world->plan.members_max || !node->had_room) return;
+    find_newest(world, members, resets);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        const struct acknowledged *beat = members[i].beat;
+        struct change change;
+        if (beat == NULL || beat->stamp <= resets[member_name(i).scope].stamp) continue;
+        if (beat->at_ms + beat->ttl_ms < world->now_ms) continue;
+        const struct origin_known *origin = &world->oracle.origins[0];
+        while (origin->id != members[i].version.origin) origin++;
+        if (origin->ended_ms != UINT64_MAX) continue;
+        if (oracle_register(node, i, &change) && change.stamp >= beat->stamp) continue;
+        char text[80];
+        world_fail(world, "lost", "node %u has room for %" PRIu64 " more, and lacks %s, made at %" PRIu64, node->index,
+                   world->plan.members_max - stats.members_live, oracle_describe(beat, text, sizeof text), beat->at_ms);
+    }
+}
+
+/* ---- diverged -------------------------------------------------------------------------------------------------- */
+
+static const struct node *first_up(const struct world *world) {
+    for (unsigned i = 0; i < world->node_count; i++)
+        if (world->nodes[i].is_up) return &world->nodes[i];
+    return NULL;
+}
+
+/* Whether a lease of a scope ends about now: nodes may differ by the delays they know of. */
+static bool is_at_boundary(const struct world *world, const struct node *node, unsigned scope) {
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct change change;
+        if (member_name(i).scope != scope || !oracle_register(node, i, &change) || change.ttl_ms == 0) continue;
+        uint64_t end_ms = change.seen_ms + change.ttl_ms, now_ms = node_now_ms(world, node);
+        if (end_ms + world->oracle.slack_ms >= now_ms && end_ms <= now_ms + world->oracle.slack_ms) return true;
+    }
+    return false;
+}
+
+static void compare_reads(struct world *world, const struct node *a, const struct node *b, unsigned scope) {
+    struct user_view pages[2][USERS];
+    struct scope_counts counts[2];
+    const struct node *both[2] = {a, b};
+    struct page page[2];
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t now_ms = node_now_ms(world, both[i]);
+        page[i] = roll_list(both[i]->roll, scope_names[scope], STATUS_MASK_ALL, NULL, USERS, now_ms, pages[i]);
+        roll_counts(both[i]->roll, scope_names[scope], NULL, 0, now_ms, &counts[i], NULL);
+    }
+    if (memcmp(&counts[0], &counts[1], sizeof counts[0]) != 0)
+        world_fail(world, "diverged",
+                   "in %s node %u counts %" PRIu64 " live, %" PRIu64 " sessions, and node %u %" PRIu64 ", %" PRIu64,
+                   scope_names[scope].data, a->index, counts[0].live, counts[0].sessions, b->index, counts[1].live,
+                   counts[1].sessions);
+    for (size_t i = 0; i < page[0].count && i < page[1].count; i++)
+        if (!text_equal(pages[0][i].user, pages[1][i].user) || pages[0][i].status != pages[1][i].status)
+            world_fail(world, "diverged", "in %s row %zu of node %u is %.*s, and of node %u %.*s",
+                       scope_names[scope].data, i, a->index, (int)pages[0][i].user.len, pages[0][i].user.data, b->index,
+                       (int)pages[1][i].user.len, pages[1][i].user.data);
+}
+
+static void check_alike(struct world *world, struct node *node) {
+    const struct node *first = first_up(world);
+    uint64_t a = roll_fingerprint(first->roll, node_now_ms(world, first));
+    uint64_t b = roll_fingerprint(node->roll, node_now_ms(world, node));
+    if (a != b) world_fail(world, "diverged", "nodes %u and %u do not hold the same", first->index, node->index);
+    for (unsigned scope = 0; scope < SCOPES && !world->has_failed; scope++)
+        if (!is_at_boundary(world, node, scope)) compare_reads(world, first, node, scope);
+}
+
+/* A node that was full tries again now and then: it must have had room for as long as that. */
+static void note_room(struct world *world) {
+    for (unsigned i = 0; i < world->node_count; i++) {
+        struct roll_stats stats = {0};
+        if (world->nodes[i].is_up) roll_stats(world->nodes[i].roll, &stats);
+        world->nodes[i].had_room = stats.members_live < world->plan.members_max;
+    }
+}
+
+static void tick_all(struct world *world) {
+    for (unsigned i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (!node->is_up) continue;
+        while (roll_tick(node->roll, node_now_ms(world, node), ROLL_TICK_BUDGET, NULL)) {
+        }
+        node->rolled_ms = world->now_ms;
+    }
+}
+
+static void check_peers(struct world *world, struct node *node) {
+    struct peer_view peers[NODES_MAX * 8];
+    size_t count = replica_peers(node->replica, node_now_ms(world, node), peers, sizeof peers / sizeof peers[0]);
+    bool is_alone = true;
+    for (unsigned i = 0; i < world->node_count; i++) is_alone &= !world->nodes[i].is_up || &world->nodes[i] == node;
+    if (!is_alone && !replica_is_ready(node->replica, node_now_ms(world, node)))
+        world_fail(world, "members", "node %u is not ready", node->index);
+    for (unsigned i = 0; i < world->node_count; i++) {
+        const struct node *other = &world->nodes[i];
+        bool is_alive = !other->is_up || other == node;
+        for (size_t k = 0; k < count; k++) is_alive |= peers[k].origin == other->origin && peers[k].state == PEER_ALIVE;
+        if (!is_alive) world_fail(world, "members", "node %u does not see that node %u is alive", node->index, i);
+    }
+}
+
+static bool is_capped(const struct world *world) {
+    return world->plan.members_max < MEMBERS + SCOPES;
+}
+
+static void check_all(struct world *world) {
+    tick_all(world);
+    for (unsigned i = 0; i < world->node_count && !world->has_failed; i++) {
+        struct node *node = &world->nodes[i];
+        if (!node->is_up) continue;
+        oracle_check_vector(world, node);
+        oracle_look(world, node);
+        if (is_capped(world)) check_capped(world, node);
+        else check_lost(world, node);
+    }
+    for (unsigned i = 0; i < world->node_count && !world->has_failed; i++) {
+        struct node *node = &world->nodes[i];
+        if (!node->is_up) continue;
+        if (!is_capped(world)) check_alike(world, node);
+        check_peers(world, node);
+    }
+}
+
+/* ---- calm ------------------------------------------------------------------------------------------------------ */
+
+static void expect_everywhere(struct world *world, const char *what, uint64_t within_ms) {
+    struct node *node = world_any_node(world);
+    if (node == NULL || world->has_failed) return;
+    uint64_t began_ms = world->now_ms;
+    const struct origin_known *origin = &world->oracle.origins[0];
+    while (origin->id != node->origin) origin++;
+    size_t count = origin->count;
+    calls_make(world, node, what);
+    if (origin->count == count) return;
+    world_run_until(world, began_ms + within_ms);
+    for (unsigned i = 0; i < world->node_count && !world->has_failed; i++) {
+        struct version found;
+        for (size_t k = count; k < origin->count && world->nodes[i].is_up; k++)
+            if (!oracle_has_effect(world, &world->nodes[i], origin, k + 1, &found))
+                world_fail(world, "late", "a %s at node %u is not at node %u after %" PRIu64 " ms", what, node->index,
+                           i, within_ms);
+    }
+}
+
+/* A calm cluster: news are everywhere after a flush and a delay, refreshes after a second more. */
+static void check_calm(struct world *world) {
+    uint64_t news_ms = 2 * world->plan.flush_ms + world->plan.delay_max_ms + 1;
+    for (unsigned i = 0; i < CALM_ROUNDS && !world->has_failed; i++) {
+        expect_everywhere(world, "touch", news_ms);
+        expect_everywhere(world, "refresh", news_ms + REPLICA_REFRESH_WAIT_MS);
+        expect_everywhere(world, "leave", news_ms);
+    }
+}
+
+/* Who starts first has to find the others. */
+static bool has_just_started(const struct world *world) {
+    for (unsigned i = 0; i < world->node_count; i++)
+        if (world->nodes[i].is_up && world->now_ms - world->nodes[i].started_ms < JOIN_MS) return true;
+    return false;
+}
+
+void verdict_run(struct world *world) {
+    world_run_until(world, world->plan.active_ms);
+    if (world->has_failed) return;
+    faults_end(world);
+    world_run_until(world, world->now_ms + world->plan.late_calls_ms);
+    world->is_writing = false;
+    uint64_t patience_ms = CONVERGENCE_MS + 4 * world->plan.delay_max_ms + (has_just_started(world) ? JOIN_MS : 0);
+    if (is_capped(world)) patience_ms = CAPPED_PATIENCE_MS;
+    world_run_until(world, world->now_ms + patience_ms);
+    if (is_capped(world)) {
+        note_room(world);
+        world_run_until(world, world->now_ms + CAPPED_RETRY_MS);
+    }
+    if (world->has_failed || first_up(world) == NULL) return;
+    check_all(world);
+    if (!is_capped(world)) check_calm(world);
+}
+
+/* ---- views ----------------------------------------------------------------------------------------------------- */
+
+static void print_vector(const struct world *world, const struct node *node, FILE *out) {
+    struct known vector[ORIGINS_MAX];
+    size_t count = replica_vector(node->replica, vector, ORIGINS_MAX);
+    fprintf(out, "node %u (%" PRIx64 ") knows", node->index, node->origin);
+    for (size_t i = 0; i < count; i++) {
+        unsigned of = NODES_MAX;
+        for (size_t o = 0; o < world->oracle.origin_count; o++)
+            if (world->oracle.origins[o].id == vector[i].origin) of = world->oracle.origins[o].node;
+        fprintf(out, " %" PRIx64 "(node %u):%" PRIu64, vector[i].origin, of, vector[i].sequence);
+    }
+    fputc('\n', out);
+}
+
+static void print_member(struct world *world, unsigned member, FILE *out) {
+    struct version held[NODES_MAX] = {0};
+    struct change change;
+    bool is_alike = true;
+    const struct node *first = first_up(world);
+    for (unsigned i = 0; i < world->node_count; i++) {
+        if (!world->nodes[i].is_up) continue;
+        if (oracle_register(&world->nodes[i], member, &change)) held[i] = version_of(&change);
+        is_alike &= memcmp(&held[i], &held[first->index], sizeof held[i]) == 0;
+    }
+    if (is_alike) return;
+    struct member_name name = member_name(member);
+    fprintf(out, "%.12s/%.12s/%.12s:\n", scope_names[name.scope].data, user_names[name.user].data,
+            session_names[name.session].data);
+    for (unsigned i = 0; i < world->node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        if (!node->is_up) continue;
+        if (!oracle_register(node, member, &change)) {
+            fprintf(out, "    node %u: nothing\n", i);
+            continue;
+        }
+        fprintf(out, "    node %u: %" PRIx64 ":%" PRIu64 " stamp %" PRIx64 " seen at %" PRId64 " TTL %" PRIu32 "\n", i,
+                change.origin, change.sequence, change.stamp, (int64_t)(change.seen_ms - node->zero_ms), change.ttl_ms);
+    }
+}
+
+void verdict_print_views(struct world *world, FILE *out) {
+    for (unsigned i = 0; i < world->node_count; i++)
+        if (world->nodes[i].is_up) print_vector(world, &world->nodes[i], out);
+    if (first_up(world) == NULL) return;
+    fputs("what they disagree about:\n", out);
+    for (unsigned i = 0; i < MEMBERS; i++) print_member(world, i, out);
+}

@@ -1,0 +1,231 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_EVERY_MS = 500, WALL_ERROR_MAX_MS = 3600 * 1000 };
+
+static const char keyring_text[] = "primary 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+
+void world_fail(struct world *world, const char *check, const char *format, ...) {
+    if (world->has_failed) return;
+    world->has_failed = true;
+    world->failed_check = check;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(world->failure, sizeof world->failure, format, arguments);
+    va_end(arguments);
+}
+
+struct node *world_any_node(struct world *world) {
+    unsigned begin = (unsigned)random_below(&world->random, world->node_count);
+    for (unsigned i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[(begin + i) % world->node_count];
+        if (node_runs(world, node)) return node;
+    }
+    return NULL;
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------------- */
+
+static bool take_ticket(struct node *node, uint64_t ticket) {
+    for (size_t i = 0; i < node->ask_count; i++) {
+        if (node->asks[i] != ticket) continue;
+        node->asks[i] = node->asks[--node->ask_count];
+        return true;
+    }
+    return false;
+}
+
+static void answered(struct world *world, struct node *node, const struct event *event) {
+    if (!take_ticket(node, event->ticket)) return;
+    const struct packet *packet = event->packet;
+    transcript_add(&world->transcript, world->now_ms, "node %u: ask %" PRIu64 " of node %u %s", node->index,
+                   event->ticket, event->other, packet == NULL ? "fails" : "is answered");
+    node_perform(world, node,
+                 replica_answered(node->replica, event->ticket, packet == NULL ? NULL : packet->bytes,
+                                  packet == NULL ? 0 : packet->len, node_now_ms(world, node), NULL));
+    oracle_check_vector(world, node);
+}
+
+static void requested(struct world *world, struct node *node, const struct event *event) {
+    struct action reply = {0};
+    replica_request(node->replica, event->packet->bytes, event->packet->len, node_now_ms(world, node), &reply);
+    if (reply.len > 0)
+        network_reply(world, node->index, event->other, event->ticket, event->other_life, reply.bytes, reply.len);
+}
+
+static void framed(struct world *world, struct node *node, const struct event *event) {
+    const struct node *from = &world->nodes[event->other];
+    transcript_add(&world->transcript, world->now_ms, "node %u: a frame of node %u, %zu bytes", node->index,
+                   event->other, event->packet->len);
+    node_perform(world, node,
+                 replica_frame(node->replica, text_of(from->gossip_address), event->packet->bytes, event->packet->len,
+                               node_now_ms(world, node), NULL));
+    oracle_check_vector(world, node);
+}
+
+static void happen_at_node(struct world *world, struct node *node, const struct event *event) {
+    switch (event->kind) {
+    case EVENT_FRAME:
+        framed(world, node, event);
+        break;
+    case EVENT_REQUEST:
+        requested(world, node, event);
+        break;
+    case EVENT_REPLY:
+    case EVENT_TIMEOUT:
+        answered(world, node, event);
+        break;
+    default:
+        abort();
+    }
+}
+
+/* A stopped process gets what waits for it once it goes on: frames in a queue that drops the oldest. */
+static void keep_in_inbox(struct node *node, const struct event *event) {
+    enum { INBOX_MAX = 512 };
+    if (node->inbox_count == INBOX_MAX) {
+        packet_drop(node->inbox[0].packet);
+        memmove(node->inbox, node->inbox + 1, --node->inbox_count * sizeof *node->inbox);
+    }
+    if (node->inbox_count == node->inbox_capacity) {
+        node->inbox_capacity = node->inbox_capacity == 0 ? 64 : node->inbox_capacity * 2;
+        node->inbox = realloc(node->inbox, node->inbox_capacity * sizeof *node->inbox);
+        if (node->inbox == NULL) abort();
+    }
+    node->inbox[node->inbox_count] = *event;
+    if (event->packet != NULL) packet_keep(event->packet);
+    node->inbox_count++;
+}
+
+static void resume(struct world *world, struct node *node) {
+    if (node->paused_until_ms > world->now_ms) return;
+    transcript_add(&world->transcript, world->now_ms, "node %u goes on, %zu messages wait", node->index,
+                   node->inbox_count);
+    oracle_look(world, node);
+    for (size_t i = 0; i < node->inbox_count && !world->has_failed; i++) happen_at_node(world, node, &node->inbox[i]);
+    node_clear_inbox(node);
+}
+
+static void tick(struct world *world, struct node *node, struct event event) {
+    if (node_runs(world, node)) node_tick(world, node);
+    /* A timer is late now and then. */
+    uint64_t late_ms = world->is_quiet || !random_chance(&world->random, 1, 8) ? 0 : random_below(&world->random, 30);
+    event.at_ms = world->now_ms + world->plan.flush_ms + late_ms;
+    agenda_add(&world->agenda, event);
+}
+
+static void look(struct world *world) {
+    for (unsigned i = 0; i < world->node_count && !world->has_failed; i++)
+        if (node_runs(world, &world->nodes[i])) oracle_look(world, &world->nodes[i]);
+    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + LOOK_EVERY_MS, .kind = EVENT_LOOK});
+}
+
+static void happen(struct world *world, const struct event *event) {
+    struct node *node = &world->nodes[event->node];
+    bool is_current = event->life == node->life && node->is_up;
+    switch (event->kind) {
+    case EVENT_START:
+        if (!node->is_up && !world->is_quiet) node_start(world, node);
+        break;
+    case EVENT_TICK:
+        if (is_current) tick(world, node, *event);
+        break;
+    case EVENT_RESUME:
+        if (is_current) resume(world, node);
+        break;
+    case EVENT_PUMP:
+        network_pump(world, event->node, event->other);
+        break;
+    case EVENT_CALL:
+        calls_step(world);
+        break;
+    case EVENT_FAULT:
+        faults_step(world);
+        break;
+    case EVENT_LOOK:
+        look(world);
+        break;
+    default:
+        if (is_current && node_runs(world, node)) happen_at_node(world, node, event);
+        else if (is_current) keep_in_inbox(node, event);
+    }
+}
+
+void world_run_until(struct world *world, uint64_t at_ms) {
+    struct event event;
+    while (!world->has_failed && agenda_next(&world->agenda, at_ms, &event)) {
+        world->now_ms = event.at_ms;
+        happen(world, &event);
+        packet_drop(event.packet);
+    }
+    world->now_ms = at_ms;
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------------------------- */
+
+static void node_place(struct world *world, unsigned index) {
+    struct node *node = &world->nodes[index];
+    node->index = index;
+    node->zero_ms = (UINT64_C(1) << 40) + random_below(&world->random, UINT64_C(1) << 36);
+    snprintf(node->gossip_address, sizeof node->gossip_address, "tcp://10.0.0.%u:7701", index + 1);
+    snprintf(node->sync_address, sizeof node->sync_address, "tcp://10.0.0.%u:7704", index + 1);
+    if (world->plan.clocks_are_wrong)
+        node->wall_error_ms = (int64_t)random_below(&world->random, 2 * WALL_ERROR_MAX_MS) - WALL_ERROR_MAX_MS;
+}
+
+/* A frame may wait for a tick on its way, and each hop adds what the least delay of a peer hides. A process that was
+ * stopped for a moment hides that as well, up to the time an answer may take. */
+static uint64_t slack_ms(const struct plan *plan) {
+    uint64_t hop_ms = plan->delay_max_ms * 2 + plan->flush_ms;
+    uint64_t stopped_ms = plan_has(plan, FAULT_PAUSE) ? REPLICA_ASK_TIMEOUT_MS : 0;
+    return ROLL_TICK_MS + hop_ms * (plan->nodes - 1) + stopped_ms;
+}
+
+void world_begin(struct world *world, uint64_t seed) {
+    world->seed = seed;
+    world->now_ms = 0;
+    world->random = random_of(seed);
+    world->is_quiet = world->has_failed = world->has_made_room = false;
+    world->is_writing = true;
+    memset(world->stamps, 0, sizeof world->stamps);
+    memset(world->said, 0, sizeof world->said);
+    world->transcript.count = 0;
+    world->node_count = 0;
+    world->plan = plan_draw(&world->random);
+    char error[100];
+    if (world->plan.is_sealed) {
+        world->keyring = keyring_parse(keyring_text, strlen(keyring_text), error, sizeof error);
+        if (world->keyring == NULL) abort();
+    }
+    world->oracle.slack_ms = slack_ms(&world->plan);
+    for (unsigned i = 0; i < world->plan.nodes; i++) node_place(world, i);
+    world->node_count = world->plan.nodes_at_start;
+    for (unsigned i = 0; i < world->node_count; i++)
+        agenda_add(&world->agenda,
+                   (struct event){.at_ms = random_below(&world->random, 500), .kind = EVENT_START, .node = i});
+    agenda_add(&world->agenda, (struct event){.at_ms = 10, .kind = EVENT_CALL});
+    agenda_add(&world->agenda, (struct event){.at_ms = 1000, .kind = EVENT_FAULT});
+    agenda_add(&world->agenda, (struct event){.at_ms = LOOK_EVERY_MS, .kind = EVENT_LOOK});
+}
+
+void world_end(struct world *world) {
+    for (unsigned i = 0; i < world->plan.nodes; i++) {
+        struct node *node = &world->nodes[i];
+        if (node->is_up) node_end(world, node);
+        free(node->inbox);
+        node->inbox = NULL;
+        node->inbox_capacity = 0;
+        node->snapshot.is_there = false;
+        node->wall_error_ms = 0;
+    }
+    agenda_clear(&world->agenda);
+    network_clear(&world->network);
+    rogue_clear(&world->rogue);
+    oracle_clear(&world->oracle);
+    keyring_free(world->keyring);
+    world->keyring = NULL;
+}
