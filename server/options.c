@@ -41,7 +41,8 @@ static const struct argp_option known[] = {
     {"max-bytes", KEY_BYTES, "SIZE", 0, "Memory for them, at most, as 512MiB or 4GiB (default 4GiB)", 0},
     {"max-connections", KEY_CONNECTIONS, "N", 0, "Connections, at most (default 10000)", 0},
     {"data-dir", KEY_DATA_DIR, "DIR", 0,
-     "Remember who is here from one start to the next: write a snapshot into this directory every minute and on the way "
+     "Remember who is here from one start to the next: write a snapshot into this directory every minute and on the "
+     "way "
      "out, and begin with it (default: none)",
      0},
     {"log-format", KEY_LOG_FORMAT, "FORMAT", 0, "logfmt or json, on standard error (default logfmt)", 0},

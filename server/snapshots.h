@@ -15,8 +15,8 @@ enum { SNAPSHOTS_WHY_BYTES = 256 };
  * cluster_key: the secret that all nodes of the cluster share, NULL: none; snapshots of another one are not taken. */
 struct snapshots *snapshots_open(const char *dir, const uint8_t *cluster_key, struct node *node,
                                  char why[SNAPSHOTS_WHY_BYTES]);
-/* Meets the peers that the snapshot named, where the node has joined any, and begins to write snapshots. false: there is
- * no thread for it. */
+/* Meets the peers that the snapshot named, where the node has joined any, and begins to write snapshots. false: there
+ * is no thread for it. */
 bool snapshots_start(struct snapshots *snapshots, bool has_peers);
 /* Writes the last one: nobody tells the node anything any more. */
 void snapshots_finish(struct snapshots *snapshots);

@@ -66,20 +66,22 @@ static void tell(const struct globals *globals, const struct keygen *keygen) {
         json_print(object);
         return;
     }
-    (void)printf("wrote a cluster key to %s, for its owner's eyes only (mode 0600)\n"
-                 "Next: copy it to every node of the cluster over a channel that you trust, keep the mode, and start each "
-                 "with\n"
-                 "  musterd --cluster-key-file %s --peer HOST ...\n"
-                 "Whoever has this file can join the cluster and read all that its nodes tell each other.\n",
-                 keygen->path, keygen->path);
+    (void)printf(
+        "wrote a cluster key to %s, for its owner's eyes only (mode 0600)\n"
+        "Next: copy it to every node of the cluster over a channel that you trust, keep the mode, and start each "
+        "with\n"
+        "  musterd --cluster-key-file %s --peer HOST ...\n"
+        "Whoever has this file can join the cluster and read all that its nodes tell each other.\n",
+        keygen->path, keygen->path);
 }
 
 static int run(struct globals *globals, int argc, char **argv) {
     struct keygen keygen = {.input = {globals}};
-    command_parse(&command_keygen, NULL, parse,
-                  "A cluster key seals what nodes tell each other, and says who belongs to the cluster. The file must not "
-                  "be there yet.",
-                  argc, argv, &keygen);
+    command_parse(
+        &command_keygen, NULL, parse,
+        "A cluster key seals what nodes tell each other, and says who belongs to the cluster. The file must not "
+        "be there yet.",
+        argc, argv, &keygen);
     if (keygen.kind == NULL) command_usage(&command_keygen, "a key for what? `cluster' is what there is");
     if (strcmp(keygen.kind, "cluster") != 0)
         command_usage(&command_keygen, "there is no key of kind '%s'; `cluster' is what there is", keygen.kind);

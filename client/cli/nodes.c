@@ -88,8 +88,8 @@ static void print_all(const struct globals *globals, const struct muster_nodes *
 static int run(struct globals *globals, int argc, char **argv) {
     struct command_input input = {globals};
     command_parse(&command_nodes, NULL, parse,
-                  "Each row is what the asked node knows of one node: itself first, then its peers.", argc,
-                  argv, &input);
+                  "Each row is what the asked node knows of one node: itself first, then its peers.", argc, argv,
+                  &input);
     struct muster_client *client;
     int status = command_connect(globals, &client);
     if (status != STATUS_DONE) return status;

@@ -6,11 +6,10 @@ _Static_assert(PEER_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + ANSWER_TAIL
                        REPLICA_PEERS_MAX * (4 + REPLICA_ADDRESS_BYTES_MAX) + 2048 + SEAL_OVERHEAD_BYTES <=
                    REPLICA_SYNC_BYTES_MAX,
                "a page that was nearly full has room for a chunk and for the rest");
-_Static_assert(ROLL_ORIGINS_MAX * (8 + 8) + 1024 <= ANSWER_TAIL_BYTES_MAX, "a vector fits the tail");
+_Static_assert(ROLL_ORIGINS_MAX *(8 + 8) + 1024 <= ANSWER_TAIL_BYTES_MAX, "a vector fits the tail");
 
 static void put_records(struct replica *replica, struct wire_out *out, size_t n, uint64_t now_ms) {
-    for (size_t i = 0; i < n; i++)
-        record_put(out, ANSWER_RECORDS, &replica->told[i], replica->config.origin, now_ms);
+    for (size_t i = 0; i < n; i++) record_put(out, ANSWER_RECORDS, &replica->told[i], replica->config.origin, now_ms);
 }
 
 static uint64_t known_of(const struct ask *ask, uint64_t origin) {
@@ -112,8 +111,7 @@ static void answer_put(struct replica *replica, struct ask *ask, struct wire_out
     answer_put_tail(out, &answer);
 }
 
-void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
-                     struct action *reply) {
+void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms, struct action *reply) {
     *reply = (struct action){.kind = ACTION_ASK};
     struct text plain;
     struct ask ask = {.vector = replica->theirs};

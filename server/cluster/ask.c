@@ -150,8 +150,7 @@ static bool is_peers_own(struct replica *replica, struct peer *peer, const struc
 
 /* The first answer of an incarnation admits it: it was made for this question, so it is alive. */
 static void take_who(struct replica *replica, struct peer *peer, const struct answer *answer, uint64_t now_ms) {
-    if (peer->origin != answer->origin)
-        peer_admit(peer, answer->origin, answer->frame_number, answer->sent_ms, now_ms);
+    if (peer->origin != answer->origin) peer_admit(peer, answer->origin, answer->frame_number, answer->sent_ms, now_ms);
     peer_hear(peer, now_ms);
     peer_introduce(peer, &answer->introduction);
     replica_subscribe(replica, peer);

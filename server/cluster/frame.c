@@ -98,7 +98,8 @@ static uint32_t columns_scope(struct columns *columns, const struct roll *roll, 
     return columns->last_scope_index = (uint32_t)columns->scope_count - 1;
 }
 
-static void columns_add(struct columns *columns, const struct roll *roll, const struct change *change, uint64_t now_ms) {
+static void columns_add(struct columns *columns, const struct roll *roll, const struct change *change,
+                        uint64_t now_ms) {
     uint64_t age_ms = now_ms > change->seen_ms ? now_ms - change->seen_ms : 0;
     wire_put_varint(&columns->scope_indexes, columns_scope(columns, roll, change->scope));
     if (columns->count == 0) {

@@ -21,18 +21,20 @@ struct digest {
     struct text acquaintance;
 };
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------------------------
+ */
 
 /* A frame takes changes in pieces, and is done when it has grown to its mark: then the largest piece still fits. */
 enum {
-    FRAME_PIECE = 64,                                                                 /* changes */
-    FRAME_REFRESH_BYTES_MAX = 8 + 3 + 8 + 4 + 3 * WIRE_VARINT_BYTES_MAX,              /* in all columns */
-    FRAME_HEAD_BYTES_MAX = 128,                                                       /* of the frame and of columns */
+    FRAME_PIECE = 64,                                                    /* changes */
+    FRAME_REFRESH_BYTES_MAX = 8 + 3 + 8 + 4 + 3 * WIRE_VARINT_BYTES_MAX, /* in all columns */
+    FRAME_HEAD_BYTES_MAX = 128,                                          /* of the frame and of columns */
     FRAME_MARK_BYTES = REPLICA_FRAME_BYTES_MAX / 2,
     FRAME_REFRESHES_MAX = 4096,
     FRAME_SCOPE_SLOTS = 2 * FRAME_REFRESHES_MAX,
 };
-_Static_assert(FRAME_MARK_BYTES + (int)FRAME_PIECE * (int)RECORD_BYTES_MAX + FRAME_HEAD_BYTES_MAX + SEAL_OVERHEAD_BYTES <=
+_Static_assert(FRAME_MARK_BYTES + (int)FRAME_PIECE * (int)RECORD_BYTES_MAX + FRAME_HEAD_BYTES_MAX +
+                       SEAL_OVERHEAD_BYTES <=
                    REPLICA_FRAME_BYTES_MAX,
                "a frame at its mark has room for a piece of records");
 _Static_assert((int)FRAME_REFRESH_BYTES_MAX < (int)RECORD_BYTES_MAX, "and for a piece of refreshes");
@@ -69,7 +71,8 @@ void frame_add_digest(struct frame_draft *draft, const struct digest *digest);
 /* The whole frame, not sealed; it lives in the draft. *refresh_bytes: what of it is refreshes. */
 struct text frame_end(struct frame_draft *draft, const struct frame_head *head, size_t *refresh_bytes);
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------------------
+ */
 
 /* A frame that was read: its head, and where its parts are. All points into the message. */
 struct frame {

@@ -1,9 +1,10 @@
-/* The cluster's keys, and the sealing of what travels between nodes: XChaCha20-Poly1305 with a random nonce (libsodium).
- * Every key of the ring opens, the primary one seals; rotation: install everywhere, make primary, remove (as Serf does).
+/* The cluster's keys, and the sealing of what travels between nodes: XChaCha20-Poly1305 with a random nonce
+ * (libsodium). Every key of the ring opens, the primary one seals; rotation: install everywhere, make primary, remove
+ * (as Serf does).
  *
- * A sealed message: version (1), key id (4), nonce (24), ciphertext, tag (16). The associated data is the version, the key
- * id and the kind of message: a question that is sent back as its own answer does not open. Subkeys by crypto_kdf: one
- * for each kind, one for the SipHash key of places (so that page tokens mean the same on every node).
+ * A sealed message: version (1), key id (4), nonce (24), ciphertext, tag (16). The associated data is the version, the
+ * key id and the kind of message: a question that is sent back as its own answer does not open. Subkeys by crypto_kdf:
+ * one for each kind, one for the SipHash key of places (so that page tokens mean the same on every node).
  *
  * The caller has called sodium_init. */
 #ifndef MUSTER_CLUSTER_KEYRING_H
@@ -20,9 +21,9 @@ enum seal_kind { SEAL_FRAME = 1, SEAL_ASK = 2, SEAL_ANSWER = 3 };
 
 struct keyring;
 
-/* A keyring file: text, one key a line, `key <64 hex digits>` or `primary <64 hex digits>`, exactly one of them primary;
- * at most one line `places <64 hex digits>`; `#` begins a comment, empty lines are passed over. NULL and a message that
- * names the line if it is not one. Memory is locked where the system allows it. */
+/* A keyring file: text, one key a line, `key <64 hex digits>` or `primary <64 hex digits>`, exactly one of them
+ * primary; at most one line `places <64 hex digits>`; `#` begins a comment, empty lines are passed over. NULL and a
+ * message that names the line if it is not one. Memory is locked where the system allows it. */
 struct keyring *keyring_parse(const char *text, size_t len, char *error, size_t error_len);
 void keyring_free(struct keyring *keyring);
 /* A fresh keyring file with one primary key and a `places` line, NUL-terminated; returns its length, 0 if it does not

@@ -6,7 +6,8 @@ static void merge_piece(struct replica *replica, struct batch *batch, const stru
     size_t applied;
     struct refusal why;
     if (n == 0) return;
-    if (roll_merge(replica->config.roll, changes, n, batch->now_ms, batch->effects, &applied, &why) == MUSTER_OK) return;
+    if (roll_merge(replica->config.roll, changes, n, batch->now_ms, batch->effects, &applied, &why) == MUSTER_OK)
+        return;
     if (n == 1) {
         replica->stats.refused++;
         batch->is_refused = true;
@@ -41,8 +42,7 @@ void merge_records(struct replica *replica, struct batch *batch, struct text mes
     size_t n = 0;
     while (frame_next_record(&in, number, &record)) {
         struct change *change = &replica->changes[n];
-        if (record_get(record, batch->sender, change) != RECORD_GOOD ||
-            !is_credible(replica, change, batch->now_ms)) {
+        if (record_get(record, batch->sender, change) != RECORD_GOOD || !is_credible(replica, change, batch->now_ms)) {
             replica->stats.dropped_records++;
             continue;
         }

@@ -2,8 +2,8 @@
 
 #include "core/text.h"
 
-/* Two monotonic clocks may drift apart by 500 ppm each, as far as the kernel slews them: what was the least once becomes
- * too small by as much, and would make beats look old. */
+/* Two monotonic clocks may drift apart by 500 ppm each, as far as the kernel slews them: what was the least once
+ * becomes too small by as much, and would make beats look old. */
 enum { PEER_DRIFT_PER_MS = 1000 };
 
 /* Only these can happen; a peer that left comes back as a new incarnation, which is admitted. */

@@ -47,7 +47,8 @@ struct peer {
     bool is_ready, is_asked_once, is_synced;
     bool is_strange; /* frames come from there of an origin that it was not: it may have started anew */
 
-    /* What came by frames beyond the vector: everything in (chain_from, chain_to]; chain_whole: to the end of a flush. */
+    /* What came by frames beyond the vector: everything in (chain_from, chain_to]; chain_whole: to the end of a flush.
+     */
     uint64_t frame_number, chain_from, chain_to, chain_whole;
 
     int64_t least_ms; /* the least arrival - sent, which creeps up: see peer_late_ms */
@@ -76,8 +77,8 @@ struct peer *peers_by_address(const struct peers *peers, struct text sync_addres
 struct peer *peers_by_gossip(const struct peers *peers, struct text gossip_address);
 struct peer *peers_by_origin(const struct peers *peers, uint64_t origin);
 struct peer *peers_by_ticket(const struct peers *peers, uint64_t ticket);
-/* Finds or makes the peer at an address. A full table lets go of the one that has been down for the longest. NULL: it is
- * full, memory is short, or it is no address. */
+/* Finds or makes the peer at an address. A full table lets go of the one that has been down for the longest. NULL: it
+ * is full, memory is short, or it is no address. */
 struct peer *peers_obtain(struct peers *peers, struct text sync_address, uint64_t now_ms);
 void peers_remove(struct peers *peers, struct peer *peer);
 /* Whether it is a node of its own: neither this one nor another address of a peer. */

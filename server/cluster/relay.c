@@ -1,5 +1,6 @@
 /* What came beyond a gap that nobody can close any more: its origin is gone, and what it told before is lost. No vector
- * covers it, so nobody would ever ask for it. The node that holds it tells it as its own, and every node has it again. */
+ * covers it, so nobody would ever ask for it. The node that holds it tells it as its own, and every node has it again.
+ */
 #include "replica_internal.h"
 
 static bool is_due(const struct replica *replica, uint64_t now_ms) {

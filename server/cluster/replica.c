@@ -72,7 +72,8 @@ uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms) {
     return replica->config.clock->wall_ms_at_zero + now_ms;
 }
 
-/* SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014. For spreading, not for keys. */
+/* SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014. For spreading, not for keys.
+ */
 uint64_t replica_random(struct replica *replica) {
     uint64_t z = replica->random += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -84,9 +85,9 @@ bool replica_open(struct replica *replica, enum seal_kind kind, const uint8_t *b
     *plain = (struct text){0};
     size_t most = kind == SEAL_FRAME ? (size_t)REPLICA_FRAME_BYTES_MAX : (size_t)REPLICA_SYNC_BYTES_MAX, plain_len;
     replica->stats.bytes_in += len;
-    enum muster_code code = len > most ? MUSTER_INVALID_ARGUMENT
-                                       : seal_open(replica->config.keyring, kind, bytes, len, replica->opened,
-                                                   &plain_len);
+    enum muster_code code = len > most
+                                ? MUSTER_INVALID_ARGUMENT
+                                : seal_open(replica->config.keyring, kind, bytes, len, replica->opened, &plain_len);
     switch (code) {
     case MUSTER_OK:
         *plain = (struct text){(const char *)replica->opened, (uint32_t)plain_len};
@@ -175,8 +176,7 @@ static bool is_in_sync(const struct replica *replica) {
 
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms) {
     bool is_alone = peers_that_count(&replica->peers) == 0 && !replica->config.expects_peers;
-    return replica->is_ready || is_alone ||
-           now_ms - replica->started_ms >= replica->config.join_timeout_ms;
+    return replica->is_ready || is_alone || now_ms - replica->started_ms >= replica->config.join_timeout_ms;
 }
 
 static void look_ready(struct replica *replica, uint64_t now_ms) {
@@ -210,9 +210,9 @@ struct actions replica_leave(struct replica *replica, uint64_t now_ms) {
 static struct peer_view view_of_self(const struct replica *replica, uint64_t now_ms) {
     struct roll_stats stats;
     roll_stats(replica->config.roll, &stats);
-    enum peer_state state = replica->is_leaving                  ? PEER_LEFT
+    enum peer_state state = replica->is_leaving                 ? PEER_LEFT
                             : replica_is_ready(replica, now_ms) ? PEER_ALIVE
-                                                                 : PEER_JOINING;
+                                                                : PEER_JOINING;
     return (struct peer_view){.name = label_text(&replica->name),
                               .region = label_text(&replica->region),
                               .address = label_text(&replica->sync_address),

@@ -1,8 +1,8 @@
 /* The replica: how a node's roll becomes every node's roll.
  *
- * Pure: no socket, no clock, no thread. Bytes and instants come in; bytes to send come out as data. Nonces and keys come
- * from libsodium, all other randomness from the seed. Not thread-safe: the node's lock is held around every call, and the
- * texts and bytes that come out hold until the next call.
+ * Pure: no socket, no clock, no thread. Bytes and instants come in; bytes to send come out as data. Nonces and keys
+ * come from libsodium, all other randomness from the seed. Not thread-safe: the node's lock is held around every call,
+ * and the texts and bytes that come out hold until the next call.
  *
  * Gossip: each node publishes frames to all others; a frame carries the members that changed in (previous, last] of its
  * origin's sequences, each once, as it is now, with ages instead of times. A receiver that sees a gap still merges what
@@ -23,30 +23,30 @@
 struct replica;
 
 enum {
-    REPLICA_FRAME_BYTES_MAX = 256 * 1024,  /* a sealed gossip frame; a larger flush is cut into several */
-    REPLICA_SYNC_BYTES_MAX = 1024 * 1024,  /* a sealed sync request or reply */
+    REPLICA_FRAME_BYTES_MAX = 256 * 1024, /* a sealed gossip frame; a larger flush is cut into several */
+    REPLICA_SYNC_BYTES_MAX = 1024 * 1024, /* a sealed sync request or reply */
     REPLICA_PEERS_MAX = 256,
     REPLICA_ADDRESS_BYTES_MAX = 255,
     REPLICA_NAME_BYTES_MAX = 64,
     REPLICA_DIGEST_MS = 1000,
-    REPLICA_REFRESH_WAIT_MS = 1000,   /* a mere refresh waits at most so long, and at most half of its lease */
-    REPLICA_SUSPECT_MS = 3000,        /* silent for so long: suspect */
-    REPLICA_DOWN_MS = 10000,          /* silent for so long: down */
-    REPLICA_ASK_TIMEOUT_MS = 1000,    /* a sync request that is not answered; a later answer is dropped */
+    REPLICA_REFRESH_WAIT_MS = 1000, /* a mere refresh waits at most so long, and at most half of its lease */
+    REPLICA_SUSPECT_MS = 3000,      /* silent for so long: suspect */
+    REPLICA_DOWN_MS = 10000,        /* silent for so long: down */
+    REPLICA_ASK_TIMEOUT_MS = 1000,  /* a sync request that is not answered; a later answer is dropped */
 };
 
 struct replica_config {
-    uint64_t origin;             /* random, not 0: this incarnation; the roll's config.origin */
-    uint64_t seed;               /* for whom to ask, and jitter */
-    struct text name, region;    /* labels for people */
-    struct text gossip_address;  /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
-    struct text sync_address;    /* where others ask, e.g. "tcp://10.0.0.1:7704" */
-    struct text version;         /* of the software */
-    uint64_t flush_ms;           /* --flush, 10 */
-    uint64_t join_timeout_ms;    /* --join-timeout, 10 s */
-    bool expects_peers;          /* some will be met: until replica_met, to know none is not to be ready */
-    struct roll *roll;           /* borrowed, outlives the replica */
-    struct hlc *clock;           /* borrowed: stamps that are seen move it */
+    uint64_t origin;               /* random, not 0: this incarnation; the roll's config.origin */
+    uint64_t seed;                 /* for whom to ask, and jitter */
+    struct text name, region;      /* labels for people */
+    struct text gossip_address;    /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
+    struct text sync_address;      /* where others ask, e.g. "tcp://10.0.0.1:7704" */
+    struct text version;           /* of the software */
+    uint64_t flush_ms;             /* --flush, 10 */
+    uint64_t join_timeout_ms;      /* --join-timeout, 10 s */
+    bool expects_peers;            /* some will be met: until replica_met, to know none is not to be ready */
+    struct roll *roll;             /* borrowed, outlives the replica */
+    struct hlc *clock;             /* borrowed: stamps that are seen move it */
     const struct keyring *keyring; /* borrowed; NULL: unsealed, peers on loopback only */
     struct allocator allocator;
 };
@@ -62,9 +62,9 @@ void replica_set_keyring(struct replica *replica, const struct keyring *keyring)
 /* ---- what the shell is to do ------------------------------------------------------------------------------------- */
 
 enum action_kind {
-    ACTION_PUBLISH,   /* publish `bytes` on the gossip socket */
-    ACTION_ASK,       /* send `bytes` to the sync address `address`; give the answer, or its failure, to replica_answered
-                       * with the same `ticket` */
+    ACTION_PUBLISH, /* publish `bytes` on the gossip socket */
+    ACTION_ASK,     /* send `bytes` to the sync address `address`; give the answer, or its failure, to replica_answered
+                     * with the same `ticket` */
     ACTION_SUBSCRIBE, /* subscribe to the gossip address `address` */
     ACTION_UNSUBSCRIBE,
 };
@@ -75,7 +75,10 @@ struct action {
     const uint8_t *bytes;
     size_t len;
 };
-struct actions { struct action *items; size_t count; }; /* owned by the replica, until the next call */
+struct actions {
+    struct action *items;
+    size_t count;
+}; /* owned by the replica, until the next call */
 
 /* What time does: flushes, digests, gaps to ask for, silent peers. Call it each flush_ms at least, and at once when
  * replica_wants_flush says so. effects: of merges, may be NULL. */
@@ -91,8 +94,7 @@ struct actions replica_frame(struct replica *replica, struct text from, const ui
 
 /* A sync request came; the answer is written to *reply (owned by the replica, until the next call). len 0: it is not to
  * be answered (forged, broken). Bounded work. */
-void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
-                     struct action *reply);
+void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms, struct action *reply);
 
 /* The answer to an ACTION_ASK, or bytes NULL: it failed. */
 struct actions replica_answered(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
@@ -107,7 +109,8 @@ void replica_met(struct replica *replica);
 /* This node is about to end: flushes everything and tells the peers that it leaves. */
 struct actions replica_leave(struct replica *replica, uint64_t now_ms);
 
-/* ---- what it knows ------------------------------------------------------------------------------------------------ */
+/* ---- what it knows ------------------------------------------------------------------------------------------------
+ */
 
 /* Whether reads may be answered: in sync once, or nobody to sync with, or join_timeout_ms has passed. */
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms);
@@ -118,10 +121,10 @@ struct peer_view {
     uint64_t origin;
     enum peer_state state;
     bool is_self;
-    uint64_t members;        /* that the peer says it holds */
-    uint64_t lag;            /* sequences of it that are known to exist and are not here */
-    uint64_t delay_ms;       /* how much longer than its fastest frame its last one took */
-    int64_t clock_ms;        /* its wall clock (by stamps) minus this node's */
+    uint64_t members;  /* that the peer says it holds */
+    uint64_t lag;      /* sequences of it that are known to exist and are not here */
+    uint64_t delay_ms; /* how much longer than its fastest frame its last one took */
+    int64_t clock_ms;  /* its wall clock (by stamps) minus this node's */
     uint64_t silent_ms;
 };
 /* This node and its peers; writes at most `limit`, returns how many. */

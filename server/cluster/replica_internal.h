@@ -10,15 +10,15 @@
 #include "vector.h"
 
 enum {
-    AHEAD_WAIT_MS = 300,   /* a third origin's frames may be on their way still */
-    RELAY_WAIT_MS = 1000,  /* what came beyond a gap is relayed if it was not closed for so long */
-    RETRY_MS = 150,        /* after a question that failed, of a peer that is heard */
+    AHEAD_WAIT_MS = 300,  /* a third origin's frames may be on their way still */
+    RELAY_WAIT_MS = 1000, /* what came beyond a gap is relayed if it was not closed for so long */
+    RETRY_MS = 150,       /* after a question that failed, of a peer that is heard */
     RETRY_SILENT_MS = 500,
     RETRY_EACH_PEER_MS = 8, /* and so much for every peer that there is */
     RETRY_DOWN_MS = 5000,
     RETRY_REFUSED_MS = 1000, /* the roll is full; doubles up to the next */
     RETRY_REFUSED_MAX_MS = 30000,
-    STRANGE_ASK_MS = 200,  /* how often a frame of a stranger may make one ask who is there */
+    STRANGE_ASK_MS = 200, /* how often a frame of a stranger may make one ask who is there */
     PEER_FORGET_MS = 24 * 60 * 60 * 1000,
     FRAMES_AT_ONCE = 32,
     WALK_CHUNK = 128,
@@ -27,7 +27,8 @@ enum {
     WALK_PAGE_REST_MS = 20, /* a walk costs its peer a look at all it has: for each page it has its rest */
     RELAY_BUDGET = 4096,
 };
-_Static_assert((int)WALK_CHUNK >= (int)MUSTER_SESSIONS_MAX + 2 && (int)WALK_CHUNK >= (int)FRAME_PIECE, "a user's sessions fit a chunk");
+_Static_assert((int)WALK_CHUNK >= (int)MUSTER_SESSIONS_MAX + 2 && (int)WALK_CHUNK >= (int)FRAME_PIECE,
+               "a user's sessions fit a chunk");
 /* An origin that nothing refers to is told of until no peer can hold anything of it, and forgotten some time later. */
 #define FORGET_AFTER_FADE_MS (UINT64_C(60) * 60 * 1000)
 

@@ -27,14 +27,14 @@ enum {
     SNAPSHOT_HEAD_BYTES = 16 + 4,
     SNAPSHOT_PREFIX_BYTES = 1 + 4, /* before a block's payload */
     SNAPSHOT_SUM_BYTES = 16,
-    SNAPSHOT_BLOCK_CHANGES_MAX = 256,       /* a slice of the roll: one hold of the lock */
-    SNAPSHOT_BLOCK_BYTES_MAX = 512 * 1024,  /* a whole block */
+    SNAPSHOT_BLOCK_CHANGES_MAX = 256,      /* a slice of the roll: one hold of the lock */
+    SNAPSHOT_BLOCK_BYTES_MAX = 512 * 1024, /* a whole block */
     SNAPSHOT_CHANGE_BYTES_MAX = 1 + 8 + 8 + 10 + 10 + 5 + 3 * (1 + MUSTER_ID_BYTES_MAX) + 2 + MUSTER_STATE_BYTES_MAX,
     SNAPSHOT_ORIGINS_MAX = ROLL_ORIGINS_MAX, /* of the version vector; beyond it the oldest are left out */
     SNAPSHOT_PEERS_MAX = REPLICA_PEERS_MAX,
     SNAPSHOT_BOOT_BYTES = 16,
 };
-_Static_assert(SNAPSHOT_BLOCK_CHANGES_MAX * SNAPSHOT_CHANGE_BYTES_MAX + 64 <= SNAPSHOT_BLOCK_BYTES_MAX,
+_Static_assert(SNAPSHOT_BLOCK_CHANGES_MAX *SNAPSHOT_CHANGE_BYTES_MAX + 64 <= SNAPSHOT_BLOCK_BYTES_MAX,
                "a slice fits a block");
 _Static_assert(SNAPSHOT_ORIGINS_MAX * 16 + SNAPSHOT_PEERS_MAX * (1 + REPLICA_ADDRESS_BYTES_MAX) + 256 <=
                    SNAPSHOT_BLOCK_BYTES_MAX,
@@ -67,7 +67,8 @@ struct snapshot_header {
 /* A name for a cluster, from the secret of its places (keyring_hash_key), which it does not give away. Never 0. */
 uint64_t snapshot_cluster(const uint8_t hash_key[16]);
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------------------------
+ */
 
 /* A walk over a roll. Some 30 kB: not for the stack of a small thread. No memory of its own. */
 struct snapshot_writer {
@@ -78,8 +79,8 @@ struct snapshot_writer {
     struct change slice[SNAPSHOT_BLOCK_CHANGES_MAX];
 };
 
-/* Begins a snapshot. Writes the head and the header to `out` (SNAPSHOT_HEAD_BYTES + SNAPSHOT_BLOCK_BYTES_MAX) and returns
- * how many bytes; they are complete. The header, and the walk's beginning, must be of one hold of the lock. */
+/* Begins a snapshot. Writes the head and the header to `out` (SNAPSHOT_HEAD_BYTES + SNAPSHOT_BLOCK_BYTES_MAX) and
+ * returns how many bytes; they are complete. The header, and the walk's beginning, must be of one hold of the lock. */
 size_t snapshot_begin(struct snapshot_writer *writer, const struct snapshot_header *header, uint8_t *out);
 
 /* The next slice of the roll, as a block that lacks its checksum. To be called with the lock held, for about as long as
@@ -90,7 +91,8 @@ bool snapshot_next(struct snapshot_writer *writer, const struct roll *roll, uint
 /* Completes a block of snapshot_next: in the order they were made, each once, without the lock. */
 void snapshot_seal(struct snapshot_writer *writer, uint8_t *block, size_t len);
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------------------
+ */
 
 /* What can be wrong with a snapshot. */
 #define SNAPSHOT_FAULTS(X)                                                                                             \
@@ -115,8 +117,8 @@ struct snapshot_reader {
     struct text peers[SNAPSHOT_PEERS_MAX];
     char addresses[SNAPSHOT_PEERS_MAX * REPLICA_ADDRESS_BYTES_MAX];
 
-    enum snapshot_kind kind;  /* of the last block */
-    uint64_t written_ms;      /* CHANGES: when they were written, after header.begun */
+    enum snapshot_kind kind;                           /* of the last block */
+    uint64_t written_ms;                               /* CHANGES: when they were written, after header.begun */
     struct change changes[SNAPSHOT_BLOCK_CHANGES_MAX]; /* CHANGES: texts point into the block; seen_ms is an *age* */
     size_t change_count;
 
@@ -140,8 +142,8 @@ struct snapshot_merged {
     uint64_t refused; /* that found no room */
 };
 
-/* Merges the changes of the last block, with ages carried over to `now`, and moves `clock` past their stamps. A roll that
- * is full takes what fits. Adds to *merged. */
+/* Merges the changes of the last block, with ages carried over to `now`, and moves `clock` past their stamps. A roll
+ * that is full takes what fits. Adds to *merged. */
 void snapshot_merge(struct snapshot_reader *reader, struct roll *roll, struct hlc *clock,
                     const struct snapshot_moment *now, struct snapshot_merged *merged);
 

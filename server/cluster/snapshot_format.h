@@ -16,7 +16,8 @@ static const char snapshot_magic[16] = "muster snapshot";
 enum { SNAPSHOT_LOOKS = 4 * SNAPSHOT_BLOCK_CHANGES_MAX };
 
 /* A change: flags; origin (8) unless it is the one before; stamp (8); sequence; age in ms; scope unless it is the one
- * before; and but for a reset: TTL, user, session where there is one, state (its length in two bytes) where there is. */
+ * before; and but for a reset: TTL, user, session where there is one, state (its length in two bytes) where there is.
+ */
 enum {
     FLAG_RESET = 1,
     FLAG_SAME_ORIGIN = 2,

@@ -20,7 +20,8 @@ uint64_t snapshot_elapsed_ms(const struct snapshot_moment *then, const struct sn
     return now->wall_ms > then->wall_ms ? now->wall_ms - then->wall_ms : 0;
 }
 
-/* ---- the bytes of a block ----------------------------------------------------------------------------------------- */
+/* ---- the bytes of a block -----------------------------------------------------------------------------------------
+ */
 
 /* What is left to be taken. Once something is missing or wrong, all that is taken after it is zero or empty. */
 struct source {
@@ -89,7 +90,8 @@ static struct text take_id(struct source *from) {
     return take_text(from, take_byte(from), MUSTER_ID_BYTES_MAX);
 }
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+/* ---- blocks --------------------------------------------------------------------------------------------------------
+ */
 
 enum snapshot_fault snapshot_open(struct snapshot_reader *reader, const uint8_t head[SNAPSHOT_HEAD_BYTES]) {
     reader->has_header = false;
@@ -138,7 +140,7 @@ static void take_header(struct snapshot_reader *reader, struct source *from) {
 static struct change take_change(struct source *from, const struct change *before) {
     static const struct change none;
     uint8_t flags = take_byte(from);
-    const uint8_t not_of_reset = (uint8_t)~(FLAG_RESET | FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE);
+    const uint8_t not_of_reset = (uint8_t) ~(FLAG_RESET | FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE);
     bool is_reset = (flags & FLAG_RESET) != 0;
     if ((flags & FLAGS_UNKNOWN) != 0 || (is_reset && (flags & not_of_reset) != 0)) from->is_bad = true;
     if (before == NULL && (flags & (FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE)) != 0) from->is_bad = true;
@@ -213,7 +215,8 @@ enum snapshot_fault snapshot_read(struct snapshot_reader *reader, const uint8_t 
     return SNAPSHOT_DAMAGED;
 }
 
-/* ---- merging ------------------------------------------------------------------------------------------------------- */
+/* ---- merging -------------------------------------------------------------------------------------------------------
+ */
 
 /* Ages become moments on the roll's clock of now. */
 static void changes_come_to(struct snapshot_reader *reader, const struct snapshot_moment *now) {

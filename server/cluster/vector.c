@@ -28,7 +28,8 @@ static void drop(struct vector *vector, size_t i) {
     vector->count--;
 }
 
-/* In a full vector the entry that has been idle for the longest makes room: a peer that still has it tells of it again. */
+/* In a full vector the entry that has been idle for the longest makes room: a peer that still has it tells of it again.
+ */
 static bool make_room(struct vector *vector) {
     if (vector->count < ROLL_ORIGINS_MAX) return true;
     size_t longest = vector->count;

@@ -1,5 +1,5 @@
-/* The version vector: for each origin the sequence up to which the effect of all its beats, or something newer, is here;
- * and what is here beyond that. */
+/* The version vector: for each origin the sequence up to which the effect of all its beats, or something newer, is
+ * here; and what is here beyond that. */
 #ifndef MUSTER_CLUSTER_VECTOR_H
 #define MUSTER_CLUSTER_VECTOR_H
 
@@ -24,11 +24,12 @@ bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence);
 void vector_hold(struct vector *vector, uint64_t origin, uint64_t sequence);
 bool vector_holds(const struct vector *vector);
 void vector_let_go(struct vector *vector);
-/* The entries that are worth telling; at most `limit`, ascending. Those that have been idle for `fade_ms` are left out. */
+/* The entries that are worth telling; at most `limit`, ascending. Those that have been idle for `fade_ms` are left out.
+ */
 size_t vector_list(const struct vector *vector, uint64_t now_ms, uint64_t fade_ms, struct known *out, size_t limit);
 
-/* Looks at a few entries: forgets those that have been idle for longer than forget_ms. is_present: whether an origin is a
- * peer's, or this node's. */
+/* Looks at a few entries: forgets those that have been idle for longer than forget_ms. is_present: whether an origin is
+ * a peer's, or this node's. */
 void vector_age(struct vector *vector, struct roll *roll, uint64_t now_ms, uint64_t forget_ms,
                 bool (*is_present)(const void *context, uint64_t origin), const void *context);
 

@@ -63,7 +63,8 @@ void wire_field_column(struct wire_out *out, unsigned number, const struct wire_
     wire_field_text(out, number, (struct text){(const char *)column->begin, (uint32_t)wire_len(column)});
 }
 
-/* Most messages within are shorter than 128 bytes: room for a length of one byte is left, and more is made if need be. */
+/* Most messages within are shorter than 128 bytes: room for a length of one byte is left, and more is made if need be.
+ */
 uint8_t *wire_begin(struct wire_out *out, unsigned number) {
     put_tag(out, number, WIRE_BYTES);
     if (has_room(out, 1)) out->at++;

@@ -1,5 +1,5 @@
-/* The protobuf wire format, read and written by hand: no copy of a text, no allocation, nothing that a sender could make
- * grow. https://protobuf.dev/programming-guides/encoding/ */
+/* The protobuf wire format, read and written by hand: no copy of a text, no allocation, nothing that a sender could
+ * make grow. https://protobuf.dev/programming-guides/encoding/ */
 #ifndef MUSTER_CLUSTER_WIRE_H
 #define MUSTER_CLUSTER_WIRE_H
 
@@ -11,7 +11,8 @@
 
 enum { WIRE_VARINT_BYTES_MAX = 10, WIRE_LENGTH_BYTES_MAX = 5 };
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------------------------
+ */
 
 /* Where bytes go. What no longer fits is left out, and told by is_full. */
 struct wire_out {
@@ -49,7 +50,8 @@ static inline int64_t wire_unzigzag(uint64_t value) {
     return (int64_t)(value >> 1 ^ -(value & 1));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------------------
+ */
 
 /* Bytes of a stranger. Once something is wrong, is_broken stays set and there is nothing more to read. */
 struct wire_in {

@@ -110,10 +110,10 @@ bool roll_find_handle(const struct roll *roll, struct text scope_name, uint64_t 
 
 /* ---- walks ------------------------------------------------------------------------------------------------------- */
 
-/* A walk goes over the hash space in segments of a few slots, and takes these in the order of their numbers with the bits
- * reversed (van der Corput, 1935). Whoever merges what a walk tells, under the same key, so fills tables that are still
- * small evenly. In the plain order of hashes everything would crowd at the front of them, until they have grown: the cost
- * of a table would go with the square of its size. */
+/* A walk goes over the hash space in segments of a few slots, and takes these in the order of their numbers with the
+ * bits reversed (van der Corput, 1935). Whoever merges what a walk tells, under the same key, so fills tables that are
+ * still small evenly. In the plain order of hashes everything would crowd at the front of them, until they have grown:
+ * the cost of a table would go with the square of its size. */
 enum { SEGMENT_SLOTS = 16, SEGMENT_BITS_MAX = 20 };
 
 struct scattered_walk {

@@ -1,4 +1,5 @@
-/* Beats of other origins that only extended a lease: no name is compared, nothing is planned, nothing can be refused. */
+/* Beats of other origins that only extended a lease: no name is compared, nothing is planned, nothing can be refused.
+ */
 #include "roll_internal.h"
 
 enum { REFRESH_AHEAD = 8 }; /* as many misses as a core overlaps */

@@ -67,7 +67,7 @@ struct roll {
     uint32_t reset_at; /* the scope whose reset is looked at next, whether it may be forgotten */
     uint32_t *log;     /* by sequence: a member, or LOG_IS_RESET | scope */
     uint64_t sequence, flushed_sequence;
-    uint64_t reset_merged_at; /* the sequence at which the last reset of another origin was merged */
+    uint64_t reset_merged_at;                /* the sequence at which the last reset of another origin was merged */
     struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
     uint16_t last_origin;                    /* the one that was looked for last */
     uint64_t live_members, extra_bytes_held, gone_extra_bytes;

@@ -31,7 +31,8 @@ static bool is_secret(int file, size_t capacity, const struct complaint *why) {
     if (is.st_uid != geteuid() && is.st_uid != 0)
         return complain(why, "it belongs to another user (%u)", (unsigned)is.st_uid);
     if ((is.st_mode & OTHERS_MAY) != 0)
-        return complain(why, "others can get at it (mode %04o): chmod 600 it, and if it lay open for long, make a new key",
+        return complain(why,
+                        "others can get at it (mode %04o): chmod 600 it, and if it lay open for long, make a new key",
                         (unsigned)is.st_mode & 07777);
     if (is.st_size > (off_t)capacity) return complain(why, "it is larger than %zu bytes", capacity);
     return true;

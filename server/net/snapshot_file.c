@@ -26,7 +26,8 @@ struct snapshot_file {
     uint8_t block[SNAPSHOT_HEAD_BYTES + SNAPSHOT_BLOCK_BYTES_MAX];
 };
 
-/* ---- the directory ------------------------------------------------------------------------------------------------- */
+/* ---- the directory -------------------------------------------------------------------------------------------------
+ */
 
 static bool open_dir(struct snapshot_file *file, const char *dir) {
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) return false;
@@ -69,7 +70,8 @@ static struct snapshot_moment moment_now(void) {
     return moment;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------------------------------
+ */
 
 static bool write_all(int to, const uint8_t *data, size_t len) {
     while (len > 0) {
@@ -120,7 +122,8 @@ bool snapshot_file_write(struct snapshot_file *file, struct node *node) {
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------------------------------
+ */
 
 /* false: there are fewer bytes (SNAPSHOT_TRUNCATED), or they cannot be read (SNAPSHOT_UNREADABLE). */
 static enum snapshot_fault read_whole(FILE *from, uint8_t *to, size_t len) {
@@ -182,8 +185,7 @@ static void keep_peers(const struct snapshot_header *header, struct snapshot_pee
     if (header->peer_count == 0 || (peers->addresses = calloc(header->peer_count, sizeof *peers->addresses)) == NULL)
         return;
     peers->count = header->peer_count;
-    for (size_t i = 0; i < peers->count; i++)
-        memcpy(peers->addresses[i], header->peers[i].data, header->peers[i].len);
+    for (size_t i = 0; i < peers->count; i++) memcpy(peers->addresses[i], header->peers[i].data, header->peers[i].len);
 }
 
 void snapshot_peers_free(struct snapshot_peers *peers) {

@@ -1,6 +1,6 @@
 #include "check.h"
-#include "muster/limits.h"
 #include "core/utf8.h"
+#include "muster/limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* A node's roll, walked for a snapshot and filled from one. Each function takes the lock for one slice of work, and does
- * the rest outside of it. */
+/* A node's roll, walked for a snapshot and filled from one. Each function takes the lock for one slice of work, and
+ * does the rest outside of it. */
 #ifndef MUSTER_RPC_NODE_SNAPSHOT_H
 #define MUSTER_RPC_NODE_SNAPSHOT_H
 
@@ -16,8 +16,8 @@ bool node_snapshot_next(struct node *node, struct snapshot_writer *writer, struc
 /* As snapshot_merge. */
 void node_snapshot_merge(struct node *node, struct snapshot_reader *reader, const struct snapshot_moment *now,
                          struct snapshot_merged *merged);
-/* All of a good snapshot was merged, and nothing refused: what its vector says is here, and need not be asked for. Before
- * node_join, once. */
+/* All of a good snapshot was merged, and nothing refused: what its vector says is here, and need not be asked for.
+ * Before node_join, once. */
 void node_snapshot_merged(struct node *node, const struct snapshot_header *header);
 
 #endif

@@ -223,8 +223,9 @@ static void shows_the_nodes(void **state) {
     (void)state;
     struct server alone = server_start((const char *const[]){"--name", "solo", NULL});
     EXPECT(0, NULL, "", "touch", "ada", "bob", "--to", alone.tcp);
-    EXPECT(0, "NAME  ADDRESS  REGION  STATE         MEMBERS  LAG  DELAY  CLOCK  SILENT  VERSION\n"
-              "solo  -        -       alive (self)        2    0     0s     0s      0s  " MUSTER_VERSION "\n",
+    EXPECT(0,
+           "NAME  ADDRESS  REGION  STATE         MEMBERS  LAG  DELAY  CLOCK  SILENT  VERSION\n"
+           "solo  -        -       alive (self)        2    0     0s     0s      0s  " MUSTER_VERSION "\n",
            "", "nodes", "--to", alone.tcp);
     json_t *rows = JSON(0, "nodes", "--json", "--to", alone.ipc);
     const json_t *row = json_array_get(rows, 0);
@@ -245,7 +246,8 @@ static void makes_a_cluster_key(void **state) {
     mode_t mask = umask(0);
     struct process_result made = CLI(NULL, "keygen", "cluster", key.path);
     umask(mask);
-    if (made.how.status != 0 || strstr(made.output, "--cluster-key-file") == NULL || strstr(made.output, key.path) == NULL)
+    if (made.how.status != 0 || strstr(made.output, "--cluster-key-file") == NULL ||
+        strstr(made.output, key.path) == NULL)
         fail_msg("keygen: status %d, '%s' '%s'", made.how.status, made.output, made.errors);
     process_result_free(&made);
     if (stat(key.path, &file) != 0 || (file.st_mode & 07777) != 0600)

@@ -20,15 +20,15 @@ static struct introduction introduction_of_test(void) {
 }
 
 static struct text ask_of_test(void) {
-    struct ask ask = {.nonce = "0123456789abcde",
-                      .origin = 7,
-                      .introduction = introduction_of_test(),
-                      .want = WANT_ALL,
-                      .vector = vector,
-                      .vector_count = 2,
-                      .cursor = {.is_set = true,
-                                 .walk = {.is_begun = true, .has_user = true, .scope_place = 5, .user_place = 6}},
-                      .page_bytes = 65536};
+    struct ask ask = {
+        .nonce = "0123456789abcde",
+        .origin = 7,
+        .introduction = introduction_of_test(),
+        .want = WANT_ALL,
+        .vector = vector,
+        .vector_count = 2,
+        .cursor = {.is_set = true, .walk = {.is_begun = true, .has_user = true, .scope_place = 5, .user_place = 6}},
+        .page_bytes = 65536};
     struct wire_out out = wire_out(memory, sizeof memory);
     ask_put(&out, &ask);
     return (struct text){(const char *)memory, (uint32_t)wire_len(&out)};
@@ -46,8 +46,14 @@ static struct text answer_of_test(void) {
                                   .is_ready = true,
                                   .is_forgotten = true,
                                   .next = {.is_set = true, .after = 99}};
-    const struct change change = {.origin = 9, .sequence = 100, .stamp = 5, .seen_ms = 990, .scope = text_of("room"),
-                                  .user = text_of("ada"), .ttl_ms = 60000, .status = STATUS_ONLINE};
+    const struct change change = {.origin = 9,
+                                  .sequence = 100,
+                                  .stamp = 5,
+                                  .seen_ms = 990,
+                                  .scope = text_of("room"),
+                                  .user = text_of("ada"),
+                                  .ttl_ms = 60000,
+                                  .status = STATUS_ONLINE};
     struct wire_out out = wire_out(memory, sizeof memory);
     answer_put_head(&out, &answer);
     wire_element_text(&out, ANSWER_ACQUAINTANCES, text_of("tcp://b:7704"));

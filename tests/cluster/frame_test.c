@@ -31,19 +31,52 @@ static struct roll *roll_of_test(void) {
 /* News, a leave, a reset, another origin's register, refreshes in two scopes, one of a named session. */
 static void changes_of_test(struct change changes[CHANGES]) {
     const struct change all[CHANGES] = {
-        {.origin = 7, .sequence = 101, .stamp = stamp, .seen_ms = now_ms - 5, .scope = text_of("room"),
-         .user = text_of("ada"), .session = text_of("tab-1"), .state = text_of("typing"), .ttl_ms = 60000,
+        {.origin = 7,
+         .sequence = 101,
+         .stamp = stamp,
+         .seen_ms = now_ms - 5,
+         .scope = text_of("room"),
+         .user = text_of("ada"),
+         .session = text_of("tab-1"),
+         .state = text_of("typing"),
+         .ttl_ms = 60000,
          .status = STATUS_BUSY},
-        {.origin = 7, .sequence = 102, .stamp = stamp + 1, .seen_ms = now_ms - 4, .scope = text_of("room"),
-         .user = text_of("bob"), .ttl_ms = 0, .status = STATUS_ONLINE},
-        {.origin = 9, .sequence = 33, .stamp = stamp + 2, .seen_ms = now_ms, .is_reset = true, .scope = text_of("old")},
-        {.origin = 7, .sequence = 104, .stamp = stamp + 3, .seen_ms = now_ms - 900, .is_refresh = true,
-         .scope = text_of("room"), .user = text_of("cleo"), .ttl_ms = 60000, .status = STATUS_ONLINE},
-        {.origin = 7, .sequence = 105, .stamp = stamp + (3 << HLC_COUNTER_BITS), .seen_ms = now_ms - 897,
-         .is_refresh = true, .scope = text_of("hall"), .user = text_of("dan"), .session = text_of("s"), .ttl_ms = 60000,
+        {.origin = 7,
+         .sequence = 102,
+         .stamp = stamp + 1,
+         .seen_ms = now_ms - 4,
+         .scope = text_of("room"),
+         .user = text_of("bob"),
+         .ttl_ms = 0,
          .status = STATUS_ONLINE},
-        {.origin = 7, .sequence = 107, .stamp = stamp + (400 << HLC_COUNTER_BITS), .seen_ms = now_ms - 500,
-         .is_refresh = true, .scope = text_of("room"), .user = text_of("eve"), .ttl_ms = 60000,
+        {.origin = 9, .sequence = 33, .stamp = stamp + 2, .seen_ms = now_ms, .is_reset = true, .scope = text_of("old")},
+        {.origin = 7,
+         .sequence = 104,
+         .stamp = stamp + 3,
+         .seen_ms = now_ms - 900,
+         .is_refresh = true,
+         .scope = text_of("room"),
+         .user = text_of("cleo"),
+         .ttl_ms = 60000,
+         .status = STATUS_ONLINE},
+        {.origin = 7,
+         .sequence = 105,
+         .stamp = stamp + (3 << HLC_COUNTER_BITS),
+         .seen_ms = now_ms - 897,
+         .is_refresh = true,
+         .scope = text_of("hall"),
+         .user = text_of("dan"),
+         .session = text_of("s"),
+         .ttl_ms = 60000,
+         .status = STATUS_ONLINE},
+        {.origin = 7,
+         .sequence = 107,
+         .stamp = stamp + (400 << HLC_COUNTER_BITS),
+         .seen_ms = now_ms - 500,
+         .is_refresh = true,
+         .scope = text_of("room"),
+         .user = text_of("eve"),
+         .ttl_ms = 60000,
          .status = STATUS_ONLINE},
     };
     memcpy(changes, all, sizeof all);
@@ -234,14 +267,20 @@ static void the_largest_changes_fit_a_frame(void **state) {
     size_t refresh_bytes, added = 0;
     for (size_t i = 0; i < FRAME_PIECE; i++) {
         const struct text id = {letters, MUSTER_ID_BYTES_MAX};
-        changes[i] = (struct change){.origin = UINT64_MAX, .sequence = SEQUENCE_MAX, .stamp = UINT64_MAX, .scope = id,
-                                     .user = id, .session = id, .state = {letters, MUSTER_STATE_BYTES_MAX},
-                                     .ttl_ms = MUSTER_TTL_MAX_MS, .status = STATUS_BUSY};
+        changes[i] = (struct change){.origin = UINT64_MAX,
+                                     .sequence = SEQUENCE_MAX,
+                                     .stamp = UINT64_MAX,
+                                     .scope = id,
+                                     .user = id,
+                                     .session = id,
+                                     .state = {letters, MUSTER_STATE_BYTES_MAX},
+                                     .ttl_ms = MUSTER_TTL_MAX_MS,
+                                     .status = STATUS_BUSY};
     }
     frame_begin(&draft, roll, 7, now_ms);
     for (; frame_has_room(&draft); added += FRAME_PIECE) frame_add(&draft, changes, FRAME_PIECE);
-    struct text bytes = frame_end(&draft, &(struct frame_head){UINT64_MAX, UINT64_MAX, 0, SEQUENCE_MAX, UINT64_MAX, 1},
-                                  &refresh_bytes);
+    struct text bytes =
+        frame_end(&draft, &(struct frame_head){UINT64_MAX, UINT64_MAX, 0, SEQUENCE_MAX, UINT64_MAX, 1}, &refresh_bytes);
     struct frame frame;
     if (!frame_read(bytes, &frame) || frame.records != added) fail_msg("%zu of %zu are there", frame.records, added);
     if (bytes.len > REPLICA_FRAME_BYTES_MAX - SEAL_OVERHEAD_BYTES) fail_msg("%u bytes", bytes.len);

@@ -115,8 +115,8 @@ static void what_is_sealed_opens(void **state) {
 /* Install everywhere, make primary, remove: at no step does a node not understand another. */
 static void keys_rotate_without_a_gap(void **state) {
     (void)state;
-    const char *steps[] = {"primary " KEY_A "\n", "primary " KEY_A "\nkey " KEY_B "\n", "key " KEY_A "\nprimary " KEY_B "\n",
-                           "primary " KEY_B "\n"};
+    const char *steps[] = {"primary " KEY_A "\n", "primary " KEY_A "\nkey " KEY_B "\n",
+                           "key " KEY_A "\nprimary " KEY_B "\n", "primary " KEY_B "\n"};
     const uint8_t text[] = "who is here";
     uint8_t sealed[sizeof text + SEAL_OVERHEAD_BYTES], plain[sizeof sealed];
     size_t len;

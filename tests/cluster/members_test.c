@@ -79,7 +79,8 @@ static void an_idle_origin_fades_and_is_forgotten(void **state) {
     vector_raise(vector, 9, 5);
     vector_age(vector, roll, 100, FORGET_MS, is_seven, NULL);
     if (vector_list(vector, 100 + FADE_MS, FADE_MS, known, 4) != 2) fail_msg("it fades too early");
-    if (vector_list(vector, 101 + FADE_MS, FADE_MS, known, 4) != 1 || known[0].origin != 7) fail_msg("it does not fade");
+    if (vector_list(vector, 101 + FADE_MS, FADE_MS, known, 4) != 1 || known[0].origin != 7)
+        fail_msg("it does not fade");
     vector_age(vector, roll, 100 + FORGET_MS, FORGET_MS, is_seven, NULL);
     if (vector_sequence(vector, 9) != 5) fail_msg("it is forgotten too early");
     vector_age(vector, roll, 101 + FORGET_MS, FORGET_MS, is_seven, NULL);

@@ -1,5 +1,5 @@
-/* A few replicas wired by hand: a frame arrives at once at whoever subscribed, a question is answered at once, unless the
- * test has cut the wire. Time is what the test makes it. */
+/* A few replicas wired by hand: a frame arrives at once at whoever subscribed, a question is answered at once, unless
+ * the test has cut the wire. Time is what the test makes it. */
 #ifndef MUSTER_TESTS_WIRED_H
 #define MUSTER_TESTS_WIRED_H
 
@@ -37,9 +37,9 @@ struct wires {
     struct wired_node nodes[WIRED_NODES];
     unsigned count;
     uint64_t now_ms;
-    bool is_deaf[WIRED_NODES][WIRED_NODES];   /* [to][from]: frames are lost */
-    bool is_cut[WIRED_NODES][WIRED_NODES];    /* [from][to]: questions fail */
-    bool is_kept;                             /* frames are kept in `frames` instead of arriving */
+    bool is_deaf[WIRED_NODES][WIRED_NODES]; /* [to][from]: frames are lost */
+    bool is_cut[WIRED_NODES][WIRED_NODES];  /* [from][to]: questions fail */
+    bool is_kept;                           /* frames are kept in `frames` instead of arriving */
     struct wired_frame frames[WIRED_FRAMES];
     size_t frame_count;
     uint64_t published_bytes, answered_bytes;

@@ -1,7 +1,7 @@
 /* The reader of snapshots: any bytes are read or refused, and what is read can be merged.
  *
- * Checksums would keep the fuzzer out, so it writes payloads, and they are put in: an input is a sequence of (kind, length
- * in two bytes, payload). Every input is read once more as it is, head and all. */
+ * Checksums would keep the fuzzer out, so it writes payloads, and they are put in: an input is a sequence of (kind,
+ * length in two bytes, payload). Every input is read once more as it is, head and all. */
 #include "cluster/snapshot_format.h"
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /* utf8_check against a decoder that goes by code points, slowly. */
-#include "fuzz.h"
 #include "core/utf8.h"
+#include "fuzz.h"
 
 #include <stdbool.h>
 

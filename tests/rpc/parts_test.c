@@ -1,10 +1,10 @@
 /* The small parts of the server: UTF-8, page tokens, durations, URLs, the arena. */
 #include "core/duration.h"
+#include "core/utf8.h"
 #include "net/url.h"
 #include "rpc/arena.h"
 #include "rpc/heap.h"
 #include "rpc/page_token.h"
-#include "core/utf8.h"
 
 #include <setjmp.h>
 #include <sodium.h>

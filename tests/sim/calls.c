@@ -4,7 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { BATCH_MAX = 6 };
+enum { BATCH_FEW = 6, BATCH_MAX = 150 };
+
+static size_t draw_batch(struct world *world) {
+    bool is_small = world->plan.users <= USERS_FEW || random_chance(&world->random, 3, 4);
+    return random_between(&world->random, 1, is_small ? BATCH_FEW : BATCH_MAX);
+}
 
 static bool acknowledge(struct world *world, struct node *node, const struct touched *touched) {
     bool wants_flush = replica_touched(node->replica, touched, node_now_ms(world, node));
@@ -37,7 +42,7 @@ static void apply(struct world *world, struct node *node, const char *what, cons
 static struct beat draw_beat(struct world *world) {
     struct random *random = &world->random;
     return (struct beat){.scope = scope_names[random_chance(random, 1, 2) ? 0 : random_below(random, SCOPES)],
-                         .user = user_names[random_below(random, USERS)],
+                         .user = user_names[random_below(random, world->plan.users)],
                          .session = session_names[random_chance(random, 1, 2) ? 0 : random_below(random, SESSIONS)],
                          .state = state_names[random_chance(random, 2, 3) ? 0 : random_below(random, STATES)],
                          .ttl_ms = (uint32_t)random_between(random, MUSTER_TTL_MIN_MS, world->plan.ttl_max_ms),
@@ -46,7 +51,7 @@ static struct beat draw_beat(struct world *world) {
 
 static void touch(struct world *world, struct node *node) {
     struct beat beats[BATCH_MAX];
-    size_t n = random_chance(&world->random, 1, 2) ? 1 : random_between(&world->random, 1, BATCH_MAX);
+    size_t n = random_chance(&world->random, 1, 2) ? 1 : draw_batch(world);
     for (size_t i = 0; i < n; i++) beats[i] = draw_beat(world);
     apply(world, node, "touch", beats, n);
 }
@@ -54,7 +59,7 @@ static void touch(struct world *world, struct node *node) {
 /* The same beat again, mostly where it was sent before: a lease that is extended. */
 static void refresh(struct world *world, struct node *node) {
     struct beat beats[BATCH_MAX];
-    size_t n = 0, from = random_below(&world->random, MEMBERS), most = random_between(&world->random, 1, BATCH_MAX);
+    size_t n = 0, from = random_below(&world->random, MEMBERS), most = draw_batch(world);
     bool is_same_node = random_chance(&world->random, 4, 5);
     for (size_t i = 0; i < MEMBERS && n < most; i++) {
         const struct said *said = &world->said[(from + i) % MEMBERS];

@@ -1,7 +1,6 @@
 #include "names.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define NAME(literal)                                                                                                  \
     { literal, sizeof(literal) - 1 }
@@ -9,11 +8,17 @@
 const struct text scope_names[SCOPES] = {NAME("default"), NAME("room:1"),
                                          NAME("a scope whose name is a good deal longer than others")};
 const struct text session_names[SESSIONS] = {NAME(""), NAME("tab-1"), NAME("a-telephone-with-a-long-name")};
-const struct text state_names[STATES] = {NAME(""), NAME("typing"), NAME("{\"x\":17,\"y\":4}"),
-                                         NAME("a state that is somewhat longer than the room that a short one has had")};
+const struct text state_names[STATES] = {
+    NAME(""), NAME("typing"), NAME("{\"x\":17,\"y\":4}"),
+    NAME("a state that is somewhat longer than the room that a short one has had")};
 /* The last of the few has an id that does not fit into the record of a member. */
-struct text user_names[USERS] = {NAME("ada"),    NAME("grace"),  NAME("barbara"),          NAME("edsger"),
-                                 NAME("leslie"), NAME("tony"), NAME("a user with an id that is longer than most")};
+struct text user_names[USERS] = {NAME("ada"),
+                                 NAME("grace"),
+                                 NAME("barbara"),
+                                 NAME("edsger"),
+                                 NAME("leslie"),
+                                 NAME("tony"),
+                                 NAME("a user with an id that is longer than most")};
 
 enum { NAME_BYTES = 18 };
 
@@ -40,7 +45,9 @@ unsigned name_index(const struct text *names, unsigned count, struct text name) 
 }
 
 static unsigned user_index(struct text name) {
-    unsigned i = name.len == NAME_BYTES - 1 ? (unsigned)strtoul(name.data + 5, NULL, 10) : 0;
+    unsigned i = 0;
+    for (uint32_t at = 5; name.len == NAME_BYTES - 1 && at < name.len; at++)
+        i = i * 10 + (unsigned)(name.data[at] - '0');
     if (i >= USERS_FEW && i < USERS && text_equal(user_names[i], name)) return i;
     i = name_index(user_names, USERS_FEW, name);
     return i == USERS_FEW ? (unsigned)USERS : i;

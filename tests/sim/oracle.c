@@ -309,9 +309,9 @@ static void check_reads(struct world *world, const struct node *node) {
     uint64_t now_ms = node_now_ms(world, node);
     for (unsigned scope = 0; scope < SCOPES; scope++) {
         struct user_view views[USERS];
-        roll_live(node->roll, scope_names[scope], user_names, USERS, now_ms, views);
+        roll_live(node->roll, scope_names[scope], user_names, world->plan.users, now_ms, views);
         unsigned live = 0;
-        for (unsigned user = 0; user < USERS; user++) {
+        for (unsigned user = 0; user < world->plan.users; user++) {
             bool is_live = false;
             for (unsigned session = 0; session < SESSIONS; session++) {
                 struct change change;

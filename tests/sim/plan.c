@@ -20,7 +20,7 @@ static unsigned draw_faults(struct random *random) {
     return faults;
 }
 
-struct plan plan_draw(struct random *random) {
+struct plan plan_draw(struct random *random, bool is_large) {
     struct plan plan = {
         .nodes_at_start = (unsigned)random_between(random, 2, 5),
         .meets_all = random_chance(random, 1, 2),
@@ -34,7 +34,8 @@ struct plan plan_draw(struct random *random) {
         .faults = draw_faults(random),
         .ttl_max_ms = ONE_OF(random, 2000, 5000, 15000, 60000),
         .retention_ms = 600000,
-        .members_max = 1000,
+        .members_max = 2 * MEMBERS,
+        .users = USERS_FEW,
         .log_places = (uint32_t)ONE_OF(random, 16, 64, 1024, 1024),
         .clocks_are_wrong = random_chance(random, 1, 2),
         .is_sealed = random_chance(random, 1, 2),
@@ -45,7 +46,9 @@ struct plan plan_draw(struct random *random) {
     if (random_chance(random, 1, 3)) plan.ask_loss_permille = (unsigned)ONE_OF(random, 20, 200, 500);
     plan.is_chaotic = random_chance(random, 1, 6);
     if (plan.is_chaotic) plan.duplicate_permille = (unsigned)ONE_OF(random, 10, 200);
-    if (random_chance(random, 1, 12)) plan.members_max = random_between(random, 6, MEMBERS / 2);
+    if (random_chance(random, 1, 12) || is_large) plan.users = (unsigned)random_between(random, USERS_FEW, USERS);
+    if (random_chance(random, 1, 12))
+        plan.members_max = random_between(random, 6, SCOPES * SESSIONS * (uint64_t)plan.users / 2);
     /* Without a key nothing tells what was broken on its way. */
     if (plan_has(&plan, FAULT_GARBAGE)) plan.is_sealed = true;
     return plan;
@@ -59,10 +62,10 @@ void plan_print(const struct plan *plan, FILE *out) {
     fprintf(out,
             "nodes %u..%u (told of %s), %" PRIu64 " ms with faults, flush %" PRIu64 " ms, delay <= %" PRIu64
             " ms, frames lost %u o/oo, asks lost %u o/oo, %squeue %u, a call each %" PRIu64 " ms, TTL <= %" PRIu64
-            " ms, members <= %" PRIu64 ", log of %u places, %s clocks, faults:",
+            " ms, %u users, members <= %" PRIu64 ", log of %u places, %s clocks, faults:",
             plan->nodes_at_start, plan->nodes, plan->meets_all ? "all" : "one", plan->active_ms, plan->flush_ms,
             plan->delay_max_ms, plan->loss_permille, plan->ask_loss_permille, plan->is_chaotic ? "chaotic, " : "",
-            plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->members_max, plan->log_places,
+            plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->users, plan->members_max, plan->log_places,
             plan->clocks_are_wrong ? "wrong" : "right");
     for (unsigned i = 0; i < FAULTS; i++)
         if (plan_has(plan, (enum fault)i)) fprintf(out, " %s", fault_names[i]);

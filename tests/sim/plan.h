@@ -38,6 +38,7 @@ struct plan {
     uint64_t call_every_ms, fault_every_ms;
     unsigned faults; /* a mask of 1 << enum fault */
     uint64_t ttl_max_ms;
+    unsigned users; /* that there may be in a scope */
     uint64_t retention_ms;
     uint64_t members_max;
     uint32_t log_places;
@@ -45,7 +46,8 @@ struct plan {
     bool is_sealed;
 };
 
-struct plan plan_draw(struct random *random);
+/* is_large: many users, whatever the seed says. */
+struct plan plan_draw(struct random *random, bool is_large);
 bool plan_has(const struct plan *plan, enum fault fault);
 void plan_print(const struct plan *plan, FILE *out);
 

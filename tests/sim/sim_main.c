@@ -1,7 +1,8 @@
-/* Runs simulated worlds: sim_test [--seed N | --seeds FROM..TO] [--jobs N] [--expect CHECK] [--verbose]
+/* Runs simulated worlds: sim_test [--seed N | --seeds FROM..TO] [--jobs N] [--expect CHECK] [--large] [--verbose]
  *
  * Without --expect: all worlds must hold; the first that does not is printed, with what replays it.
- * With --expect: at least one of the worlds must fail the named check, as a planted fault should make it. */
+ * With --expect: at least one of the worlds must fail the named check, as a planted fault should make it.
+ * With --large: all worlds have many users. */
 #include "sim_main.h"
 
 #include "verdict.h"
@@ -24,7 +25,7 @@ struct run {
     uint64_t first, last;
     unsigned jobs;
     const char *expect;
-    bool is_verbose;
+    bool is_verbose, is_large;
 };
 
 /* What the jobs share. */
@@ -74,7 +75,7 @@ static void print_failure(struct world *world) {
 static bool run_seed(struct world *world, uint64_t seed, const struct run *run, struct progress *progress) {
     nonces = random_of(seed ^ UINT64_C(0x6e6f6e636573));
     world->transcript.is_verbose = run->is_verbose;
-    world_begin(world, seed);
+    world_begin(world, seed, run->is_large);
     verdict_run(world);
     progress->worlds++;
     progress->beats += world->oracle.beats;
@@ -169,10 +170,13 @@ static bool read_seeds(const char *text, struct run *run) {
 }
 
 static bool read_options(int argc, char **argv, struct run *run) {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 's'},
-        {"jobs", required_argument, NULL, 'j'}, {"expect", required_argument, NULL, 'e'},
-        {"verbose", no_argument, NULL, 'v'},    {0}};
+    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+                                            {"seeds", required_argument, NULL, 's'},
+                                            {"jobs", required_argument, NULL, 'j'},
+                                            {"expect", required_argument, NULL, 'e'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {"large", no_argument, NULL, 'l'},
+                                            {0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -188,6 +192,9 @@ static bool read_options(int argc, char **argv, struct run *run) {
         case 'v':
             run->is_verbose = true;
             break;
+        case 'l':
+            run->is_large = true;
+            break;
         default:
             return false;
         }
@@ -198,9 +205,11 @@ static bool read_options(int argc, char **argv, struct run *run) {
 int sim_main(int argc, char **argv) {
     struct run run = {.first = 1, .last = random_number_from_environment("MUSTER_SIM_SEEDS", 2000), .jobs = 1};
     if (!read_options(argc, argv, &run)) {
-        fputs("usage: sim_test [--seed N | --seeds FROM..TO] [--jobs N] [--expect CHECK] [--verbose]\n", stderr);
+        fputs("usage: sim_test [--seed N | --seeds FROM..TO] [--jobs N] [--expect CHECK] [--large] [--verbose]\n",
+              stderr);
         return STATUS_USAGE;
     }
+    names_make();
     randombytes_set_implementation(&seeded);
     if (sodium_init() < 0) return STATUS_USAGE;
     return run_all(&run);

@@ -44,7 +44,9 @@ void node_save(struct world *world, struct node *node) {
     struct snapshot *snapshot = &node->snapshot;
     struct walk_cursor cursor = {0};
     uint64_t now_ms = node_now_ms(world, node);
-    *snapshot = (struct snapshot){.is_there = true, .saved_ms = world->now_ms};
+    snapshot->is_there = true;
+    snapshot->saved_ms = world->now_ms;
+    snapshot->count = 0;
     snapshot->vector_count = replica_vector(node->replica, snapshot->vector, ORIGINS_MAX);
     for (bool done = false; !done;) {
         struct change changes[256];

@@ -185,7 +185,7 @@ static uint64_t slack_ms(const struct plan *plan) {
     return ROLL_TICK_MS + hop_ms * (plan->nodes - 1) + stopped_ms;
 }
 
-void world_begin(struct world *world, uint64_t seed) {
+void world_begin(struct world *world, uint64_t seed, bool is_large) {
     world->seed = seed;
     world->now_ms = 0;
     world->random = random_of(seed);
@@ -195,7 +195,7 @@ void world_begin(struct world *world, uint64_t seed) {
     memset(world->said, 0, sizeof world->said);
     world->transcript.count = 0;
     world->node_count = 0;
-    world->plan = plan_draw(&world->random);
+    world->plan = plan_draw(&world->random, is_large);
     char error[100];
     if (world->plan.is_sealed) {
         world->keyring = keyring_parse(keyring_text, strlen(keyring_text), error, sizeof error);

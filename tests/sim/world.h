@@ -12,7 +12,7 @@
 #include "support/random.h"
 #include "transcript.h"
 
-enum { ROLL_TICK_MS = 100, ROLL_TICK_BUDGET = 10000, ASKS_MAX = 256, SAVED_MAX = 1024 };
+enum { ROLL_TICK_MS = 100, ROLL_TICK_BUDGET = 10000, ASKS_MAX = 256, SAVED_MAX = MEMBERS + SCOPES };
 
 /* What a node wrote to its disk. */
 struct snapshot {
@@ -72,8 +72,8 @@ struct world {
     struct transcript transcript;
 };
 
-/* Makes a world of a seed, or makes an old one anew. */
-void world_begin(struct world *world, uint64_t seed);
+/* Makes a world of a seed. is_large: with many users, whatever the seed says. */
+void world_begin(struct world *world, uint64_t seed, bool is_large);
 void world_end(struct world *world);
 /* Lets time pass, until a check fails. */
 void world_run_until(struct world *world, uint64_t at_ms);

@@ -80,7 +80,8 @@ static void live_once(struct roll *roll, struct random *random, uint64_t stamp, 
         change->sequence = sequence;
         change->stamp = stamp;
         change->seen_ms = now_ms - random_below(random, ALBUM_MINUTE_MS);
-        if (roll_merge(roll, change, 1, now_ms, NULL, &applied, &why) != MUSTER_OK) fail_msg("not merged: %s", why.what);
+        if (roll_merge(roll, change, 1, now_ms, NULL, &applied, &why) != MUSTER_OK)
+            fail_msg("not merged: %s", why.what);
         return;
     }
     struct beat beat = {change->scope, change->user, change->session, change->state, change->ttl_ms, change->status};

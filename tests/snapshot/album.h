@@ -25,8 +25,8 @@ struct roll *album_roll(uint64_t origin, uint64_t members_max);
 /* One beat; fails the test if it is refused. */
 void album_touch(struct roll *roll, const char *scope, const char *user, const char *session, uint32_t ttl_ms,
                  uint64_t stamp, uint64_t now_ms);
-/* Random calls, local and merged, over a few scopes, with long ids, states, leaves, and resets at the end. Stamps begin at
- * `stamp`; time passes from *now_ms on. */
+/* Random calls, local and merged, over a few scopes, with long ids, states, leaves, and resets at the end. Stamps begin
+ * at `stamp`; time passes from *now_ms on. */
 void album_live_through(struct roll *roll, struct random *random, size_t calls, uint64_t stamp, uint64_t *now_ms);
 
 struct album_bytes {

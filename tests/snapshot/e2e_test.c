@@ -68,7 +68,8 @@ static void expect_refusal(const char *dir, int status, const char *says) {
     const char *const argv[] = {MUSTERD_PATH, "--rpc", "tcp://127.0.0.1:0", "--data-dir", dir, NULL};
     struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
     if (result.timed_out || result.how.is_signal || result.how.status != status || strstr(result.errors, says) == NULL)
-        fail_msg("--data-dir %s: status %d, '%s'; expected %d, '%s'", dir, result.how.status, result.errors, status, says);
+        fail_msg("--data-dir %s: status %d, '%s'; expected %d, '%s'", dir, result.how.status, result.errors, status,
+                 says);
     process_result_free(&result);
 }
 

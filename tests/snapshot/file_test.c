@@ -106,8 +106,8 @@ static void expect_files(const struct rig *rig, size_t snapshots, size_t bad, co
     size_t tmp = count_files(rig, "roll.snapshot.tmp"), has_bad = count_files(rig, "roll.snapshot.bad-");
     size_t has = count_files(rig, "roll.snapshot") - tmp - has_bad;
     if (has != snapshots || has_bad != bad || tmp != 0)
-        fail_msg("%s: %zu snapshots, %zu set aside, %zu unfinished; expected %zu, %zu and none", when, has, has_bad, tmp,
-                 snapshots, bad);
+        fail_msg("%s: %zu snapshots, %zu set aside, %zu unfinished; expected %zu, %zu and none", when, has, has_bad,
+                 tmp, snapshots, bad);
 }
 
 static struct rig rig_new(void) {
@@ -115,7 +115,8 @@ static struct rig rig_new(void) {
     return rig;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------------------------------
+ */
 
 static void a_restart_keeps_everybody(void **state) {
     (void)state;

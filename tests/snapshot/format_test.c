@@ -13,7 +13,8 @@ static struct snapshot_moment moment_after(const struct snapshot_moment *then, u
     return now;
 }
 
-/* ---- all of it comes back ------------------------------------------------------------------------------------------ */
+/* ---- all of it comes back ------------------------------------------------------------------------------------------
+ */
 
 struct dump {
     struct change *items;
@@ -27,8 +28,8 @@ static struct dump dump_of(const struct roll *roll) {
     struct dump dump = {calloc(stats.members + stats.scopes + SNAPSHOT_BLOCK_CHANGES_MAX, sizeof *dump.items), 0};
     struct walk_cursor cursor = {0};
     for (bool is_done = false; !is_done;)
-        dump.count += roll_walk(roll, &cursor, NULL, 0, SNAPSHOT_BLOCK_CHANGES_MAX, 1000, &is_done,
-                                dump.items + dump.count);
+        dump.count +=
+            roll_walk(roll, &cursor, NULL, 0, SNAPSHOT_BLOCK_CHANGES_MAX, 1000, &is_done, dump.items + dump.count);
     return dump;
 }
 
@@ -47,8 +48,8 @@ static void expect_same(const struct change *had, const struct change *has, uint
     if (!is_same)
         fail_msg("seed %" PRIu64 ": stamp %" PRIu64 " of %.*s/%.*s came back otherwise: seen %" PRIu64 " (want %" PRIu64
                  "), ttl %u (want %u), state of %u bytes (want %u)",
-                 seed, had->stamp, (int)had->scope.len, had->scope.data, (int)had->user.len, had->user.data, has->seen_ms,
-                 had->seen_ms + shift_ms, has->ttl_ms, had->ttl_ms, has->state.len, had->state.len);
+                 seed, had->stamp, (int)had->scope.len, had->scope.data, (int)had->user.len, had->user.data,
+                 has->seen_ms, had->seen_ms + shift_ms, has->ttl_ms, had->ttl_ms, has->state.len, had->state.len);
 }
 
 /* The roll is loaded at an instant that is `shift_ms` later on its clock than it should be, with nothing elapsed. */
@@ -100,12 +101,14 @@ static void an_empty_roll_comes_back_with_its_header(void **state) {
         fail_msg("the header came back otherwise");
     if (read->vector_count != 2 || memcmp(read->vector, header.vector, 2 * sizeof *header.vector) != 0)
         fail_msg("the vector came back otherwise");
-    if (read->peer_count != 1 || !text_equal(read->peers[0], header.peers[0])) fail_msg("the peers came back otherwise");
+    if (read->peer_count != 1 || !text_equal(read->peers[0], header.peers[0]))
+        fail_msg("the peers came back otherwise");
     free(bytes.data);
     roll_free(roll);
 }
 
-/* ---- the roll goes on while it is walked --------------------------------------------------------------------------- */
+/* ---- the roll goes on while it is walked ---------------------------------------------------------------------------
+ */
 
 enum { STEADY = 2000 };
 
@@ -153,7 +156,8 @@ static void whoever_is_there_throughout_the_walk_is_in_it(void **state) {
     roll_free(loaded);
 }
 
-/* ---- ages ---------------------------------------------------------------------------------------------------------- */
+/* ---- ages ----------------------------------------------------------------------------------------------------------
+ */
 
 static void time_that_passed_is_told_by_the_right_clock(void **state) {
     (void)state;
@@ -189,8 +193,7 @@ static bool is_live_after(uint64_t wall_shift_ms, bool is_back, uint64_t wait_ms
     struct snapshot_header header = album_header(now_ms);
     struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
     struct snapshot_moment later = {.now_ms = ALBUM_BASE_MS + 700,
-                                    .wall_ms =
-                                        is_back ? ALBUM_WALL_MS - wall_shift_ms : ALBUM_WALL_MS + wall_shift_ms,
+                                    .wall_ms = is_back ? ALBUM_WALL_MS - wall_shift_ms : ALBUM_WALL_MS + wall_shift_ms,
                                     .boot = {2}};
     struct hlc clock = hlc_start(later.wall_ms, later.now_ms);
     struct snapshot_merged merged = {0};
@@ -266,15 +269,16 @@ static void windows_count_the_same_after_a_load(void **state) {
         roll_counts(loaded, text_of("room"), windows_ms, WINDOWS, later.now_ms, &counts, is);
         for (size_t w = 0; w < WINDOWS; w++)
             if (was[w].users != is[w].users)
-                fail_msg("round %d, %" PRIu64 " ms: %" PRIu64 " users, expected %" PRIu64, i, windows_ms[w], is[w].users,
-                         was[w].users);
+                fail_msg("round %d, %" PRIu64 " ms: %" PRIu64 " users, expected %" PRIu64, i, windows_ms[w],
+                         is[w].users, was[w].users);
     }
     free(bytes.data);
     roll_free(roll);
     roll_free(loaded);
 }
 
-/* ---- what is wrong is seen ----------------------------------------------------------------------------------------- */
+/* ---- what is wrong is seen -----------------------------------------------------------------------------------------
+ */
 
 static struct album_bytes small_snapshot(void) {
     uint64_t now_ms = ALBUM_BASE_MS + 100;
@@ -368,7 +372,7 @@ static void blocks_out_of_place_are_seen(void **state) {
         int order[6];
         size_t count;
     } cases[] = {
-        {"swapped", {0, 2, 1, REST}, 4}, {"doubled", {0, 1, 1, 2, REST}, 5},    {"missing", {0, 1, REST}, 3},
+        {"swapped", {0, 2, 1, REST}, 4}, {"doubled", {0, 1, 1, 2, REST}, 5},     {"missing", {0, 1, REST}, 3},
         {"no header", {1, 2, REST}, 3},  {"two headers", {0, 0, 1, 2, REST}, 5}, {"ended early", {0, 1, LAST}, 3},
     };
     struct cut cut = cut_into_blocks();
@@ -402,7 +406,8 @@ static void a_block_that_is_too_long_is_not_waited_for(void **state) {
     if (snapshot_block_bytes(most) != 0) fail_msg("a byte too many is waited for");
 }
 
-/* ---- a roll without room ------------------------------------------------------------------------------------------- */
+/* ---- a roll without room -------------------------------------------------------------------------------------------
+ */
 
 static void a_roll_that_is_full_takes_what_fits(void **state) {
     (void)state;
@@ -426,7 +431,8 @@ static void a_roll_that_is_full_takes_what_fits(void **state) {
     roll_free(loaded);
 }
 
-/* ---- the bytes themselves ------------------------------------------------------------------------------------------ */
+/* ---- the bytes themselves ------------------------------------------------------------------------------------------
+ */
 
 /* Snapshots outlive the program that wrote them: these bytes must be read by every later version. */
 static void the_bytes_of_version_1_stay_as_they_are(void **state) {

@@ -49,7 +49,8 @@ static void a_file_that_others_can_get_at_is_refused(void **state) {
     (void)state;
     static const mode_t modes[] = {0640, 0604, 0620, 0602, 0610, 0601, 0666};
     struct tempdir dir = tempdir_make();
-    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) expect_refusal(key_of(&dir, 10, modes[i]).path, "chmod 600");
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+        expect_refusal(key_of(&dir, 10, modes[i]).path, "chmod 600");
     tempdir_remove(&dir);
 }
 
