@@ -64,7 +64,7 @@ static void there_are_at_most_so_many_keys(void **state) {
         struct keyring *ring = keyring_parse(text, strlen(text), error, sizeof error);
         if (ring == NULL) fail_msg("%d keys are refused: %s", i, error);
         keyring_free(ring);
-        snprintf(text + strlen(text), sizeof text - strlen(text), "key %02x%s\n", i + 0x80, KEY_A + 2);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "key %02x%s\n", i + 0x80, &KEY_A[2]);
     }
     if (keyring_parse(text, strlen(text), error, sizeof error) != NULL) fail_msg("one key too many is taken");
 }

@@ -12,7 +12,7 @@ enum { SOON_MS = 20000 };
 
 struct rig_node {
     struct process *process; /* NULL: does not run */
-    char name[16], rpc[RIG_URL_BYTES];
+    char name[24], rpc[RIG_URL_BYTES];
     char host[32];
     uint16_t gossip_port, sync_port;
     char netns[32]; /* empty: this one's */
