@@ -39,7 +39,8 @@ class Scale:
 
 
 def command_line(server, **options):
-    command = [str(servers.PROGRAMS / "muster_load"), "--to", server.name, "--port", str(server.port)]
+    command = [str(servers.PROGRAMS / "muster_load"), "--to", server.name, "--host", server.host,
+               "--port", str(server.port)]
     for name, value in options.items():
         for each in value if isinstance(value, list) else [value]:
             command.append("--" + name.replace("_", "-"))
@@ -303,4 +304,5 @@ def main():
     print(f"{path}; {time.monotonic() - began:.0f} s")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -34,9 +34,9 @@ def figure(value, unit):
 # ---- results ------------------------------------------------------------------------------------------------------
 
 
-def write_results(folder, known, rows):
+def write_results(folder, known, rows, suffix=""):
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{known['date'][:10]}-{known['commit']}.jsonl"
+    path = folder / f"{known['date'][:10]}-{known['commit']}{suffix}.jsonl"
     with path.open("w", encoding="utf-8") as out:
         for row in rows:
             out.write(json.dumps({**known, **row}, ensure_ascii=False) + "\n")

@@ -20,12 +20,12 @@ def free_port():
 
 
 class Server:
-    def __init__(self, name, command):
+    def __init__(self, name, command, host="127.0.0.1", port=None, log=subprocess.DEVNULL):
         self.name = name
-        self.port = free_port()
+        self.host = host
+        self.port = port or free_port()
         self.process = subprocess.Popen([part.replace("PORT", str(self.port)) for part in command], cwd="/tmp",
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         running.append(self)
         self.await_port()
 
@@ -35,7 +35,7 @@ class Server:
             if self.process.poll() is not None:
                 raise SystemExit(f"{self.name} ended with {self.process.returncode}")
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection((self.host, self.port), timeout=1).close()
                 return
             except OSError:
                 time.sleep(0.02)

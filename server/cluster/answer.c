@@ -31,12 +31,7 @@ static void answer_own(struct replica *replica, const struct ask *ask, struct an
         }
         put_records(replica, out, n, now_ms);
     }
-    if (after < answer->sequence) {
-        answer->next = (struct cursor){.is_set = true, .after = after};
-        return;
-    }
-    const struct known known = {replica->config.origin, answer->sequence};
-    if (known.sequence > 0) vector_put(out, ANSWER_ORIGINS, &known, 1);
+    if (after < answer->sequence) answer->next = (struct cursor){.is_set = true, .after = after};
 }
 
 /* Whether the asker lacks anything that this node has. */
@@ -51,18 +46,13 @@ static bool has_more(const struct replica *replica, const struct ask *ask, size_
 }
 
 /* Everything beyond the asker's vector. What is known once the last page has come is what was known here when the walk
- * began: what changes behind the walk's back is newer. */
-static void answer_all(struct replica *replica, const struct ask *ask, struct answer *answer, struct wire_out *out,
-                       uint64_t now_ms) {
+ * began, in replica->known: what changes behind the walk's back is newer. */
+static void answer_all(struct replica *replica, const struct ask *ask, size_t known, struct answer *answer,
+                       struct wire_out *out, uint64_t now_ms) {
     struct walk_cursor cursor = {0};
     bool is_done = false;
-    if (ask->cursor.is_set) {
-        cursor = ask->cursor.walk;
-    } else {
-        size_t count = replica_list_known(replica, answer->sequence, now_ms);
-        vector_put(out, ANSWER_ORIGINS, replica->known, count);
-        is_done = !has_more(replica, ask, count);
-    }
+    if (ask->cursor.is_set) cursor = ask->cursor.walk;
+    else is_done = !has_more(replica, ask, known);
     for (int i = 0; i < WALKS_A_PAGE && !is_done && wire_len(out) < ask->page_bytes; i++) {
         size_t n = roll_walk(replica->config.roll, &cursor, ask->vector, ask->vector_count, WALK_CHUNK, WALK_BUDGET,
                              &is_done, replica->told);
@@ -101,13 +91,18 @@ static void answer_put(struct replica *replica, struct ask *ask, struct wire_out
                             .is_ready = replica_is_ready(replica, now_ms)};
     memcpy(answer.nonce, ask->nonce, sizeof answer.nonce);
     answer_put_head(out, &answer);
-    if (!ask->cursor.is_set) put_acquaintances(replica, out);
+    size_t known = 0;
+    if (!ask->cursor.is_set) {
+        put_acquaintances(replica, out);
+        known = replica_list_known(replica, answer.sequence, now_ms);
+        vector_put(out, ANSWER_ORIGINS, replica->known, known);
+    }
     size_t head = wire_len(out);
     if (ask->page_bytes < PEER_PAGE_BYTES_MIN) ask->page_bytes = PEER_PAGE_BYTES_MIN;
     if (ask->page_bytes > PEER_PAGE_BYTES_MAX) ask->page_bytes = PEER_PAGE_BYTES_MAX;
     ask->page_bytes += head;
     if (ask->want == WANT_OWN) answer_own(replica, ask, &answer, out, now_ms);
-    if (ask->want == WANT_ALL) answer_all(replica, ask, &answer, out, now_ms);
+    if (ask->want == WANT_ALL) answer_all(replica, ask, known, &answer, out, now_ms);
     answer_put_tail(out, &answer);
 }
 

@@ -177,9 +177,7 @@ static void take_known(struct replica *replica, struct peer *peer, const struct 
     if (peer->asking.want != WANT_HELLO) replica->refusals = 0;
     if (peer->asking.want == WANT_OWN) {
         peer->wants_walk |= answer->is_forgotten;
-        for (size_t i = 0; i < answer->vector_count; i++)
-            if (answer->vector[i].origin == peer->origin)
-                merge_known(replica, peer->origin, answer->vector[i].sequence);
+        if (!answer->is_forgotten) merge_known(replica, peer->origin, answer->sequence);
     }
     if (peer->asking.want != WANT_ALL) return;
     for (size_t i = 0; i < replica->walked_count; i++)
@@ -208,6 +206,8 @@ static void take_page(struct replica *replica, struct peer *peer, const struct a
         if (asking->want == WANT_ALL) {
             memcpy(replica->walked, answer->vector, answer->vector_count * sizeof replica->walked[0]);
             replica->walked_count = answer->vector_count;
+        } else {
+            ask_note_ahead(replica, peer, answer->vector, answer->vector_count, now_ms);
         }
     }
 }
@@ -220,12 +220,15 @@ static void take_answer(struct replica *replica, struct peer *peer, const struct
         return;
     }
     bool was_under_way = peer->asking.cursor.is_set;
+    bool is_new = peer->origin != answer->origin;
     take_who(replica, peer, answer, now_ms);
     if (is_other && was_under_way) { /* it started anew between two pages */
         fail(replica, peer, now_ms);
         return;
     }
     take_page(replica, peer, answer, now_ms, effects);
+    /* Nothing was flowing yet: what it knows more of is not on its way. */
+    if (is_new) peer->ahead_since_ms = now_ms - AHEAD_WAIT_MS;
     if (answer->next.is_set && peer->asking.want != WANT_HELLO) {
         peer->asking.cursor = answer->next;
         if (peer->page_bytes < PEER_PAGE_BYTES_MAX) peer->page_bytes *= 2;

@@ -10,6 +10,8 @@ enum {
     CURSOR_HAS_USER,
     CURSOR_SCOPE_BITS,
     CURSOR_USER_BITS,
+    CURSOR_SPLIT_USER,
+    CURSOR_SPLIT_SESSION,
 };
 
 enum {
@@ -50,6 +52,8 @@ static void cursor_put(struct wire_out *out, unsigned number, const struct curso
     wire_field_varint(out, CURSOR_HAS_USER, cursor->walk.has_user);
     wire_field_varint(out, CURSOR_SCOPE_BITS, cursor->walk.scope_bits);
     wire_field_varint(out, CURSOR_USER_BITS, cursor->walk.user_bits);
+    if (cursor->walk.split_session != 0) wire_field_fixed64(out, CURSOR_SPLIT_USER, cursor->walk.split_user);
+    wire_field_fixed64(out, CURSOR_SPLIT_SESSION, cursor->walk.split_session);
     wire_end(out, begun);
 }
 
@@ -65,6 +69,8 @@ static bool cursor_get(struct text bytes, struct cursor *cursor) {
         else if (field.number == CURSOR_HAS_USER) cursor->walk.has_user = field.value != 0;
         else if (field.number == CURSOR_SCOPE_BITS) cursor->walk.scope_bits = (uint8_t)field.value;
         else if (field.number == CURSOR_USER_BITS) cursor->walk.user_bits = (uint8_t)field.value;
+        else if (field.number == CURSOR_SPLIT_USER) cursor->walk.split_user = field.value;
+        else if (field.number == CURSOR_SPLIT_SESSION) cursor->walk.split_session = field.value;
     }
     return !in.is_broken;
 }

@@ -13,7 +13,10 @@ bool replica_touched(struct replica *replica, const struct touched *touched, uin
 
 bool flush_is_due(const struct replica *replica, uint64_t now_ms) {
     if (now_ms - replica->flushed_ms < replica->config.flush_ms) return false;
-    return replica->has_news || now_ms >= replica->refresh_by_ms;
+    if (replica->has_news || now_ms >= replica->refresh_by_ms) return true;
+    /* Refreshes that fill a frame gain nothing by waiting, and many frames at once may be more than a subscriber takes.
+     */
+    return replica_sequence(replica) - replica->flushed >= FRAME_REFRESHES_MAX / 2;
 }
 
 /* Seals a frame and publishes it. false: memory is short, nothing was done. */

@@ -29,7 +29,11 @@ enum {
     FRAME_PIECE = 64,                                                    /* changes */
     FRAME_REFRESH_BYTES_MAX = 8 + 3 + 8 + 4 + 3 * WIRE_VARINT_BYTES_MAX, /* in all columns */
     FRAME_HEAD_BYTES_MAX = 128,                                          /* of the frame and of columns */
+#ifdef REPLICA_TEST_SMALL_PAGES
+    FRAME_MARK_BYTES = 1024,
+#else
     FRAME_MARK_BYTES = REPLICA_FRAME_BYTES_MAX / 2,
+#endif
     FRAME_REFRESHES_MAX = 4096,
     FRAME_SCOPE_SLOTS = 2 * FRAME_REFRESHES_MAX,
 };

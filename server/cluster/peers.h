@@ -6,9 +6,14 @@
 #include "replica.h"
 
 enum {
-    PEER_AHEAD_MAX = 16, /* origins of which a peer's digest knows more; others follow with the same answer */
+    PEER_AHEAD_MAX = 16,        /* origins of which a peer's digest knows more; others follow with the same answer */
+#ifdef REPLICA_TEST_SMALL_PAGES /* a test's: so that few members make many pages, and many frames */
+    PEER_PAGE_BYTES_MIN = 64,
+    PEER_PAGE_BYTES_MAX = 1024,
+#else
     PEER_PAGE_BYTES_MIN = 16 * 1024,
     PEER_PAGE_BYTES_MAX = 512 * 1024,
+#endif
 };
 
 struct label {

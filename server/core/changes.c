@@ -158,6 +158,7 @@ struct registers {
     uint64_t have[ROLL_ORIGINS_MAX]; /* by the roll's index of an origin */
     struct change *out;
     size_t count, limit, looked, budget;
+    bool has_users; /* it has looked at one in this call */
 };
 
 static void registers_begin(struct registers *registers, const struct known *have, size_t have_count) {
@@ -170,13 +171,16 @@ static void registers_begin(struct registers *registers, const struct known *hav
     }
 }
 
+static bool is_wanted(const struct registers *registers, const struct scope *scope, const struct member *m) {
+    return m->stamp != 0 && m->sequence > registers->have[m->origin] && !member_is_void(scope, m);
+}
+
 /* The registers of one user, all or none. false: out of room. */
 static bool registers_of_user(struct registers *registers, const struct scope *scope, uint32_t first) {
     size_t count = registers->count;
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(registers->roll, ref)->next_session) {
-        const struct member *m = member_at(registers->roll, ref);
         registers->looked++;
-        if (m->stamp == 0 || m->sequence <= registers->have[m->origin] || member_is_void(scope, m)) continue;
+        if (!is_wanted(registers, scope, member_at(registers->roll, ref))) continue;
         if (registers->count == registers->limit) {
             registers->count = count;
             return false;
@@ -184,6 +188,51 @@ static bool registers_of_user(struct registers *registers, const struct scope *s
         change_of_register(registers->roll, ref, &registers->out[registers->count++]);
     }
     return true;
+}
+
+/* Of the sessions of a user those whose places are in first..last: writes them where `out` is not NULL. */
+static size_t sessions_between(const struct registers *registers, const struct scope *scope, uint32_t user,
+                               uint64_t first, uint64_t last, struct change *out) {
+    size_t count = 0;
+    for (uint32_t ref = user; ref != MEMBER_NONE; ref = member_at(registers->roll, ref)->next_session) {
+        const struct member *m = member_at(registers->roll, ref);
+        struct text session = member_session(m);
+        uint64_t place = place_of_name(registers->roll, session.data, session.len);
+        if (place < first || place > last || !is_wanted(registers, scope, m)) continue;
+        if (out != NULL) change_of_register(registers->roll, ref, &out[count]);
+        count++;
+    }
+    return count;
+}
+
+/* Nodes that do not see each other let in as many sessions each: such a user may not fit any page, and comes in parts,
+ * by the places of its sessions. Whether this was the last part. */
+static bool registers_split(struct registers *registers, const struct scope *scope, uint32_t user,
+                            struct walk_cursor *cursor) {
+    size_t room = registers->limit - registers->count;
+    uint64_t last = UINT64_MAX;
+    while (last > cursor->split_session &&
+           sessions_between(registers, scope, user, cursor->split_session, last, NULL) > room)
+        last = cursor->split_session + (last - cursor->split_session) / 2;
+    registers->count +=
+        sessions_between(registers, scope, user, cursor->split_session, last, &registers->out[registers->count]);
+    registers->looked += room;
+    cursor->split_user = user_place(registers->roll, user);
+    cursor->split_session = last == UINT64_MAX ? 0 : last + 1;
+    return last == UINT64_MAX;
+}
+
+/* What the walk tells of a user. false: out of room. */
+static bool registers_take(struct registers *registers, const struct scope *scope, uint32_t user,
+                           struct walk_cursor *cursor) {
+    if (cursor->split_session != 0) {
+        if (cursor->split_user == user_place(registers->roll, user))
+            return registers_split(registers, scope, user, cursor);
+        cursor->split_session = 0; /* it was forgotten */
+    }
+    bool is_taken = registers_of_user(registers, scope, user);
+    if (is_taken || registers->has_users) return is_taken;
+    return registers_split(registers, scope, user, cursor);
 }
 
 static void cursor_stop(const struct roll *roll, struct walk_cursor *cursor, uint32_t last) {
@@ -202,7 +251,8 @@ static bool registers_of_scope(struct registers *registers, const struct scope *
         const struct index_slot *slot;
         while ((slot = index_walk_next(&scattered.walk, &registers->looked)) != NULL) {
             if (cursor->has_user && slot->hash == from && user_place(roll, slot->ref) <= cursor->user_place) continue;
-            bool is_taken = registers_of_user(registers, scope, slot->ref);
+            bool is_taken = registers_take(registers, scope, slot->ref, cursor);
+            registers->has_users = true;
             if (is_taken) last = slot->ref;
             if (is_taken && registers->looked < registers->budget) continue;
             cursor_stop(roll, cursor, last);
@@ -219,14 +269,14 @@ static bool registers_of_slot(struct registers *registers, const struct index_sl
                               struct walk_cursor *cursor) {
     const struct scope *scope = scope_at(registers->roll, slot->ref);
     bool is_resumed = cursor->is_begun && place == cursor->scope_place && !cursor->is_scope_done;
-    if (!is_resumed) {
+    if (!is_resumed)
         *cursor = (struct walk_cursor){.is_begun = true,
                                        .scope_bits = cursor->scope_bits,
                                        .user_bits = segment_bits(&scope->users),
                                        .scope_place = place};
-        if (scope->reset_stamp != 0 && scope->reset_sequence > registers->have[scope->reset_origin])
-            change_of_reset(registers->roll, scope, &registers->out[registers->count++]);
-    }
+    /* Also where the walk goes on: a reset since then has taken members that were yet to come. */
+    if (scope->reset_stamp != 0 && scope->reset_sequence > registers->have[scope->reset_origin])
+        change_of_reset(registers->roll, scope, &registers->out[registers->count++]);
     if (!registers_of_scope(registers, scope, cursor)) return false;
     cursor->is_scope_done = true;
     return registers->count < registers->limit && registers->looked < registers->budget;

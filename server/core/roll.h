@@ -314,6 +314,7 @@ struct walk_cursor {
     bool is_begun, is_scope_done, has_user;
     uint8_t scope_bits, user_bits; /* how fine the segments are in which it goes: see changes.c */
     uint64_t scope_place, user_place;
+    uint64_t split_user, split_session; /* split_session 0: no user is told of in parts */
 };
 
 /* Every register and reset whose sequence is beyond what `have` says of its origin, in steps of bounded work: at

@@ -35,10 +35,12 @@ uint32_t slab_take(struct slab *slab, const struct allocator *allocator) {
 }
 
 void slab_prepare(struct slab *slab, const struct allocator *allocator) {
-    uint64_t expected = (uint64_t)slab->next_fresh + (slab->next_fresh - slab->prepared_at);
+    uint32_t taken = slab->next_fresh - slab->prepared_at;
     slab->prepared_at = slab->next_fresh;
     if (slab->next_fresh == 0) return;
-    uint64_t wanted = (expected >> SLAB_CHUNK_BITS) + 2;
+    /* What is ready and never needed is memory lost: not more than two chunks of it. */
+    uint32_t ahead = taken > SLAB_CHUNK_MEMBERS / 4 ? 2 : 1;
+    uint64_t wanted = (slab->next_fresh >> SLAB_CHUNK_BITS) + 1 + ahead;
     while (slab->chunk_count < wanted && slab_grow(slab, allocator)) {
     }
 }

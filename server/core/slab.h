@@ -20,8 +20,8 @@ static inline struct member *slab_at(const struct slab *slab, uint32_t ref) {
     return &slab->chunks[ref >> SLAB_CHUNK_BITS][ref & (SLAB_CHUNK_MEMBERS - 1)];
 }
 
-/* Keeps chunks ready for as many records as were taken since the last call, and for one chunk more, so that memory is
- * asked for (and an allocator may fetch it) before it is needed. Without memory it does nothing. */
+/* Keeps a chunk ready, two where many records were taken since the last call, so that memory is asked for (and an
+ * allocator may fetch it) before it is needed. Without memory it does nothing. */
 void slab_prepare(struct slab *slab, const struct allocator *allocator);
 /* A zeroed record, marked used; MEMBER_NONE if memory is short. */
 uint32_t slab_take(struct slab *slab, const struct allocator *allocator);

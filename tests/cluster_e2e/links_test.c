@@ -60,6 +60,8 @@ static void spend(uint64_t ms) {
 static void a_cut_heals(void **state) {
     enum { TTL_MS = 2000, CUT_MS = 12000, EACH = 1000 };
     (void)state;
+    const char *asked = getenv("MUSTER_CUT_MS"); /* minutes by hand: TCP's own back-off grows with the cut */
+    uint64_t cut_ms = asked != NULL ? strtoull(asked, NULL, 10) : CUT_MS;
     open_links(&links, NULL);
     rig_touch(&links.rig, 2, "brief", TTL_MS);
     for (size_t i = 0; i < NODES; i++) rig_expect_live(&links.rig, i, "brief", 1000);
@@ -68,11 +70,11 @@ static void a_cut_heals(void **state) {
     rig_touch_many(&links.rig, 2, "c", EACH, LONG_MS);
     rig_expect_live(&links.rig, 1, "a999", 2000);
     for (size_t i = 0; i < NODES; i++) rig_expect_gone(&links.rig, i, "brief", TTL_MS + 1000);
-    spend(CUT_MS);
+    spend(cut_ms);
     if (is_live(&links.rig.nodes[1].asker, "room", "c0")) fail_msg("the cut is none");
     rig_expect_state(&links.rig, 0, 2, MUSTER__V1__NODE_STATE__NODE_STATE_DOWN, 5000);
     namespaces_heal(&links.namespaces, 2);
-    expect_agreement(2 * EACH + 1, 5000, "the cut healed");
+    expect_agreement(2 * EACH + 1, 3000, "the cut healed");
     rig_expect_state(&links.rig, 0, 2, MUSTER__V1__NODE_STATE__NODE_STATE_ALIVE, 5000);
     rig_expect_state(&links.rig, 2, 0, MUSTER__V1__NODE_STATE__NODE_STATE_ALIVE, 5000);
     close_links(&links);
@@ -93,7 +95,7 @@ static void one_way_loss_heals(void **state) {
     for (size_t i = 0; i < NODES; i++)
         if (is_live(&links.rig.nodes[i].asker, "room", "brief")) fail_msg("a ghost at %s", links.rig.nodes[i].name);
     namespaces_heal(&links.namespaces, 1);
-    expect_agreement(2 * EACH + 1, 5000, "the loss ended");
+    expect_agreement(2 * EACH + 1, 3000, "the loss ended");
     close_links(&links);
 }
 

@@ -52,8 +52,14 @@ bool agenda_next(struct agenda *agenda, uint64_t until_ms, struct event *out) {
     return true;
 }
 
+void agenda_free(struct agenda *agenda) {
+    agenda_clear(agenda);
+    free(agenda->events);
+    *agenda = (struct agenda){0};
+}
+
 void agenda_clear(struct agenda *agenda) {
     for (size_t i = 0; i < agenda->count; i++) packet_drop(agenda->events[i].packet);
-    agenda->count = 0;
-    agenda->order = 0;
+    free(agenda->events);
+    *agenda = (struct agenda){0};
 }

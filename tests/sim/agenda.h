@@ -51,5 +51,7 @@ struct agenda {
 void agenda_add(struct agenda *agenda, struct event event); /* takes over the packet */
 bool agenda_next(struct agenda *agenda, uint64_t until_ms, struct event *out);
 void agenda_clear(struct agenda *agenda);
+/* The same, and gives back the memory that agenda_clear keeps for the next world. */
+void agenda_free(struct agenda *agenda);
 
 #endif

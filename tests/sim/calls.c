@@ -4,11 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { BATCH_FEW = 6, BATCH_MAX = 150 };
+enum { BATCH_FEW = 6 };
 
 static size_t draw_batch(struct world *world) {
     bool is_small = world->plan.users <= USERS_FEW || random_chance(&world->random, 3, 4);
-    return random_between(&world->random, 1, is_small ? BATCH_FEW : BATCH_MAX);
+    return random_between(&world->random, 1, is_small ? BATCH_FEW : CALL_BEATS_MAX);
 }
 
 static bool acknowledge(struct world *world, struct node *node, const struct touched *touched) {
@@ -50,7 +50,7 @@ static struct beat draw_beat(struct world *world) {
 }
 
 static void touch(struct world *world, struct node *node) {
-    struct beat beats[BATCH_MAX];
+    struct beat beats[CALL_BEATS_MAX];
     size_t n = random_chance(&world->random, 1, 2) ? 1 : draw_batch(world);
     for (size_t i = 0; i < n; i++) beats[i] = draw_beat(world);
     apply(world, node, "touch", beats, n);
@@ -58,7 +58,7 @@ static void touch(struct world *world, struct node *node) {
 
 /* The same beat again, mostly where it was sent before: a lease that is extended. */
 static void refresh(struct world *world, struct node *node) {
-    struct beat beats[BATCH_MAX];
+    struct beat beats[CALL_BEATS_MAX];
     size_t n = 0, from = random_below(&world->random, MEMBERS), most = draw_batch(world);
     bool is_same_node = random_chance(&world->random, 4, 5);
     for (size_t i = 0; i < MEMBERS && n < most; i++) {

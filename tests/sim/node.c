@@ -58,7 +58,7 @@ static struct replica *make_replica(struct world *world, struct node *node) {
                                     .sync_address = text_of(node->sync_address),
                                     .version = text_of("1.0"),
                                     .flush_ms = world->plan.flush_ms,
-                                    .join_timeout_ms = 10000,
+                                    .join_timeout_ms = SIM_JOIN_TIMEOUT_MS,
                                     .roll = node->roll,
                                     .clock = &node->clock,
                                     .keyring = world->keyring,

@@ -104,6 +104,7 @@ static int work(const struct run *run, struct progress *progress, unsigned job) 
         goes_on = run_seed(world, seed, run, progress);
         if (!goes_on) progress->is_over = true;
     }
+    agenda_free(&world->agenda);
     free(world);
     return goes_on ? 0 : STATUS_FAILED;
 }

@@ -64,14 +64,11 @@ static void find_newest(const struct world *world, struct newest members[MEMBERS
     }
 }
 
-static void check_capped(struct world *world, struct node *node) {
-    struct roll_stats stats;
-    struct newest members[MEMBERS] = {0};
-    struct version resets[SCOPES] = {0};
-    roll_stats(node->roll, &stats);
-    if (stats.members_live >= world->plan.members_max || !node->had_room) return;
-    find_newest(world, members, resets);
-    for (unsigned i = 0; i < MEMBERS; i++) {
+/* The next session after `from` that is live by its newest beat, of an origin that lives, and that the node lacks;
+ * MEMBERS if there is none. */
+static unsigned next_lacking(const struct world *world, const struct node *node, const struct newest *members,
+                             const struct version *resets, unsigned from) {
+    for (unsigned i = from; i < MEMBERS; i++) {
         const struct acknowledged *beat = members[i].beat;
         struct change change;
         if (beat == NULL || beat->stamp <= resets[member_name(i).scope].stamp) continue;
@@ -79,11 +76,36 @@ static void check_capped(struct world *world, struct node *node) {
         const struct origin_known *origin = &world->oracle.origins[0];
         while (origin->id != members[i].version.origin) origin++;
         if (origin->ended_ms != UINT64_MAX) continue;
-        if (oracle_register(node, i, &change) && change.stamp >= beat->stamp) continue;
-        char text[80];
-        world_fail(world, "lost", "node %u has room for %" PRIu64 " more, and lacks %s, made at %" PRIu64, node->index,
-                   world->plan.members_max - stats.members_live, oracle_describe(beat, text, sizeof text), beat->at_ms);
+        if (!oracle_register(node, i, &change) || change.stamp < beat->stamp) return i;
     }
+    return MEMBERS;
+}
+
+/* A node that was full tries again now and then: it must have had room for all that it lacks for as long as that. */
+static void note_room(struct world *world, struct node *node) {
+    struct newest members[MEMBERS] = {0};
+    struct version resets[SCOPES] = {0};
+    struct roll_stats stats;
+    find_newest(world, members, resets);
+    roll_stats(node->roll, &stats);
+    uint64_t wanted = stats.members_live;
+    for (unsigned i = 0; (i = next_lacking(world, node, members, resets, i)) < MEMBERS; i++) wanted++;
+    node->had_room = wanted <= world->plan.members_max;
+}
+
+static void check_capped(struct world *world, struct node *node) {
+    struct newest members[MEMBERS] = {0};
+    struct version resets[SCOPES] = {0};
+    struct roll_stats stats;
+    roll_stats(node->roll, &stats);
+    if (stats.members_live >= world->plan.members_max || !node->had_room) return;
+    find_newest(world, members, resets);
+    unsigned lacking = next_lacking(world, node, members, resets, 0);
+    if (lacking == MEMBERS) return;
+    char text[80];
+    world_fail(world, "lost", "node %u has room for %" PRIu64 " more, and lacks %s, made at %" PRIu64, node->index,
+               world->plan.members_max - stats.members_live, oracle_describe(members[lacking].beat, text, sizeof text),
+               members[lacking].beat->at_ms);
 }
 
 /* ---- diverged -------------------------------------------------------------------------------------------------- */
@@ -146,15 +168,6 @@ static void check_alike(struct world *world, struct node *node) {
         if (!is_at_boundary(world, node, scope)) compare_reads(world, first, node, scope);
 }
 
-/* A node that was full tries again now and then: it must have had room for as long as that. */
-static void note_room(struct world *world) {
-    for (unsigned i = 0; i < world->node_count; i++) {
-        struct roll_stats stats = {0};
-        if (world->nodes[i].is_up) roll_stats(world->nodes[i].roll, &stats);
-        world->nodes[i].had_room = stats.members_live < world->plan.members_max;
-    }
-}
-
 static void tick_all(struct world *world) {
     for (unsigned i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
@@ -168,9 +181,8 @@ static void tick_all(struct world *world) {
 static void check_peers(struct world *world, struct node *node) {
     struct peer_view peers[NODES_MAX * 8];
     size_t count = replica_peers(node->replica, node_now_ms(world, node), peers, sizeof peers / sizeof peers[0]);
-    bool is_alone = true;
-    for (unsigned i = 0; i < world->node_count; i++) is_alone &= !world->nodes[i].is_up || &world->nodes[i] == node;
-    if (!is_alone && !replica_is_ready(node->replica, node_now_ms(world, node)))
+    bool is_joining = world->now_ms - node->started_ms < SIM_JOIN_TIMEOUT_MS;
+    if (!is_joining && !replica_is_ready(node->replica, node_now_ms(world, node)))
         world_fail(world, "members", "node %u is not ready", node->index);
     for (unsigned i = 0; i < world->node_count; i++) {
         const struct node *other = &world->nodes[i];
@@ -226,6 +238,8 @@ static void expect_everywhere(struct world *world, const char *what, uint64_t wi
 /* A calm cluster: news are everywhere after a flush and a delay, refreshes after a second more. */
 static void check_calm(struct world *world) {
     uint64_t news_ms = 2 * world->plan.flush_ms + world->plan.delay_max_ms + 1;
+    /* A batch that the log has no room for is asked for, page by page. */
+    if (world->plan.log_places < CALL_BEATS_MAX && world->plan.users > USERS_FEW) news_ms += CONVERGENCE_MS;
     for (unsigned i = 0; i < CALM_ROUNDS && !world->has_failed; i++) {
         expect_everywhere(world, "touch", news_ms);
         expect_everywhere(world, "refresh", news_ms + REPLICA_REFRESH_WAIT_MS);
@@ -250,7 +264,8 @@ void verdict_run(struct world *world) {
     if (is_capped(world)) patience_ms = CAPPED_PATIENCE_MS;
     world_run_until(world, world->now_ms + patience_ms);
     if (is_capped(world)) {
-        note_room(world);
+        for (unsigned i = 0; i < world->node_count; i++)
+            if (world->nodes[i].is_up) note_room(world, &world->nodes[i]);
         world_run_until(world, world->now_ms + CAPPED_RETRY_MS);
     }
     if (world->has_failed || first_up(world) == NULL) return;

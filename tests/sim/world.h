@@ -12,7 +12,14 @@
 #include "support/random.h"
 #include "transcript.h"
 
-enum { ROLL_TICK_MS = 100, ROLL_TICK_BUDGET = 10000, ASKS_MAX = 256, SAVED_MAX = MEMBERS + SCOPES };
+enum {
+    ROLL_TICK_MS = 100,
+    ROLL_TICK_BUDGET = 10000,
+    ASKS_MAX = 256,
+    SAVED_MAX = MEMBERS + SCOPES,
+    CALL_BEATS_MAX = 150,
+    SIM_JOIN_TIMEOUT_MS = 10000
+};
 
 /* What a node wrote to its disk. */
 struct snapshot {

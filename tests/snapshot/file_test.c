@@ -346,6 +346,10 @@ static bool has_changed(void *context) {
     return stat(was->path, &is) == 0 && is.st_ino != was->first;
 }
 
+static bool is_everybody_live(void *context) {
+    return live_users(context) == USERS + 1;
+}
+
 static void the_keeper_writes_while_the_node_serves(void **state) {
     (void)state;
     struct rig rig = rig_new();
@@ -354,6 +358,7 @@ static void the_keeper_writes_while_the_node_serves(void **state) {
     struct load load = {.rig = &rig, .worker = worker_new()};
     pthread_t thread;
     pthread_create(&thread, NULL, touch_without_end, &load);
+    if (!wait_until(is_everybody_live, &rig, PATIENCE_MS)) fail_msg("the load does not begin");
     struct snapshot_keeper *keeper = snapshot_keeper_start(rig.file, rig.node, 1);
     struct tempdir path = tempdir_path(&rig.dir, "roll.snapshot");
     struct inode inode = {path.path, 0};

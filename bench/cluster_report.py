@@ -1,0 +1,33 @@
+"""From the cluster's results to its section of docs/benchmarks.md."""
+import report
+
+BEGIN, END = "<!-- cluster table: written by scripts/bench cluster -->", "<!-- end of the cluster table -->"
+
+
+def shown(measured, side, unit):
+    if f"{side} p50" in measured:
+        return f"{measured[side + ' p50']:.2f} / {measured[side + ' p99']:.2f} ms"
+    return report.figure(measured[side], unit) if side in measured else ""
+
+
+def table(known, rows):
+    machine = known["machine"]
+    lines = [f"Commit {known['commit']}, {known['date']}, {machine['cores']} cores ({machine['cpu']}), "
+             f"{machine['memory_gib']:.0f} GiB, Linux {machine['kernel']}; {', '.join(machine['packages'])}."]
+    if known["note"]:
+        lines[0] += f" {known['note']}"
+    lines += ["", "| work | Muster | Redis | target | |", "|---|---:|---:|---|---|"]
+    for row in rows:
+        cells = [shown(row["measured"], side, row["unit"]) for side in ("muster", "redis")]
+        lines.append("| " + " | ".join([row["what"], *cells, row["target"], report.verdict(row["met"])]) + " |")
+    return "\n".join(lines)
+
+
+def write(folder, known, rows):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "benchmarks.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if BEGIN not in text:
+        text += f"\n{BEGIN}\n{END}\n"
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    path.write_text(f"{before}{BEGIN}\n{table(known, rows)}\n{END}{after}", encoding="utf-8")
