@@ -350,13 +350,6 @@ static void listeners_survive(void **state) {
     rig_close(&rig);
 }
 
-/* This program plays a rogue with nng in its own process, and libnng is not instrumented: the thread sanitizer takes
- * how it counts references for a race. It holds for this program alone; the nodes have no suppressions. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void) {
-    return "race:libnng.so\n";
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_key_peers_are_on_this_machine),
