@@ -22,7 +22,8 @@ static uint64_t known_of(const struct ask *ask, uint64_t origin) {
 static void answer_own(struct replica *replica, const struct ask *ask, struct answer *answer, struct wire_out *out,
                        uint64_t now_ms) {
     uint64_t after = ask->cursor.is_set ? ask->cursor.after : known_of(ask, replica->config.origin);
-    for (int i = 0; i < WALKS_A_PAGE && after < answer->sequence && wire_len(out) < ask->page_bytes; i++) {
+    uint64_t until = ask->until > after && ask->until < answer->sequence ? ask->until : answer->sequence;
+    for (int i = 0; i < WALKS_A_PAGE && after < until && wire_len(out) < ask->page_bytes; i++) {
         bool is_complete;
         size_t n = roll_changes(replica->config.roll, &after, WALK_CHUNK, &is_complete, replica->told);
         if (!is_complete) {
@@ -71,9 +72,12 @@ static void put_acquaintances(const struct replica *replica, struct wire_out *ou
 
 /* Who asks can be asked in turn. A request may be a recording: nothing is believed but that the address may be one. */
 static void note_asker(struct replica *replica, const struct ask *ask, uint64_t now_ms) {
-    if (ask->origin == replica->config.origin || peers_by_origin(&replica->peers, ask->origin) != NULL) return;
-    struct peer *peer = replica_note_address(replica, ask->introduction.sync_address, now_ms);
-    if (peer == NULL || peer->origin == 0) return;
+    if (ask->origin == replica->config.origin) return;
+    struct peer *peer = peers_by_origin(&replica->peers, ask->origin);
+    bool is_known = peer != NULL;
+    if (!is_known) peer = replica_note_address(replica, ask->introduction.sync_address, now_ms);
+    if (peer != NULL) peer->sign_ms = now_ms;
+    if (is_known || peer == NULL || peer->origin == 0) return;
     peer->is_strange = true; /* it may have started anew */
     peer->next_ask_ms = peer->asking.asked_ms + STRANGE_ASK_MS;
 }

@@ -5,6 +5,39 @@
 
 /* ---- what there is to ask -------------------------------------------------------------------------------------- */
 
+void ask_note_told(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms) {
+    if (sequence <= peer->told_sequence) return;
+    /* It may be on its way by frames: it is given the time. */
+    if (peer->told_sequence <= vector_sequence(&replica->vector, peer->origin)) peer->moved_ms = now_ms;
+    peer->told_sequence = sequence;
+}
+
+/* Whether what is missing of a peer is not on its way. Of one that has just come, or come back, nothing is. */
+static bool has_stopped(const struct peer *peer, uint64_t now_ms) {
+    return now_ms - peer->moved_ms >= AHEAD_WAIT_MS || now_ms - peer->back_ms < BACK_MS;
+}
+
+/* Where what came by frames of a peer goes on beyond a gap; 0: nowhere. */
+static uint64_t chain_begin(const struct replica *replica, const struct peer *peer) {
+    uint64_t known = vector_sequence(&replica->vector, peer->origin);
+    return peer->chain_to > known && peer->chain_from > known ? peer->chain_from : 0;
+}
+
+/* Whether a peer's own beats are missing, and are not on their way: frames came beyond a gap that its answers do not
+ * bridge, or nothing came for a while. */
+static bool is_behind(const struct replica *replica, const struct peer *peer, uint64_t now_ms) {
+    if (peer->told_sequence <= vector_sequence(&replica->vector, peer->origin)) return false;
+    return chain_begin(replica, peer) > peer->own_after || has_stopped(peer, now_ms);
+}
+
+/* Whether an answer with further pages has told enough: frames have the rest. */
+static bool is_enough(const struct replica *replica, const struct peer *peer) {
+    uint64_t known = vector_sequence(&replica->vector, peer->origin);
+    if (peer->asking.want != WANT_OWN || peer->asking.is_refused) return false;
+    bool is_bridged = peer->is_chain_sure && peer->chain_to > known && peer->chain_from <= peer->own_after;
+    return peer->told_sequence <= known || is_bridged;
+}
+
 /* Forgets what has come meanwhile. Whether something is left. */
 static bool is_ahead(const struct replica *replica, struct peer *peer) {
     size_t left = 0;
@@ -30,20 +63,31 @@ void ask_note_ahead(struct replica *replica, struct peer *peer, const struct kno
     }
 }
 
+/* Whether nothing comes any more of an origin of which a peer knows more. */
+static bool is_stuck(const struct replica *replica, const struct peer *peer, uint64_t now_ms) {
+    for (size_t i = 0; i < peer->ahead_count; i++) {
+        const struct peer *origin = peers_by_origin(&replica->peers, peer->ahead[i].origin);
+        if (origin == NULL || origin->state != PEER_ALIVE || has_stopped(origin, now_ms)) return true;
+    }
+    return false;
+}
+
 static bool wants_all(const struct replica *replica, struct peer *peer, uint64_t now_ms) {
     if (replica->walker != 0 || now_ms < replica->walk_next_ms) return false;
     if (peer->wants_walk || (!replica->is_ready && !peer->is_synced)) return true;
-    return is_ahead(replica, peer) && now_ms - peer->ahead_since_ms >= AHEAD_WAIT_MS;
+    return is_ahead(replica, peer) && now_ms - peer->ahead_since_ms >= AHEAD_WAIT_MS && is_stuck(replica, peer, now_ms);
 }
 
 /* Whether there is something to ask a peer, and what. */
 static bool what_to_ask(const struct replica *replica, struct peer *peer, uint64_t now_ms, enum want *want) {
     *want = WANT_HELLO;
-    if (peer->origin == 0 && peer->state == PEER_JOINING && wants_all(replica, peer, now_ms)) *want = WANT_ALL;
+    /* One that did not answer is asked for little at first: it may be slow, and an answer shows that it lives. */
+    bool is_first = peer->origin == 0 && peer->state == PEER_JOINING && peer->failures == 0;
+    if (is_first && wants_all(replica, peer, now_ms)) *want = WANT_ALL;
     if (peer->origin == 0 || peer->is_strange || peer->state == PEER_DOWN) return true;
     if (peer->state == PEER_LEFT) return true;
     if (wants_all(replica, peer, now_ms)) *want = WANT_ALL;
-    else if (peer->told_sequence > vector_sequence(&replica->vector, peer->origin)) *want = WANT_OWN;
+    else if (is_behind(replica, peer, now_ms)) *want = WANT_OWN;
     return *want != WANT_HELLO || peer->state == PEER_SUSPECT;
 }
 
@@ -72,7 +116,7 @@ static void fail(struct replica *replica, struct peer *peer, uint64_t now_ms) {
 /* Sends what peer->asking says, as a new question. */
 static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
     struct asking *asking = &peer->asking;
-    bool is_walk = asking->want == WANT_ALL;
+    bool is_walk = asking->want == WANT_ALL, is_own = asking->want == WANT_OWN;
     asking->ticket = ++replica->last_ticket;
     asking->asked_ms = now_ms;
     asking->is_stale = false;
@@ -84,7 +128,8 @@ static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
                       .vector = replica->known,
                       .vector_count = replica_list_known(replica, replica_sequence(replica), now_ms),
                       .cursor = asking->cursor,
-                      .page_bytes = peer->page_bytes};
+                      .page_bytes = peer->page_bytes,
+                      .until = is_own && peer->is_chain_sure ? chain_begin(replica, peer) : 0};
     memcpy(ask.nonce, asking->nonce, sizeof ask.nonce);
     struct wire_out out = wire_out(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
     ask_put(&out, &ask);
@@ -103,6 +148,8 @@ static void begin(struct replica *replica, struct peer *peer, enum want want, ui
     peer->asking = (struct asking){.want = want};
     peer->is_strange = false;
     if (want == WANT_ALL) replica->walked_count = 0;
+    if (want == WANT_OWN && peer->own_after > vector_sequence(&replica->vector, peer->origin))
+        peer->asking.cursor = (struct cursor){.is_set = true, .after = peer->own_after};
     send(replica, peer, now_ms);
 }
 
@@ -167,17 +214,40 @@ static void meet_acquaintances(struct replica *replica, const struct answer *ans
     while (frame_next_record(&in, ANSWER_ACQUAINTANCES, &address)) replica_note_address(replica, address, now_ms);
 }
 
+static uint64_t live_sessions(const struct replica *replica) {
+    struct roll_stats stats;
+    roll_stats(replica->config.roll, &stats);
+    return stats.members_live;
+}
+
+/* There was no room for all that a peer told: it is let alone for a while. */
+static void note_refused(struct replica *replica, struct peer *peer, uint64_t now_ms) {
+    uint64_t wait_ms = (uint64_t)RETRY_REFUSED_MS << (replica->refusals < 5 ? replica->refusals++ : 5);
+    peer->next_ask_ms = now_ms + (wait_ms < RETRY_REFUSED_MAX_MS ? wait_ms : RETRY_REFUSED_MAX_MS);
+    replica->refused_ms = now_ms;
+    replica->refused_live = live_sessions(replica);
+}
+
+void ask_look_for_room(struct replica *replica, uint64_t now_ms) {
+    if (replica->refusals == 0 || now_ms - replica->refused_ms < RETRY_REFUSED_MS) return;
+    uint64_t room = replica->refused_live / ROOM_SHARE + 1;
+    if (live_sessions(replica) + room > replica->refused_live) return;
+    replica->refusals = 0;
+    for (size_t i = 0; i < replica->peers.count; i++)
+        if (replica->peers.items[i]->is_too_much) replica->peers.items[i]->next_ask_ms = now_ms;
+}
+
 /* All pages have come: what they make known is known, in one instant. */
 static void take_known(struct replica *replica, struct peer *peer, const struct answer *answer, uint64_t now_ms) {
+    peer->is_too_much = peer->asking.is_refused;
     if (peer->asking.is_refused) {
-        uint64_t wait_ms = (uint64_t)RETRY_REFUSED_MS << (replica->refusals < 5 ? replica->refusals++ : 5);
-        peer->next_ask_ms = now_ms + (wait_ms < RETRY_REFUSED_MAX_MS ? wait_ms : RETRY_REFUSED_MAX_MS);
+        note_refused(replica, peer, now_ms);
         return;
     }
     if (peer->asking.want != WANT_HELLO) replica->refusals = 0;
     if (peer->asking.want == WANT_OWN) {
         peer->wants_walk |= answer->is_forgotten;
-        if (!answer->is_forgotten) merge_known(replica, peer->origin, answer->sequence);
+        if (!answer->is_forgotten && !answer->next.is_set) merge_known(replica, peer->origin, answer->sequence);
     }
     if (peer->asking.want != WANT_ALL) return;
     for (size_t i = 0; i < replica->walked_count; i++)
@@ -185,6 +255,15 @@ static void take_known(struct replica *replica, struct peer *peer, const struct 
     peer->wants_walk = false;
     peer->is_synced = true;
     replica->walk_next_ms = now_ms + (uint64_t)WALK_PAGE_REST_MS * peer->asking.pages;
+}
+
+/* Up to where the pages of what the peer did itself have come. */
+static void note_own(struct replica *replica, struct peer *peer, const struct answer *answer, uint64_t now_ms) {
+    if (peer->asking.want != WANT_OWN || peer->asking.is_refused || answer->is_forgotten) return;
+    peer->own_after = answer->next.is_set ? answer->next.after : answer->sequence;
+    peer->own_need = answer->sequence;
+    peer->moved_ms = now_ms;
+    merge_chain(replica, peer, now_ms);
 }
 
 static void take_page(struct replica *replica, struct peer *peer, const struct answer *answer, uint64_t now_ms,
@@ -198,6 +277,7 @@ static void take_page(struct replica *replica, struct peer *peer, const struct a
         .sender = peer->origin, .now_ms = now_ms, .late_ms = late_ms, .is_beyond = true, .effects = effects};
     merge_records(replica, &batch, answer->whole, ANSWER_RECORDS);
     asking->is_refused |= batch.is_refused;
+    note_own(replica, peer, answer, now_ms);
     if (asking->want != WANT_HELLO) replica->pages_ms = now_ms;
     asking->pages++;
     replica->stats.pages++;
@@ -229,7 +309,7 @@ static void take_answer(struct replica *replica, struct peer *peer, const struct
     take_page(replica, peer, answer, now_ms, effects);
     /* Nothing was flowing yet: what it knows more of is not on its way. */
     if (is_new) peer->ahead_since_ms = now_ms - AHEAD_WAIT_MS;
-    if (answer->next.is_set && peer->asking.want != WANT_HELLO) {
+    if (answer->next.is_set && peer->asking.want != WANT_HELLO && !is_enough(replica, peer)) {
         peer->asking.cursor = answer->next;
         if (peer->page_bytes < PEER_PAGE_BYTES_MAX) peer->page_bytes *= 2;
         asking_end(replica, peer);
@@ -240,7 +320,7 @@ static void take_answer(struct replica *replica, struct peer *peer, const struct
     if (peer->asking.want == WANT_HELLO && peer->state != PEER_ALIVE) peer->next_ask_ms += retry_ms(replica, peer);
     take_known(replica, peer, answer, now_ms);
     asking_end(replica, peer);
-    if (answer->sequence > peer->told_sequence) peer->told_sequence = answer->sequence;
+    ask_note_told(replica, peer, answer->sequence, now_ms);
 }
 
 struct actions replica_answered(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,

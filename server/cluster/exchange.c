@@ -23,6 +23,7 @@ enum {
     ASK_SEQUENCES,
     ASK_CURSOR,
     ASK_PAGE_BYTES,
+    ASK_UNTIL,
 };
 
 enum {
@@ -91,6 +92,7 @@ void ask_put(struct wire_out *out, const struct ask *ask) {
     vector_put(out, ASK_ORIGINS, ask->vector, ask->vector_count);
     cursor_put(out, ASK_CURSOR, &ask->cursor);
     wire_field_varint(out, ASK_PAGE_BYTES, ask->page_bytes);
+    wire_field_varint(out, ASK_UNTIL, ask->until);
 }
 
 bool ask_get(struct text bytes, struct ask *ask) {
@@ -108,6 +110,7 @@ bool ask_get(struct text bytes, struct ask *ask) {
         else if (field.number == ASK_SEQUENCES) sequences = field.bytes;
         else if (field.number == ASK_CURSOR) is_good = is_good && cursor_get(field.bytes, &ask->cursor);
         else if (field.number == ASK_PAGE_BYTES) ask->page_bytes = field.value;
+        else if (field.number == ASK_UNTIL) ask->until = field.value;
     }
     return is_good && !in.is_broken && ask->origin != 0 && nonce_get(nonce, ask->nonce) &&
            introduction_get(introduction, &ask->introduction) &&

@@ -24,6 +24,7 @@ struct ask {
     size_t vector_count;
     struct cursor cursor;
     uint64_t page_bytes;
+    uint64_t until; /* WANT_OWN: what comes after it is here already; 0: nothing is */
 };
 
 void ask_put(struct wire_out *out, const struct ask *ask);

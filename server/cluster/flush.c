@@ -49,6 +49,15 @@ static bool fill(struct replica *replica, uint64_t last, uint64_t *after, uint64
     return true;
 }
 
+/* What has been told for a while is taken to be known: a peer that misses frames for less than that can still take the
+ * refreshes in those that follow, and needs only what it missed. */
+static void settle_news(struct replica *replica, uint64_t now_ms) {
+    if (now_ms - replica->settled_ms < NEWS_MS) return;
+    roll_flushed(replica->config.roll, replica->settled);
+    replica->settled = replica->flushed;
+    replica->settled_ms = now_ms;
+}
+
 void flush_all(struct replica *replica, uint64_t now_ms) {
     uint64_t last = replica_sequence(replica);
     replica->flushed_ms = now_ms;
@@ -60,12 +69,13 @@ void flush_all(struct replica *replica, uint64_t now_ms) {
             frame_begin(&replica->frame, replica->config.roll, replica->config.origin, now_ms);
             after = previous = last;
         }
-        if (!publish(replica, (struct frame_head){
-                                  .previous = previous, .last = after, .sent_ms = now_ms, .is_partial = after < last}))
-            return;
+        struct frame_head head = {.previous = previous, .last = after, .sent_ms = now_ms, .is_partial = after < last};
+        uint64_t since = roll_refreshes_since(replica->config.roll);
+        if (since < previous) head.reach = previous - since;
+        if (!publish(replica, head)) return;
         replica->flushed = after;
     }
-    roll_flushed(replica->config.roll, replica->flushed);
+    settle_news(replica, now_ms);
     if (replica->flushed < last) return;
     replica->has_news = false;
     replica->refresh_by_ms = UINT64_MAX;

@@ -12,6 +12,7 @@ enum {
     FRAME_RECORDS,
     FRAME_REFRESHES,
     FRAME_DIGEST,
+    FRAME_REACH,
 };
 _Static_assert((int)FRAME_RECORDS == (int)FRAME_RECORD_FIELD, "the header says which field records are");
 
@@ -172,6 +173,7 @@ struct text frame_end(struct frame_draft *draft, const struct frame_head *head, 
     wire_field_varint(&out, FRAME_LAST, head->last);
     wire_field_varint(&out, FRAME_PARTIAL, head->is_partial);
     wire_field_varint(&out, FRAME_SENT, head->sent_ms);
+    if (draft->columns.count > 0) wire_field_varint(&out, FRAME_REACH, head->reach);
     assert(!out.is_full);
     uint8_t *begin = draft->out.begin - wire_len(&out);
     memcpy(begin, memory, wire_len(&out));
@@ -200,6 +202,9 @@ static void take_field(const struct wire_field *field, struct frame *frame) {
     case FRAME_SENT:
         frame->head.sent_ms = field->value;
         break;
+    case FRAME_REACH:
+        frame->head.reach = field->value;
+        break;
     case FRAME_RECORDS:
         frame->records++;
         break;
@@ -222,8 +227,8 @@ bool frame_read(struct text bytes, struct frame *frame) {
     struct wire_field field;
     while (wire_next(&in, &field)) take_field(&field, frame);
     const struct frame_head *head = &frame->head;
-    if (!in.is_broken && head->origin != 0 && head->number != 0 && head->previous <= head->last &&
-        head->last <= SEQUENCE_MAX)
+    if (!in.is_broken && head->origin != 0 && head->number != 0 && head->reach <= head->previous &&
+        head->previous <= head->last && head->last <= SEQUENCE_MAX)
         return true;
     *frame = (struct frame){0};
     return false;

@@ -10,6 +10,7 @@
 struct frame_head {
     uint64_t origin, number, previous, last, sent_ms;
     bool is_partial;
+    uint64_t reach; /* refreshes hold for whoever knows everything up to previous - reach */
 };
 
 struct digest {

@@ -22,8 +22,13 @@ void peer_become(struct peer *peer, enum peer_state state) {
 }
 
 void peer_hear(struct peer *peer, uint64_t now_ms) {
-    peer->heard_ms = now_ms;
+    if (peer_was_silent(peer, now_ms)) peer->back_ms = now_ms;
+    peer->heard_ms = peer->sign_ms = now_ms;
     peer_become(peer, PEER_ALIVE);
+}
+
+bool peer_was_silent(const struct peer *peer, uint64_t now_ms) {
+    return now_ms - peer->heard_ms >= PEER_SILENT_MS;
 }
 
 void peer_age(struct peer *peer, uint64_t now_ms) {
@@ -36,9 +41,10 @@ void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint6
     peer->origin = origin;
     peer->alias_of = 0;
     peer->state = PEER_ALIVE;
-    peer->heard_ms = now_ms;
+    peer->heard_ms = peer->back_ms = now_ms;
     peer->frame_number = frame_number;
     peer->chain_from = peer->chain_to = peer->chain_whole = 0;
+    peer->own_after = peer->own_need = 0;
     peer->told_sequence = 0;
     peer->ahead_count = 0;
     peer->wants_walk = false;
@@ -123,7 +129,7 @@ struct peer *peers_obtain(struct peers *peers, struct text sync_address, uint64_
     }
     peer = peers->allocator.allocate(peers->allocator.context, sizeof *peer);
     if (peer == NULL) return NULL;
-    *peer = (struct peer){.state = PEER_JOINING, .met_ms = now_ms, .heard_ms = now_ms, .next_ask_ms = now_ms};
+    *peer = (struct peer){.state = PEER_JOINING, .heard_ms = now_ms, .sign_ms = now_ms, .next_ask_ms = now_ms};
     peer->page_bytes = PEER_PAGE_BYTES_MAX;
     label_set(&peer->sync_address, sync_address);
     peers->items[peers->count++] = peer;

@@ -6,6 +6,7 @@
 #include "replica.h"
 
 enum {
+    PEER_SILENT_MS = 2 * REPLICA_DIGEST_MS,
     PEER_AHEAD_MAX = 16,        /* origins of which a peer's digest knows more; others follow with the same answer */
 #ifdef REPLICA_TEST_SMALL_PAGES /* a test's: so that few members make many pages, and many frames */
     PEER_PAGE_BYTES_MIN = 64,
@@ -46,7 +47,8 @@ struct peer {
     uint64_t alias_of; /* another peer is this origin: the same node by another address */
     bool is_self;      /* the address is this node's */
     enum peer_state state;
-    uint64_t met_ms, heard_ms;
+    uint64_t heard_ms, back_ms; /* back_ms: when it was heard after a silence, or for the first time */
+    uint64_t sign_ms; /* the last sign that it lives, or when it was met: what is heard, and its questions, unproven */
     uint64_t members, told_sequence; /* that it says it holds; the last of its sequences that is known to exist */
     int64_t clock_ms;
     bool is_ready, is_asked_once, is_synced;
@@ -55,6 +57,11 @@ struct peer {
     /* What came by frames beyond the vector: everything in (chain_from, chain_to]; chain_whole: to the end of a flush.
      */
     uint64_t frame_number, chain_from, chain_to, chain_whole;
+    bool is_chain_sure; /* the refreshes of its last frame could be relied on: so may those of the next be */
+    /* What its own answers told beyond the vector: everything up to own_after, but for what it took again up to
+     * own_need. */
+    uint64_t own_after, own_need;
+    uint64_t moved_ms; /* when the last of what it told of itself came, or it was first known to have more */
 
     int64_t least_ms; /* the least arrival - sent, which creeps up: see peer_late_ms */
     uint64_t least_at_ms, delay_ms;
@@ -64,7 +71,8 @@ struct peer {
     uint64_t ahead_since_ms;
 
     struct asking asking;
-    bool wants_walk; /* it cannot tell what it did itself: it is to be asked for all */
+    bool wants_walk;  /* it cannot tell what it did itself: it is to be asked for all */
+    bool is_too_much; /* the roll had no room for its last answer */
     uint64_t next_ask_ms, page_bytes;
     unsigned failures;
 };
@@ -96,6 +104,8 @@ void label_set(struct label *label, struct text text);
 void peer_become(struct peer *peer, enum peer_state state);
 /* It was heard of: a frame or an answer. */
 void peer_hear(struct peer *peer, uint64_t now_ms);
+/* Whether digests of it are overdue. */
+bool peer_was_silent(const struct peer *peer, uint64_t now_ms);
 /* Silence makes it suspect, then down. */
 void peer_age(struct peer *peer, uint64_t now_ms);
 /* A new incarnation, which has answered a question of now_ms. */

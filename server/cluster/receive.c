@@ -18,14 +18,15 @@ static struct standing standing_of(const struct replica *replica, const struct p
     if (peer->chain_from <= known && peer->chain_to > reach) reach = peer->chain_to;
     struct standing standing = {.is_next = head->previous <= reach,
                                 .is_linked = head->previous >= peer->chain_from && head->previous <= peer->chain_to};
-    standing.floor = standing.is_next ? 0 : standing.is_linked ? peer->chain_from : UINT64_MAX;
+    uint64_t since = head->previous - head->reach;
+    standing.floor = reach >= since ? 0 : standing.is_linked && peer->chain_from < since ? peer->chain_from : since;
     return standing;
 #endif
 }
 
 /* What the frame makes known: everything up to its end, or, beyond a gap, only what lies between. */
 static void advance(struct replica *replica, struct peer *peer, const struct frame_head *head,
-                    const struct standing *standing, bool is_whole) {
+                    const struct standing *standing, bool is_whole, uint64_t now_ms) {
     if (!is_whole) {
         peer->chain_from = peer->chain_to = peer->chain_whole = head->last;
     } else if (standing->is_linked && head->previous >= peer->chain_from) {
@@ -38,11 +39,9 @@ static void advance(struct replica *replica, struct peer *peer, const struct fra
     peer->chain_from = 0;
 #endif
     if (!head->is_partial) peer->chain_whole = peer->chain_to;
-    uint64_t known = vector_sequence(&replica->vector, peer->origin);
-    if (peer->chain_from <= known && peer->chain_whole > known)
-        vector_raise(&replica->vector, peer->origin, peer->chain_whole);
+    merge_chain(replica, peer, now_ms);
     bool is_known_to_exist = !head->is_partial || !standing->is_next || !is_whole;
-    if (is_known_to_exist && head->last > peer->told_sequence) peer->told_sequence = head->last;
+    if (is_known_to_exist) ask_note_told(replica, peer, head->last, now_ms);
 }
 
 static void take_changes(struct replica *replica, struct peer *peer, const struct frame *frame, uint64_t late_ms,
@@ -56,11 +55,14 @@ static void take_changes(struct replica *replica, struct peer *peer, const struc
     if (!standing.is_next) replica->stats.gaps++;
     merge_records(replica, &batch, frame->whole, FRAME_RECORD_FIELD);
     bool is_whole = !batch.is_refused;
+    peer->is_chain_sure = standing.floor == 0;
     if (frame->has_refreshes && !merge_refreshes(replica, &batch, frame->refreshes, standing.floor)) is_whole = false;
+    /* Some of its refreshes may have been taken. */
+    if (!standing.is_next || !is_whole) merge_hold(replica, peer->origin, frame->head.last, now_ms);
 #ifdef MUTANT_GAP_UNNOTICED
     is_whole = true;
 #endif
-    advance(replica, peer, &frame->head, &standing, is_whole);
+    advance(replica, peer, &frame->head, &standing, is_whole, now_ms);
 }
 
 static void take_digest(struct replica *replica, struct peer *peer, const struct digest *digest, uint64_t now_ms) {
@@ -69,8 +71,7 @@ static void take_digest(struct replica *replica, struct peer *peer, const struct
     peer->members = digest->members;
     peer->clock_ms = (int64_t)(digest->wall_ms + peer->delay_ms - replica_wall_ms(replica, now_ms));
     for (size_t i = 0; i < digest->vector_count; i++)
-        if (digest->vector[i].origin == peer->origin && digest->vector[i].sequence > peer->told_sequence)
-            peer->told_sequence = digest->vector[i].sequence;
+        if (digest->vector[i].origin == peer->origin) ask_note_told(replica, peer, digest->vector[i].sequence, now_ms);
     ask_note_ahead(replica, peer, digest->vector, digest->vector_count, now_ms);
     if (digest->acquaintance.len > 0) replica_note_address(replica, digest->acquaintance, now_ms);
     if (digest->is_leaving) peer_become(peer, PEER_LEFT);
@@ -90,7 +91,7 @@ static void take_strange(struct replica *replica, struct text from, const struct
 
 /* A frame of a peer that was silent: what was asked meanwhile may have been lost, and need not be waited for. */
 static void look_returned(struct peer *peer, uint64_t now_ms) {
-    if (now_ms - peer->heard_ms < 2 * REPLICA_DIGEST_MS) return;
+    if (!peer_was_silent(peer, now_ms)) return;
     peer->asking.is_stale = true;
     peer->next_ask_ms = now_ms;
 }

@@ -1,35 +1,75 @@
 /* What came beyond a gap that nobody can close any more: its origin is gone, and what it told before is lost. No vector
  * covers it, so nobody would ever ask for it. The node that holds it tells it as its own, and every node has it again.
- */
+ * An origin that is heard tells of its beats itself, for as long as it may take: that a full roll has no room for them
+ * is no reason to tell of them in its stead. */
 #include "replica_internal.h"
+
+/* Whether the origin is a peer that is heard, or this node. */
+static bool is_heard(const struct replica *replica, uint64_t origin, uint64_t now_ms) {
+    const struct peer *peer = peers_by_origin(&replica->peers, origin);
+    if (peer == NULL) return origin == replica->config.origin;
+    return peer->state == PEER_ALIVE && now_ms - peer->heard_ms < RELAY_SILENT_MS;
+}
+
+/* Whether something is held that its origin cannot tell of. What a snapshot held, without knowing up to where, is no
+ * longer held once its origin has told all. */
+static bool holds_of_others(struct replica *replica, uint64_t now_ms) {
+    bool is_some = false;
+    for (size_t i = 0; i < replica->vector.count; i++) {
+        struct vector_entry *entry = &replica->vector.entries[i];
+        if (!vector_entry_holds(entry)) continue;
+        if (!is_heard(replica, entry->origin, now_ms)) {
+            is_some = true;
+            continue;
+        }
+        const struct peer *peer = peers_by_origin(&replica->peers, entry->origin);
+        bool is_told = peer != NULL && peer->told_sequence > 0 && peer->told_sequence <= entry->sequence;
+        if (is_told && entry->held == SEQUENCE_MAX) entry->held = 0;
+    }
+    return is_some;
+}
 
 static bool is_due(const struct replica *replica, uint64_t now_ms) {
     if (replica->walker != 0 || now_ms - replica->pages_ms < RELAY_WAIT_MS) return false;
     return now_ms - replica->loose_since_ms >= RELAY_WAIT_MS && peers_that_count(&replica->peers) > 0;
 }
 
-static void relay_begin(struct replica *replica) {
+static void relay_begin(struct replica *replica, uint64_t now_ms) {
     replica->is_relaying = true;
     replica->relay_cursor = (struct walk_cursor){0};
-    vector_let_go(&replica->vector); /* what is merged from now on counts anew */
     replica->loose_since_ms = 0;
+    /* What is merged from now on counts anew. */
+    for (size_t i = 0; i < replica->vector.count; i++) {
+        struct vector_entry *entry = &replica->vector.entries[i];
+        if (!is_heard(replica, entry->origin, now_ms)) entry->held = 0;
+        else if (vector_entry_holds(entry)) replica->loose_since_ms = now_ms;
+    }
+}
+
+/* Whether a relay is to begin. */
+static bool relay_wanted(struct replica *replica, uint64_t now_ms) {
+    if (replica->loose_since_ms == 0) return false;
+    if (!vector_holds(&replica->vector)) {
+        replica->loose_since_ms = 0;
+        return false;
+    }
+    if (!is_due(replica, now_ms)) return false;
+    if (holds_of_others(replica, now_ms)) return true;
+    replica->loose_since_ms = now_ms - RELAY_WAIT_MS + RELAY_LOOK_MS;
+    return false;
 }
 
 void relay_step(struct replica *replica, uint64_t now_ms) {
     if (!replica->is_relaying) {
-        if (replica->loose_since_ms == 0) return;
-        if (!vector_holds(&replica->vector)) {
-            replica->loose_since_ms = 0;
-            return;
-        }
-        if (!is_due(replica, now_ms)) return;
-        relay_begin(replica);
+        if (!relay_wanted(replica, now_ms)) return;
+        relay_begin(replica, now_ms);
     }
     bool is_done;
     size_t known = replica_list_known(replica, replica_sequence(replica), now_ms);
     size_t n = roll_walk(replica->config.roll, &replica->relay_cursor, replica->known, known, ROLL_MERGE_MAX,
                          RELAY_BUDGET, &is_done, replica->told);
     for (size_t i = 0; i < n; i++) {
+        if (is_heard(replica, replica->told[i].origin, now_ms)) continue;
         if (!roll_relay(replica->config.roll, &replica->told[i])) continue;
         replica->stats.relayed++;
         replica->has_news = true;

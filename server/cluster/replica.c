@@ -161,15 +161,21 @@ static void age_peers(struct replica *replica, uint64_t now_ms) {
     }
 }
 
+/* Whether a peer that nothing was had of yet is to be waited for: it has given a sign of life lately, or was not tried
+ * for long enough. */
+static bool is_awaited(const struct peer *peer, uint64_t now_ms) {
+    return !peer->is_synced && (!peer->is_asked_once || now_ms - peer->sign_ms < JOIN_PATIENCE_MS);
+}
+
 /* In sync with a node that is; or with all that answer, where none is: then there is nothing more to know. */
-static bool is_in_sync(const struct replica *replica) {
+static bool is_in_sync(const struct replica *replica, uint64_t now_ms) {
     size_t synced = 0, waiting = 0;
     for (size_t i = 0; i < replica->peers.count; i++) {
         const struct peer *peer = replica->peers.items[i];
         if (!peer_counts(&replica->peers, peer)) continue;
         if (peer->is_synced && peer->is_ready) return true;
         synced += peer->is_synced;
-        waiting += !peer->is_synced && (peer->origin != 0 || !peer->is_asked_once);
+        waiting += is_awaited(peer, now_ms);
     }
     return synced > 0 && waiting == 0;
 }
@@ -180,7 +186,7 @@ bool replica_is_ready(const struct replica *replica, uint64_t now_ms) {
 }
 
 static void look_ready(struct replica *replica, uint64_t now_ms) {
-    if (!replica->is_ready) replica->is_ready = replica_is_ready(replica, now_ms) || is_in_sync(replica);
+    if (!replica->is_ready) replica->is_ready = replica_is_ready(replica, now_ms) || is_in_sync(replica, now_ms);
 }
 
 struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
@@ -194,6 +200,7 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
         flush_digest(replica, now_ms);
     }
     relay_step(replica, now_ms);
+    ask_look_for_room(replica, now_ms);
     ask_around(replica, now_ms);
     return outbox_actions(&replica->outbox);
 }

@@ -10,17 +10,23 @@
 #include "vector.h"
 
 enum {
-    AHEAD_WAIT_MS = 300,  /* a third origin's frames may be on their way still */
-    RELAY_WAIT_MS = 1000, /* what came beyond a gap is relayed if it was not closed for so long */
-    RETRY_MS = 150,       /* after a question that failed, of a peer that is heard */
+    AHEAD_WAIT_MS = 300,    /* what nothing came of for so long is not on its way by frames */
+    BACK_MS = 2000,         /* for so long a peer is one that has just come back */
+    RELAY_WAIT_MS = 1000,   /* what came beyond a gap is relayed if it was not closed for so long */
+    RELAY_SILENT_MS = 1500, /* and its origin was not heard for so long */
+    RELAY_LOOK_MS = 100,
+    RETRY_MS = 150, /* after a question that failed, of a peer that is heard */
     RETRY_SILENT_MS = 500,
     RETRY_EACH_PEER_MS = 8, /* and so much for every peer that there is */
     RETRY_DOWN_MS = 5000,
     RETRY_REFUSED_MS = 1000, /* the roll is full; doubles up to the next */
     RETRY_REFUSED_MAX_MS = 30000,
-    STRANGE_ASK_MS = 200, /* how often a frame of a stranger may make one ask who is there */
+    ROOM_SHARE = 64,         /* room for one in so many of those who filled the roll ends the wait */
+    JOIN_PATIENCE_MS = 2000, /* who gave no sign of life for so long is not waited for by a node that joins */
+    STRANGE_ASK_MS = 200,    /* how often a frame of a stranger may make one ask who is there */
     PEER_FORGET_MS = 24 * 60 * 60 * 1000,
     FRAMES_AT_ONCE = 32,
+    NEWS_MS = 1000, /* for so long at least, and twice that at most, what is news is told with each of its refreshes */
     WALK_CHUNK = 128,
     WALK_BUDGET = 512,
     WALKS_A_PAGE = 64,
@@ -44,6 +50,7 @@ struct replica {
 
     /* flush.c */
     uint64_t flushed, flushed_ms, frame_number;
+    uint64_t settled, settled_ms; /* what was flushed when news last grew older */
     bool has_news;
     uint64_t refresh_by_ms; /* UINT64_MAX: nothing waits */
     uint64_t digest_at_ms;
@@ -57,6 +64,7 @@ struct replica {
     size_t walked_count;
     uint64_t pages_ms; /* when the last page came */
     unsigned refusals;
+    uint64_t refused_ms, refused_live; /* the last refusal: when, and how many sessions were live then */
 
     /* relay.c */
     uint64_t loose_since_ms; /* 0: nothing is beyond the vector */
@@ -104,19 +112,28 @@ struct batch {
     struct effects *effects;
     bool is_refused; /* the roll had no room for some */
 };
+/* What was merged of an origin, up to a sequence, is beyond the vector: relay.c looks after it. */
+void merge_hold(struct replica *replica, uint64_t origin, uint64_t sequence, uint64_t now_ms);
 /* Merges all records of a message. */
 void merge_records(struct replica *replica, struct batch *batch, struct text message, unsigned number);
 /* Applies all refreshes of a frame; returns whether every one could be. */
 bool merge_refreshes(struct replica *replica, struct batch *batch, struct text column, uint64_t floor);
+/* What came by frames of a peer goes on where the vector ends, or where the peer's answers did: it is known. */
+void merge_chain(struct replica *replica, struct peer *peer, uint64_t now_ms);
 /* The vector says now that `sequence` of `origin` is known; with it what came by frames beyond it before. */
 void merge_known(struct replica *replica, uint64_t origin, uint64_t sequence);
 
 /* ask.c */
 /* Asks whom there is to ask, and gives up on what was not answered. */
 void ask_around(struct replica *replica, uint64_t now_ms);
+/* Looks whether a roll that was full has room again: then peers are asked at once. */
+void ask_look_for_room(struct replica *replica, uint64_t now_ms);
 /* What a peer's digest says of others. */
 void ask_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
                     uint64_t now_ms);
+
+/* A sequence of the peer's own is known to exist. */
+void ask_note_told(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms);
 
 /* relay.c */
 void relay_step(struct replica *replica, uint64_t now_ms);

@@ -67,14 +67,14 @@ void vector_hold(struct vector *vector, uint64_t origin, uint64_t sequence) {
     if (entry != NULL && sequence > entry->held) entry->held = sequence;
 }
 
-bool vector_holds(const struct vector *vector) {
-    for (size_t i = 0; i < vector->count; i++)
-        if (vector->entries[i].held > vector->entries[i].sequence) return true;
-    return false;
+bool vector_entry_holds(const struct vector_entry *entry) {
+    return entry->held > entry->sequence;
 }
 
-void vector_let_go(struct vector *vector) {
-    for (size_t i = 0; i < vector->count; i++) vector->entries[i].held = 0;
+bool vector_holds(const struct vector *vector) {
+    for (size_t i = 0; i < vector->count; i++)
+        if (vector_entry_holds(&vector->entries[i])) return true;
+    return false;
 }
 
 size_t vector_list(const struct vector *vector, uint64_t now_ms, uint64_t fade_ms, struct known *out, size_t limit) {

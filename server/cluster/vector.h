@@ -23,7 +23,7 @@ bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence);
 /* A register beyond the vector was merged. */
 void vector_hold(struct vector *vector, uint64_t origin, uint64_t sequence);
 bool vector_holds(const struct vector *vector);
-void vector_let_go(struct vector *vector);
+bool vector_entry_holds(const struct vector_entry *entry);
 /* The entries that are worth telling; at most `limit`, ascending. Those that have been idle for `fade_ms` are left out.
  */
 size_t vector_list(const struct vector *vector, uint64_t now_ms, uint64_t fade_ms, struct known *out, size_t limit);

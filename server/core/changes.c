@@ -32,22 +32,23 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
 
 /* What a place tells, if it is not stale. */
 static bool change_of_place(const struct roll *roll, uint32_t place, uint64_t sequence, struct change *out) {
-    if (place & LOG_IS_RESET) {
+    uint32_t kind = place & LOG_KIND;
+    if (kind == LOG_RESET || kind == LOG_FOREIGN_RESET) {
         const struct scope *scope = scope_at(roll, place & LOG_MEMBER);
         bool is_own = scope != NULL && scope->reset_origin == ORIGIN_SELF && scope->reset_sequence == sequence;
-        bool is_it = scope != NULL && scope->reset_stamp != 0 && (is_own || (place & LOG_IS_FOREIGN));
+        bool is_it = scope != NULL && scope->reset_stamp != 0 && (is_own || kind == LOG_FOREIGN_RESET);
         if (is_it) change_of_reset(roll, scope, out);
         return is_it;
     }
     const struct member *m = member_at(roll, place & LOG_MEMBER);
-    bool is_stale = !m->is_used || m->stamp == 0 ||
-                    (!(place & LOG_IS_FOREIGN) && (m->origin != ORIGIN_SELF || m->sequence != sequence));
+    bool is_stale =
+        !m->is_used || m->stamp == 0 || (kind != LOG_FOREIGN && (m->origin != ORIGIN_SELF || m->sequence != sequence));
 #ifdef MUTANT_STALE_LOG_PLACE
     is_stale = !m->is_used;
 #endif
     if (is_stale || member_is_void(scope_at(roll, m->scope), m)) return false;
     change_of_register(roll, place & LOG_MEMBER, out);
-    out->is_refresh = !(place & (LOG_IS_NEWS | LOG_IS_FOREIGN));
+    out->is_refresh = kind == LOG_REFRESH;
     return true;
 }
 
@@ -66,13 +67,21 @@ size_t roll_changes(const struct roll *roll, uint64_t *after, size_t limit, bool
 
 void roll_flushed(struct roll *roll, uint64_t sequence) {
     roll->flushed_sequence = sequence;
+    if (sequence < roll->generation_at) return;
+    roll->generation = (uint8_t)((roll->generation + 1) % NEWS_GENERATIONS);
+    roll->generation_at = roll->sequence;
+}
+
+uint64_t roll_refreshes_since(const struct roll *roll) {
+    uint64_t places = roll->config.log_places, beyond_log = roll->sequence > places ? roll->sequence - places : 0;
+    return beyond_log > roll->flushed_sequence ? beyond_log : roll->flushed_sequence;
 }
 
 bool roll_relay(struct roll *roll, const struct change *change) {
-    uint32_t ref = scope_find(roll, change->scope), flags = LOG_IS_FOREIGN | LOG_IS_NEWS;
+    uint32_t ref = scope_find(roll, change->scope), kind = LOG_FOREIGN;
     if (ref == SCOPE_NONE) return false;
     if (change->is_reset) {
-        flags |= LOG_IS_RESET;
+        kind = LOG_FOREIGN_RESET;
     } else {
         const struct scope *scope = scope_at(roll, ref);
         ref = user_find(roll, scope, change->user, roll_place(roll, change->user));
@@ -80,7 +89,7 @@ bool roll_relay(struct roll *roll, const struct change *change) {
             ref = member_at(roll, ref)->next_session;
         if (ref == MEMBER_NONE) return false;
     }
-    roll->log[++roll->sequence & (roll->config.log_places - 1)] = ref | flags;
+    roll->log[++roll->sequence & (roll->config.log_places - 1)] = ref | kind;
     return true;
 }
 

@@ -7,15 +7,6 @@ enum {
         16384, /* slots that a page may look at, though it finds nobody: half a millisecond at the worst */
 };
 
-struct text roll_scope_name(const struct roll *roll, struct scope_ref ref) {
-    const struct scope *scope = scope_at(roll, ref.v);
-    return (struct text){scope->name, scope->name_len};
-}
-
-struct text roll_user_name(const struct roll *roll, struct member_ref member) {
-    return member_user(member_at(roll, member.v));
-}
-
 uint64_t roll_place(const struct roll *roll, struct text name) {
     return place_of_name(roll, name.data, name.len);
 }
@@ -264,8 +255,10 @@ static void heap_sort(struct recent *heap, size_t count) {
 bool roll_recent(const struct roll *roll, struct text scope, unsigned statuses, size_t k, uint64_t now_ms,
                  size_t budget, struct recent_search *search, struct recent *best) {
     uint32_t ref = scope_find(roll, scope);
-    if (ref == SCOPE_NONE || search->is_done) {
+    if (search->is_done) return true;
+    if (ref == SCOPE_NONE) { /* also where the scope was forgotten between two steps */
         search->is_done = true;
+        heap_sort(best, search->count);
         return true;
     }
     struct lister lister = {roll, scope_at(roll, ref), statuses, now_ms};
@@ -340,6 +333,8 @@ void roll_counts(const struct roll *roll, struct text name, const uint64_t *wind
     if (scope == NULL) return;
     out->live = scope->live;
     out->sessions = scope->sessions;
+    out->joined = scope->joined;
+    out->left = scope->left;
     for (int status = STATUS_AWAY; status <= STATUS_BUSY; status++) out->by_status[status] = scope->by_status[status];
     if (scope->history != NULL)
         for (size_t i = 0; i < n; i++) windows[i].users = history_count(scope->history, from_ms[i]);

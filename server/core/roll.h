@@ -32,9 +32,6 @@ struct roll;
 /* The order of the numbers is the precedence: a user's status is the highest of its live sessions'. */
 enum status { STATUS_NONE = 0, STATUS_AWAY = 1, STATUS_ONLINE = 2, STATUS_BUSY = 3 };
 
-struct scope_ref {
-    uint32_t v;
-}; /* a scope of this roll, while it exists */
 struct member_ref {
     uint32_t v;
 }; /* a member of this roll, while it is remembered */
@@ -61,31 +58,56 @@ struct roll *roll_new(const struct roll_config *config);
 /* Frees it and all it holds. `roll` may be NULL. Cost O(members). */
 void roll_free(struct roll *roll);
 
-/* ---- effects: what a call changed, as data -------------------------------------------------------------------- */
+/* ---- effects: what a call changed, as data ----------------------------------------------------------------------
+ *
+ * Over all calls the joins and leaves of a user in a scope alternate, beginning with a join, and updates come between a
+ * join and a leave. They follow the reads: what roll_live or roll_list already know of a TTL that has passed, or of a
+ * reset, is told when roll_tick comes to it, or an earlier call that meets the user.
+ * A reset is told at once; of each user who was live it is told once, however many resets came meanwhile: as LEFT, or
+ * as UPDATED where newer sessions of it are spared. What a call does to the user comes after that. */
 
 enum effect_kind {
     EFFECT_JOINED,  /* a user who was not live is */
     EFFECT_LEFT,    /* a user who was live is not; `reason` says why */
-    EFFECT_UPDATED, /* a live user's status, state or set of live sessions changed */
-    EFFECT_RESET,   /* the scope was forgotten; one effect, `user` is unset; survivors follow as EFFECT_JOINED */
+    EFFECT_UPDATED, /* a live user's status, state or set of live sessions changed, or it was spared by a reset */
+    EFFECT_RESET,   /* a scope was forgotten, and its counts have changed; of no user */
 };
 enum effect_reason { REASON_NONE, REASON_LEFT, REASON_EXPIRED, REASON_RESET };
 
+/* What it tells of may be forgotten by the end of the call that makes it: so it goes by names. See effect_scope,
+ * effect_user. */
 struct effect {
     uint8_t kind, reason;
-    struct scope_ref scope;
-    struct member_ref user; /* any member of the user: see roll_user_name */
+    uint8_t scope_len, user_len;
+    /* In effects.names. An effect of the same scope as the one before it has that one's scope_at, any other a new one.
+     */
+    uint32_t scope_at, user_at;
 };
 
-/* The caller's array. A call that could make more than fit says how many it needs at most; what does not fit is
- * counted in `dropped`, never written. */
+enum { EFFECT_NAMES_BYTES_MAX = 2 * MUSTER_ID_BYTES_MAX }; /* what the names of an effect take at most */
+
+/* The caller's arrays. A call says how many effects it makes at most, and the names take EFFECT_NAMES_BYTES_MAX for
+ * each of them at most. What does not fit, in either array, is counted in `dropped`, never written: some calls may make
+ * more than a caller has room for. Calls append; the names hold as long as the caller leaves them there. */
 struct effects {
-    struct effect *items;
+    struct effect *items; /* may be NULL if capacity is 0 */
     size_t capacity, count, dropped;
+    char *names;                       /* may be NULL if names_capacity is 0 */
+    size_t names_capacity, names_used; /* in bytes; at most UINT32_MAX */
 };
 
-struct text roll_scope_name(const struct roll *roll, struct scope_ref scope);
-struct text roll_user_name(const struct roll *roll, struct member_ref member);
+static inline void effects_clear(struct effects *effects) {
+    effects->count = effects->dropped = effects->names_used = 0;
+}
+
+static inline struct text effect_scope(const struct effects *effects, const struct effect *effect) {
+    return (struct text){effects->names + effect->scope_at, effect->scope_len};
+}
+
+/* Empty for EFFECT_RESET. */
+static inline struct text effect_user(const struct effects *effects, const struct effect *effect) {
+    return (struct text){effects->names + effect->user_at, effect->user_len};
+}
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
@@ -115,14 +137,16 @@ struct touched {
  * sequence of this node's origin. A beat of an unknown member makes it, also with ttl_ms 0 (it is then remembered as
  * gone, last seen now).
  * stamp: orders these beats among all others; greater than every stamp this roll has seen (see hlc.h).
- * effects: may be NULL; at most 2 n are made, and one more for each session whose TTL has passed unnoticed (expiries
- * that roll_tick has not reached; they are made even where the call is refused). MUSTER_RESOURCE_EXHAUSTED: the roll is
- * full of members who were live at the last tick, a user would have more than MUSTER_SESSIONS_MAX live sessions, or
- * memory is short; then nothing has changed and *why says what. When the roll is full, remembered members who are gone
- * and not named by this call make room, longest gone (seen_ms + ttl_ms) first, to within 1/4096 of the retention.
- * Leaves in a call make no room for its joins. A user keeps at most MUSTER_SESSIONS_MAX sessions, live and remembered
- * together: for a new one the longest gone is forgotten. No allocation where every member is known, no state grows, and
- * roll_tick is called about each second. Cost: O(n) expected. */
+ * effects: may be NULL; at most 2 n are made, of users whom the beats name, and one more for each session of these
+ * whose TTL has passed unnoticed (expiries that roll_tick has not reached), and for each user who makes room while a
+ * reset of its scope is not told of it yet. Expiries and what is told of resets are made even where the call is
+ * refused: then at most n and these. MUSTER_RESOURCE_EXHAUSTED: the roll is full of members who were live at the last
+ * tick, a user would have more than MUSTER_SESSIONS_MAX live sessions, or memory is short; then nothing has changed and
+ * *why says what. When the roll is full, remembered members who are gone and not named by this call make room, longest
+ * gone (seen_ms + ttl_ms) first, to within 1/4096 of the retention. Leaves in a call make no room for its joins. A user
+ * keeps at most MUSTER_SESSIONS_MAX sessions, live and remembered together: for a new one the longest gone is
+ * forgotten. No allocation where every member is known, no state grows, and roll_tick is called about each second.
+ * Cost: O(n) expected. */
 enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
                             struct effects *effects, struct touched *out, struct refusal *why);
 
@@ -133,8 +157,9 @@ size_t roll_session_names(const struct roll *roll, struct text scope, struct tex
 
 /* Forgets a scope: every member whose stamp is not after `stamp`. At once for every reader; memory comes back over the
  * following ticks. A reset that is not after an earlier one changes nothing.
- * *forgotten: the users that the scope had, live or remembered, as of the last tick. effects: at most 1.
- * MUSTER_RESOURCE_EXHAUSTED: memory is short; nothing has changed. */
+ * *forgotten: the users that the scope had, live or remembered, as of the last tick. effects: may be NULL; 1, or none
+ * if nothing changes; but where 255 resets of the scope came without ticks enough to tell of them, the next tells of
+ * all users that they left, so many more. MUSTER_RESOURCE_EXHAUSTED: memory is short; nothing has changed. */
 enum muster_code roll_reset(struct roll *roll, struct text scope, uint64_t stamp, uint64_t now_ms,
                             struct effects *effects, uint64_t *forgotten, struct refusal *why);
 
@@ -211,6 +236,10 @@ bool roll_recent_view(const struct roll *roll, struct text scope, const struct r
 
 struct scope_counts {
     uint64_t live, by_status[4], sessions; /* by_status is indexed by enum status */
+    /* How often a user became live, and ceased to be (by a leave, an expiry, a reset), since the roll made the scope:
+     * joined - left is `live`. A reset counts all who were live as having left, at once; one whom it spares counts as
+     * joined again once it is told of. */
+    uint64_t joined, left;
 };
 
 struct window_count {
@@ -254,7 +283,7 @@ struct change {
     uint64_t origin, sequence;
     uint64_t stamp, seen_ms; /* seen_ms on this roll's clock: now - age */
     bool is_reset;           /* of `scope`; all below is unset */
-    bool is_refresh;         /* roll_changes: since the last flush only stamp, sequence and seen_ms have changed */
+    bool is_refresh; /* roll_changes: since roll_refreshes_since only stamp, sequence and seen_ms have changed */
     struct text scope, user, session, state;
     uint32_t ttl_ms;
     uint8_t status;
@@ -268,8 +297,12 @@ struct change {
  * since; the caller must walk the roll instead (nothing is written). */
 size_t roll_changes(const struct roll *roll, uint64_t *after, size_t limit, bool *complete, struct change *out);
 
-/* Tells the roll that peers were sent the local changes up to `sequence`: is_refresh is meant from there. */
+/* Tells the roll that peers may be taken to know the local changes up to `sequence`, which never goes back: is_refresh
+ * is meant from there. News ages by generations: a call begins the next one, once `sequence` has come to where the last
+ * one began. What became news two generations ago is no longer told as news with each refresh of it. */
 void roll_flushed(struct roll *roll, uint64_t sequence);
+/* The sequence that is_refresh is meant from: of roll_flushed, or as far as the log reaches. */
+uint64_t roll_refreshes_since(const struct roll *roll);
 
 /* Tells peers of a register of another origin as though it were a local change: it takes the next sequence, and comes
  * from roll_changes as it is by then. For what nobody else could tell of. Only the names of `change` and is_reset are
@@ -278,8 +311,9 @@ bool roll_relay(struct roll *roll, const struct change *change);
 
 /* Merges n changes of other origins (n ≤ ROLL_MERGE_MAX), in any order. A change that is older than what is here, or
  * void by a reset, changes nothing. Members whose lease has ended by their age are merged as gone. effects: may be
- * NULL; as many as roll_touch makes. *applied: how many changed something. MUSTER_RESOURCE_EXHAUSTED as roll_touch;
- * then nothing has changed but what resets among them did, and the caller may try smaller pieces later. */
+ * NULL; as many as roll_touch makes, and roll_reset for the resets among them. *applied: how many changed something.
+ * MUSTER_RESOURCE_EXHAUSTED as roll_touch; then nothing has changed but what resets among them did, and the caller may
+ * try smaller pieces later. */
 enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
                             struct effects *effects, size_t *applied, struct refusal *why);
 
@@ -293,7 +327,7 @@ struct refresh {
  * something newer than it, nothing but stamp, sequence and seen_ms has changed. One that is older than what is here
  * changes nothing. It cannot be applied where its member is not found, or is not the only one that its places may mean,
  * or is another origin's, or of a sequence before `floor`, or gone; these are counted and passed over. Returns how many
- * could not be applied. Allocates nothing. effects: may be NULL; as many as roll_touch makes. */
+ * could not be applied. Allocates nothing. effects: may be NULL; at most n are made. */
 size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *refreshes, size_t n, uint64_t floor,
                     uint64_t now_ms, struct effects *effects);
 

@@ -13,12 +13,18 @@
 #define ORIGIN_ID_LONE UINT64_C(1) /* of a roll that never meets another */
 
 enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
-/* What a place of the log says besides the member. */
-#define LOG_IS_RESET   UINT32_C(0x80000000) /* it is a scope, not a member */
-#define LOG_IS_FOREIGN UINT32_C(0x40000000) /* of another origin by now, or relayed: told as it is, whosever it is */
-#define LOG_IS_NEWS    UINT32_C(0x20000000) /* more than a refresh, since the last flush */
-#define LOG_MEMBER     UINT32_C(0x1fffffff)
+/* A place of the log is a member, or a scope, and what is to be told of it. News stays news in the places of the
+ * member's refreshes too, for two generations of it: see roll_flushed. */
+#define LOG_MEMBER        UINT32_C(0x1fffffff)
+#define LOG_KIND          UINT32_C(0xe0000000)
+#define LOG_REFRESH       UINT32_C(0)
+#define LOG_NEWS          UINT32_C(0x20000000) /* of generation 0; 1 and 2 have the next ones */
+#define LOG_FOREIGN       UINT32_C(0x80000000) /* of another origin by now, or relayed: told as it is, whosever it is */
+#define LOG_RESET         UINT32_C(0xa0000000) /* it is a scope */
+#define LOG_FOREIGN_RESET UINT32_C(0xc0000000)
+enum { NEWS_GENERATIONS = 3 };
 _Static_assert(MUSTER_MEMBERS_MAX <= LOG_MEMBER, "a place of the log holds every member");
+_Static_assert(LOG_NEWS *(NEWS_GENERATIONS + 1) == LOG_FOREIGN, "kinds do not overlap");
 
 /* A scope: its users by hash, and the counts of those whose epoch is the scope's. */
 struct scope {
@@ -26,8 +32,9 @@ struct scope {
     struct history *history; /* when its users were last seen; NULL in a small scope, which counts by looking */
     uint64_t users_counted;  /* users that the counts below and the history stand for */
     uint64_t live, by_status[4], sessions;
-    uint64_t history_at;  /* so many users want a history */
-    uint64_t reset_stamp; /* members whose stamp is not after it are void: nobody sees them any more */
+    uint64_t joined, left; /* how often a user became live, and ceased to be */
+    uint64_t history_at;   /* so many users want a history */
+    uint64_t reset_stamp;  /* members whose stamp is not after it are void: nobody sees them any more */
     uint64_t reset_sequence, reset_seen_ms;
     uint16_t reset_origin;
     uint64_t settled_ms;    /* when the history was settled last */
@@ -39,6 +46,7 @@ struct scope {
     uint8_t name_len;
     char name[];
 };
+_Static_assert(sizeof(struct scope) + MUSTER_ID_BYTES_MAX <= ROLL_SCOPE_BYTES, "what a scope takes is counted");
 
 /* What a call found or made for one of its beats. */
 struct planned {
@@ -67,6 +75,8 @@ struct roll {
     uint32_t reset_at; /* the scope whose reset is looked at next, whether it may be forgotten */
     uint32_t *log;     /* by sequence: a member, or LOG_IS_RESET | scope */
     uint64_t sequence, flushed_sequence;
+    uint64_t generation_at; /* the sequence at which the generation of news began */
+    uint8_t generation;
     uint64_t reset_merged_at;                /* the sequence at which the last reset of another origin was merged */
     struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
     uint16_t last_origin;                    /* the one that was looked for last */
@@ -145,16 +155,15 @@ struct user_sum user_sum(const struct roll *roll, uint32_t first);
 void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const struct user_sum *before,
                   const struct user_sum *after, bool is_changed, enum effect_reason reason, uint64_t now_ms,
                   struct effects *effects);
-/* Brings a user up to the scope's epoch: void members go, survivors count again. Its first member; MEMBER_NONE if
- * nothing is left. */
+/* Brings a user up to the scope's epoch: void members go, survivors count again, and watchers are told. Its first
+ * member; MEMBER_NONE if nothing is left. */
 uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms, struct effects *effects);
 /* The same for the user of any member. */
 uint32_t user_settle_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
 /* Ends the lease of a live member. */
 void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
-/* Forgets a counted member that is gone, and with its last member the user. Effects that name the member name another
- * of the same user afterwards. */
-void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
+/* Forgets a counted member that is gone, and with its last member the user. */
+void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms);
 /* Takes a member out of its chain, its table and the slab. It is in no timer's list. */
 void member_unlink(struct roll *roll, uint32_t ref);
 void member_remember(struct roll *roll, uint32_t ref);
@@ -181,7 +190,9 @@ bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, u
 /* changes.c */
 void change_of_register(const struct roll *roll, uint32_t ref, struct change *out);
 
-void effect_note(struct effects *effects, enum effect_kind kind, enum effect_reason reason, uint32_t scope,
-                 uint32_t user);
+/* effects.c */
+/* Notes an effect on a user, by any member of it; user_ref MEMBER_NONE: on the scope. effects: may be NULL. */
+void effect_note(const struct roll *roll, struct effects *effects, enum effect_kind kind, enum effect_reason reason,
+                 uint32_t scope_ref, uint32_t user_ref);
 
 #endif

@@ -2,7 +2,8 @@
 #include "roll_internal.h"
 
 enum {
-    BATCH = 16,       /* beats whose slots and records are fetched side by side: as many misses as a core overlaps */
+    BATCH = 16, /* beats whose slots and records are fetched side by side: as many misses as a core overlaps */
+    LOG_AHEAD = 3,
     COMMIT_AHEAD = 4, /* in a large call the records have fallen out of the nearest cache by then */
 };
 
@@ -309,22 +310,38 @@ static bool commit_register(struct call *call, const struct planned *planned, co
     return is_changed;
 }
 
+/* The place of a sequence in the log's ring. */
+static uint32_t *log_place(const struct roll *roll, uint64_t sequence) {
+    return &roll->log[sequence & (roll->config.log_places - 1)];
+}
+
+static uint32_t log_news(unsigned generation) {
+    return LOG_NEWS * (1 + generation % NEWS_GENERATIONS);
+}
+
+/* What is to be told of a member whose lease is only extended: as news what was news at its last place, unless peers
+ * know it by now. (A lone node never flushes: it need not look.) */
+static uint32_t log_kind_again(const struct roll *roll, uint64_t old_sequence) {
+    if (roll->flushed_sequence == 0) return log_news(roll->generation);
+    if (old_sequence <= roll->flushed_sequence || roll->sequence - old_sequence >= roll->config.log_places)
+        return LOG_REFRESH;
+    uint32_t kind = *log_place(roll, old_sequence) & LOG_KIND;
+    return kind == log_news(roll->generation + 1u) ? LOG_REFRESH : kind; /* of the generation before the last */
+}
+
 /* Appends a local beat to the log, and notes how soon peers should hear of it. */
 static void commit_log(struct call *call, uint32_t ref, uint64_t old_sequence, uint64_t old_end_ms, bool is_news) {
     struct roll *roll = call->roll;
-    uint32_t mask = roll->config.log_places - 1;
+    uint32_t kind = log_news(roll->generation);
     if (is_news) {
         call->touched->is_news = true;
     } else {
         uint64_t left = old_end_ms > call->now_ms ? old_end_ms - call->now_ms : 0;
         if (call->now_ms + left / 2 < call->touched->refresh_by_ms)
             call->touched->refresh_by_ms = call->now_ms + left / 2;
-        /* News that was not flushed yet stays news. (A lone node never flushes: it need not look.) */
-        is_news = roll->flushed_sequence == 0 ||
-                  (old_sequence > roll->flushed_sequence && roll->sequence - old_sequence < roll->config.log_places &&
-                   (roll->log[old_sequence & mask] & LOG_IS_NEWS) != 0);
+        kind = log_kind_again(roll, old_sequence);
     }
-    roll->log[roll->sequence & mask] = ref | (is_news ? LOG_IS_NEWS : 0);
+    *log_place(roll, roll->sequence) = ref | kind;
 }
 
 static bool is_leave_ignored(const struct beat *beat) {
@@ -357,7 +374,7 @@ static bool commit_plain(struct call *call, const struct planned *planned, const
     if (commit_register(call, planned, beat,
                         &(struct writing){call->stamp, ++roll->sequence, call->now_ms, ORIGIN_SELF, true})) {
         is_news = true;
-        effect_note(call->effects, EFFECT_UPDATED, REASON_NONE, m->scope, planned->member);
+        effect_note(roll, call->effects, EFFECT_UPDATED, REASON_NONE, m->scope, planned->member);
     }
     scope->by_status[m->status]++;
     scope_history_move(scope, seen_ms, call->now_ms);
@@ -369,7 +386,8 @@ static bool commit_plain(struct call *call, const struct planned *planned, const
 static void commit_mark_foreign(struct roll *roll, const struct member *m) {
     if (m->stamp == 0 || m->origin != ORIGIN_SELF) return;
     if (roll->sequence - m->sequence >= roll->config.log_places) return;
-    roll->log[m->sequence & (roll->config.log_places - 1)] |= LOG_IS_FOREIGN;
+    uint32_t *place = log_place(roll, m->sequence);
+    *place = (*place & LOG_MEMBER) | LOG_FOREIGN;
 }
 
 static void commit_writing(struct call *call, const struct planned *planned, const struct beat *beat,
@@ -444,7 +462,7 @@ static void commit_trim_sessions(struct call *call, uint32_t first) {
         }
         if (count <= MUSTER_SESSIONS_MAX || longest == MEMBER_NONE) return;
         if (longest == first) first = member_at(roll, first)->next_session;
-        member_forget(roll, longest, call->now_ms, call->effects);
+        member_forget(roll, longest, call->now_ms);
     }
 }
 
@@ -493,6 +511,10 @@ enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t 
     for (size_t i = 0; i < n; i++) {
         const struct scope *scope = scope_at(roll, member_at(roll, call.plan[i].member)->scope);
         if (i + COMMIT_AHEAD < n) __builtin_prefetch(member_at(roll, call.plan[i + COMMIT_AHEAD].member), 1);
+        if (i + LOG_AHEAD < n) {
+            uint64_t sequence = member_at(roll, call.plan[i + LOG_AHEAD].member)->sequence;
+            if (sequence > roll->flushed_sequence) __builtin_prefetch(log_place(roll, sequence));
+        }
         uint64_t live = scope->live;
         commit_beat(&call, &call.plan[i], &beats[i]);
         out->joined += scope->live > live;

@@ -27,7 +27,7 @@ static void forget_gone(struct roll *roll, uint64_t now_ms, size_t *budget, stru
         const struct member *m = member_at(roll, ref);
         uint32_t scope = m->scope;
         if (m->epoch == scope_at(roll, scope)->epoch) {
-            member_forget(roll, ref, now_ms, effects);
+            member_forget(roll, ref, now_ms);
             roll->forgotten++;
         } else {
             user_settle_of(roll, ref, now_ms, effects);
@@ -108,7 +108,6 @@ static void forget_resets(struct roll *roll, uint64_t now_ms) {
 
 bool roll_tick(struct roll *roll, uint64_t now_ms, size_t budget, struct effects *effects) {
     roll_start(roll, now_ms);
-    /* First forget, then expire: what a tick's effects name is not forgotten before the next one. */
     forget_gone(roll, now_ms, &budget, effects);
     scopes_upkeep(roll, now_ms, &budget, effects);
     forget_resets(roll, now_ms);
@@ -130,6 +129,7 @@ bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, u
     scope->epochs_unswept++;
     scope->is_sweeping = true;
     scope->sweep_hash = 0;
+    scope->left += scope->live;
     scope->users_counted = scope->live = scope->sessions = scope->incomplete_ms = 0;
     memset(scope->by_status, 0, sizeof scope->by_status);
     scope_drop_history(scope);
@@ -139,7 +139,7 @@ bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, u
     scope->reset_sequence = change->sequence;
     scope->reset_origin = origin;
     scope_wants_upkeep(roll, ref);
-    effect_note(effects, EFFECT_RESET, REASON_RESET, ref, MEMBER_NONE);
+    effect_note(roll, effects, EFFECT_RESET, REASON_RESET, ref, MEMBER_NONE);
     return true;
 }
 
@@ -166,6 +166,6 @@ enum muster_code roll_reset(struct roll *roll, struct text name, uint64_t stamp,
     if (!reset_apply(roll, ref, &change, ORIGIN_SELF, now_ms, effects)) return MUSTER_OK;
     *forgotten = users;
     roll->sequence++;
-    roll->log[roll->sequence & (roll->config.log_places - 1)] = LOG_IS_RESET | ref;
+    roll->log[roll->sequence & (roll->config.log_places - 1)] = LOG_RESET | ref;
     return MUSTER_OK;
 }

@@ -29,16 +29,6 @@ struct user_sum user_sum(const struct roll *roll, uint32_t first) {
     return sum;
 }
 
-void effect_note(struct effects *effects, enum effect_kind kind, enum effect_reason reason, uint32_t scope,
-                 uint32_t user) {
-    if (effects == NULL) return;
-    if (effects->count == effects->capacity) {
-        effects->dropped++;
-        return;
-    }
-    effects->items[effects->count++] = (struct effect){(uint8_t)kind, (uint8_t)reason, {scope}, {user}};
-}
-
 static void history_move(struct scope *scope, const struct user_sum *before, const struct user_sum *after) {
     if (before->is_known && after->is_known) {
         scope_history_move(scope, before->seen_ms, after->seen_ms);
@@ -64,13 +54,15 @@ void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const st
     scope->by_status[after->status]++;
     if (before->sessions > 0 && after->sessions > 0) {
         if (is_changed || before->sessions != after->sessions || before->status != after->status)
-            effect_note(effects, EFFECT_UPDATED, REASON_NONE, scope_ref, user);
+            effect_note(roll, effects, EFFECT_UPDATED, REASON_NONE, scope_ref, user);
     } else if (after->sessions > 0) {
         scope->live++;
-        effect_note(effects, EFFECT_JOINED, REASON_NONE, scope_ref, user);
+        scope->joined++;
+        effect_note(roll, effects, EFFECT_JOINED, REASON_NONE, scope_ref, user);
     } else if (before->sessions > 0) {
         scope->live--;
-        effect_note(effects, EFFECT_LEFT, reason, scope_ref, user);
+        scope->left++;
+        effect_note(roll, effects, EFFECT_LEFT, reason, scope_ref, user);
     }
 }
 
@@ -148,28 +140,38 @@ void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effe
     user_account(roll, m->scope, first, &before, &after, true, REASON_EXPIRED, now_ms, effects);
 }
 
-static void effects_rename(struct effects *effects, uint32_t was, uint32_t now) {
-    for (size_t i = 0; effects != NULL && i < effects->count; i++)
-        if (effects->items[i].user.v == was) effects->items[i].user.v = now;
-}
-
-void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
+void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms) {
     struct member *m = member_at(roll, ref);
     uint32_t scope = m->scope, first = user_of(roll, ref);
     struct user_sum before = user_sum(roll, first);
-    if (first == ref) {
-        first = m->next_session;
-        effects_rename(effects, ref, first);
-    }
+    if (first == ref) first = m->next_session;
     member_unremember(roll, ref);
     member_unlink(roll, ref);
     struct user_sum after = user_sum(roll, first);
     user_account(roll, scope, first, &before, &after, false, REASON_NONE, now_ms, NULL);
 }
 
+/* Tells what resets have made of a user who was live before them: nobody was told yet. */
+static void note_settled(const struct roll *roll, uint32_t scope_ref, uint32_t first, struct effects *effects) {
+#ifdef MUTANT_RESET_UNTOLD
+    first = MEMBER_NONE;
+#endif
+    const struct scope *scope = scope_at(roll, scope_ref);
+    bool was_live = false, is_live = false;
+    for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
+        const struct member *m = member_at(roll, ref);
+        if (!m->is_live) continue;
+        was_live = true;
+        is_live |= !member_is_void(scope, m);
+    }
+    if (is_live) effect_note(roll, effects, EFFECT_UPDATED, REASON_NONE, scope_ref, first);
+    else if (was_live) effect_note(roll, effects, EFFECT_LEFT, REASON_RESET, scope_ref, first);
+}
+
 uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms, struct effects *effects) {
     struct scope *scope = scope_at(roll, scope_ref);
     uint32_t kept = MEMBER_NONE;
+    if (effects != NULL) note_settled(roll, scope_ref, first, effects);
     for (uint32_t ref = first, next; ref != MEMBER_NONE; ref = next) {
         struct member *m = member_at(roll, ref);
         next = m->next_session;
@@ -188,7 +190,7 @@ uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint
     }
     if (kept == MEMBER_NONE) return MEMBER_NONE;
     struct user_sum none = {0}, sum = user_sum(roll, kept);
-    user_account(roll, scope_ref, kept, &none, &sum, true, REASON_NONE, now_ms, effects);
+    user_account(roll, scope_ref, kept, &none, &sum, true, REASON_NONE, now_ms, NULL);
     return kept;
 }
 
@@ -213,7 +215,7 @@ bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects)
         return true;
     }
     if (m->seen_ms > scope->incomplete_ms) scope->incomplete_ms = m->seen_ms;
-    member_forget(roll, ref, now_ms, effects);
+    member_forget(roll, ref, now_ms);
     scope_release_if_empty(roll, scope_ref);
     roll->evicted++;
     return true;

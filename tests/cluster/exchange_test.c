@@ -19,7 +19,7 @@ static struct introduction introduction_of_test(void) {
                                  text_of("1.0")};
 }
 
-static struct text ask_of_test(void) {
+static struct text ask_of_test(uint64_t until) {
     struct ask ask = {
         .nonce = "0123456789abcde",
         .origin = 7,
@@ -28,7 +28,8 @@ static struct text ask_of_test(void) {
         .vector = vector,
         .vector_count = 2,
         .cursor = {.is_set = true, .walk = {.is_begun = true, .has_user = true, .scope_place = 5, .user_place = 6}},
-        .page_bytes = 65536};
+        .page_bytes = 65536,
+        .until = until};
     struct wire_out out = wire_out(memory, sizeof memory);
     ask_put(&out, &ask);
     return (struct text){(const char *)memory, (uint32_t)wire_len(&out)};
@@ -65,17 +66,19 @@ static struct text answer_of_test(void) {
 
 static void they_are_what_they_always_were(void **state) {
     (void)state;
-    golden_require("ask.hex", ask_of_test());
+    golden_require("ask.hex", ask_of_test(0));
+    golden_require("ask_until.hex", ask_of_test(500));
     golden_require("answer.hex", answer_of_test());
 }
 
 static void they_are_what_the_contract_says(void **state) {
     (void)state;
-    struct text bytes = ask_of_test();
+    struct text bytes = ask_of_test(500);
     Muster__V1__Ask *ask = muster__v1__ask__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
     if (ask == NULL || ask->origin != 7 || ask->want != MUSTER__V1__WANT__WANT_ALL || ask->n_origins != 2 ||
         ask->n_sequences != 2 || ask->sequences[1] != 33 || ask->cursor == NULL || ask->cursor->user_place != 6 ||
-        !ask->cursor->has_user || ask->page_bytes != 65536 || ask->introduction->sync_address.len != 12)
+        !ask->cursor->has_user || ask->page_bytes != 65536 || ask->until != 500 ||
+        ask->introduction->sync_address.len != 12)
         fail_msg("the question is another");
     muster__v1__ask__free_unpacked(ask, NULL);
     bytes = answer_of_test();
@@ -91,9 +94,9 @@ static void what_was_written_is_read(void **state) {
     (void)state;
     static struct known theirs[ROLL_ORIGINS_MAX];
     struct ask ask = {.vector = theirs};
-    if (!ask_get(ask_of_test(), &ask)) fail_msg("the question is not read");
+    if (!ask_get(ask_of_test(500), &ask)) fail_msg("the question is not read");
     if (ask.origin != 7 || ask.want != WANT_ALL || ask.vector_count != 2 || theirs[0].sequence != 107 ||
-        !ask.cursor.is_set || ask.cursor.walk.user_place != 6 || !ask.cursor.walk.has_user)
+        !ask.cursor.is_set || ask.cursor.walk.user_place != 6 || !ask.cursor.walk.has_user || ask.until != 500)
         fail_msg("the question is another");
     struct answer answer = {.vector = theirs};
     if (!answer_get(answer_of_test(), &answer)) fail_msg("the answer is not read");

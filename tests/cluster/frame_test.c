@@ -84,19 +84,20 @@ static void changes_of_test(struct change changes[CHANGES]) {
 
 static struct frame_draft draft;
 
-static struct text frame_of_test(const struct roll *roll) {
+static struct text frame_of_test(const struct roll *roll, uint64_t reach) {
     struct change changes[CHANGES];
     size_t refresh_bytes;
     changes_of_test(changes);
     frame_begin(&draft, roll, 7, now_ms);
     frame_add(&draft, changes, CHANGES);
-    return frame_end(&draft, &(struct frame_head){7, 12, 100, 107, now_ms, true}, &refresh_bytes);
+    return frame_end(&draft, &(struct frame_head){7, 12, 100, 107, now_ms, true, reach}, &refresh_bytes);
 }
 
 static void a_frame_is_what_it_always_was(void **state) {
     (void)state;
     struct roll *roll = roll_of_test();
-    golden_require("frame.hex", frame_of_test(roll));
+    golden_require("frame.hex", frame_of_test(roll, 0));
+    golden_require("frame_reach.hex", frame_of_test(roll, 60));
     roll_free(roll);
 }
 
@@ -113,7 +114,7 @@ static struct text digest_of_test(const struct roll *roll) {
         .acquaintance = text_of("tcp://b:7704")};
     frame_begin(&draft, roll, 7, now_ms);
     frame_add_digest(&draft, &digest);
-    return frame_end(&draft, &(struct frame_head){7, 13, 107, 107, now_ms, false}, &refresh_bytes);
+    return frame_end(&draft, &(struct frame_head){7, 13, 107, 107, now_ms, false, 0}, &refresh_bytes);
 }
 
 static void a_digest_is_what_it_always_was(void **state) {
@@ -127,11 +128,11 @@ static void a_digest_is_what_it_always_was(void **state) {
 static void a_frame_is_what_the_contract_says(void **state) {
     (void)state;
     struct roll *roll = roll_of_test();
-    struct text bytes = frame_of_test(roll);
+    struct text bytes = frame_of_test(roll, 60);
     Muster__V1__Frame *frame = muster__v1__frame__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
     if (frame == NULL) fail_msg("protobuf-c does not read it");
     if (frame->origin != 7 || frame->number != 12 || frame->previous != 100 || frame->last != 107 || !frame->partial ||
-        frame->sent_ms != now_ms || frame->n_records != 3 || frame->refreshes == NULL)
+        frame->sent_ms != now_ms || frame->reach != 60 || frame->n_records != 3 || frame->refreshes == NULL)
         fail_msg("the head is another");
     const Muster__V1__Record *ada = frame->records[0], *reset = frame->records[2];
     if (ada->ttl_ms != 60000 || ada->status != STATUS_BUSY || ada->age_ms != 5 || ada->stamp != stamp ||
@@ -156,7 +157,8 @@ static void what_was_written_is_read(void **state) {
     struct change changes[CHANGES], change;
     changes_of_test(changes);
     struct frame frame;
-    if (!frame_read(frame_of_test(roll), &frame)) fail_msg("it is not read");
+    if (frame_read(frame_of_test(roll, 101), &frame)) fail_msg("refreshes that reach beyond the first beat are read");
+    if (!frame_read(frame_of_test(roll, 60), &frame) || frame.head.reach != 60) fail_msg("it is not read");
     struct wire_in in = wire_in(frame.whole);
     struct text record;
     for (size_t i = 0; i < 3; i++) {
@@ -203,7 +205,7 @@ static void a_digest_is_read(void **state) {
 static void every_beginning_of_a_frame_is_read_or_refused(void **state) {
     (void)state;
     struct roll *roll = roll_of_test();
-    struct text bytes = frame_of_test(roll);
+    struct text bytes = frame_of_test(roll, 60);
     for (uint32_t len = 0; len < bytes.len; len++) {
         uint8_t *piece = malloc(len + 1);
         if (piece == NULL) fail_msg("no memory");
@@ -279,15 +281,17 @@ static void the_largest_changes_fit_a_frame(void **state) {
     }
     frame_begin(&draft, roll, 7, now_ms);
     for (; frame_has_room(&draft); added += FRAME_PIECE) frame_add(&draft, changes, FRAME_PIECE);
-    struct text bytes =
-        frame_end(&draft, &(struct frame_head){UINT64_MAX, UINT64_MAX, 0, SEQUENCE_MAX, UINT64_MAX, 1}, &refresh_bytes);
+    struct text bytes = frame_end(
+        &draft, &(struct frame_head){UINT64_MAX, UINT64_MAX, SEQUENCE_MAX, SEQUENCE_MAX, UINT64_MAX, 1, SEQUENCE_MAX},
+        &refresh_bytes);
     struct frame frame;
     if (!frame_read(bytes, &frame) || frame.records != added) fail_msg("%zu of %zu are there", frame.records, added);
     if (bytes.len > REPLICA_FRAME_BYTES_MAX - SEAL_OVERHEAD_BYTES) fail_msg("%u bytes", bytes.len);
     for (size_t i = 0; i < FRAME_PIECE; i++) changes[i].is_refresh = true;
     frame_begin(&draft, roll, 7, now_ms);
     for (added = 0; frame_has_room(&draft); added += FRAME_PIECE) frame_add(&draft, changes, FRAME_PIECE);
-    bytes = frame_end(&draft, &(struct frame_head){7, 1, 0, 1, 1, 1}, &refresh_bytes);
+    bytes = frame_end(&draft, &(struct frame_head){7, 1, SEQUENCE_MAX, SEQUENCE_MAX, UINT64_MAX, 1, SEQUENCE_MAX},
+                      &refresh_bytes);
     struct refresh_reader reader;
     if (!frame_read(bytes, &frame) || !refresh_reader_begin(frame.refreshes, &reader) || reader.count != added)
         fail_msg("not all of %zu refreshes are there", added);

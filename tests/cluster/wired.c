@@ -26,6 +26,7 @@ struct wires *wires_new(unsigned count) {
 void wires_free(struct wires *wires) {
     for (unsigned i = 0; i < wires->count; i++) wired_stop(wires, i);
     wired_forget_frames(wires);
+    while (wires->late_count > 0) free(wires->late[--wires->late_count].frame.bytes);
     keyring_free(wires->keyring);
     free(wires);
 }
@@ -55,18 +56,47 @@ void wired_deliver(struct wires *wires, unsigned to, const struct wired_frame *f
                           wired_now_ms(wires, to), NULL));
 }
 
+static struct wired_frame copy_of(const struct wired_frame *frame) {
+    struct wired_frame copy = {frame->from, malloc(frame->len), frame->len};
+    if (copy.bytes == NULL) fail_msg("no memory");
+    memcpy(copy.bytes, frame->bytes, frame->len);
+    return copy;
+}
+
+static void send_late(struct wires *wires, unsigned to, const struct wired_frame *frame) {
+    if (wires->late_count == WIRED_FRAMES) fail_msg("more than %d frames are on their way", WIRED_FRAMES);
+    wires->late[wires->late_count++] =
+        (struct wired_late){wires->now_ms + wires->delay_ms[to][frame->from], to, copy_of(frame)};
+}
+
+/* Delivers what is due, in the order in which it was sent. */
+static void deliver_late(struct wires *wires) {
+    size_t left = 0, count = wires->late_count;
+    for (size_t i = 0; i < count; i++) {
+        struct wired_late late = wires->late[i];
+        if (late.at_ms > wires->now_ms) {
+            wires->late[left++] = late;
+            continue;
+        }
+        wired_deliver(wires, late.to, &late.frame);
+        free(late.frame.bytes);
+    }
+    for (size_t i = count; i < wires->late_count; i++) wires->late[left++] = wires->late[i];
+    wires->late_count = left;
+}
+
 static void publish(struct wires *wires, unsigned from, const struct wired_frame *frame) {
     wires->published_bytes += frame->len;
     if (wires->is_kept) {
         if (wires->frame_count == WIRED_FRAMES) fail_msg("more than %d frames were kept", WIRED_FRAMES);
-        struct wired_frame *kept = &wires->frames[wires->frame_count++];
-        *kept = (struct wired_frame){from, malloc(frame->len), frame->len};
-        if (kept->bytes == NULL) fail_msg("no memory");
-        memcpy(kept->bytes, frame->bytes, frame->len);
+        wires->frames[wires->frame_count++] = copy_of(frame);
         return;
     }
-    for (unsigned to = 0; to < wires->count; to++)
-        if (wires->nodes[to].hears[from] && !wires->is_deaf[to][from]) wired_deliver(wires, to, frame);
+    for (unsigned to = 0; to < wires->count; to++) {
+        if (!wires->nodes[to].hears[from] || wires->is_deaf[to][from]) continue;
+        if (wires->delay_ms[to][from] > 0) send_late(wires, to, frame);
+        else wired_deliver(wires, to, frame);
+    }
 }
 
 static void ask(struct wires *wires, unsigned from, const struct action *action) {
@@ -76,6 +106,8 @@ static void ask(struct wires *wires, unsigned from, const struct action *action)
     wires->asks++;
     if (to < WIRED_NODES && wires->nodes[to].is_up && !wires->is_cut[from][to])
         replica_request(wires->nodes[to].replica, action->bytes, action->len, wired_now_ms(wires, to), &reply);
+    size_t most = to < WIRED_NODES ? wires->answer_bytes_max[from][to] : 0;
+    if (most > 0 && reply.len > most) reply.len = 0;
     wires->answered_bytes += reply.len;
     perform(wires, from,
             replica_answered(node->replica, action->ticket, reply.len == 0 ? NULL : reply.bytes, reply.len,
@@ -139,9 +171,13 @@ void wired_start(struct wires *wires, unsigned i) {
                                     .allocator = heap_plain()};
     node->replica = replica_new(&config, now_ms);
     if (node->roll == NULL || node->replica == NULL) fail_msg("node %u: no memory", i);
+    wired_meet(wires, i, i == 0 ? 1u : 0u);
+}
+
+void wired_meet(struct wires *wires, unsigned i, unsigned other) {
     char contact[32];
-    snprintf(contact, sizeof contact, "tcp://node%u:7704", i == 0 ? 1u : 0u);
-    perform(wires, i, replica_meet(node->replica, text_of(contact), now_ms));
+    snprintf(contact, sizeof contact, "tcp://node%u:7704", other);
+    perform(wires, i, replica_meet(wires->nodes[i].replica, text_of(contact), wired_now_ms(wires, i)));
 }
 
 void wired_stop(struct wires *wires, unsigned i) {
@@ -155,6 +191,7 @@ void wired_stop(struct wires *wires, unsigned i) {
 void wired_run(struct wires *wires, uint64_t ms) {
     for (uint64_t end_ms = wires->now_ms + ms; wires->now_ms < end_ms;) {
         wires->now_ms += WIRED_FLUSH_MS;
+        deliver_late(wires);
         for (unsigned i = 0; i < wires->count; i++) {
             struct wired_node *node = &wires->nodes[i];
             if (!node->is_up) continue;
@@ -216,6 +253,14 @@ enum peer_state wired_state(const struct wires *wires, unsigned node, unsigned o
         if (text_equal(views[i].address, text_of(wires->nodes[of].sync))) return views[i].state;
     fail_msg("node %u does not know node %u", node, of);
     return PEER_JOINING;
+}
+
+uint64_t wired_known(const struct wires *wires, unsigned node, unsigned of) {
+    struct known known[16];
+    size_t n = replica_vector(wires->nodes[node].replica, known, 16);
+    for (size_t i = 0; i < n && i < 16; i++)
+        if (known[i].origin == wires->nodes[of].origin) return known[i].sequence;
+    return 0;
 }
 
 static uint64_t fingerprint(const struct wires *wires, unsigned node) {

@@ -33,13 +33,24 @@ struct wired_frame {
     size_t len;
 };
 
+/* One that is on its way. */
+struct wired_late {
+    uint64_t at_ms;
+    unsigned to;
+    struct wired_frame frame;
+};
+
 struct wires {
     struct wired_node nodes[WIRED_NODES];
     unsigned count;
     uint64_t now_ms;
-    bool is_deaf[WIRED_NODES][WIRED_NODES]; /* [to][from]: frames are lost */
-    bool is_cut[WIRED_NODES][WIRED_NODES];  /* [from][to]: questions fail */
-    bool is_kept;                           /* frames are kept in `frames` instead of arriving */
+    bool is_deaf[WIRED_NODES][WIRED_NODES];      /* [to][from]: frames are lost */
+    bool is_cut[WIRED_NODES][WIRED_NODES];       /* [from][to]: questions fail */
+    uint64_t delay_ms[WIRED_NODES][WIRED_NODES]; /* [to][from]: of frames */
+    struct wired_late late[WIRED_FRAMES];
+    size_t late_count;
+    size_t answer_bytes_max[WIRED_NODES][WIRED_NODES]; /* [from][to]: longer answers do not come; 0: all do */
+    bool is_kept;                                      /* frames are kept in `frames` instead of arriving */
     struct wired_frame frames[WIRED_FRAMES];
     size_t frame_count;
     uint64_t published_bytes, answered_bytes;
@@ -56,6 +67,8 @@ void wires_free(struct wires *wires);
 /* Starts a node, which meets node 0 (node 1, if it is node 0 itself). */
 void wired_start(struct wires *wires, unsigned node);
 void wired_stop(struct wires *wires, unsigned node);
+/* Tells a node of another, or of nobody: 9. */
+void wired_meet(struct wires *wires, unsigned node, unsigned other);
 /* Lets time pass in steps of the flush interval. */
 void wired_run(struct wires *wires, uint64_t ms);
 /* Both ways: nothing gets through, or all does. */
@@ -65,6 +78,8 @@ void wired_touch(struct wires *wires, unsigned node, const char *scope, const ch
 void wired_beat(struct wires *wires, unsigned node, const struct beat *beat);
 void wired_reset(struct wires *wires, unsigned node, const char *scope);
 bool wired_is_live(const struct wires *wires, unsigned node, const char *scope, const char *user);
+/* What a node knows of another's beats. */
+uint64_t wired_known(const struct wires *wires, unsigned node, unsigned of);
 uint64_t wired_now_ms(const struct wires *wires, unsigned node);
 struct replica_stats wired_stats(const struct wires *wires, unsigned node);
 enum peer_state wired_state(const struct wires *wires, unsigned node, unsigned of);

@@ -57,14 +57,14 @@ static const char *kind_name(const struct effect *effect) {
     return effect->kind <= EFFECT_RESET ? names[effect->kind] : "?";
 }
 
-static uint32_t effect_scope(struct trial *trial, const struct effect *effect) {
-    int64_t scope = names_find(&trial->scopes, roll_scope_name(trial->roll, effect->scope));
+static uint32_t scope_of(struct trial *trial, const struct effect *effect) {
+    int64_t scope = names_find(&trial->scopes, effect_scope(&trial->effects, effect));
     if (scope == NAMES_NONE) mismatch(trial, "effect %s of a scope from nowhere", kind_name(effect));
     return (uint32_t)scope;
 }
 
-static uint32_t effect_user(struct trial *trial, const struct effect *effect) {
-    int64_t user = names_find(&trial->users, roll_user_name(trial->roll, effect->user));
+static uint32_t user_of(struct trial *trial, const struct effect *effect) {
+    int64_t user = names_find(&trial->users, effect_user(&trial->effects, effect));
     if (user == NAMES_NONE) mismatch(trial, "effect %s of a user from nowhere", kind_name(effect));
     return (uint32_t)user;
 }
@@ -87,9 +87,23 @@ static void check_alternates(struct trial *trial, const struct effect *effect, u
 
 static void note_told(struct trial *trial, const struct effect *effect, uint32_t scope, uint32_t user) {
     struct told *told = trial_told(trial, scope, user);
+    struct flow *flow = &trial->flows[scope];
+    /* Who was live at a reset was counted as having left when it was made. */
+    if (effect->kind == EFFECT_JOINED || (effect->kind == EFFECT_UPDATED && told->is_reset)) flow->joined++;
+    if (effect->kind == EFFECT_LEFT && !told->is_reset) flow->left++;
     told->is_live = effect->kind != EFFECT_LEFT;
-    if (effect->kind == EFFECT_JOINED) told->is_survivor = false;
+    told->is_reset = false;
     told->view = digest(trial, scope, user, false);
+}
+
+/* What is told first of a user who was live at a reset. is_spared: a newer session of it is live; is_silent: or one was
+ * whose TTL has passed, and of which it may have been told. */
+static void check_after_reset(struct trial *trial, const struct effect *effect, uint32_t scope, uint32_t user,
+                              bool is_spared, bool is_silent) {
+    bool is_left = effect->kind == EFFECT_LEFT && effect->reason == REASON_RESET;
+    if (!is_left && effect->kind != EFFECT_UPDATED) wrong(trial, effect, scope, user, "a reset was not told of first");
+    if (is_left && is_spared) wrong(trial, effect, scope, user, "the reset spares it");
+    if (!is_left && !is_spared && !is_silent) wrong(trial, effect, scope, user, "the reset does not spare it");
 }
 
 /* An effect that the passing of time makes, in a tick or beside a batch that does not name the user. */
@@ -97,7 +111,12 @@ static void check_passive(struct trial *trial, const struct effect *effect, uint
     struct told *told = trial_told(trial, scope, user);
     bool is_live = model_view(trial->model, scope, user, trial->now_ms).live;
     check_alternates(trial, effect, scope, user);
-    if (effect->kind == EFFECT_JOINED && !told->is_survivor) wrong(trial, effect, scope, user, "nobody touched it");
+    if (told->is_reset) {
+        check_after_reset(trial, effect, scope, user, is_live, has_silent_end(trial, scope, user));
+        note_told(trial, effect, scope, user);
+        return;
+    }
+    if (effect->kind == EFFECT_JOINED) wrong(trial, effect, scope, user, "nobody touched it");
     if (effect->kind == EFFECT_LEFT && (effect->reason != REASON_EXPIRED || is_live))
         wrong(trial, effect, scope, user, "its TTL has not passed, or that is not the reason");
     if (effect->kind == EFFECT_UPDATED && told->view == digest(trial, scope, user, false) &&
@@ -107,6 +126,22 @@ static void check_passive(struct trial *trial, const struct effect *effect, uint
         while (tell_silent_end(trial, scope, user)) {
         }
     note_told(trial, effect, scope, user);
+}
+
+/* The roll's own sums agree with what was told. */
+static void check_flows(struct trial *trial) {
+    for (uint32_t s = 0; s < trial->world->scopes; s++) {
+        struct flow *flow = &trial->flows[s];
+        struct scope_counts counts;
+        roll_counts(trial->roll, trial->scopes.items[s], NULL, 0, trial->now_ms, &counts, NULL);
+        /* A scope that was forgotten begins anew. */
+        if (counts.joined == 0 && counts.left == 0 && flow->joined == flow->left) *flow = (struct flow){0};
+        if (counts.joined == flow->joined && counts.left == flow->left && counts.joined - counts.left == counts.live)
+            continue;
+        mismatch(trial, "scope %u: %llu joined and %llu left, %llu live; the effects tell of %llu and %llu", s,
+                 (unsigned long long)counts.joined, (unsigned long long)counts.left, (unsigned long long)counts.live,
+                 (unsigned long long)flow->joined, (unsigned long long)flow->left);
+    }
 }
 
 static void check_sizes(struct trial *trial, size_t most) {
@@ -141,9 +176,9 @@ void audit_before_touch(struct trial *trial, size_t n) {
     }
 }
 
-/* What the effects of a batch say; a survivor's joining may be news or may not. */
+/* What the effects of a batch say. */
 struct tally {
-    uint32_t joined, survived, left;
+    uint32_t joined, left;
 };
 
 static void check_active(struct trial *trial, const struct effect *effect, uint32_t scope, uint32_t user, size_t n,
@@ -151,7 +186,12 @@ static void check_active(struct trial *trial, const struct effect *effect, uint3
     struct told *user_told = trial_told(trial, scope, user);
     const struct before *before = &trial->before[first_beat(trial, n, scope, user)];
     check_alternates(trial, effect, scope, user);
-    if (effect->kind == EFFECT_JOINED) ++*(user_told->is_survivor ? &told->survived : &told->joined);
+    if (user_told->is_reset) {
+        check_after_reset(trial, effect, scope, user, before->is_live, before->has_silent);
+        note_told(trial, effect, scope, user);
+        return;
+    }
+    if (effect->kind == EFFECT_JOINED) told->joined++;
     if (effect->kind == EFFECT_LEFT && effect->reason == REASON_LEFT) told->left++;
     if (effect->kind == EFFECT_LEFT && effect->reason != REASON_LEFT &&
         (effect->reason != REASON_EXPIRED || before->is_live || !before->has_silent))
@@ -170,10 +210,10 @@ static void check_batch_told(struct trial *trial, size_t n) {
         const struct told *told = trial_told(trial, scope, user);
         const struct before *before = &trial->before[first_beat(trial, n, scope, user)];
         bool is_live = model_view(trial->model, scope, user, trial->now_ms).live;
-        if (told->is_live != is_live && !told->is_survivor) {
+        if (told->is_live != is_live || told->is_reset) {
             trial_report_user(trial, scope, user);
-            mismatch(trial, "scope %u user %u is live %d, and was told to be live %d", scope, user, is_live,
-                     told->is_live);
+            mismatch(trial, "scope %u user %u is live %d, and was told to be live %d%s", scope, user, is_live,
+                     told->is_live, told->is_reset ? ", before a reset" : "");
         }
         if (before->is_live && is_live && before->strict != digest(trial, scope, user, false) &&
             told->mark != trial->mark) {
@@ -189,15 +229,16 @@ void audit_touch(struct trial *trial, size_t n, const struct touched *touched) {
     check_sizes(trial, trial->effects.capacity);
     for (size_t i = 0; i < trial->effects.count; i++) {
         const struct effect *effect = &trial->effects.items[i];
-        uint32_t scope = effect_scope(trial, effect), user = effect_user(trial, effect);
-        if (effect->kind == EFFECT_RESET) wrong(trial, effect, scope, user, "in a touch");
+        if (effect->kind == EFFECT_RESET) mismatch(trial, "a reset in a touch");
+        uint32_t scope = scope_of(trial, effect), user = user_of(trial, effect);
         if (first_beat(trial, n, scope, user) == n) check_passive(trial, effect, scope, user);
         else check_active(trial, effect, scope, user, n, &told);
     }
     check_batch_told(trial, n);
-    if (touched->joined < told.joined || touched->joined > told.joined + told.survived || told.left != touched->left)
-        mismatch(trial, "%u joined and %u left, but the effects tell %u (and %u who survived a reset) and %u",
-                 touched->joined, touched->left, told.joined, told.survived, told.left);
+    if (touched->joined != told.joined || touched->left != told.left)
+        mismatch(trial, "%u joined and %u left, but the effects tell %u and %u", touched->joined, touched->left,
+                 told.joined, told.left);
+    check_flows(trial);
 }
 
 /* ---- tick and reset --------------------------------------------------------------------------------------------- */
@@ -210,10 +251,12 @@ static void check_all_told(struct trial *trial) {
             uint64_t view = digest(trial, s, u, false);
             while (tell_silent_end(trial, s, u)) {
             }
-            if (told->is_live == (view != 0) && (!told->is_live || told->view == view)) continue;
+            bool is_told = told->is_live == (view != 0) && (!told->is_live || told->view == view);
+            if (is_told && !told->is_reset) continue;
             trial_report_user(trial, s, u);
-            mismatch(trial, "scope %u user %u: the effects told live %d view %llx, it is %llx", s, u, told->is_live,
-                     (unsigned long long)told->view, (unsigned long long)view);
+            mismatch(trial, "scope %u user %u: the effects told live %d view %llx, it is %llx%s", s, u, told->is_live,
+                     (unsigned long long)told->view, (unsigned long long)view,
+                     told->is_reset ? "; a reset was not told" : "");
         }
 }
 
@@ -221,11 +264,12 @@ void audit_tick(struct trial *trial, size_t budget, bool more) {
     check_sizes(trial, budget);
     for (size_t i = 0; i < trial->effects.count; i++) {
         const struct effect *effect = &trial->effects.items[i];
-        uint32_t scope = effect_scope(trial, effect), user = effect_user(trial, effect);
-        if (effect->kind == EFFECT_RESET) wrong(trial, effect, scope, user, "in a tick");
+        if (effect->kind == EFFECT_RESET) mismatch(trial, "a reset in a tick");
+        uint32_t scope = scope_of(trial, effect), user = user_of(trial, effect);
         check_passive(trial, effect, scope, user);
     }
     if (!more) check_all_told(trial);
+    check_flows(trial);
 }
 
 void audit_reset(struct trial *trial, uint32_t scope, bool was_known) {
@@ -233,11 +277,14 @@ void audit_reset(struct trial *trial, uint32_t scope, bool was_known) {
     if (was_known && trial->effects.count != 1) mismatch(trial, "a reset of scope %u without its effect", scope);
     if (trial->effects.count == 0) return;
     const struct effect *effect = &trial->effects.items[0];
-    if (effect->kind != EFFECT_RESET || effect_scope(trial, effect) != scope)
+    if (effect->kind != EFFECT_RESET || scope_of(trial, effect) != scope || effect->user_len != 0)
         mismatch(trial, "effect %s of another scope", kind_name(effect));
     for (uint32_t u = 0; u < trial->world->users; u++) {
-        bool is_left = model_view(trial->model, scope, u, trial->now_ms).live || has_silent_end(trial, scope, u);
-        *trial_told(trial, scope, u) = (struct told){.is_survivor = is_left};
-        trial->has_survivors |= is_left;
+        struct told *told = trial_told(trial, scope, u);
+        trial->flows[scope].left += told->is_live && !told->is_reset;
+        told->is_reset = told->is_live;
+        trial->has_survivors |=
+            model_view(trial->model, scope, u, trial->now_ms).live || has_silent_end(trial, scope, u);
     }
+    check_flows(trial);
 }

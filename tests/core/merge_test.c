@@ -32,7 +32,7 @@ static struct change a_change(const struct rig *rig, const char *user, uint64_t 
 
 static size_t merge(struct rig *rig, const struct change *changes, size_t n) {
     size_t applied;
-    rig->effects.count = rig->effects.dropped = 0;
+    effects_clear(&rig->effects);
     enum muster_code code = roll_merge(rig->roll, changes, n, rig->now_ms, &rig->effects, &applied, &rig->why);
     if (code != MUSTER_OK) fail_msg("a merge is refused: %s", rig->why.what);
     return applied;
@@ -152,6 +152,28 @@ static void only_what_extends_a_lease_is_a_refresh(void **state) {
     rig_free(rig);
 }
 
+/* What peers may have missed is told with each refresh of it, until they are taken to know it. */
+static void news_stays_news_until_peers_know_it(void **state) {
+    (void)state;
+    struct rig *rig = rig_of(1);
+    struct change changes[8];
+    rig_touch(rig, "room", "bob", "", 5000);
+    roll_flushed(rig->roll, 1);
+    rig_touch(rig, "room", "ada", "", 5000);
+    roll_flushed(rig->roll, 1);
+    rig_touch(rig, "room", "ada", "", 5000);
+    roll_flushed(rig->roll, 1);
+    rig_touch(rig, "room", "ada", "", 5000);
+    if (changes_after(rig, 3, changes, 8) != 1 || changes[0].is_refresh)
+        fail_msg("a join is no longer told, though it may not be known");
+    roll_flushed(rig->roll, 2);
+    rig_touch(rig, "room", "ada", "", 5000);
+    if (changes_after(rig, 4, changes, 8) != 1 || !changes[0].is_refresh) fail_msg("a join stays news for ever");
+    if (roll_refreshes_since(rig->roll) != 2)
+        fail_msg("refreshes are meant from %" PRIu64, roll_refreshes_since(rig->roll));
+    rig_free(rig);
+}
+
 static void the_log_tells_of_a_member_that_another_origin_took(void **state) {
     (void)state;
     struct rig *rig = rig_of(1);
@@ -164,6 +186,27 @@ static void the_log_tells_of_a_member_that_another_origin_took(void **state) {
     rig_touch(rig, "room", "ada", "", 5000);
     if (changes_after(rig, 1, changes, 8) != 1 || changes[0].origin != 1 || changes[0].is_refresh)
         fail_msg("what was another origin's is a refresh");
+    rig_free(rig);
+}
+
+static void a_merged_reset_spares_what_is_newer(void **state) {
+    (void)state;
+    struct rig *rig = rig_of(1);
+    struct change changes[] = {a_change(rig, "ada", 2, 10), a_change(rig, "ada", 2, 30), a_change(rig, "bob", 2, 11)};
+    changes[1].session = text_of("phone");
+    merge(rig, changes, 3);
+    struct change later[] = {
+        {.origin = 3, .sequence = 1, .stamp = 20, .seen_ms = rig->now_ms, .is_reset = true, .scope = text_of("room")},
+        a_change(rig, "bob", 2, 31)};
+    merge(rig, later, 2);
+    if (rig->effects.count != 3 || rig->items[0].kind != EFFECT_RESET) fail_msg("first the reset is told of");
+    if (rig->items[1].kind != EFFECT_LEFT || rig_told(rig, EFFECT_LEFT, REASON_RESET, "bob") != 1)
+        fail_msg("then that bob left");
+    if (rig_told(rig, EFFECT_JOINED, REASON_NONE, "bob") != 1) fail_msg("then that bob joined");
+    rig_tick(rig);
+    if (rig->effects.count != 1 || rig_told(rig, EFFECT_UPDATED, REASON_NONE, "ada") != 1)
+        fail_msg("ada is spared, and that is not told");
+    if (!rig_is_live(rig, "room", "ada") || rig_view(rig, "room", "ada").sessions != 1) fail_msg("ada has one session");
     rig_free(rig);
 }
 
@@ -212,7 +255,7 @@ static struct refresh refresh_of(const struct rig *rig, const char *user, const 
 }
 
 static size_t refresh(struct rig *rig, struct refresh refresh, uint64_t floor) {
-    rig->effects.count = 0;
+    effects_clear(&rig->effects);
     return roll_refresh(rig->roll, 2, &refresh, 1, floor, rig->now_ms, &rig->effects);
 }
 
@@ -474,6 +517,7 @@ static void require_alike(struct mesh *mesh, uint64_t seed) {
             fail_msg("seed %" PRIu64 ": rolls 0 and %u hold different registers", seed, i);
         for (int s = 0; s < 2; s++) {
             struct scope_counts a = rig_counts(first, scope_names[s]), b = rig_counts(rig, scope_names[s]);
+            a.joined = a.left = b.joined = b.left = 0; /* what each was told in which order */
             if (memcmp(&a, &b, sizeof a) != 0) fail_msg("seed %" PRIu64 ": rolls 0 and %u count differently", seed, i);
             if (rig_window(first, scope_names[s], 3000).users != rig_window(rig, scope_names[s], 3000).users)
                 fail_msg("seed %" PRIu64 ": rolls 0 and %u differ in a window", seed, i);
@@ -582,8 +626,10 @@ int main(void) {
         cmocka_unit_test(the_greater_stamp_wins_then_the_greater_origin),
         cmocka_unit_test(a_beat_whose_lease_has_ended_is_merged_as_gone),
         cmocka_unit_test(a_merged_reset_makes_older_members_void),
+        cmocka_unit_test(a_merged_reset_spares_what_is_newer),
         cmocka_unit_test(a_full_roll_refuses_a_merge_whole),
         cmocka_unit_test(only_what_extends_a_lease_is_a_refresh),
+        cmocka_unit_test(news_stays_news_until_peers_know_it),
         cmocka_unit_test(the_log_tells_of_a_member_that_another_origin_took),
         cmocka_unit_test(the_log_ends_at_a_reset_of_another_origin),
         cmocka_unit_test(what_is_relayed_is_in_the_log),

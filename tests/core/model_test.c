@@ -112,7 +112,7 @@ static void write_beats(struct trial *trial, size_t n) {
 }
 
 static struct effects *fresh_effects(struct trial *trial) {
-    trial->effects.count = trial->effects.dropped = 0;
+    effects_clear(&trial->effects);
     return &trial->effects;
 }
 

@@ -22,7 +22,8 @@ struct rig *rig_new_with(const struct roll_config *config) {
     if (rig->roll == NULL) fail_msg("roll_new failed");
     rig->now_ms = UINT64_C(1) << 40;
     rig->stamp = 1000;
-    rig->effects = (struct effects){.items = rig->items, .capacity = RIG_EFFECTS};
+    rig->effects = (struct effects){
+        .items = rig->items, .capacity = RIG_EFFECTS, .names = rig->names, .names_capacity = RIG_NAMES_BYTES};
     return rig;
 }
 
@@ -45,7 +46,11 @@ struct beat rig_a_beat(const char *scope, const char *user, const char *session,
 }
 
 enum muster_code rig_batch(struct rig *rig, const struct beat *beats, size_t n) {
-    rig->effects.count = rig->effects.dropped = 0;
+    effects_clear(&rig->effects);
+    return rig_batch_after(rig, beats, n);
+}
+
+enum muster_code rig_batch_after(struct rig *rig, const struct beat *beats, size_t n) {
     return roll_touch(rig->roll, beats, n, ++rig->stamp, rig->now_ms, &rig->effects, &rig->touched, &rig->why);
 }
 
@@ -63,16 +68,20 @@ void rig_leave(struct rig *rig, const char *scope, const char *user, const char 
 }
 
 uint64_t rig_reset(struct rig *rig, const char *scope) {
+    return rig_reset_at(rig, scope, ++rig->stamp);
+}
+
+uint64_t rig_reset_at(struct rig *rig, const char *scope, uint64_t stamp) {
     uint64_t forgotten = 0;
-    rig->effects.count = rig->effects.dropped = 0;
+    effects_clear(&rig->effects);
     enum muster_code code =
-        roll_reset(rig->roll, text_of(scope), ++rig->stamp, rig->now_ms, &rig->effects, &forgotten, &rig->why);
+        roll_reset(rig->roll, text_of(scope), stamp, rig->now_ms, &rig->effects, &forgotten, &rig->why);
     if (code != MUSTER_OK) fail_msg("a reset of %s: code %d", scope, code);
     return forgotten;
 }
 
 void rig_tick(struct rig *rig) {
-    rig->effects.count = rig->effects.dropped = 0;
+    effects_clear(&rig->effects);
     while (roll_tick(rig->roll, rig->now_ms, 1000, &rig->effects)) {
     }
 }
@@ -119,7 +128,7 @@ size_t rig_told(const struct rig *rig, enum effect_kind kind, enum effect_reason
     for (size_t i = 0; i < rig->effects.count; i++) {
         const struct effect *effect = &rig->items[i];
         if (effect->kind != kind || effect->reason != reason) continue;
-        told += kind == EFFECT_RESET || text_equal(roll_user_name(rig->roll, effect->user), text_of(user));
+        told += kind == EFFECT_RESET || text_equal(effect_user(&rig->effects, effect), text_of(user));
     }
     return told;
 }

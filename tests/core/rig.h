@@ -15,12 +15,13 @@
 
 #define RIG_RETENTION_MS UINT64_C(3600000)
 
-enum { RIG_EFFECTS = 4096 };
+enum { RIG_EFFECTS = 4096, RIG_NAMES_BYTES = RIG_EFFECTS * 32 };
 
 struct rig {
     struct roll *roll;
     uint64_t now_ms, stamp;
     struct effect items[RIG_EFFECTS];
+    char names[RIG_NAMES_BYTES];
     struct effects effects; /* of the last call that changed something */
     struct touched touched;
     struct refusal why;
@@ -39,9 +40,13 @@ void rig_leave(struct rig *rig, const char *scope, const char *user, const char 
 /* A beat with everything; answers the code. */
 enum muster_code rig_beat(struct rig *rig, struct beat beat);
 enum muster_code rig_batch(struct rig *rig, const struct beat *beats, size_t n);
+/* The same, with the effects after those of the calls before. */
+enum muster_code rig_batch_after(struct rig *rig, const struct beat *beats, size_t n);
 /* A beat to fill such a batch. */
 struct beat rig_a_beat(const char *scope, const char *user, const char *session, uint32_t ttl_ms);
 uint64_t rig_reset(struct rig *rig, const char *scope);
+/* One that is ordered after the beats up to `stamp`, and before all others. */
+uint64_t rig_reset_at(struct rig *rig, const char *scope, uint64_t stamp);
 /* Ticks until nothing is due. Effects of all ticks are kept, as far as there is room. */
 void rig_tick(struct rig *rig);
 

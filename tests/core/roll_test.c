@@ -441,7 +441,7 @@ static void a_join_is_told(void **state) {
     rig_touch(rig, "room", "ada", "", MINUTE_MS);
     expect_number(rig->effects.count, 1, "effects");
     expect_number(rig_told(rig, EFFECT_JOINED, REASON_NONE, "ada"), 1, "told of");
-    expect(text_equal(roll_scope_name(rig->roll, rig->items[0].scope), text_of("room")), "the scope");
+    expect(text_equal(effect_scope(&rig->effects, &rig->items[0]), text_of("room")), "the scope");
     expect_number(rig->touched.joined, 1, "joined");
 }
 
@@ -527,6 +527,42 @@ static void effects_that_do_not_fit_are_counted(void **state) {
     expect_number(rig->effects.dropped, 2, "dropped");
 }
 
+static void effects_whose_names_do_not_fit_are_counted(void **state) {
+    struct rig *rig = *state;
+    struct beat beats[] = {rig_a_beat("room", "ada", "", MINUTE_MS), rig_a_beat("room", "roberta", "", MINUTE_MS),
+                           rig_a_beat("room", "eve", "", MINUTE_MS), rig_a_beat("hall", "eve", "", MINUTE_MS)};
+    rig->effects.names_capacity = strlen("room"
+                                         "ada"
+                                         "eve") +
+                                  3;
+    memset(rig->names, '.', sizeof rig->names);
+    expect_number(rig_batch(rig, beats, 4), MUSTER_OK, "code");
+    expect_number(rig->effects.count, 2, "written");
+    expect_number(rig->effects.dropped, 2, "dropped");
+    expect_number(rig_told(rig, EFFECT_JOINED, REASON_NONE, "ada"), 1, "ada");
+    expect_number(rig_told(rig, EFFECT_JOINED, REASON_NONE, "eve"), 1, "eve");
+    expect(rig->names[rig->effects.names_capacity] == '.', "it wrote past the names");
+    rig->effects = (struct effects){.items = rig->items, .capacity = RIG_EFFECTS};
+    rig_leave(rig, "room", "ada", "");
+    expect_number(rig->effects.count, 0, "written without names");
+    expect_number(rig->effects.dropped, 1, "dropped without names");
+}
+
+static void effects_name_their_scopes(void **state) {
+    struct rig *rig = *state;
+    const char *scopes[] = {"room", "room", "hall", "room"};
+    struct beat beats[4];
+    for (int i = 0; i < 4; i++) beats[i] = rig_a_beat(scopes[i], i % 2 == 0 ? "ada" : "bob", "", MINUTE_MS);
+    beats[3].user = text_of("eve");
+    expect_number(rig_batch(rig, beats, 4), MUSTER_OK, "code");
+    expect_number(rig->effects.count, 4, "effects");
+    for (int i = 0; i < 4; i++) {
+        expect(text_equal(effect_scope(&rig->effects, &rig->items[i]), beats[i].scope), "the scope");
+        expect(text_equal(effect_user(&rig->effects, &rig->items[i]), beats[i].user), "the user");
+    }
+    expect_number(rig->items[1].scope_at, rig->items[0].scope_at, "where the same scope is");
+}
+
 static void effects_may_be_left_out(void **state) {
     struct rig *rig = *state;
     struct beat beat = rig_a_beat("room", "ada", "", MINUTE_MS);
@@ -555,7 +591,7 @@ static void a_tick_makes_no_more_effects_than_its_budget(void **state) {
     size_t told = 0, ticks = 0;
     bool more = true;
     while (more) {
-        rig->effects.count = rig->effects.dropped = 0;
+        effects_clear(&rig->effects);
         more = roll_tick(rig->roll, rig->now_ms, 7, &rig->effects);
         if (rig->effects.count + rig->effects.dropped > 7) fail_msg("%zu effects", rig->effects.count);
         told += rig->effects.count;
@@ -597,10 +633,10 @@ static void effects_of_a_leap_name_their_users(void **state) {
     struct rig *rig = *state;
     rig_touch(rig, "room", "ada", "", MINUTE_MS);
     rig->now_ms += 10 * RIG_RETENTION_MS;
-    rig->effects.count = 0;
+    effects_clear(&rig->effects);
     roll_tick(rig->roll, rig->now_ms, 100000, &rig->effects);
     expect_number(rig_told(rig, EFFECT_LEFT, REASON_EXPIRED, "ada"), 1, "told of");
-    expect(text_equal(roll_scope_name(rig->roll, rig->items[0].scope), text_of("room")), "the scope");
+    expect(text_equal(effect_scope(&rig->effects, &rig->items[0]), text_of("room")), "the scope");
 }
 
 /* ---- pages ------------------------------------------------------------------------------------------------------ */
@@ -787,6 +823,37 @@ static void counts_tell_users_statuses_and_sessions(void **state) {
     expect_number(counts.by_status[STATUS_BUSY], 1, "busy");
 }
 
+static void counts_tell_how_often_users_came_and_went(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "tab", MINUTE_MS);
+    rig_touch(rig, "room", "ada", "phone", MINUTE_MS);
+    rig_touch(rig, "room", "bob", "", MINUTE_MS);
+    rig_touch(rig, "room", "eve", "", 10 * MINUTE_MS);
+    rig_leave(rig, "room", "bob", "");
+    rig_touch(rig, "room", "bob", "", 10 * MINUTE_MS);
+    expect_number(rig_counts(rig, "room").joined, 4, "joined");
+    expect_number(rig_counts(rig, "room").left, 1, "left");
+    rig->now_ms += MINUTE_MS + 1;
+    rig_tick(rig);
+    expect_number(rig_counts(rig, "room").left, 2, "left, with who expired");
+    uint64_t between = rig->stamp;
+    rig_touch(rig, "room", "eve", "phone", 10 * MINUTE_MS);
+    rig_reset_at(rig, "room", between);
+    expect_number(rig_counts(rig, "room").left, 4, "left at the reset");
+    rig_reset_at(rig, "room", between);
+    rig_tick(rig);
+    expect_number(rig_counts(rig, "room").left, 4, "left when the reset is through");
+    expect_number(rig_counts(rig, "room").joined, 5, "joined, with eve who was spared");
+    rig_touch(rig, "room", "bob", "", MINUTE_MS);
+    rig_reset(rig, "room");
+    rig_touch(rig, "room", "bob", "", MINUTE_MS);
+    rig_tick(rig);
+    expect_number(rig_counts(rig, "room").joined, 7, "joined in the end");
+    expect_number(rig_counts(rig, "room").left, 6, "left in the end");
+    expect_number(rig_counts(rig, "room").live, 1, "live in the end");
+    expect_number(rig_counts(rig, "hall").joined, 0, "joined elsewhere");
+}
+
 static void a_window_counts_whoever_was_seen_exactly_its_length_ago(void **state) {
     struct rig *rig = *state;
     rig_touch(rig, "room", "ada", "", SECOND_MS);
@@ -854,14 +921,177 @@ static void a_reset_forgets_every_member(void **state) {
     expect(rig_is_live(rig, "hall", "user-0"), "another scope was reset");
 }
 
-static void a_reset_is_told_once(void **state) {
+static void a_reset_is_told_at_once_and_then_of_each_live_user(void **state) {
     struct rig *rig = *state;
     touch_many(rig, "room", 0, 10, MINUTE_MS);
+    rig_touch(rig, "room", "user-3", "phone", MINUTE_MS);
+    rig_touch(rig, "room", "gone", "", MINUTE_MS);
+    rig_leave(rig, "room", "gone", "");
     rig_reset(rig, "room");
     expect_number(rig->effects.count, 1, "effects");
     expect_number(rig_told(rig, EFFECT_RESET, REASON_RESET, NULL), 1, "told of");
+    expect(text_equal(effect_scope(&rig->effects, &rig->items[0]), text_of("room")), "the scope");
+    rig_tick(rig);
+    expect_number(rig->effects.count, 10, "effects of the tick");
+    for (unsigned i = 0; i < 10; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "user-%u", i);
+        expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, user), 1, user);
+    }
+    rig_tick(rig);
+    expect_number(rig->effects.count, 0, "effects of another tick");
+}
+
+static void a_touch_after_a_reset_tells_that_the_user_left_and_joined(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "tab", MINUTE_MS);
+    rig_reset(rig, "room");
+    struct beat beats[] = {rig_a_beat("room", "ada", "phone", MINUTE_MS), rig_a_beat("room", "ada", "tab", MINUTE_MS)};
+    expect_number(rig_batch_after(rig, beats, 2), MUSTER_OK, "code");
+    expect_number(rig->effects.count, 4, "effects");
+    expect(rig->items[0].kind == EFFECT_RESET, "first the reset");
+    expect(rig->items[1].kind == EFFECT_LEFT && rig->items[1].reason == REASON_RESET, "then the leave");
+    expect(rig->items[2].kind == EFFECT_JOINED && rig->items[2].reason == REASON_NONE, "then the join");
+    expect(rig->items[3].kind == EFFECT_UPDATED, "then the other session");
+    for (int i = 1; i < 4; i++)
+        expect(text_equal(effect_user(&rig->effects, &rig->items[i]), text_of("ada")), "the user");
+    expect_number(rig->touched.joined, 1, "joined");
+    expect_number(rig->touched.left, 0, "left");
     rig_tick(rig);
     expect_number(rig->effects.count, 0, "effects of the tick");
+}
+
+static void a_leave_after_a_reset_tells_of_the_reset_alone(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    rig_reset(rig, "room");
+    rig_leave(rig, "room", "ada", "");
+    expect_number(rig->effects.count, 1, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "told of");
+    expect_number(rig->touched.left, 0, "left");
+}
+
+static void a_lease_that_ends_after_a_reset_is_told_once(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    rig_reset(rig, "room");
+    rig->now_ms += MINUTE_MS + 1;
+    rig_tick(rig);
+    expect_number(rig->effects.count, 1, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "told of");
+}
+
+/* The lease of ada's last session ended, and nobody noticed, before a reset that spares it. */
+static void a_lease_that_ended_before_a_reset_is_told_in_the_end(void **state) {
+    struct rig *rig = *state;
+    uint64_t before = rig->stamp;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    rig->now_ms += MINUTE_MS + 1;
+    rig_reset_at(rig, "room", before);
+    rig_tick(rig);
+    expect_number(rig->effects.count, 2, "effects");
+    expect(rig->items[0].kind == EFFECT_UPDATED, "first it is spared");
+    expect(rig->items[1].kind == EFFECT_LEFT && rig->items[1].reason == REASON_EXPIRED, "then it expires");
+}
+
+static void resets_in_a_row_are_told_once_a_user(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    rig_reset(rig, "room");
+    rig_touch(rig, "room", "bob", "", MINUTE_MS);
+    rig_reset(rig, "room");
+    expect_number(rig_told(rig, EFFECT_RESET, REASON_RESET, NULL), 1, "the second reset");
+    rig_tick(rig);
+    expect_number(rig->effects.count, 2, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "ada");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "bob"), 1, "bob");
+}
+
+/* Each with a user of its own, and none but the last is told of by a tick. */
+static void resets_beyond_an_epochs_range_tell_of_everybody(void **state) {
+    enum { RESETS = 300 };
+    struct rig *rig = *state;
+    size_t told = 0;
+    for (unsigned i = 0; i < RESETS; i++) {
+        touch_many(rig, "room", i, 1, MINUTE_MS);
+        rig_reset(rig, "room");
+        told += rig->effects.count - 1;
+        expect(rig->items[rig->effects.count - 1].kind == EFFECT_RESET, "the reset");
+    }
+    expect(told > 0, "no reset had to tell of others");
+    rig_tick(rig);
+    expect_number(told + rig->effects.count, RESETS, "users told of");
+}
+
+static void who_is_live_in_no_session_is_not_told_of_by_a_reset(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    rig_leave(rig, "room", "ada", "");
+    rig_reset(rig, "room");
+    rig_tick(rig);
+    expect_number(rig->effects.count, 0, "effects");
+}
+
+/* Of ada's sessions a newer one is there, but it is gone: she left. */
+static void a_reset_that_spares_only_what_is_gone_ends_the_user(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "tab", MINUTE_MS);
+    uint64_t between = rig->stamp;
+    rig_leave(rig, "room", "ada", "phone");
+    rig_reset_at(rig, "room", between);
+    rig_tick(rig);
+    expect_number(rig->effects.count, 1, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "told of");
+    expect(rig_view(rig, "room", "ada").known, "the newer session is forgotten");
+}
+
+/* The scope's reset is forgotten by the tick that tells of it. */
+static void a_reset_is_told_however_late(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    rig_reset(rig, "room");
+    rig->now_ms += RIG_RETENTION_MS + MUSTER_TTL_MAX_MS + MINUTE_MS;
+    rig_tick(rig);
+    expect_number(rig_stats(rig).scopes, 0, "scopes");
+    expect_number(rig->effects.count, 1, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "told of");
+    expect(text_equal(effect_scope(&rig->effects, &rig->items[0]), text_of("room")), "the scope");
+}
+
+static void who_makes_room_after_a_reset_is_told_of(void **state) {
+    (void)state;
+    struct roll_config config = rig_config();
+    config.members_max = 4;
+    struct rig *rig = rig_new_with(&config);
+    rig_touch(rig, "room", "ada", "tab", MINUTE_MS);
+    rig_touch(rig, "room", "ada", "phone", MINUTE_MS);
+    rig_leave(rig, "room", "ada", "tab");
+    rig_touch(rig, "hall", "bob", "", MINUTE_MS);
+    rig_touch(rig, "hall", "eve", "", MINUTE_MS);
+    rig_reset(rig, "room");
+    rig_touch(rig, "hall", "zoe", "", MINUTE_MS);
+    expect_number(rig->effects.count, 2, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "who made room");
+    expect_number(rig_told(rig, EFFECT_JOINED, REASON_NONE, "zoe"), 1, "who came");
+    rig_tick(rig);
+    expect_number(rig->effects.count, 0, "effects of the tick");
+    rig_free(rig);
+}
+
+/* The session that expired unnoticed makes room in the call that tells of it. */
+static void who_expires_and_makes_room_in_one_call_is_told_of(void **state) {
+    (void)state;
+    struct roll_config config = rig_config();
+    config.members_max = 1;
+    struct rig *rig = rig_new_with(&config);
+    rig_touch(rig, "room", "ada", "tab", SECOND_MS);
+    rig->now_ms += SECOND_MS + 1;
+    rig_touch(rig, "room", "ada", "phone", MINUTE_MS);
+    expect_number(rig->effects.count, 2, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_EXPIRED, "ada"), 1, "left");
+    expect_number(rig_told(rig, EFFECT_JOINED, REASON_NONE, "ada"), 1, "joined");
+    expect_number(rig_stats(rig).evicted, 1, "evicted");
+    rig_free(rig);
 }
 
 static void whoever_comes_after_a_reset_joins(void **state) {
@@ -870,6 +1100,7 @@ static void whoever_comes_after_a_reset_joins(void **state) {
     rig_reset(rig, "room");
     rig_touch(rig, "room", "ada", "", MINUTE_MS);
     expect_number(rig->touched.joined, 1, "joined");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "told of the reset");
     expect_number(rig_told(rig, EFFECT_JOINED, REASON_NONE, "ada"), 1, "told of");
     rig_tick(rig);
     expect(rig_is_live(rig, "room", "ada"), "forgotten after all");
@@ -881,13 +1112,13 @@ static void whoever_is_newer_than_a_reset_survives(void **state) {
     rig_touch(rig, "room", "ada", "", MINUTE_MS);
     uint64_t between = rig->stamp;
     rig_touch(rig, "room", "bob", "", MINUTE_MS);
-    uint64_t forgotten;
-    rig->effects.count = 0;
-    roll_reset(rig->roll, text_of("room"), between, rig->now_ms, &rig->effects, &forgotten, &rig->why);
+    rig_reset_at(rig, "room", between);
     expect(!rig_view(rig, "room", "ada").known, "ada is known");
     expect(rig_is_live(rig, "room", "bob"), "bob is forgotten");
     rig_tick(rig);
-    expect_number(rig_told(rig, EFFECT_JOINED, REASON_NONE, "bob"), 1, "told of");
+    expect_number(rig->effects.count, 2, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_RESET, "ada"), 1, "told of ada");
+    expect_number(rig_told(rig, EFFECT_UPDATED, REASON_NONE, "bob"), 1, "told of bob");
     expect_number(rig_counts(rig, "room").live, 1, "live");
     expect_number(rig_stats(rig).members, 1, "members");
 }
@@ -1100,6 +1331,8 @@ static const struct CMUnitTest tests[] = {
     ROLL_TEST(changes_of_a_live_user_are_told),
     ROLL_TEST(a_leave_of_a_session_that_is_not_live_is_not_told),
     ROLL_TEST(effects_that_do_not_fit_are_counted),
+    ROLL_TEST(effects_whose_names_do_not_fit_are_counted),
+    ROLL_TEST(effects_name_their_scopes),
     ROLL_TEST(effects_may_be_left_out),
     ROLL_TEST(a_tick_makes_no_more_effects_than_its_budget),
     ROLL_TEST(the_least_budget_comes_to_an_end),
@@ -1113,11 +1346,23 @@ static const struct CMUnitTest tests[] = {
     ROLL_TEST(the_latest_seen_come_newest_first),
     ROLL_TEST(one_who_was_found_and_is_forgotten_is_no_more),
     ROLL_TEST(counts_tell_users_statuses_and_sessions),
+    ROLL_TEST(counts_tell_how_often_users_came_and_went),
     ROLL_TEST(a_window_counts_whoever_was_seen_exactly_its_length_ago),
     ROLL_TEST(a_window_counts_a_user_once),
     ROLL_TEST(windows_of_a_large_scope_are_exact),
     ROLL_TEST(a_reset_forgets_every_member),
-    ROLL_TEST(a_reset_is_told_once),
+    ROLL_TEST(a_reset_is_told_at_once_and_then_of_each_live_user),
+    ROLL_TEST(a_touch_after_a_reset_tells_that_the_user_left_and_joined),
+    ROLL_TEST(a_leave_after_a_reset_tells_of_the_reset_alone),
+    ROLL_TEST(a_lease_that_ends_after_a_reset_is_told_once),
+    ROLL_TEST(a_lease_that_ended_before_a_reset_is_told_in_the_end),
+    ROLL_TEST(resets_in_a_row_are_told_once_a_user),
+    ROLL_TEST(resets_beyond_an_epochs_range_tell_of_everybody),
+    ROLL_TEST(who_is_live_in_no_session_is_not_told_of_by_a_reset),
+    ROLL_TEST(a_reset_that_spares_only_what_is_gone_ends_the_user),
+    ROLL_TEST(a_reset_is_told_however_late),
+    cmocka_unit_test(who_makes_room_after_a_reset_is_told_of),
+    cmocka_unit_test(who_expires_and_makes_room_in_one_call_is_told_of),
     ROLL_TEST(whoever_comes_after_a_reset_joins),
     ROLL_TEST(whoever_is_newer_than_a_reset_survives),
     ROLL_TEST(an_older_reset_undoes_nothing),

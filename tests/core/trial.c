@@ -33,10 +33,14 @@ static void make_room(struct trial *trial) {
     const struct world *world = trial->world;
     size_t sessions = world->sessions < MUSTER_SESSIONS_MAX ? world->sessions : MUSTER_SESSIONS_MAX;
     size_t members = (size_t)world->scopes * world->users * sessions;
-    trial->effects.capacity = 2 * (size_t)world->batch_max + members;
+    size_t users = (size_t)world->scopes * world->users; /* a reset left behind */
+    trial->effects.capacity = 2 * (size_t)world->batch_max + members + users;
     trial->effects.items = room(trial->effects.capacity, sizeof *trial->effects.items);
+    trial->effects.names_capacity = trial->effects.capacity * EFFECT_NAMES_BYTES_MAX;
+    trial->effects.names = room(trial->effects.names_capacity, 1);
     trial->evicted_ms = room(world->scopes, sizeof *trial->evicted_ms);
-    trial->told = room((size_t)world->scopes * world->users, sizeof *trial->told);
+    trial->told = room(users, sizeof *trial->told);
+    trial->flows = room(world->scopes, sizeof *trial->flows);
     trial->marks = room(world->users, sizeof *trial->marks);
     trial->places = room(world->users, sizeof *trial->places);
     trial->views = room(world->users > 1000 ? world->users : 1000, sizeof *trial->views);
@@ -73,8 +77,10 @@ void trial_free(struct trial *trial) {
     names_free(&trial->users);
     names_free(&trial->sessions);
     free(trial->effects.items);
+    free(trial->effects.names);
     free(trial->evicted_ms);
     free(trial->told);
+    free(trial->flows);
     free(trial->marks);
     free(trial->places);
     free(trial->views);

@@ -28,9 +28,15 @@ struct world {
 
 /* What the effects have told of a user so far. */
 struct told {
-    bool is_live, is_survivor; /* a survivor of a reset is told anew */
-    uint64_t view;             /* digest of the status, states and live sessions when it was told last */
-    uint64_t mark;             /* scratch: the call that told of it */
+    bool is_live;
+    bool is_reset; /* it was live at a reset, and nothing was told of it since */
+    uint64_t view; /* digest of the status, states and live sessions when it was told last */
+    uint64_t mark; /* scratch: the call that told of it */
+};
+
+/* How often users of a scope joined and left, by what the effects have told; resets count when they are made. */
+struct flow {
+    uint64_t joined, left;
 };
 
 struct trial {
@@ -48,6 +54,7 @@ struct trial {
     uint64_t *evicted_ms;  /* by scope: the latest seen_ms of a user who made room and is missed; 0: none */
     uint64_t made_room_ms; /* the latest seen_ms of a member who made room; 0: none */
     struct told *told;     /* by scope and user */
+    struct flow *flows;    /* by scope */
     uint64_t *marks, mark; /* by user: scratch */
     uint64_t *places;      /* by user */
     struct effects effects;

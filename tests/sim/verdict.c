@@ -146,6 +146,7 @@ static void compare_reads(struct world *world, const struct node *a, const struc
     size_t listed[2] = {list_all(world, a, scope, users[0]), list_all(world, b, scope, users[1])};
     roll_counts(a->roll, scope_names[scope], NULL, 0, node_now_ms(world, a), &counts[0], NULL);
     roll_counts(b->roll, scope_names[scope], NULL, 0, node_now_ms(world, b), &counts[1], NULL);
+    for (int i = 0; i < 2; i++) counts[i].joined = counts[i].left = 0; /* of what each node has seen */
     if (memcmp(&counts[0], &counts[1], sizeof counts[0]) != 0 || listed[0] != listed[1] || listed[0] != counts[0].live)
         world_fail(world, "diverged",
                    "in %s node %u counts %" PRIu64 " live, %" PRIu64 " sessions and lists %zu, and node %u %" PRIu64
