@@ -5,6 +5,7 @@
 #include "net/nng_guard.h"
 #include "net/rep_door.h"
 #include "net/ticker.h"
+#include "net/watch_pump.h"
 #include "options.h"
 #include "snapshots.h"
 
@@ -25,6 +26,7 @@ _Static_assert((int)CLUSTERING_WHY_BYTES >= (int)SNAPSHOTS_WHY_BYTES, "one messa
 
 struct service {
     struct node *node;
+    struct watch_pump *pump;
     struct ticker *ticker;
     struct clustering *clustering; /* NULL: no peers */
     struct snapshots *snapshots;   /* NULL: no data directory */
@@ -68,7 +70,8 @@ static bool make_node(struct service *service, const struct options *options, ch
                                  .ttl_ms = options->ttl_ms,
                                  .retention_ms = options->retention_ms,
                                  .members_max = options->members_max,
-                                 .bytes_max = options->bytes_max};
+                                 .bytes_max = options->bytes_max,
+                                 .watches_max = options->watches_max};
     if (sodium_init() < 0) return false;
     if (service->clustering != NULL) clustering_identify(service->clustering, &config);
     else randombytes_buf(config.hash_key, sizeof config.hash_key);
@@ -98,6 +101,7 @@ static bool service_start(struct service *service, const struct options *options
     const struct cluster_options *cluster = &options->cluster;
     if (cluster->is_wanted && (service->clustering = clustering_open(cluster, why)) == NULL) goto fail;
     if (!make_node(service, options, why)) goto fail;
+    if ((service->pump = watch_pump_start(service->node)) == NULL) goto fail;
     if ((service->ticker = ticker_start(service->node, options->tick_ms)) == NULL) goto fail;
     if (service->clustering != NULL && !clustering_start(service->clustering, service->node, nng_guard_end_unread, why))
         goto fail;
@@ -136,6 +140,7 @@ static void service_stop(struct service *service, int signal_number) {
     log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in",
              {"signal", strsignal(signal_number), 0},
              {"connections", NULL, rep_door_figures(service->door).connections});
+    node_watch_stop(service->node); /* who waits for a change waits elsewhere */
     bool is_drained = rep_door_drain(service->door, DRAIN_MS);
     if (service->clustering != NULL) clustering_leave(service->clustering);
     if (service->snapshots != NULL) snapshots_finish(service->snapshots);
@@ -146,10 +151,12 @@ static void service_stop(struct service *service, int signal_number) {
              {"members", NULL, figures.members});
     signal(SIGALRM, exit_anyway);
     alarm(CLOSE_S);
+    watch_pump_stop(service->pump);
     rep_door_close(service->door);
     if (!clustering_close(service->clustering)) _exit(EXIT_SUCCESS);
     ticker_stop(service->ticker);
     snapshots_close(service->snapshots);
+    watch_pump_free(service->pump);
     node_free(service->node);
 }
 

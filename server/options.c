@@ -18,6 +18,7 @@ enum {
     KEY_MEMBERS,
     KEY_BYTES,
     KEY_CONNECTIONS,
+    KEY_WATCHES,
     KEY_LOG_FORMAT,
     KEY_LOG_LEVEL,
     KEY_INSECURE,
@@ -40,6 +41,7 @@ static const struct argp_option known[] = {
     {"max-members", KEY_MEMBERS, "N", 0, "Sessions that are kept, at most (default 20000000)", 0},
     {"max-bytes", KEY_BYTES, "SIZE", 0, "Memory for them, at most, as 512MiB or 4GiB (default 4GiB)", 0},
     {"max-connections", KEY_CONNECTIONS, "N", 0, "Connections, at most (default 10000)", 0},
+    {"max-watches", KEY_WATCHES, "N", 0, "Watches that wait for a change, at most, 1 to 1000000 (default 100000)", 0},
     {"data-dir", KEY_DATA_DIR, "DIR", 0,
      "Remember who is here from one start to the next: write a snapshot into this directory every minute and on the "
      "way "
@@ -154,6 +156,9 @@ static error_t read_option(int key, char *value, struct argp_state *state) {
     case KEY_CONNECTIONS:
         read_number(state, "max-connections", value, 1, 1000000, &options->connections_max);
         return 0;
+    case KEY_WATCHES:
+        read_number(state, "max-watches", value, 1, MUSTER_WATCHES_MAX, &options->watches_max);
+        return 0;
     case KEY_LOG_FORMAT:
         options->log_format = (enum log_format)read_choice(state, "log-format", value, formats);
         return 0;
@@ -205,6 +210,7 @@ struct options options_read(int argc, char **argv) {
                               .members_max = MUSTER_MEMBERS_DEFAULT,
                               .bytes_max = MUSTER_ROLL_BYTES_DEFAULT,
                               .connections_max = MUSTER_CONNECTIONS_DEFAULT,
+                              .watches_max = MUSTER_WATCHES_DEFAULT,
                               .log_level = LEVEL_INFO,
                               .cluster = cluster_options_default()};
     argp_program_version = "musterd " MUSTER_VERSION;

@@ -13,7 +13,7 @@ struct options {
     size_t rpc_url_count;
     char name[NODE_NAME_BYTES];
     uint32_t ttl_ms, tick_ms;
-    uint64_t retention_ms, members_max, bytes_max, connections_max;
+    uint64_t retention_ms, members_max, bytes_max, connections_max, watches_max;
     enum log_format log_format;
     enum log_level log_level;
     bool is_insecure;

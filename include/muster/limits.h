@@ -4,18 +4,24 @@
 #define MUSTER_LIMITS_H
 
 enum {
-    MUSTER_MESSAGE_BYTES_MAX = 1024 * 1024, /* a request or a reply, as protobuf */
-    MUSTER_ID_BYTES_MAX = 128,              /* scope, user and session */
-    MUSTER_STATE_BYTES_MAX = 1024,          /* of one session */
-    MUSTER_TOKEN_BYTES_MAX = 4096,          /* Call.token */
-    MUSTER_BEATS_MAX = 10000,               /* beats or departures of one request */
-    MUSTER_USERS_MAX = 10000,               /* users of one Live */
-    MUSTER_SESSIONS_MAX = 64,               /* live sessions of a user in a scope */
-    MUSTER_WINDOWS_MAX = 16,                /* windows of one Counts */
-    MUSTER_COUNTS_SCOPES_MAX = 1000,        /* scopes of one Counts */
-    MUSTER_PAGE_MAX = 10000,                /* rows of a page, and of List.recent */
-    MUSTER_PAGE_DEFAULT = 1000,             /* rows of a page where none is asked */
-    MUSTER_CONNECTIONS_DEFAULT = 10000,     /* connections of one node */
+    MUSTER_MESSAGE_BYTES_MAX = 1024 * 1024,   /* a request or a reply, as protobuf */
+    MUSTER_ID_BYTES_MAX = 128,                /* scope, user and session */
+    MUSTER_STATE_BYTES_MAX = 1024,            /* of one session */
+    MUSTER_TOKEN_BYTES_MAX = 4096,            /* Call.token */
+    MUSTER_BEATS_MAX = 10000,                 /* beats or departures of one request */
+    MUSTER_USERS_MAX = 10000,                 /* users of one Live */
+    MUSTER_SESSIONS_MAX = 64,                 /* live sessions of a user in a scope */
+    MUSTER_WINDOWS_MAX = 16,                  /* windows of one Counts */
+    MUSTER_COUNTS_SCOPES_MAX = 1000,          /* scopes of one Counts */
+    MUSTER_PAGE_MAX = 10000,                  /* rows of a page, and of List.recent */
+    MUSTER_PAGE_DEFAULT = 1000,               /* rows of a page where none is asked */
+    MUSTER_CONNECTIONS_DEFAULT = 10000,       /* connections of one node */
+    MUSTER_WATCHES_DEFAULT = 100000,          /* watches of one node that wait for a change: --max-watches */
+    MUSTER_WATCHES_MAX = 1000000,             /* what --max-watches may say */
+    MUSTER_WATCH_USERS_MAX = 1000,            /* named users of one Watch */
+    MUSTER_WATCH_WAIT_MAX_MS = 60 * 1000,     /* Watch.max_wait_ms */
+    MUSTER_WATCH_INTERVAL_MAX_MS = 60 * 1000, /* Watch.min_interval_ms */
+    MUSTER_CURSOR_BYTES_MAX = 256,            /* Watch.cursor */
 };
 
 enum {

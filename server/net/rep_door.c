@@ -27,7 +27,9 @@ static void *look_after(void *context) {
     struct rep_door *door = context;
     while (!wait_for_stop(door, DOOR_STEP_MS)) {
         uint64_t now_us = clock_monotonic_us();
-        slots_relieve(door, now_us);
+        replies_relieve(door, now_us);
+        connections_hang_up(door);
+        park_step(door);
         if (!atomic_load(&door->is_draining))
             listeners_step(&door->listeners, now_us); /* a draining door accepts nobody */
     }
@@ -47,6 +49,10 @@ static struct rep_door *door_new(const struct rep_door_config *config) {
     pthread_cond_init(&door->stop, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&door->stop_lock, NULL);
+    pthread_mutex_init(&door->lock, NULL);
+    TAILQ_INIT(&door->all);
+    TAILQ_INIT(&door->sending);
+    TAILQ_INIT(&door->spares);
     worker_pool_open(&door->workers);
     door->node = config->node;
     door->connections_max = config->connections_max != 0 ? config->connections_max : MUSTER_CONNECTIONS_DEFAULT;
@@ -78,7 +84,7 @@ struct rep_door *rep_door_open(const struct rep_door_config *config, const char 
     *failed_url = NULL;
     struct rep_door *door = door_new(config);
     if (door == NULL) goto fail;
-    if ((failure = open_socket(door)) != 0) goto fail_door;
+    if (!connections_open(door) || (failure = open_socket(door)) != 0) goto fail_door;
     if ((failure = slots_open(door)) != 0) goto fail_door;
     slots_start(door);
     if ((failure = listeners_open(&door->listeners, config->urls, config->url_count, failed_url)) != 0) goto fail_door;
@@ -104,7 +110,9 @@ void rep_door_close(struct rep_door *door) {
     listeners_close(&door->listeners);
     if (door->has_socket) nng_close(door->socket);
     slots_close(door);
+    connections_close(door);
     worker_pool_close(&door->workers);
+    pthread_mutex_destroy(&door->lock);
     pthread_mutex_destroy(&door->stop_lock);
     pthread_cond_destroy(&door->stop);
     free(door);

@@ -3,10 +3,15 @@
  * What it withstands (the behaviour of nng 1.5 is in docs/operations.md):
  * - a message above its size limit ends the connection that sent it, never the process;
  * - a connection past the cap is closed before it can send;
- * - a reply that is not taken within its time-out ends its connection; so does one connection with more than
- *   DOOR_REPLIES_PENDING_MAX replies pending, and, when contexts run short, every one that reads nothing: a client that
+ * - a reply that is not taken within its time-out ends its connection; so does one connection with more
+ *   replies pending than it may, and, when contexts run short, every one that reads nothing: a client that
  *   pipelines and never reads cannot hold the door;
- * - a listener that stopped accepting is noticed by a probe of its own and opened again. */
+ * - a listener that stopped accepting is noticed by a probe of its own and opened again.
+ *
+ * A request that waits (a watch) is parked with the node and holds no place of those that answer: another context of
+ * nng's comes into service instead, so that DOOR_CONTEXTS always serve. Its answer goes out when the node has one and
+ * the connection has room for it: one that does not read has a bounded amount on its way, and ends as above. The places
+ * of a connection that ends are handed back. */
 #ifndef MUSTER_NET_REP_DOOR_H
 #define MUSTER_NET_REP_DOOR_H
 
@@ -21,9 +26,11 @@ struct rep_door;
 enum {
     DOOR_URLS_MAX = 16,
     DOOR_CONTEXTS = 256,            /* requests that are answered at a time, all connections together */
-    DOOR_REPLIES_PENDING_MAX = 128, /* of one connection; so many requests it may have in flight */
+    DOOR_REPLIES_PENDING_MAX = 128, /* of one connection; more of them, and answers to parked requests, are extra */
     DOOR_URL_BYTES = 256,
 };
+/* Extra replies that are pending, by what they take: those of one connection, and all. */
+enum { DOOR_EXTRA_BYTES_OF_ONE_MAX = 2 << 20, DOOR_EXTRA_BYTES_MAX = 64 << 20 };
 _Static_assert(DOOR_REPLIES_PENDING_MAX < DOOR_CONTEXTS, "one connection cannot hold every context");
 
 /* Ends the connections whose write began more than age_ms ago; returns how many. See nng_guard.h. */
@@ -67,7 +74,8 @@ void rep_door_refuse(struct rep_door *door);
  * came for a moment, at most timeout_ms. Returns whether all was answered. */
 bool rep_door_drain(struct rep_door *door, uint32_t timeout_ms);
 
-/* Closes every connection and frees all. `door` may be NULL. */
+/* Closes every connection, has the node hand back what is parked, and frees all. The node's watches are pumped no more
+ * (watch_pump.h). `door` may be NULL. */
 void rep_door_close(struct rep_door *door);
 
 #endif

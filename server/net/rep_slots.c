@@ -2,70 +2,106 @@
 #include "log.h"
 #include "rep_internal.h"
 
-/* Contexts are short when fewer wait; then a reply that is pending for so long ends its connection. */
-enum { SLOTS_SHORT = DOOR_CONTEXTS / 8, UNREAD_WHEN_SHORT_MS = 100 };
+#include <stdlib.h>
+#include <unistd.h>
 
-static void slot_wait(struct slot *slot) {
+void slot_wait(struct slot *slot) {
     if (atomic_load(&slot->door->takes_no_more)) {
         atomic_store(&slot->state, SLOT_ENDED);
         return;
     }
+    slot->is_out_of_service = false;
     atomic_store(&slot->state, SLOT_WAITING);
     atomic_fetch_add(&slot->door->waiting, 1);
     nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(slot->ctx, slot->aio);
 }
 
-/* Puts the answer in the place of the request. False if there is no memory for it, or is to be none. */
-static bool answer(struct rep_door *door, nng_msg *message) {
-    if (door->answer != NULL) return door->answer(door->node, message);
+void slot_send(struct slot *slot, nng_msg *message) {
+    const struct rep_door *door = slot->door;
+    /* Should all else fail. Not for extra ones: each of nng's timers is looked at as often as any of them ends. */
+    nng_duration timeout_ms =
+        slot->extra_bytes == 0 ? (nng_duration)(2 * door->reply_timeout_ms) : NNG_DURATION_INFINITE;
+    reply_begins(slot);
+    atomic_store(&slot->state, SLOT_SENDING);
+    nng_aio_set_timeout(slot->aio, timeout_ms);
+    nng_aio_set_msg(slot->aio, message);
+    nng_ctx_send(slot->ctx, slot->aio);
+}
+
+enum outcome { ANSWERED, PARKED, FAILED };
+
+/* Puts the answer in the place of the request. Once it is parked, the slot is the node's or another's. */
+static enum outcome ask_node(struct slot *slot, nng_msg *message) {
+    struct rep_door *door = slot->door;
     struct worker *worker = worker_pool_take(&door->workers);
+    if (worker == NULL) return FAILED;
     struct text request = {nng_msg_body(message), (uint32_t)nng_msg_len(message)}, reply;
-    if (worker == NULL) return false;
-    node_answer(door->node, worker, request, clock_now(), &reply);
-    nng_msg_clear(message);
-    bool is_put = nng_msg_append(message, reply.data, reply.len) == 0;
+    const struct asker asker = {.place = slot, .connection = slot->pipe, .door = &door->watch_door};
+    enum muster_code code;
+    enum outcome outcome = PARKED;
+    slot->is_out_of_service = true;
+    atomic_fetch_add(&door->held, 1);
+    if (node_answer_or_park(door->node, worker, request, clock_now(), &asker, &code, &reply)) {
+        atomic_fetch_sub(&door->held, 1);
+        slot->is_out_of_service = false;
+        nng_msg_clear(message);
+        outcome = nng_msg_append(message, reply.data, reply.len) == 0 ? ANSWERED : FAILED;
+    }
     worker_pool_put(&door->workers, worker);
-    return is_put;
+    return outcome;
 }
 
-/* More replies pending than one connection may have? Only looked at where that is possible at all. */
-static bool has_too_many_pending(struct rep_door *door, uint32_t pipe_id) {
-    if (atomic_load(&door->waiting) >= DOOR_CONTEXTS - DOOR_REPLIES_PENDING_MAX) return false;
-    size_t pending = 0;
-    for (size_t i = 0; i < DOOR_CONTEXTS; i++)
-        pending += atomic_load(&door->slots[i].state) == SLOT_SENDING && atomic_load(&door->slots[i].pipe) == pipe_id;
-    return pending >= DOOR_REPLIES_PENDING_MAX;
+static void send_extra(struct slot *slot, nng_msg *message) {
+    struct rep_door *door = slot->door;
+    slot->is_out_of_service = true;
+    slot->extra_bytes = EXTRA_REPLY_OWN_BYTES + nng_msg_len(message);
+    slot_send(slot, message);
+    park_replace(door);
 }
 
-static void slot_answer(struct slot *slot) {
+static void slot_answer(struct slot *slot, nng_msg *message, enum admission admission) {
+    struct rep_door *door = slot->door;
+    uint32_t pipe = slot->pipe;
+    enum outcome outcome;
+    if (door->answer != NULL) outcome = door->answer(door->node, message) ? ANSWERED : FAILED;
+    else outcome = ask_node(slot, message);
+    if (outcome == ANSWERED) {
+        if (admission == ADMITTED) slot_send(slot, message);
+        else send_extra(slot, message);
+        return;
+    }
+    nng_msg_free(message);
+    atomic_fetch_sub(&door->busy, 1);
+    if (outcome == PARKED) {
+        park_replace(door);
+        connection_has_parked(door, pipe);
+        return;
+    }
+    if (door->answer == NULL) {
+        log_line(LEVEL_ERROR, "out_of_memory", "closed a connection: no memory to answer it", {"bytes", NULL, 0});
+        nng_pipe_close((nng_pipe){.id = pipe});
+    }
+    slot_wait(slot);
+}
+
+static void slot_received(struct slot *slot) {
     struct rep_door *door = slot->door;
     nng_msg *message = nng_aio_get_msg(slot->aio);
     nng_aio_set_msg(slot->aio, NULL);
-    uint32_t pipe_id = (uint32_t)nng_msg_get_pipe(message).id;
-    atomic_store(&slot->state, SLOT_ANSWERING);
-    atomic_store(&slot->pipe, pipe_id);
+    slot->pipe = (uint32_t)nng_msg_get_pipe(message).id;
+    slot->extra_bytes = 0;
     atomic_fetch_add(&door->requests, 1);
-    if (has_too_many_pending(door, pipe_id)) {
+    enum admission admission = replies_admit(door, slot->pipe);
+    if (admission == NOT_ADMITTED) {
         nng_msg_free(message);
-        atomic_store(&door->has_excess, true); /* it is ended by slots_relieve */
+        atomic_store(&door->has_excess, true); /* it is ended by replies_relieve */
         slot_wait(slot);
         return;
     }
-    if (!answer(door, message)) {
-        nng_msg_free(message);
-        if (door->answer == NULL) {
-            log_line(LEVEL_ERROR, "out_of_memory", "closed a connection: no memory to answer it", {"bytes", NULL, 0});
-            nng_pipe_close((nng_pipe){.id = pipe_id});
-        }
-        slot_wait(slot);
-        return;
-    }
-    atomic_store(&slot->since_us, clock_monotonic_us());
-    atomic_store(&slot->state, SLOT_SENDING);
-    nng_aio_set_timeout(slot->aio, (nng_duration)(2 * door->reply_timeout_ms)); /* should all else fail */
-    nng_aio_set_msg(slot->aio, message);
-    nng_ctx_send(slot->ctx, slot->aio);
+    atomic_store(&slot->state, SLOT_ANSWERING);
+    atomic_fetch_add(&door->busy, 1);
+    slot_answer(slot, message, admission);
 }
 
 static void slot_sent(struct slot *slot) {
@@ -73,9 +109,12 @@ static void slot_sent(struct slot *slot) {
     if (failure != 0) {
         nng_msg_free(nng_aio_get_msg(slot->aio));
         nng_aio_set_msg(slot->aio, NULL);
-        if (failure == NNG_ETIMEDOUT) connections_close_unread(slot->door, atomic_load(&slot->pipe));
+        if (failure == NNG_ETIMEDOUT) connections_close_unread(slot->door, slot->pipe);
     }
-    slot_wait(slot);
+    reply_ends(slot);
+    atomic_fetch_sub(&slot->door->busy, 1);
+    if (slot->is_out_of_service) park_return(slot);
+    else slot_wait(slot);
 }
 
 static void on_slot(void *context) {
@@ -86,65 +125,70 @@ static void on_slot(void *context) {
     }
     atomic_fetch_sub(&slot->door->waiting, 1);
     int failure = nng_aio_result(slot->aio);
-    if (failure == 0) slot_answer(slot);
+    if (failure == 0) slot_received(slot);
     else if (failure == NNG_ECLOSED || failure == NNG_ECANCELED) atomic_store(&slot->state, SLOT_ENDED);
     else slot_wait(slot);
 }
 
 bool slots_are_busy(const struct rep_door *door) {
-    for (size_t i = 0; i < DOOR_CONTEXTS; i++) {
-        enum slot_state state = atomic_load(&door->slots[i].state);
-        if (state == SLOT_ANSWERING || state == SLOT_SENDING) return true;
-    }
-    return false;
+    return atomic_load(&door->busy) > 0;
 }
 
-/* By nng's own means: the connections of replies that contexts hold. */
-static void close_unread(struct rep_door *door, uint64_t now_us, uint64_t age_ms) {
-    for (size_t i = 0; i < DOOR_CONTEXTS; i++) {
-        struct slot *slot = &door->slots[i];
-        uint64_t since_us = atomic_load(&slot->since_us);
-        if (atomic_load(&slot->state) == SLOT_SENDING && now_us > since_us && now_us - since_us > age_ms * 1000)
-            connections_close_unread(door, atomic_load(&slot->pipe));
-    }
+struct slot *slot_open(struct rep_door *door, int *failure) {
+    struct slot *slot = calloc(1, sizeof *slot);
+    *failure = NNG_ENOMEM;
+    if (slot == NULL) return NULL;
+    slot->door = door;
+    atomic_store(&slot->state, SLOT_ENDED);
+    if ((*failure = nng_aio_alloc(&slot->aio, on_slot, slot)) != 0) goto fail_slot;
+    if ((*failure = nng_ctx_open(&slot->ctx, door->socket)) != 0) goto fail_aio;
+    pthread_mutex_lock(&door->lock);
+    TAILQ_INSERT_TAIL(&door->all, slot, all);
+    pthread_mutex_unlock(&door->lock);
+    return slot;
+
+fail_aio:
+    nng_aio_free(slot->aio);
+fail_slot:
+    free(slot);
+    return NULL;
 }
 
-void slots_relieve(struct rep_door *door, uint64_t now_us) {
-    bool is_short = atomic_load(&door->has_excess) || atomic_load(&door->waiting) < SLOTS_SHORT;
-    uint64_t age_ms = is_short ? UNREAD_WHEN_SHORT_MS : door->reply_timeout_ms;
-    if (!slots_are_busy(door)) atomic_store(&door->has_excess, false);
-    if (door->end_unread == NULL) {
-        close_unread(door, now_us, age_ms);
-        return;
-    }
-    size_t ended = door->end_unread(age_ms);
-    if (ended > 0) connections_say_unread(door, "unknown", ended);
+void slot_free(struct slot *slot) {
+    struct rep_door *door = slot->door;
+    pthread_mutex_lock(&door->lock);
+    TAILQ_REMOVE(&door->all, slot, all);
+    pthread_mutex_unlock(&door->lock);
+    nng_ctx_close(slot->ctx);
+    nng_msg_free(nng_aio_get_msg(slot->aio)); /* a reply that no longer had a context */
+    nng_aio_free(slot->aio);
+    free(slot);
 }
 
 int slots_open(struct rep_door *door) {
     int failure = 0;
-    for (size_t i = 0; i < DOOR_CONTEXTS && failure == 0; i++) {
-        struct slot *slot = &door->slots[i];
-        slot->door = door;
-        atomic_store(&slot->state, SLOT_ENDED);
-        if ((failure = nng_aio_alloc(&slot->aio, on_slot, slot)) != 0) break;
-        failure = nng_ctx_open(&slot->ctx, door->socket);
-        slot->is_open = failure == 0;
-    }
+    door->watch_door = park_door(door);
+    while (door->serving < DOOR_CONTEXTS && slot_open(door, &failure) != NULL) door->serving++;
     return failure;
 }
 
-void slots_close(struct rep_door *door) {
-    for (size_t i = 0; i < DOOR_CONTEXTS; i++) {
-        struct slot *slot = &door->slots[i];
-        if (slot->aio == NULL) continue;
-        nng_aio_stop(slot->aio);
-        if (slot->is_open) nng_ctx_close(slot->ctx);
-        nng_msg_free(nng_aio_get_msg(slot->aio)); /* a reply that no longer had a context */
-        nng_aio_free(slot->aio);
-    }
+void slots_start(struct rep_door *door) {
+    struct slot *slot;
+    TAILQ_FOREACH(slot, &door->all, all) slot_wait(slot);
 }
 
-void slots_start(struct rep_door *door) {
-    for (size_t i = 0; i < DOOR_CONTEXTS; i++) slot_wait(&door->slots[i]);
+static struct slot *next_of(struct rep_door *door, struct slot *slot) {
+    pthread_mutex_lock(&door->lock);
+    struct slot *next = slot == NULL ? TAILQ_FIRST(&door->all) : TAILQ_NEXT(slot, all);
+    pthread_mutex_unlock(&door->lock);
+    return next;
+}
+
+/* Slots that are opened meanwhile come last, and a slot that is stopped opens none. */
+void slots_close(struct rep_door *door) {
+    struct slot *slot = NULL;
+    while ((slot = next_of(door, slot)) != NULL) nng_aio_stop(slot->aio);
+    /* nng tells of its connections that end when it comes to it, also after the socket is closed. */
+    for (connections_hang_up(door); atomic_load(&door->held) > 0; connections_hang_up(door)) usleep(1000);
+    while ((slot = next_of(door, NULL)) != NULL) slot_free(slot);
 }

@@ -7,14 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What a request may take to answer. 10,000 beats of a 1 MiB message unpack to 3 MiB; the largest reply with its rows
- * is under 8. What a hostile message could unpack to is 33 MiB. */
-enum { WORKER_BYTES_MAX = 16 * 1024 * 1024, WORKER_BYTES_KEPT = 2 * 1024 * 1024 };
-
-struct worker {
-    struct arena arena;
-};
-
 struct worker *worker_new(void) {
     struct worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL) return NULL;
@@ -84,6 +76,8 @@ static enum muster_code dispatch(struct call *call, const Muster__V1__Call *requ
         return is_joining(call) ? MUSTER_UNAVAILABLE : call_scopes(call, request->scopes);
     case MUSTER__V1__CALL__REQUEST_RESET:
         return call_reset(call, request->reset);
+    case MUSTER__V1__CALL__REQUEST_WATCH:
+        return is_joining(call) ? MUSTER_UNAVAILABLE : call_watch(call, request->watch);
     case MUSTER__V1__CALL__REQUEST_NODES:
         return call_nodes(call);
     default:
@@ -125,8 +119,7 @@ static bool encode(struct call *call, struct text *out) {
     return true;
 }
 
-/* Encodes an error. Nothing of the request or of what was answered so far is needed any more. */
-static enum muster_code encode_refusal(struct call *call, enum muster_code code, struct text *out) {
+enum muster_code call_encode_refusal(struct call *call, enum muster_code code, struct text *out) {
     arena_reset(call->arena, WORKER_BYTES_KEPT);
     muster__v1__reply__init(&call->reply);
     call->reply.code = (int32_t)code;
@@ -135,17 +128,27 @@ static enum muster_code encode_refusal(struct call *call, enum muster_code code,
     return code;
 }
 
-enum muster_code node_answer(struct node *node, struct worker *worker, struct text request, struct instant now,
-                             struct text *reply) {
-    struct call call = {.node = node, .arena = &worker->arena, .now = now};
+bool node_answer_or_park(struct node *node, struct worker *worker, struct text request, struct instant now,
+                         const struct asker *asker, enum muster_code *code, struct text *reply) {
+    struct call call = {.node = node, .arena = &worker->arena, .now = now, .asker = asker};
     arena_reset(&worker->arena, WORKER_BYTES_KEPT);
     muster__v1__reply__init(&call.reply);
 
-    enum muster_code code = decode_and_dispatch(&call, request);
-    if (code == MUSTER_OK) {
+    *reply = (struct text){0};
+    *code = decode_and_dispatch(&call, request);
+    if (call.is_parked) return false;
+    if (*code == MUSTER_OK) {
         *reply = call.encoded;
-        if (call.encoded.len > 0 || encode(&call, reply)) return MUSTER_OK;
-        code = call_too_large(&call, "reply");
+        if (call.encoded.len > 0 || encode(&call, reply)) return true;
+        *code = call_too_large(&call, "reply");
     }
-    return encode_refusal(&call, code, reply);
+    call_encode_refusal(&call, *code, reply);
+    return true;
+}
+
+enum muster_code node_answer(struct node *node, struct worker *worker, struct text request, struct instant now,
+                             struct text *reply) {
+    enum muster_code code;
+    node_answer_or_park(node, worker, request, now, NULL, &code, reply);
+    return code;
 }

@@ -9,6 +9,7 @@
 #include "node_cluster.h"
 #include "page_token.h"
 #include "plain.h"
+#include "watches.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,6 +30,10 @@ struct node {
     bool has_met;         /* all peers that it was told of at its start */
     atomic_bool is_ready; /* reads are answered; never false again */
 
+    struct watches *watches;
+    void (*wake)(void *context); /* of the pump; NULL: there is none */
+    void *wake_context;
+
     struct known *recalled; /* what a snapshot knew, until there is a replica to be told; NULL: nothing */
     size_t recalled_count;
 
@@ -41,10 +46,20 @@ struct node {
 
 enum { CALL_MESSAGE_BYTES = 256 };
 
+/* What a request may take to answer. 10,000 beats of a 1 MiB message unpack to 3 MiB; the largest reply with its rows
+ * is under 8. What a hostile message could unpack to is 33 MiB. */
+enum { WORKER_BYTES_MAX = 16 * 1024 * 1024, WORKER_BYTES_KEPT = 2 * 1024 * 1024 };
+
+struct worker {
+    struct arena arena;
+};
+
 struct call {
     struct node *node;
     struct arena *arena;
     struct instant now;
+    const struct asker *asker;        /* NULL: the door cannot wait */
+    bool is_parked;                   /* the answer comes later */
     Muster__V1__Reply reply;          /* what a handler that answers by protobuf-c fills in */
     struct text encoded;              /* what a handler that encodes its whole reply itself leaves here */
     char message[CALL_MESSAGE_BYTES]; /* what is wrong, where something is */
@@ -52,7 +67,10 @@ struct call {
 
 /* Takes the lock and moves the node's time on. Returns the time to ask the roll at. */
 uint64_t node_lock(struct node *node, struct instant now);
+/* Lets it go; what the roll's effects tell of meanwhile has gone to the watches then, and the pump is woken. */
 void node_unlock(struct node *node);
+/* Takes the lock at a moment at which roll_tick has nothing left to do. */
+uint64_t node_catch_up(struct node *node, struct instant now);
 /* The same once the roll took local beats: the peers are to hear of them. */
 void node_unlock_told(struct node *node, const struct touched *touched);
 /* Lets those who wait have the lock, and takes it again. Views of the roll do not survive it. */
@@ -61,6 +79,8 @@ uint64_t node_breathe(struct node *node, struct instant now);
 /* Says what is wrong, and returns `code` so that a handler can return it. */
 enum muster_code call_refuse(struct call *call, enum muster_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Encodes a refusal that call_refuse wrote, in place of all that is in the arena; returns `code`. */
+enum muster_code call_encode_refusal(struct call *call, enum muster_code code, struct text *out);
 /* The refusal of a request whose answer or working memory passes a cap. */
 enum muster_code call_too_large(struct call *call, const char *field);
 /* Says why the roll refused what is at `where`. */
@@ -88,6 +108,7 @@ enum muster_code call_list(struct call *call, const Muster__V1__ListRequest *req
 enum muster_code call_counts(struct call *call, const Muster__V1__CountsRequest *request);
 enum muster_code call_scopes(struct call *call, const Muster__V1__ScopesRequest *request);
 enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *request);
+enum muster_code call_watch(struct call *call, const Muster__V1__WatchRequest *request);
 enum muster_code call_nodes(struct call *call);
 
 #endif

@@ -39,7 +39,7 @@ static void count(struct call *call, const Muster__V1__CountsRequest *request, s
     struct node *node = call->node;
     uint64_t now_ms = node_lock(node, call->now);
     for (int slice = 0; slice < COUNTS_TICK_SLICES_MAX; slice++) {
-        if (!roll_tick(node->roll, now_ms, COUNTS_TICK_SLICE, NULL)) break;
+        if (!roll_tick(node->roll, now_ms, COUNTS_TICK_SLICE, watches_effects(node->watches))) break;
         now_ms = node_breathe(node, call->now);
     }
     for (size_t i = 0; i < n; i++) {
@@ -64,6 +64,8 @@ static Muster__V1__ScopeCounts *row_of(struct call *call, const Muster__V1__Coun
     row->away = counted->counts.by_status[STATUS_AWAY];
     row->busy = counted->counts.by_status[STATUS_BUSY];
     row->sessions = counted->counts.sessions;
+    row->joined_total = counted->counts.joined;
+    row->left_total = counted->counts.left;
     row->n_windows = n;
     row->windows = list;
     for (size_t i = 0; i < n; i++) {

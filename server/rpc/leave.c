@@ -93,8 +93,8 @@ static enum muster_code apply(struct call *call, const struct departure *departu
     response->stamp = hlc_next(&node->hlc, now_ms);
     if (endings->count == 0) return MUSTER_OK;
     struct refusal why = {0};
-    enum muster_code code =
-        roll_touch(node->roll, endings->beats, endings->count, response->stamp, now_ms, NULL, touched, &why);
+    enum muster_code code = roll_touch(node->roll, endings->beats, endings->count, response->stamp, now_ms,
+                                       watches_effects(node->watches), touched, &why);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "departures");
     response->left = touched->left;
     return MUSTER_OK;

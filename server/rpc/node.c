@@ -29,6 +29,11 @@ static struct roll *make_roll(const struct node_config *config) {
     return roll_new(&roll);
 }
 
+static struct watches *make_watches(const struct node_config *config) {
+    struct cursor_key key = cursor_key_new(config->origin);
+    return watches_new(config->watches_max != 0 ? config->watches_max : MUSTER_WATCHES_DEFAULT, &key);
+}
+
 /* Holds are short, so that spinning for a moment beats sleeping. */
 static bool make_lock(pthread_mutex_t *lock) {
     pthread_mutexattr_t attributes;
@@ -45,6 +50,7 @@ struct node *node_new(const struct node_config *config, struct instant now) {
     if (node == NULL) return NULL;
     if (!make_lock(&node->lock)) goto fail_node;
     if ((node->roll = make_roll(config)) == NULL) goto fail_lock;
+    if ((node->watches = make_watches(config)) == NULL) goto fail_roll;
     node->hlc = hlc_start(now.wall_ms, now.now_ms);
     node->now_ms = now.now_ms;
     node->origin = config->origin;
@@ -56,6 +62,8 @@ struct node *node_new(const struct node_config *config, struct instant now) {
     node->token_key = page_token_key(config->hash_key);
     return node;
 
+fail_roll:
+    roll_free(node->roll);
 fail_lock:
     pthread_mutex_destroy(&node->lock);
 fail_node:
@@ -66,6 +74,7 @@ fail_node:
 void node_free(struct node *node) {
     if (node == NULL) return;
     replica_free(node->replica);
+    watches_free(node->watches);
     free(node->recalled);
     roll_free(node->roll);
     pthread_mutex_destroy(&node->lock);
@@ -82,7 +91,12 @@ uint64_t node_lock(struct node *node, struct instant now) {
 }
 
 void node_unlock(struct node *node) {
+    watches_notice(node->watches, node->roll);
+    bool is_wanted = node->wake != NULL && watches_want_pump(node->watches);
+    void (*wake)(void *) = node->wake;
+    void *context = node->wake_context;
     pthread_mutex_unlock(&node->lock);
+    if (is_wanted) wake(context);
 }
 
 /* A mutex that is let go and taken again at once mostly stays with the same thread: wait until another had its turn. */
@@ -97,13 +111,25 @@ uint64_t node_breathe(struct node *node, struct instant now) {
     return node_lock(node, now);
 }
 
-size_t node_tick(struct node *node, struct instant now) {
-    size_t work = NODE_TICK_SLICE;
+/* Ticks until nothing is due, and keeps the lock. */
+static uint64_t catch_up(struct node *node, struct instant now, size_t *work) {
     uint64_t now_ms = node_lock(node, now);
-    while (roll_tick(node->roll, now_ms, NODE_TICK_SLICE, NULL)) {
-        work += NODE_TICK_SLICE;
+    for (*work = NODE_TICK_SLICE; roll_tick(node->roll, now_ms, NODE_TICK_SLICE, watches_effects(node->watches));
+         *work += NODE_TICK_SLICE)
         now_ms = node_breathe(node, now);
-    }
+    watches_notice(node->watches, node->roll);
+    return now_ms;
+}
+
+uint64_t node_catch_up(struct node *node, struct instant now) {
+    size_t work;
+    return catch_up(node, now, &work);
+}
+
+size_t node_tick(struct node *node, struct instant now) {
+    size_t work;
+    uint64_t now_ms = catch_up(node, now, &work);
+    watches_tidy(node->watches, now_ms);
     node_unlock(node);
     return work;
 }
@@ -112,6 +138,7 @@ void node_figures(struct node *node, struct node_figures *out) {
     struct roll_stats stats;
     node_lock(node, (struct instant){0});
     roll_stats(node->roll, &stats);
+    uint64_t watches = watches_parked(node->watches);
     node_unlock(node);
-    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes};
+    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes, watches};
 }

@@ -1,9 +1,12 @@
 #include "rows.h"
+#include "cursor.h"
 #include "muster/limits.h"
 #include "wire.h"
 
-/* The reply's tag and length, the response's page token. */
-enum { ROWS_MARGIN_BYTES = 2 * 8 + PAGE_TOKEN_CHARS };
+/* The reply's tag and length, the response's page token, or a watch's cursor and marks. */
+enum { ROWS_MARGIN_BYTES = 128 };
+_Static_assert(PAGE_TOKEN_CHARS + 2 * 8 <= ROWS_MARGIN_BYTES && CURSOR_BYTES + 4 * 8 <= ROWS_MARGIN_BYTES,
+               "what stands besides the rows fits the margin");
 /* The largest row: every session with all it may have. It must fit, or a walk could not go on. */
 enum {
     SESSION_BYTES_MAX = MUSTER_ID_BYTES_MAX + MUSTER_STATE_BYTES_MAX + 48,
@@ -14,6 +17,7 @@ _Static_assert(ROW_BYTES_MAX + ROWS_MARGIN_BYTES <= MUSTER_MESSAGE_BYTES_MAX, "a
 /* Field numbers of the contract (presence.proto). */
 enum { USER_USER = 1, USER_LIVE, USER_STATUS, USER_LAST_SEEN, USER_SESSION_COUNT, USER_SESSIONS };
 enum { SESSION_SESSION = 1, SESSION_STATUS, SESSION_STATE, SESSION_LAST_SEEN, SESSION_TTL };
+enum { CHANGE_KIND = 1, CHANGE_REASON, CHANGE_USER };
 enum { RESPONSE_USERS = 1, RESPONSE_NEXT_PAGE_TOKEN = 2 };
 
 bool rows_open(struct rows *rows, struct arena *arena, size_t capacity) {
@@ -44,10 +48,24 @@ static bool take_sessions(struct call *call, struct text scope, struct text user
     return true;
 }
 
+static size_t row_body_size(const struct user_row *row) {
+    if (row->kind == 0) return row->bytes;
+    return wire_uint_size(row->kind) + wire_uint_size(row->reason) + wire_len_size(row->bytes);
+}
+
+size_t row_size(const struct user_row *row) {
+    return wire_len_size(row_body_size(row));
+}
+
 enum rows_verdict rows_take(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
                             const struct row_options *options) {
+    return rows_take_change(call, rows, view, now_ms, options, 0, 0);
+}
+
+enum rows_verdict rows_take_change(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+                                   const struct row_options *options, uint8_t kind, uint8_t reason) {
     struct user_row *row = &rows->items[rows->count];
-    *row = (struct user_row){0};
+    *row = (struct user_row){.kind = kind, .reason = reason};
     if (view->known) {
         row->live = view->live;
         row->status = view->status;
@@ -60,7 +78,7 @@ enum rows_verdict rows_take(struct call *call, struct rows *rows, const struct u
                             wire_uint_size((uint64_t)row->last_seen_ms) + wire_uint_size(row->sessions));
     if (options->with_sessions && row->live && !take_sessions(call, options->scope, view->user, now_ms, row))
         return ROWS_NO_ROOM;
-    size_t bytes = rows->bytes + wire_len_size(row->bytes);
+    size_t bytes = rows->bytes + row_size(row);
     if (bytes + ROWS_MARGIN_BYTES > MUSTER_MESSAGE_BYTES_MAX) return ROWS_FULL;
     rows->bytes = bytes;
     rows->count++;
@@ -76,8 +94,13 @@ static char *put_session(char *at, const struct session_row *row) {
     return wire_put_uint(at, SESSION_TTL, row->ttl_ms);
 }
 
-static char *put_row(char *at, const struct user_row *row) {
-    at = wire_put_len(at, RESPONSE_USERS, row->bytes);
+char *row_put(char *at, unsigned field, const struct user_row *row) {
+    at = wire_put_len(at, field, row_body_size(row));
+    if (row->kind != 0) {
+        at = wire_put_uint(at, CHANGE_KIND, row->kind);
+        at = wire_put_uint(at, CHANGE_REASON, row->reason);
+        at = wire_put_len(at, CHANGE_USER, row->bytes);
+    }
     at = wire_put_text(at, USER_USER, row->user);
     at = wire_put_uint(at, USER_LIVE, row->live);
     at = wire_put_uint(at, USER_STATUS, row->status);
@@ -92,7 +115,7 @@ bool rows_encode(struct call *call, const struct rows *rows, unsigned response, 
     char *start = arena_take(call->arena, 1, wire_len_size(body));
     if (start == NULL) return false;
     char *at = wire_put_len(start, response, body);
-    for (size_t i = 0; i < rows->count; i++) at = put_row(at, &rows->items[i]);
+    for (size_t i = 0; i < rows->count; i++) at = row_put(at, RESPONSE_USERS, &rows->items[i]);
     at = wire_put_text(at, RESPONSE_NEXT_PAGE_TOKEN, next_page_token);
     call->encoded = (struct text){start, (uint32_t)(at - start)};
     return true;

@@ -22,6 +22,7 @@ struct user_row {
     uint32_t bytes; /* as it is encoded, without tag and length */
     uint8_t status;
     bool live;
+    uint8_t kind, reason; /* of a change that a watch tells of: enum effect_kind + 1, enum effect_reason; else 0 */
 };
 
 struct rows {
@@ -45,15 +46,22 @@ struct row_options {
     bool with_name, with_sessions;
 };
 
-/* Appends the row of a view, copying its texts. Under the lock, at now_ms; the view is of this hold. */
+/* Appends the row of a view, copying its texts. Under the lock, at now_ms; the view is of this hold. rows_take_change:
+ * as what happened to the user. */
 enum rows_verdict rows_take(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
                             const struct row_options *options);
+enum rows_verdict rows_take_change(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+                                   const struct row_options *options, uint8_t kind, uint8_t reason);
+
+/* The row as field `field`, of row_size bytes. */
+size_t row_size(const struct user_row *row);
+char *row_put(char *at, unsigned field, const struct user_row *row);
 
 /* Encodes a whole Reply whose response, of field `response`, has the rows as field 1 and, unless empty,
  * next_page_token as field 2; leaves it in call->encoded. False if the worker has no room. */
 bool rows_encode(struct call *call, const struct rows *rows, unsigned response, struct text next_page_token);
 
 /* Field numbers of Reply (presence.proto). */
-enum { REPLY_LIVE = 5, REPLY_LIST = 6 };
+enum { REPLY_LIVE = 5, REPLY_LIST = 6, REPLY_WATCH = 10 };
 
 #endif

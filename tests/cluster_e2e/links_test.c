@@ -71,7 +71,7 @@ static void a_cut_heals(void **state) {
     rig_expect_live(&links.rig, 1, "a999", 2000);
     for (size_t i = 0; i < NODES; i++) rig_expect_gone(&links.rig, i, "brief", TTL_MS + 1000);
     spend(cut_ms);
-    if (is_live(&links.rig.nodes[1].asker, "room", "c0")) fail_msg("the cut is none");
+    if (is_live(&links.rig.nodes[1].answerer, "room", "c0")) fail_msg("the cut is none");
     rig_expect_state(&links.rig, 0, 2, MUSTER__V1__NODE_STATE__NODE_STATE_DOWN, 5000);
     namespaces_heal(&links.namespaces, 2);
     expect_agreement(2 * EACH + 1, 3000, "the cut healed");
@@ -91,9 +91,9 @@ static void one_way_loss_heals(void **state) {
     rig_touch(&links.rig, 1, "brief", TTL_MS);
     rig_expect_live(&links.rig, 2, "a999", 2000);
     spend(DEAF_MS);
-    if (is_live(&links.rig.nodes[1].asker, "room", "a0")) fail_msg("it is not deaf");
+    if (is_live(&links.rig.nodes[1].answerer, "room", "a0")) fail_msg("it is not deaf");
     for (size_t i = 0; i < NODES; i++)
-        if (is_live(&links.rig.nodes[i].asker, "room", "brief")) fail_msg("a ghost at %s", links.rig.nodes[i].name);
+        if (is_live(&links.rig.nodes[i].answerer, "room", "brief")) fail_msg("a ghost at %s", links.rig.nodes[i].name);
     namespaces_heal(&links.namespaces, 1);
     expect_agreement(2 * EACH + 1, 3000, "the loss ended");
     close_links(&links);

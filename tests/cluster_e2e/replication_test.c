@@ -30,7 +30,7 @@ static void a_touch_is_live_everywhere(void **state) {
     rig_expect_live(&rig, 2, "ada", 2000);
     rig_expect_live(&rig, 1, "ada", 2000);
     print_message("live at both others %llu ms after the answer\n", (unsigned long long)(wait_now_ms() - start_ms));
-    leave(&rig.nodes[2].asker, "room", "ada", "");
+    leave(&rig.nodes[2].answerer, "room", "ada", "");
     rig_expect_gone(&rig, 0, "ada", 2000);
     rig_expect_gone(&rig, 1, "ada", 2000);
     rig_close(&rig);
@@ -45,7 +45,7 @@ static void a_reset_forgets_everywhere(void **state) {
     rig_touch_many(&rig, 0, "u", 1000, LONG_MS);
     for (size_t i = 0; i < 3; i++) rig_expect_count(&rig, i, 1000, SOON_MS);
     draft_reset(&draft, "room");
-    reply_free(ask(&rig.nodes[1].asker, &draft));
+    reply_free(ask(&rig.nodes[1].answerer, &draft));
     for (size_t i = 0; i < 3; i++) rig_expect_count(&rig, i, 0, 2000);
     rig_close(&rig);
 }
@@ -64,7 +64,7 @@ static void a_node_that_is_killed_is_not_missed(void **state) {
     rig_kill(&rig, 1);
     for (size_t i = 0; i < 3; i += 2) {
         rig_expect_count(&rig, i, 5001, 0);
-        if (!is_live(&rig.nodes[i].asker, "room", "brief") && wait_now_ms() - touched_ms < TTL_MS)
+        if (!is_live(&rig.nodes[i].answerer, "room", "brief") && wait_now_ms() - touched_ms < TTL_MS)
             fail_msg("gone at %s before the TTL", rig.nodes[i].name);
     }
     rig_expect_gone(&rig, 0, "brief", TTL_MS + 2000);
@@ -101,7 +101,7 @@ static void a_node_that_is_stopped_for_long_makes_no_ghosts(void **state) {
         for (size_t i = 0; i < 3; i++)
             for (size_t user = 0; user < 3; user++) {
                 static const char *const ghosts[] = {"g0", "g500", "g999"};
-                if (is_live(&rig.nodes[i].asker, "room", ghosts[user]))
+                if (is_live(&rig.nodes[i].answerer, "room", ghosts[user]))
                     fail_msg("%s is live at %s %llu ms after its last touch", ghosts[user], rig.nodes[i].name,
                              (unsigned long long)(wait_now_ms() - touched_ms));
             }
@@ -157,7 +157,7 @@ static size_t count_lost(struct rig *rig, size_t node, const struct load *load) 
         struct draft draft;
         draft_live(&draft, "room");
         for (size_t i = 0; i < n; i++) draft_user(&draft, draft_number(&draft, "u", first + i));
-        Muster__V1__Reply *reply = ask(&rig->nodes[node].asker, &draft);
+        Muster__V1__Reply *reply = ask(&rig->nodes[node].answerer, &draft);
         for (size_t i = 0; i < n; i++) lost += load->is_acknowledged[first + i] && !reply->live->users[i]->live;
         reply_free(reply);
     }
@@ -234,13 +234,13 @@ static void a_node_that_joins_takes_touches_and_answers_no_reads(void **state) {
     rig_touch(&rig, 0, "ada", LONG_MS);
     draft_live(&draft, "room");
     draft_user(&draft, draft_bytes("ada"));
-    ask_refused(&rig.nodes[0].asker, &draft, 14, "joining: not in sync with its peers yet");
+    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining: not in sync with its peers yet");
     draft_counts(&draft);
-    ask_refused(&rig.nodes[0].asker, &draft, 14, "joining");
+    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining");
     draft_list(&draft, "room");
-    ask_refused(&rig.nodes[0].asker, &draft, 14, "joining");
+    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining");
     draft_scopes(&draft);
-    ask_refused(&rig.nodes[0].asker, &draft, 14, "joining");
+    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining");
     if (rig_state(&rig, 0, 0) != MUSTER__V1__NODE_STATE__NODE_STATE_JOINING) fail_msg("it does not say that it joins");
     uint64_t took_ms = rig_await_joined(&rig, 0);
     if (took_ms < 2900) fail_msg("alone, and in sync after %llu ms", (unsigned long long)took_ms);
@@ -259,7 +259,7 @@ static void nodes_are_listed(void **state) {
     rig_open(&rig, 3, flags);
     rig_start_all(&rig);
     draft_nodes(&draft);
-    Muster__V1__Reply *reply = ask(&rig.nodes[1].asker, &draft);
+    Muster__V1__Reply *reply = ask(&rig.nodes[1].answerer, &draft);
     if (reply->nodes->n_nodes != 3) fail_msg("%zu nodes, expected 3", reply->nodes->n_nodes);
     for (size_t i = 0; i < 3; i++) {
         const Muster__V1__Node *node = reply->nodes->nodes[i];

@@ -44,8 +44,8 @@ void rig_open(struct rig *rig, size_t count, const char *const flags[]) {
         node->gossip_port = port_free();
         node->sync_port = port_free();
         node->key_file = rig->key_file;
-        node->asker = sp_asker(node->rpc);
-        node->asker.name = node->name;
+        node->answerer = sp_answerer(node->rpc);
+        node->answerer.name = node->name;
     }
 }
 
@@ -156,7 +156,7 @@ void rig_touch(struct rig *rig, size_t i, const char *user, uint32_t ttl_ms) {
     draft_touch(&draft, scope);
     draft_beat(&draft, user, "");
     draft.touch.ttl_ms = ttl_ms;
-    reply_free(ask(&rig->nodes[i].asker, &draft));
+    reply_free(ask(&rig->nodes[i].answerer, &draft));
 }
 
 void rig_touch_many(struct rig *rig, size_t i, const char *stem, size_t count, uint32_t ttl_ms) {
@@ -166,7 +166,7 @@ void rig_touch_many(struct rig *rig, size_t i, const char *stem, size_t count, u
         draft.touch.ttl_ms = ttl_ms;
         for (size_t j = done; j < count && j < done + BATCH; j++)
             draft_beat(&draft, "", "")->user = draft_number(&draft, stem, j);
-        reply_free(ask(&rig->nodes[i].asker, &draft));
+        reply_free(ask(&rig->nodes[i].answerer, &draft));
     }
 }
 
@@ -184,7 +184,7 @@ struct wish {
 
 static bool user_is(void *context) {
     struct wish *wish = context;
-    return is_live(&wish->rig->nodes[wish->node].asker, scope, wish->user) == wish->live;
+    return is_live(&wish->rig->nodes[wish->node].answerer, scope, wish->user) == wish->live;
 }
 
 static void expect_user(struct wish wish, uint64_t timeout_ms) {
@@ -206,7 +206,7 @@ static bool count_is(void *context) {
     struct draft draft;
     draft_counts(&draft);
     draft_scope(&draft, draft_bytes(scope));
-    Muster__V1__Reply *reply = ask(&wish->rig->nodes[wish->node].asker, &draft);
+    Muster__V1__Reply *reply = ask(&wish->rig->nodes[wish->node].answerer, &draft);
     wish->seen = reply->counts->scopes[0]->live;
     reply_free(reply);
     return wish->seen == wish->count;
@@ -223,7 +223,7 @@ int rig_state(struct rig *rig, size_t i, size_t of) {
     struct draft draft;
     int state = 0;
     draft_nodes(&draft);
-    Muster__V1__Reply *reply = ask(&rig->nodes[i].asker, &draft);
+    Muster__V1__Reply *reply = ask(&rig->nodes[i].answerer, &draft);
     for (size_t j = 0; j < reply->nodes->n_nodes; j++) {
         const Muster__V1__Node *node = reply->nodes->nodes[j];
         if (bytes_are(node->name, rig->nodes[of].name) && (int)node->state > 0 &&

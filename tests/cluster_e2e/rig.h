@@ -17,7 +17,7 @@ struct rig_node {
     uint16_t gossip_port, sync_port;
     char netns[32]; /* empty: this one's */
     struct tempdir key_file;
-    struct asker asker;
+    struct answerer answerer;
 };
 
 struct rig {

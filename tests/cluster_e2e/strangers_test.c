@@ -84,9 +84,10 @@ static void a_wrong_key_tells_nothing(void **state) {
     rig_expect_live(&rig, 1, "ada", 5000);
     rig_await_log(&rig, 0, "event=dropped", SOON_MS);
     rig_await_log(&rig, 2, "event=dropped", SOON_MS);
-    if (is_live(&rig.nodes[2].asker, "room", "ada")) fail_msg("a node with another key knows ada");
+    if (is_live(&rig.nodes[2].answerer, "room", "ada")) fail_msg("a node with another key knows ada");
     for (size_t i = 0; i < 2; i++)
-        if (is_live(&rig.nodes[i].asker, "room", "eve")) fail_msg("%s takes eve from another key", rig.nodes[i].name);
+        if (is_live(&rig.nodes[i].answerer, "room", "eve"))
+            fail_msg("%s takes eve from another key", rig.nodes[i].name);
     rig_close(&rig);
 }
 
@@ -225,7 +226,7 @@ static void recorded_frames_are_inert(void **state) {
     while (wait_now_ms() < until_ms) {
         replay(&recorder, rogue);
         for (size_t i = 0; i < 3; i += 2)
-            if (is_live(&rig.nodes[i].asker, "room", "ghost0") || is_live(&rig.nodes[i].asker, "room", "ghost99"))
+            if (is_live(&rig.nodes[i].answerer, "room", "ghost0") || is_live(&rig.nodes[i].answerer, "room", "ghost99"))
                 fail_msg("a recorded beat is live again at %s", rig.nodes[i].name);
     }
     rig_await_log(&rig, 0, "replayed=", 1000);

@@ -70,14 +70,22 @@ class Client:
             data += piece
         return data
 
-    def exchange(self, payload):
+    def send(self, payload):
         self.last_id += 1
         request_id = 0x80000000 | self.last_id
         self.socket.sendall(struct.pack(">QI", 4 + len(payload), request_id) + payload)
+        return request_id
+
+    def receive(self):
         (size,) = struct.unpack(">Q", self.read(8))
         answer = self.read(size)
-        assert struct.unpack(">I", answer[:4]) == (request_id,), "the answer is to another request"
-        return self.messages.Reply.FromString(answer[4:])
+        return struct.unpack(">I", answer[:4])[0], self.messages.Reply.FromString(answer[4:])
+
+    def exchange(self, payload):
+        request_id = self.send(payload)
+        answered_id, reply = self.receive()
+        assert answered_id == request_id, "the answer is to another request"
+        return reply
 
     def call(self, kind, request):
         call = self.messages.Call()
@@ -134,6 +142,35 @@ def talk(client, m):
     expect("what does not decode", client.exchange(b"\xff\xff\xff").code, INVALID_ARGUMENT)
 
 
+def watch(client, m):
+    """A snapshot, then a long poll that waits on one connection while the same one changes the scope."""
+    scope = "room:9"
+    client.call("touch", m.TouchRequest(scope=scope, beats=[m.Beat(user="ada", session="tab", state=b"here")]))
+    first = client.call("watch", m.WatchRequest(scope=scope, sessions=True))
+    present = [(u.user, u.live, [s.state for s in u.sessions]) for u in first.present]
+    expect("present", present, [("ada", True, [b"here"])])
+    expect("resync and more", (first.resync, first.more), (False, False))
+
+    waiting = m.WatchRequest(scope=scope, sessions=True, cursor=first.cursor, max_wait_ms=DEADLINE_S * 1000)
+    watch_id = client.send(m.Call(watch=waiting).SerializeToString())
+    leaving = m.LeaveRequest(scope=scope, departures=[m.Departure(user="ada", all_sessions=True)])
+    leave_id = client.send(m.Call(leave=leaving).SerializeToString())
+    replies = dict(client.receive() for _ in range(2))
+    expect("who was answered", set(replies), {watch_id, leave_id})
+    told = replies[watch_id].watch
+    expect("changes", [(c.kind, c.reason, c.user.user, c.user.live) for c in told.changes],
+           [(m.CHANGE_KIND_LEFT, m.LEAVE_REASON_LEFT, "ada", False)])
+
+    none = client.call("watch", m.WatchRequest(scope=scope, sessions=True, cursor=told.cursor))
+    expect("nothing new", (len(none.changes), len(none.present), none.resync), (0, 0, False))
+    expect("a cursor from nowhere", client.call("watch", m.WatchRequest(scope=scope, cursor=b"nowhere")).resync, True)
+    counts = client.call("watch", m.WatchRequest(scope=scope, counts=True)).counts
+    expect("counts", (counts.scope, counts.live, counts.left_total), (scope, 0, 1))
+    refused = client.exchange(m.Call(watch=m.WatchRequest(max_wait_ms=60001)).SerializeToString())
+    expect("a long wait", refused.code, INVALID_ARGUMENT)
+    assert "max_wait_ms" in refused.message and "60000" in refused.message, f"the refusal says {refused.message!r}"
+
+
 def main():
     protoc, contract, folder, musterd = sys.argv[1:]
     folder, root = Path(folder), Path(contract).parents[2]
@@ -146,11 +183,12 @@ def main():
     try:
         client = Client(node.port, presence_pb2)
         talk(client, presence_pb2)
+        watch(client, presence_pb2)
         client.close()
     finally:
         status = node.stop()
     expect("musterd's exit status", status, 0)
-    print("touch, live, list, counts, leave, scopes, reset and two refusals, spoken from Python")
+    print("touch, live, list, counts, leave, scopes, reset, watch and three refusals, spoken from Python")
 
 
 main()

@@ -20,7 +20,7 @@ struct bench {
     struct node *node;
     struct worker *worker;
     struct instant now;
-    struct asker asker;
+    struct answerer answerer;
 };
 
 static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
@@ -45,7 +45,7 @@ static struct bench *bench_of(const struct node_config *config) {
     bench->node = node_new(config, bench->now);
     bench->worker = worker_new();
     if (bench->node == NULL || bench->worker == NULL) fail_msg("no node");
-    bench->asker = (struct asker){bench, "in process", ask_node};
+    bench->answerer = (struct answerer){bench, "in process", ask_node};
     return bench;
 }
 
@@ -76,7 +76,7 @@ static void pass_ms(struct bench *bench, uint64_t ms) {
 
 #define SUITE(name)                                                                                                    \
     static void test_##name(void **state) {                                                                            \
-        suite_##name(&((struct bench *)*state)->asker);                                                                \
+        suite_##name(&((struct bench *)*state)->answerer);                                                             \
     }
 SUITE(touch)
 SUITE(leave)
@@ -98,12 +98,12 @@ static Muster__V1__Reply *live_of(struct bench *bench, const char *user, bool se
     draft_live(&draft, "s");
     draft_user(&draft, draft_bytes(user));
     draft.live.sessions = sessions;
-    return ask(&bench->asker, &draft);
+    return ask(&bench->answerer, &draft);
 }
 
 static void test_last_seen_is_on_the_wall_clock(void **state) {
     struct bench *bench = *state;
-    touch(&bench->asker, "s", "ada", "");
+    touch(&bench->answerer, "s", "ada", "");
     pass_ms(bench, 5000);
     bench->now.wall_ms += 3600000; /* a wall clock that jumps moves what was, and nobody's lease */
     Muster__V1__Reply *reply = live_of(bench, "ada", true);
@@ -116,22 +116,22 @@ static void test_last_seen_is_on_the_wall_clock(void **state) {
 
 static void test_a_lease_is_inclusive(void **state) {
     struct bench *bench = *state;
-    touch(&bench->asker, "s", "ada", "");
+    touch(&bench->answerer, "s", "ada", "");
     pass_ms(bench, 60000);
-    if (!is_live(&bench->asker, "s", "ada")) fail_msg("gone at the age of the TTL");
+    if (!is_live(&bench->answerer, "s", "ada")) fail_msg("gone at the age of the TTL");
     pass_ms(bench, 1);
-    if (is_live(&bench->asker, "s", "ada")) fail_msg("live past the TTL");
+    if (is_live(&bench->answerer, "s", "ada")) fail_msg("live past the TTL");
 }
 
 /* A request that read the clock before another one, and came to the roll after it. */
 static void test_time_does_not_run_backward(void **state) {
     struct bench *bench = *state;
     pass_ms(bench, 10000);
-    uint64_t first = touch(&bench->asker, "s", "ada", "");
+    uint64_t first = touch(&bench->answerer, "s", "ada", "");
     bench->now.now_ms -= 7000;
-    uint64_t second = touch(&bench->asker, "s", "bob", "");
+    uint64_t second = touch(&bench->answerer, "s", "bob", "");
     if (second <= first) fail_msg("stamps ran backward");
-    if (!is_live(&bench->asker, "s", "ada")) fail_msg("not live");
+    if (!is_live(&bench->answerer, "s", "ada")) fail_msg("not live");
 }
 
 static void test_counts_expire_without_a_tick(void **state) {
@@ -140,14 +140,14 @@ static void test_counts_expire_without_a_tick(void **state) {
     for (int i = 0; i < 3; i++) {
         draft_touch(&draft, "s");
         for (size_t j = 0; j < 9000; j++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", j + 9000u * i);
-        reply_free(ask(&bench->asker, &draft));
+        reply_free(ask(&bench->answerer, &draft));
     }
     pass_ms(bench, 60001);
     draft_counts(&draft);
     draft_scope(&draft, draft_bytes("s"));
     draft_window(&draft, 60001);
     draft_window(&draft, 60000);
-    Muster__V1__Reply *reply = ask(&bench->asker, &draft);
+    Muster__V1__Reply *reply = ask(&bench->answerer, &draft);
     const Muster__V1__ScopeCounts *row = reply->counts->scopes[0];
     if (row->live != 0 || row->windows[0]->users != 27000 || row->windows[1]->users != 0)
         fail_msg("live %llu, windows %llu %llu", (unsigned long long)row->live,
@@ -158,39 +158,39 @@ static void test_counts_expire_without_a_tick(void **state) {
 static void test_linger_ends(void **state) {
     struct bench *bench = *state;
     struct draft draft;
-    touch(&bench->asker, "s", "ada", "");
+    touch(&bench->answerer, "s", "ada", "");
     draft_leave(&draft, "s");
     draft_departure(&draft, "ada", "");
     draft.leave.linger_ms = 5000;
-    reply_free(ask(&bench->asker, &draft));
+    reply_free(ask(&bench->answerer, &draft));
     pass_ms(bench, 5000);
-    if (!is_live(&bench->asker, "s", "ada")) fail_msg("gone before the linger is over");
+    if (!is_live(&bench->answerer, "s", "ada")) fail_msg("gone before the linger is over");
     pass_ms(bench, 1);
-    if (is_live(&bench->asker, "s", "ada")) fail_msg("live after the linger");
+    if (is_live(&bench->answerer, "s", "ada")) fail_msg("live after the linger");
     draft_leave(&draft, "s"); /* a late one resurrects nobody */
     draft_departure(&draft, "ada", "");
     draft.leave.linger_ms = 5000;
-    reply_free(ask(&bench->asker, &draft));
-    if (is_live(&bench->asker, "s", "ada")) fail_msg("a linger made somebody live");
+    reply_free(ask(&bench->answerer, &draft));
+    if (is_live(&bench->answerer, "s", "ada")) fail_msg("a linger made somebody live");
 }
 
 /* The stamp that a leave carries back pulls the node's clock along, but not into a future that is nobody's. */
 static void test_leave_observes_a_stamp(void **state) {
     struct bench *bench = *state;
     struct draft draft;
-    uint64_t stamp = touch(&bench->asker, "s", "ada", "");
+    uint64_t stamp = touch(&bench->answerer, "s", "ada", "");
     uint64_t hour_ahead = stamp + (UINT64_C(3600000) << 16), days_ahead = stamp + (UINT64_C(90000000) << 16);
     draft_leave(&draft, "s");
     draft_departure(&draft, "ada", "");
     draft.leave.stamp = days_ahead;
-    ask_refused(&bench->asker, &draft, MUSTER_INVALID_ARGUMENT, "stamp: ");
+    ask_refused(&bench->answerer, &draft, MUSTER_INVALID_ARGUMENT, "stamp: ");
     draft_leave(&draft, "s");
     draft_departure(&draft, "ada", "");
     draft.leave.stamp = hour_ahead;
-    Muster__V1__Reply *reply = ask(&bench->asker, &draft);
+    Muster__V1__Reply *reply = ask(&bench->answerer, &draft);
     if (reply->leave->stamp <= hour_ahead || reply->leave->left != 1) fail_msg("a leave before the touch it ends");
     reply_free(reply);
-    if (touch(&bench->asker, "s", "ada", "") <= hour_ahead) fail_msg("a stamp that was seen is forgotten");
+    if (touch(&bench->answerer, "s", "ada", "") <= hour_ahead) fail_msg("a stamp that was seen is forgotten");
 }
 
 static void test_a_full_node_refuses_whole(void **state) {
@@ -200,13 +200,13 @@ static void test_a_full_node_refuses_whole(void **state) {
     *state = bench_of(&small);
     struct bench *bench = *state;
     struct draft draft;
-    touch(&bench->asker, "s", "ada", "");
+    touch(&bench->answerer, "s", "ada", "");
     draft_touch(&draft, "s");
     draft_beat(&draft, "bob", "");
     draft_beat(&draft, "eve", "");
     draft_beat(&draft, "joe", "");
-    ask_refused(&bench->asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 3 members");
-    if (is_live(&bench->asker, "s", "bob")) fail_msg("half a request was done");
+    ask_refused(&bench->answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 3 members");
+    if (is_live(&bench->answerer, "s", "bob")) fail_msg("half a request was done");
 }
 
 static void test_sessions_of_a_user_are_capped(void **state) {
@@ -215,12 +215,12 @@ static void test_sessions_of_a_user_are_capped(void **state) {
     draft_touch(&draft, "s");
     for (size_t i = 0; i < MUSTER_SESSIONS_MAX; i++)
         draft_beat(&draft, "ada", "")->session = draft_number(&draft, "tab", i);
-    reply_free(ask(&bench->asker, &draft));
+    reply_free(ask(&bench->answerer, &draft));
     draft_touch(&draft, "s");
     draft_beat(&draft, "bob", "");
     draft_beat(&draft, "ada", "one more");
-    ask_refused(&bench->asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "too many live sessions of the user, at most 64");
-    if (is_live(&bench->asker, "s", "bob")) fail_msg("half a request was done");
+    ask_refused(&bench->answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "too many live sessions of the user, at most 64");
+    if (is_live(&bench->answerer, "s", "bob")) fail_msg("half a request was done");
 }
 
 /* All sessions of many users are more than one request may end. */
@@ -235,7 +235,7 @@ static void test_leaving_too_much_is_refused_whole(void **state) {
             beat->user = draft_number(&draft, "u", user);
             beat->session = draft_number(&draft, "tab", i);
         }
-        reply_free(ask(&bench->asker, &draft));
+        reply_free(ask(&bench->answerer, &draft));
     }
     for (size_t users = USERS; users >= 150; users -= 10) {
         draft_leave(&draft, "s");
@@ -245,11 +245,11 @@ static void test_leaving_too_much_is_refused_whole(void **state) {
             departure->all_sessions = true;
         }
         if (users * MUSTER_SESSIONS_MAX > MUSTER_BEATS_MAX) {
-            ask_refused(&bench->asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 10000");
-            if (!is_live(&bench->asker, "s", "u0")) fail_msg("half a request was done");
+            ask_refused(&bench->answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 10000");
+            if (!is_live(&bench->answerer, "s", "u0")) fail_msg("half a request was done");
             continue;
         }
-        Muster__V1__Reply *reply = ask(&bench->asker, &draft);
+        Muster__V1__Reply *reply = ask(&bench->answerer, &draft);
         if (reply->leave->left != users) fail_msg("%u left", reply->leave->left);
         reply_free(reply);
     }
@@ -262,23 +262,23 @@ static void test_page_tokens_across_nodes(void **state) {
     other_key.hash_key[3] ^= 1;
     struct bench *twin = bench_of(&usual), *stranger = bench_of(&other_key);
     struct draft draft;
-    const struct asker *askers[] = {&bench->asker, &twin->asker, &stranger->asker};
+    const struct answerer *answerers[] = {&bench->answerer, &twin->answerer, &stranger->answerer};
     for (int i = 0; i < 3; i++) {
         draft_touch(&draft, "s");
         for (size_t j = 0; j < 100; j++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", j);
-        reply_free(ask(askers[i], &draft));
+        reply_free(ask(answerers[i], &draft));
     }
     draft_list(&draft, "s");
     draft.list.page_size = 60;
-    Muster__V1__Reply *first = ask(&bench->asker, &draft);
+    Muster__V1__Reply *first = ask(&bench->answerer, &draft);
     for (int i = 1; i < 3; i++) {
         draft_list(&draft, "s");
         draft.list.page_token = first->list->next_page_token;
         if (i == 2) {
-            ask_refused(askers[i], &draft, MUSTER_INVALID_ARGUMENT, "page_token: was not given out");
+            ask_refused(answerers[i], &draft, MUSTER_INVALID_ARGUMENT, "page_token: was not given out");
             continue;
         }
-        Muster__V1__Reply *second = ask(askers[i], &draft);
+        Muster__V1__Reply *second = ask(answerers[i], &draft);
         if (first->list->n_users + second->list->n_users != 100)
             fail_msg("%zu + %zu users", first->list->n_users, second->list->n_users);
         reply_free(second);
@@ -301,7 +301,7 @@ static void test_settings_out_of_range(void **state) {
 static void test_ticks_expire_and_forget(void **state) {
     struct bench *bench = *state;
     struct node_figures figures;
-    touch(&bench->asker, "s", "ada", "");
+    touch(&bench->answerer, "s", "ada", "");
     pass_ms(bench, MUSTER_RETENTION_DEFAULT_MS + 70000);
     for (int i = 0; i < 100; i++) node_tick(bench->node, bench->now), pass_ms(bench, 100);
     node_figures(bench->node, &figures);

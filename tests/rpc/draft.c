@@ -89,6 +89,11 @@ void draft_nodes(struct draft *draft) {
     DRAFT(nodes, NODES);
 }
 
+void draft_watch(struct draft *draft, const char *scope) {
+    DRAFT(watch, WATCH);
+    draft->watch.scope = draft_bytes(scope);
+}
+
 /* Grows an array of `count` items by one, in powers of two, and returns it. */
 static void *grown(struct draft *draft, void *items, size_t count, size_t size) {
     if (count > 0 && (count & (count - 1)) != 0) return items;
@@ -143,30 +148,42 @@ void draft_status(struct draft *draft, int status) {
     list->statuses[list->n_statuses++] = (Muster__V1__Status)status;
 }
 
-Muster__V1__Reply *ask_bytes(const struct asker *asker, const void *request, size_t len) {
-    uint8_t *bytes;
-    size_t n = asker->ask(asker->context, request, len, &bytes);
-    Muster__V1__Reply *reply = muster__v1__reply__unpack(NULL, n, bytes);
-    free(bytes);
-    if (reply == NULL) fail_msg("%s: a reply of %zu bytes that does not decode", asker->name, n);
-    return reply;
+void draft_watched(struct draft *draft, ProtobufCBinaryData user) {
+    Muster__V1__WatchRequest *watch = &draft->watch;
+    watch->users = grown(draft, watch->users, watch->n_users, sizeof *watch->users);
+    watch->users[watch->n_users++] = user;
 }
 
-Muster__V1__Reply *ask_any(const struct asker *asker, struct draft *draft) {
-    size_t len = muster__v1__call__get_packed_size(&draft->call);
-    uint8_t *request = malloc(len + 1);
+uint8_t *draft_packed(struct draft *draft, size_t *len) {
+    *len = muster__v1__call__get_packed_size(&draft->call);
+    uint8_t *request = malloc(*len + 1);
     if (request == NULL) abort();
     muster__v1__call__pack(&draft->call, request);
     draft_free(draft);
-    Muster__V1__Reply *reply = ask_bytes(asker, request, len);
+    return request;
+}
+
+Muster__V1__Reply *ask_bytes(const struct answerer *answerer, const void *request, size_t len) {
+    uint8_t *bytes;
+    size_t n = answerer->ask(answerer->context, request, len, &bytes);
+    Muster__V1__Reply *reply = muster__v1__reply__unpack(NULL, n, bytes);
+    free(bytes);
+    if (reply == NULL) fail_msg("%s: a reply of %zu bytes that does not decode", answerer->name, n);
+    return reply;
+}
+
+Muster__V1__Reply *ask_any(const struct answerer *answerer, struct draft *draft) {
+    size_t len;
+    uint8_t *request = draft_packed(draft, &len);
+    Muster__V1__Reply *reply = ask_bytes(answerer, request, len);
     free(request);
     return reply;
 }
 
-Muster__V1__Reply *ask(const struct asker *asker, struct draft *draft) {
-    Muster__V1__Reply *reply = ask_any(asker, draft);
+Muster__V1__Reply *ask(const struct answerer *answerer, struct draft *draft) {
+    Muster__V1__Reply *reply = ask_any(answerer, draft);
     if (reply->code != 0)
-        fail_msg("%s: refused with code %d: %.*s", asker->name, reply->code, (int)reply->message.len,
+        fail_msg("%s: refused with code %d: %.*s", answerer->name, reply->code, (int)reply->message.len,
                  (const char *)reply->message.data);
     return reply;
 }
@@ -175,47 +192,48 @@ void reply_free(Muster__V1__Reply *reply) {
     muster__v1__reply__free_unpacked(reply, NULL);
 }
 
-void expect_refused(const struct asker *asker, Muster__V1__Reply *reply, int code, const char *message) {
+void expect_refused(const struct answerer *answerer, Muster__V1__Reply *reply, int code, const char *message) {
     char said[512];
     snprintf(said, sizeof said, "%.*s", (int)reply->message.len, (const char *)reply->message.data);
     bool has_response = reply->response_case != MUSTER__V1__REPLY__RESPONSE__NOT_SET;
     int given = reply->code;
     reply_free(reply);
     if (given != code || strstr(said, message) == NULL || has_response)
-        fail_msg("%s: code %d '%s'%s, expected code %d '%s'", asker->name, given, said,
+        fail_msg("%s: code %d '%s'%s, expected code %d '%s'", answerer->name, given, said,
                  has_response ? " with a response" : "", code, message);
 }
 
-void ask_refused(const struct asker *asker, struct draft *draft, int code, const char *message) {
-    expect_refused(asker, ask_any(asker, draft), code, message);
+void ask_refused(const struct answerer *answerer, struct draft *draft, int code, const char *message) {
+    expect_refused(answerer, ask_any(answerer, draft), code, message);
 }
 
-uint64_t touch(const struct asker *asker, const char *scope, const char *user, const char *session) {
+uint64_t touch(const struct answerer *answerer, const char *scope, const char *user, const char *session) {
     struct draft draft;
     draft_touch(&draft, scope);
     draft_beat(&draft, user, session);
-    Muster__V1__Reply *reply = ask(asker, &draft);
+    Muster__V1__Reply *reply = ask(answerer, &draft);
     uint64_t stamp = reply->touch->stamp;
     reply_free(reply);
     return stamp;
 }
 
-uint32_t leave(const struct asker *asker, const char *scope, const char *user, const char *session) {
+uint32_t leave(const struct answerer *answerer, const char *scope, const char *user, const char *session) {
     struct draft draft;
     draft_leave(&draft, scope);
     draft_departure(&draft, user, session);
-    Muster__V1__Reply *reply = ask(asker, &draft);
+    Muster__V1__Reply *reply = ask(answerer, &draft);
     uint32_t left = reply->leave->left;
     reply_free(reply);
     return left;
 }
 
-bool is_live(const struct asker *asker, const char *scope, const char *user) {
+bool is_live(const struct answerer *answerer, const char *scope, const char *user) {
     struct draft draft;
     draft_live(&draft, scope);
     draft_user(&draft, draft_bytes(user));
-    Muster__V1__Reply *reply = ask(asker, &draft);
-    if (reply->live == NULL || reply->live->n_users != 1) fail_msg("%s: Live of one user, not one answer", asker->name);
+    Muster__V1__Reply *reply = ask(answerer, &draft);
+    if (reply->live == NULL || reply->live->n_users != 1)
+        fail_msg("%s: Live of one user, not one answer", answerer->name);
     bool live = reply->live->users[0]->live;
     reply_free(reply);
     return live;

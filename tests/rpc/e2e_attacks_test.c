@@ -142,11 +142,11 @@ static void connections_that_say_nothing(const char *url) {
 
 /* ---- attack 6 ---- */
 
-static void fill_scope(const struct asker *asker) {
+static void fill_scope(const struct answerer *answerer) {
     struct draft draft;
     draft_touch(&draft, "crowd");
     for (size_t i = 0; i < 10000; i++) draft_beat(&draft, "", "")->user = draft_number(&draft, "user-", i);
-    reply_free(ask(asker, &draft));
+    reply_free(ask(answerer, &draft));
 }
 
 /* Asks for large replies as fast as they are taken, and reads none. */
@@ -167,8 +167,8 @@ static void clients_that_never_read(const char *url) {
     enum { GREEDY = 3 };
     struct sp greedy[GREEDY];
     struct attack attack = begin(url);
-    const struct asker asker = sp_asker(url);
-    fill_scope(&asker);
+    const struct answerer answerer = sp_answerer(url);
+    fill_scope(&answerer);
     for (int i = 0; i < GREEDY; i++) {
         greedy[i] = sp_open(url, SERVED_MS);
         if (greedy[i].fd < 0) fail_msg("%s: no connection", url);
@@ -188,8 +188,8 @@ static void clients_that_never_read(const char *url) {
 /* One reply that is not read pins its memory, though no context. */
 static void a_reply_that_is_never_read(const char *url) {
     struct attack attack = begin(url);
-    const struct asker asker = sp_asker(url);
-    fill_scope(&asker);
+    const struct answerer answerer = sp_answerer(url);
+    fill_scope(&answerer);
     struct sp sp = sp_open(url, SERVED_MS);
     struct draft draft;
     uint32_t id;
@@ -256,8 +256,8 @@ static void messages_without_an_id(const char *url) {
 
 static void resets_after_requests(const char *url) {
     struct attack attack = begin(url);
-    const struct asker asker = sp_asker(url);
-    fill_scope(&asker);
+    const struct answerer answerer = sp_answerer(url);
+    fill_scope(&answerer);
     for (int i = 0; i < 200; i++) {
         struct draft draft;
         uint32_t id;
@@ -319,10 +319,10 @@ static void *come_and_go(void *context) {
 static void clients_that_come_and_go(const char *url) {
     enum { VISITORS = 4 };
     struct attack attack = begin(url);
-    const struct asker asker = sp_asker(url);
+    const struct answerer answerer = sp_answerer(url);
     struct visitor visitors[VISITORS];
     pthread_t threads[VISITORS];
-    fill_scope(&asker);
+    fill_scope(&answerer);
     size_t files = open_files() + 4; /* some of an earlier test may still be freed meanwhile */
     for (unsigned i = 0; i < VISITORS; i++) {
         visitors[i] = (struct visitor){url, i};

@@ -15,13 +15,13 @@ static struct server tcp_server, ipc_server;
 #define SUITE(name)                                                                                                    \
     static void tcp_##name(void **state) {                                                                             \
         (void)state;                                                                                                   \
-        const struct asker asker = sp_asker(tcp_server.tcp);                                                           \
-        suite_##name(&asker);                                                                                          \
+        const struct answerer answerer = sp_answerer(tcp_server.tcp);                                                  \
+        suite_##name(&answerer);                                                                                       \
     }                                                                                                                  \
     static void ipc_##name(void **state) {                                                                             \
         (void)state;                                                                                                   \
-        const struct asker asker = sp_asker(ipc_server.ipc);                                                           \
-        suite_##name(&asker);                                                                                          \
+        const struct answerer answerer = sp_answerer(ipc_server.ipc);                                                  \
+        suite_##name(&answerer);                                                                                       \
     }
 #define EACH(X)                                                                                                        \
     X(touch)                                                                                                           \

@@ -79,6 +79,8 @@ static void it_refuses_what_it_cannot_do(void **state) {
         {{"--max-bytes", "64"}, 2, "at least 64KiB"},
         {{"--max-bytes", "4GB"}, 2, "is no size"},
         {{"--max-connections", "0"}, 2, "out of range"},
+        {{"--max-watches", "0"}, 2, "out of range"},
+        {{"--max-watches", "1000001"}, 2, "1 to 1000000"},
         {{"--log-format", "xml"}, 2, "none of its values"},
         {{"--log-level", "loud"}, 2, "none of its values"},
         {{"--name", ""}, 2, "1 to 63"},
@@ -123,19 +125,19 @@ static void its_settings_are_in_force(void **state) {
     (void)state;
     const char *const flags[] = {"--ttl", "7s", "--retention", "1h", "--max-members", "5", "--name", "n1", NULL};
     struct server server = server_start(flags);
-    const struct asker asker = sp_asker(server.tcp);
+    const struct answerer answerer = sp_answerer(server.tcp);
     struct draft draft;
     draft_touch(&draft, "s");
     draft_beat(&draft, "ada", "");
-    Muster__V1__Reply *reply = ask(&asker, &draft);
+    Muster__V1__Reply *reply = ask(&answerer, &draft);
     if (reply->touch->ttl_ms != 7000) fail_msg("a TTL of %u", reply->touch->ttl_ms);
     reply_free(reply);
     draft_counts(&draft);
     draft_window(&draft, 3600001);
-    ask_refused(&asker, &draft, 3, "at most 3600000");
+    ask_refused(&answerer, &draft, 3, "at most 3600000");
     draft_touch(&draft, "s");
     for (size_t i = 0; i < 6; i++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", i);
-    ask_refused(&asker, &draft, 8, "at most 5 members");
+    ask_refused(&answerer, &draft, 8, "at most 5 members");
     if (!process_await_line(server.process, PROCESS_ERRORS, "node=n1", SOON_MS, NULL)) fail_msg("no name in the logs");
     server_end(&server);
 }
@@ -155,10 +157,10 @@ static void its_leases_end(void **state) {
     (void)state;
     const char *const flags[] = {"--ttl", "1s", "--tick", "10ms", NULL};
     struct server server = server_start(flags);
-    struct asker asker = sp_asker(server.ipc);
+    struct answerer answerer = sp_answerer(server.ipc);
     uint64_t start_ms = wait_now_ms();
-    touch(&asker, "s", "ada", "");
-    if (!wait_until(nobody_is_live, &asker, SOON_MS)) fail_msg("live for ever");
+    touch(&answerer, "s", "ada", "");
+    if (!wait_until(nobody_is_live, &answerer, SOON_MS)) fail_msg("live for ever");
     if (wait_now_ms() - start_ms < 1000) fail_msg("gone before the TTL");
     server_end(&server);
 }

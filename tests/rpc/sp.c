@@ -154,8 +154,8 @@ static size_t ask_anew(void *context, const uint8_t *request, size_t len, uint8_
     return reply_len;
 }
 
-struct asker sp_asker(const char *url) {
-    return (struct asker){(void *)(uintptr_t)url, url, ask_anew};
+struct answerer sp_answerer(const char *url) {
+    return (struct answerer){(void *)(uintptr_t)url, url, ask_anew};
 }
 
 bool sp_is_served(const char *url, uint64_t timeout_ms) {

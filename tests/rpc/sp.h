@@ -40,8 +40,8 @@ bool sp_is_closed(struct sp *sp, uint64_t timeout_ms);
 /* The same without reading anything. */
 bool sp_is_hung_up(struct sp *sp, uint64_t timeout_ms);
 
-/* An asker over a connection that is made anew for each question; the url outlives it. */
-struct asker sp_asker(const char *url);
+/* An answerer over a connection that is made anew for each question; the url outlives it. */
+struct answerer sp_answerer(const char *url);
 /* Whether a new connection is answered within timeout_ms. */
 bool sp_is_served(const char *url, uint64_t timeout_ms);
 

@@ -5,19 +5,19 @@
 
 #include "draft.h"
 
-void suite_touch(const struct asker *asker);
-void suite_leave(const struct asker *asker);
-void suite_linger(const struct asker *asker);
-void suite_live(const struct asker *asker);
-void suite_list_pages(const struct asker *asker);
-void suite_list_filters(const struct asker *asker);
-void suite_list_recent(const struct asker *asker);
-void suite_counts(const struct asker *asker);
-void suite_scopes(const struct asker *asker);
-void suite_reset(const struct asker *asker);
-void suite_refusals(const struct asker *asker);         /* fields out of their limits */
-void suite_token_refusals(const struct asker *asker);   /* page tokens from nowhere */
-void suite_message_refusals(const struct asker *asker); /* bytes that are no request */
-void suite_reply_cap(const struct asker *asker);        /* answers that would pass the size of a message */
+void suite_touch(const struct answerer *answerer);
+void suite_leave(const struct answerer *answerer);
+void suite_linger(const struct answerer *answerer);
+void suite_live(const struct answerer *answerer);
+void suite_list_pages(const struct answerer *answerer);
+void suite_list_filters(const struct answerer *answerer);
+void suite_list_recent(const struct answerer *answerer);
+void suite_counts(const struct answerer *answerer);
+void suite_scopes(const struct answerer *answerer);
+void suite_reset(const struct answerer *answerer);
+void suite_refusals(const struct answerer *answerer);         /* fields out of their limits */
+void suite_token_refusals(const struct answerer *answerer);   /* page tokens from nowhere */
+void suite_message_refusals(const struct answerer *answerer); /* bytes that are no request */
+void suite_reply_cap(const struct answerer *answerer);        /* answers that would pass the size of a message */
 
 #endif

@@ -290,75 +290,76 @@ static const struct refusal_case {
     {reset_scope_nul, "scope: NUL at byte 0"},
 };
 
-void suite_refusals(const struct asker *asker) {
+void suite_refusals(const struct answerer *answerer) {
     struct draft draft;
-    touch(asker, "refused", "stays", "");
+    touch(answerer, "refused", "stays", "");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cases[i].fill(&draft);
-        ask_refused(asker, &draft, MUSTER_INVALID_ARGUMENT, cases[i].message);
+        ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, cases[i].message);
     }
-    if (is_live(asker, "refused", "innocent")) fail_msg("%s: a refused request touched somebody", asker->name);
-    if (!is_live(asker, "refused", "stays")) fail_msg("%s: a refused request made somebody leave", asker->name);
+    if (is_live(answerer, "refused", "innocent")) fail_msg("%s: a refused request touched somebody", answerer->name);
+    if (!is_live(answerer, "refused", "stays")) fail_msg("%s: a refused request made somebody leave", answerer->name);
 }
 
 /* ---- page tokens ---- */
 
-static void list_with_token(const struct asker *asker, const char *scope, int status, const char *token,
+static void list_with_token(const struct answerer *answerer, const char *scope, int status, const char *token,
                             const char *message) {
     struct draft draft;
     draft_list(&draft, scope);
     if (status != 0) draft_status(&draft, status);
     draft.list.page_token = draft_bytes(token);
-    ask_refused(asker, &draft, MUSTER_INVALID_ARGUMENT, message);
+    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, message);
 }
 
-void suite_token_refusals(const struct asker *asker) {
+void suite_token_refusals(const struct answerer *answerer) {
     struct draft draft;
     char token[64], damaged[66];
     for (int i = 0; i < 20; i++) {
         char user[16];
         snprintf(user, sizeof user, "user-%d", i);
-        touch(asker, "tokens", user, "");
+        touch(answerer, "tokens", user, "");
     }
     draft_list(&draft, "tokens");
     draft.list.page_size = 5;
-    Muster__V1__Reply *reply = ask(asker, &draft);
+    Muster__V1__Reply *reply = ask(answerer, &draft);
     snprintf(token, sizeof token, "%.*s", (int)reply->list->next_page_token.len,
              (const char *)reply->list->next_page_token.data);
     reply_free(reply);
-    if (token[0] == '\0') fail_msg("%s: the first of several pages has no token", asker->name);
+    if (token[0] == '\0') fail_msg("%s: the first of several pages has no token", answerer->name);
 
-    list_with_token(asker, "other", 0, token, "page_token: is of another walk");
-    list_with_token(asker, "tokens", 2, token, "page_token: is of another walk");
+    list_with_token(answerer, "other", 0, token, "page_token: is of another walk");
+    list_with_token(answerer, "tokens", 2, token, "page_token: is of another walk");
     draft_scopes(&draft);
     draft.scopes.page_token = draft_bytes(token);
-    ask_refused(asker, &draft, MUSTER_INVALID_ARGUMENT, "page_token: is of another walk");
+    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "page_token: is of another walk");
     for (size_t i = 0; token[i] != '\0'; i++) {
         snprintf(damaged, sizeof damaged, "%s", token);
         damaged[i] = damaged[i] == 'A' ? 'Q' : 'A';
-        list_with_token(asker, "tokens", 0, damaged, "page_token: was not given out");
+        list_with_token(answerer, "tokens", 0, damaged, "page_token: was not given out");
     }
     snprintf(damaged, sizeof damaged, "%sA", token);
-    list_with_token(asker, "tokens", 0, damaged, "page_token: was not given out");
+    list_with_token(answerer, "tokens", 0, damaged, "page_token: was not given out");
     token[strlen(token) - 1] = '\0';
-    list_with_token(asker, "tokens", 0, token, "page_token: was not given out");
-    list_with_token(asker, "tokens", 0, "7", "page_token: was not given out");
-    list_with_token(asker, "tokens", 0, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "page_token: was not given out");
-    list_with_token(asker, "tokens", 0, "\xff\xfe", "page_token: was not given out");
+    list_with_token(answerer, "tokens", 0, token, "page_token: was not given out");
+    list_with_token(answerer, "tokens", 0, "7", "page_token: was not given out");
+    list_with_token(answerer, "tokens", 0, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "page_token: was not given out");
+    list_with_token(answerer, "tokens", 0, "\xff\xfe", "page_token: was not given out");
 }
 
 /* ---- messages ---- */
 
-static void bytes_refused(const struct asker *asker, const void *bytes, size_t len, int code, const char *message) {
-    expect_refused(asker, ask_bytes(asker, bytes, len), code, message);
+static void bytes_refused(const struct answerer *answerer, const void *bytes, size_t len, int code,
+                          const char *message) {
+    expect_refused(answerer, ask_bytes(answerer, bytes, len), code, message);
 }
 
 /* Groups within groups, the only nesting that could be without end; and messages within unknown fields. */
-static void nesting_refused(const struct asker *asker) {
+static void nesting_refused(const struct answerer *answerer) {
     enum { DEEP = 30000 };
     unsigned char *bytes = malloc(DEEP);
     memset(bytes, 0x0b, DEEP);
-    bytes_refused(asker, bytes, DEEP, MUSTER_INVALID_ARGUMENT, "message: ");
+    bytes_refused(answerer, bytes, DEEP, MUSTER_INVALID_ARGUMENT, "message: ");
     for (size_t i = 0; i + 4 <= DEEP; i += 4) { /* field 2, of the length of all that follows */
         size_t rest = DEEP - i - 4;
         memcpy(bytes + i,
@@ -366,36 +367,36 @@ static void nesting_refused(const struct asker *asker) {
                                  (unsigned char)(rest >> 14)},
                4);
     }
-    reply_free(ask_bytes(asker, bytes, DEEP)); /* whatever it says, it answers */
+    reply_free(ask_bytes(answerer, bytes, DEEP)); /* whatever it says, it answers */
     free(bytes);
 }
 
-void suite_message_refusals(const struct asker *asker) {
+void suite_message_refusals(const struct answerer *answerer) {
     static const unsigned char cut[] = {0x12, 0x20, 0x0a}, junk[] = {0xff, 0xff, 0xff, 0xff};
     static const unsigned char newer[] = {0xfa, 0x01, 0x00}; /* field 31, an empty message */
     static const unsigned char token_only[] = {0x0a, 0x01, 't'};
     static const unsigned char wrong_type[] = {0x10, 0x01}; /* touch as a number */
-    bytes_refused(asker, "", 0, MUSTER_INVALID_ARGUMENT, "request: none");
-    bytes_refused(asker, token_only, sizeof token_only, MUSTER_INVALID_ARGUMENT, "request: none");
-    bytes_refused(asker, cut, sizeof cut, MUSTER_INVALID_ARGUMENT, "message: ");
-    bytes_refused(asker, junk, sizeof junk, MUSTER_INVALID_ARGUMENT, "message: ");
-    bytes_refused(asker, wrong_type, sizeof wrong_type, MUSTER_INVALID_ARGUMENT, "");
-    bytes_refused(asker, newer, sizeof newer, MUSTER_UNIMPLEMENTED, "request: ");
-    nesting_refused(asker);
+    bytes_refused(answerer, "", 0, MUSTER_INVALID_ARGUMENT, "request: none");
+    bytes_refused(answerer, token_only, sizeof token_only, MUSTER_INVALID_ARGUMENT, "request: none");
+    bytes_refused(answerer, cut, sizeof cut, MUSTER_INVALID_ARGUMENT, "message: ");
+    bytes_refused(answerer, junk, sizeof junk, MUSTER_INVALID_ARGUMENT, "message: ");
+    bytes_refused(answerer, wrong_type, sizeof wrong_type, MUSTER_INVALID_ARGUMENT, "");
+    bytes_refused(answerer, newer, sizeof newer, MUSTER_UNIMPLEMENTED, "request: ");
+    nesting_refused(answerer);
 
     size_t large = MUSTER_MESSAGE_BYTES_MAX + 1;
     unsigned char *bytes = calloc(1, large);
-    bytes_refused(asker, bytes, large, MUSTER_INVALID_ARGUMENT, "message: 1048577 bytes, at most 1048576");
+    bytes_refused(answerer, bytes, large, MUSTER_INVALID_ARGUMENT, "message: 1048577 bytes, at most 1048576");
     for (size_t i = 0; i + 1 < large; i += 2) memcpy(bytes + i, "\xa2\x06", 2); /* half of it tags of unknown fields */
-    reply_free(ask_bytes(asker, bytes, large - 1));
+    reply_free(ask_bytes(answerer, bytes, large - 1));
     for (size_t i = 0; i + 2 < large; i += 3) memcpy(bytes + i, "\xa0\x06\x01", 3); /* 350,000 unknown fields */
-    bytes_refused(asker, bytes, (large - 1) / 3 * 3, MUSTER_INVALID_ARGUMENT, "message: unpacks to more than");
+    bytes_refused(answerer, bytes, (large - 1) / 3 * 3, MUSTER_INVALID_ARGUMENT, "message: unpacks to more than");
     free(bytes);
 }
 
 /* ---- replies ---- */
 
-void suite_reply_cap(const struct asker *asker) {
+void suite_reply_cap(const struct answerer *answerer) {
     enum { USERS = 25, SESSIONS = 40 }; /* a thousand states of 1 KiB: a little more than a message holds */
     struct draft draft;
     for (size_t user = 0; user < USERS; user++) {
@@ -406,17 +407,17 @@ void suite_reply_cap(const struct asker *asker) {
             beat->session = draft_number(&draft, "session-", session);
             beat->state = draft_filled(&draft, 's', MUSTER_STATE_BYTES_MAX);
         }
-        reply_free(ask(asker, &draft));
+        reply_free(ask(answerer, &draft));
     }
     draft_live(&draft, "cap");
     for (size_t user = 0; user < USERS; user++) draft_user(&draft, draft_number(&draft, "user-", user));
     draft.live.sessions = true;
-    ask_refused(asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
+    ask_refused(answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
 
     draft_list(&draft, "cap");
     draft.list.recent = USERS;
     draft.list.sessions = true;
-    ask_refused(asker, &draft, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
+    ask_refused(answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
 
     size_t seen = 0, pages = 0;
     char token[64] = "";
@@ -424,7 +425,7 @@ void suite_reply_cap(const struct asker *asker) {
         draft_list(&draft, "cap");
         draft.list.sessions = true;
         draft.list.page_token = draft_bytes(token);
-        Muster__V1__Reply *reply = ask(asker, &draft);
+        Muster__V1__Reply *reply = ask(answerer, &draft);
         seen += reply->list->n_users;
         pages++;
         snprintf(token, sizeof token, "%.*s", (int)reply->list->next_page_token.len,
@@ -432,5 +433,5 @@ void suite_reply_cap(const struct asker *asker) {
         reply_free(reply);
     } while (token[0] != '\0' && pages < 10);
     if (seen != USERS || pages != 2)
-        fail_msg("%s: %zu users in %zu pages, expected %d in 2", asker->name, seen, pages, USERS);
+        fail_msg("%s: %zu users in %zu pages, expected %d in 2", answerer->name, seen, pages, USERS);
 }

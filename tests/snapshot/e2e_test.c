@@ -29,18 +29,19 @@ static void a_restart_keeps_everybody(void **state) {
     struct tempdir parent = tempdir_make(), data = tempdir_path(&parent, "data");
     const char *const flags[] = {"--data-dir", data.path, "--retention", "1h", NULL};
     struct server server = server_start(flags);
-    struct asker asker = sp_asker(server.tcp);
+    struct answerer answerer = sp_answerer(server.tcp);
     expect_event(&server, "event=snapshot_none");
-    touch(&asker, "room", "ada", "tab");
-    touch(&asker, "room", "ben", "");
-    uint64_t stamp = touch(&asker, "room", "cyd", "");
-    leave(&asker, "room", "cyd", "");
+    touch(&answerer, "room", "ada", "tab");
+    touch(&answerer, "room", "ben", "");
+    uint64_t stamp = touch(&answerer, "room", "cyd", "");
+    leave(&answerer, "room", "cyd", "");
     for (int i = 0; i < 3; i++) {
         restart(&server, flags);
         expect_event(&server, "event=snapshot_loaded");
-        if (!is_live(&asker, "room", "ada") || !is_live(&asker, "room", "ben")) fail_msg("restart %d lost somebody", i);
-        if (is_live(&asker, "room", "cyd")) fail_msg("restart %d brought back who had left", i);
-        uint64_t later = touch(&asker, "room", "dan", "");
+        if (!is_live(&answerer, "room", "ada") || !is_live(&answerer, "room", "ben"))
+            fail_msg("restart %d lost somebody", i);
+        if (is_live(&answerer, "room", "cyd")) fail_msg("restart %d brought back who had left", i);
+        uint64_t later = touch(&answerer, "room", "dan", "");
         if (later <= stamp) fail_msg("restart %d: the stamps do not go on", i);
         stamp = later;
     }
@@ -54,12 +55,12 @@ static void a_bad_snapshot_does_not_end_the_start(void **state) {
     tempdir_write(&data, "roll.snapshot", "this is not a snapshot, but long enough", 39);
     const char *const flags[] = {"--data-dir", data.path, NULL};
     struct server server = server_start(flags);
-    struct asker asker = sp_asker(server.tcp);
+    struct answerer answerer = sp_answerer(server.tcp);
     expect_event(&server, "event=snapshot_bad");
     expect_event(&server, "set_aside_as=roll.snapshot.bad-");
-    touch(&asker, "room", "ada", "");
+    touch(&answerer, "room", "ada", "");
     restart(&server, flags);
-    if (!is_live(&asker, "room", "ada")) fail_msg("the node did not go on after a bad snapshot");
+    if (!is_live(&answerer, "room", "ada")) fail_msg("the node did not go on after a bad snapshot");
     server_end(&server);
     tempdir_remove(&data);
 }

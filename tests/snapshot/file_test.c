@@ -31,7 +31,7 @@ struct rig {
     struct worker *worker;
     struct snapshot_file *file;
     struct snapshot_peers peers;
-    struct asker asker;
+    struct answerer answerer;
 };
 
 static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
@@ -55,7 +55,7 @@ static enum snapshot_fault rig_start(struct rig *rig, uint64_t origin, uint64_t 
                                        .bytes_max = 1 << 30};
     rig->node = node_new(&config, clock_now());
     rig->worker = worker_new();
-    rig->asker = (struct asker){rig, "in process", ask_node};
+    rig->answerer = (struct answerer){rig, "in process", ask_node};
     rig->file = snapshot_file_open(rig->dir.path, cluster, why, sizeof why);
     if (rig->node == NULL || rig->worker == NULL) fail_msg("no node");
     if (rig->file == NULL) fail_msg("no data directory: %s", why);
@@ -73,14 +73,14 @@ static void touch_users(struct rig *rig, const char *stem, size_t count) {
     struct draft draft;
     draft_touch(&draft, "room");
     for (size_t i = 0; i < count; i++) draft_beat(&draft, "", "")->user = draft_number(&draft, stem, i);
-    reply_free(ask(&rig->asker, &draft));
+    reply_free(ask(&rig->answerer, &draft));
 }
 
 static uint64_t live_users(struct rig *rig) {
     struct draft draft;
     draft_counts(&draft);
     draft_scope(&draft, draft_bytes("room"));
-    Muster__V1__Reply *reply = ask(&rig->asker, &draft);
+    Muster__V1__Reply *reply = ask(&rig->answerer, &draft);
     uint64_t live = reply->counts->scopes[0]->live;
     reply_free(reply);
     return live;
@@ -324,12 +324,12 @@ static size_t ask_beside(void *context, const uint8_t *request, size_t len, uint
 
 static void *touch_without_end(void *context) {
     struct load *load = context;
-    struct asker asker = {load, "beside", ask_beside};
+    struct answerer answerer = {load, "beside", ask_beside};
     while (!atomic_load(&load->is_over)) {
         struct draft draft;
         draft_touch(&draft, "room");
         draft_beat(&draft, "ada", "");
-        reply_free(ask_any(&asker, &draft));
+        reply_free(ask_any(&answerer, &draft));
     }
     return NULL;
 }

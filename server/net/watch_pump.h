@@ -1,0 +1,18 @@
+/* The thread that answers the watches of a node which have something to be told: as soon as the node wakes it, and
+ * whenever the node said. */
+#ifndef MUSTER_NET_WATCH_PUMP_H
+#define MUSTER_NET_WATCH_PUMP_H
+
+#include "rpc/node.h"
+
+struct watch_pump;
+
+/* Before the first request; the node outlives the pump. NULL if there is no thread or no memory for it. */
+struct watch_pump *watch_pump_start(struct node *node);
+/* Answers nobody any more. Before the doors close, and after node_watch_stop and a drain if those who wait are to hear
+ * of it. The node may go on waking it, in vain. `pump` may be NULL. */
+void watch_pump_stop(struct watch_pump *pump);
+/* Once it is stopped and nothing can change in the node, which would wake it. `pump` may be NULL. */
+void watch_pump_free(struct watch_pump *pump);
+
+#endif

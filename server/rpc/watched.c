@@ -1,0 +1,212 @@
+/* The scopes that are watched, and what changes in them. */
+#include "watches_internal.h"
+
+#include <string.h>
+
+enum { TIDY_SCOPES = 64 };
+
+/* ---- scopes ------------------------------------------------------------------------------------------------------ */
+
+static struct watched *find_scope(const struct watches *watches, struct text name, uint64_t place) {
+    struct watched *scope = watches->scopes[place % SCOPE_BUCKETS];
+    while (scope != NULL && !(scope->place == place && text_equal(watched_name(scope), name)))
+        scope = scope->next_in_bucket;
+    return scope;
+}
+
+static void unlink_by_age(struct watches *watches, struct watched *scope) {
+    *(scope->newer != NULL ? &scope->newer->older : &watches->newest) = scope->older;
+    *(scope->older != NULL ? &scope->older->newer : &watches->oldest) = scope->newer;
+}
+
+static void link_newest(struct watches *watches, struct watched *scope) {
+    scope->newer = NULL;
+    scope->older = watches->newest;
+    *(watches->newest != NULL ? &watches->newest->newer : &watches->oldest) = scope;
+    watches->newest = scope;
+}
+
+static void close_journal(struct watches *watches, struct watched *scope) {
+    if (!scope->is_journaled) return;
+    if (scope->journal.version > watches->highest) watches->highest = scope->journal.version;
+    watches->journaled_events -= journal_events(&scope->journal);
+    journal_close(&scope->journal);
+    scope->is_journaled = false;
+}
+
+void watched_unmark_user(struct watched *scope) {
+    uint32_t user = scope->dirty_users;
+    struct journal_user *record = journal_user(&scope->journal, user);
+    scope->dirty_users = record->next_dirty;
+    record->is_dirty = false;
+    journal_let_go(&scope->journal, user);
+}
+
+static void drop_dirty_scope(struct watches *watches, const struct watched *scope) {
+    struct watched **link = &watches->dirty;
+    while (*link != scope) link = &(*link)->next_dirty;
+    *link = scope->next_dirty;
+}
+
+void watched_drop(struct watches *watches, struct watched *scope) {
+    struct watched **link = &watches->scopes[scope->place % SCOPE_BUCKETS];
+    while (*link != scope) link = &(*link)->next_in_bucket;
+    *link = scope->next_in_bucket;
+    if (scope->is_dirty) drop_dirty_scope(watches, scope);
+    while (scope->dirty_users != 0) watched_unmark_user(scope);
+    unlink_by_age(watches, scope);
+    close_journal(watches, scope);
+    watches->scope_count--;
+    watches->allocator.release(watches->allocator.context, scope, sizeof *scope + scope->name_len);
+}
+
+/* A journal begins beyond the versions of all that were before it: no cursor of those is taken for one of its own. */
+static void open_journal(struct watches *watches, struct watched *scope) {
+    if (scope->is_journaled) return;
+    journal_open(&scope->journal, ++watches->highest, &watches->allocator);
+    scope->clean = scope->journal.version;
+    scope->is_journaled = true;
+}
+
+static bool open_effects(struct watches *watches) {
+    const struct allocator *a = &watches->allocator;
+    struct effects *effects = &watches->effects;
+    if (effects->items != NULL) return true;
+    effects->items = a->allocate(a->context, WATCH_EFFECTS_MAX * sizeof *effects->items);
+    effects->names = a->allocate(a->context, WATCH_EFFECT_NAMES_BYTES);
+    if (effects->items != NULL && effects->names != NULL) {
+        effects->capacity = WATCH_EFFECTS_MAX;
+        effects->names_capacity = WATCH_EFFECT_NAMES_BYTES;
+        return true;
+    }
+    a->release(a->context, effects->items, WATCH_EFFECTS_MAX * sizeof *effects->items);
+    a->release(a->context, effects->names, WATCH_EFFECT_NAMES_BYTES);
+    *effects = (struct effects){0};
+    return false;
+}
+
+static struct watched *make_scope(struct watches *watches, struct text name, uint64_t place) {
+    if (watches->scope_count >= watches->watches_max) {
+        /* Who asked longest ago and waits no more makes room. */
+        if (watches->oldest == NULL || watches->oldest->parked > 0) return NULL;
+        watched_drop(watches, watches->oldest);
+    }
+    const struct allocator *a = &watches->allocator;
+    struct watched *scope = open_effects(watches) ? a->allocate(a->context, sizeof *scope + name.len) : NULL;
+    if (scope == NULL) return NULL;
+    scope->place = place;
+    scope->name_len = (uint8_t)name.len;
+    memcpy(scope->name, name.data, name.len);
+    scope->next_in_bucket = watches->scopes[place % SCOPE_BUCKETS];
+    watches->scopes[place % SCOPE_BUCKETS] = scope;
+    watches->scope_count++;
+    return scope;
+}
+
+struct watched *watches_scope(struct watches *watches, const struct roll *roll, struct text name, bool is_journaled,
+                              uint64_t now_ms) {
+    uint64_t place = roll_place(roll, name);
+    struct watched *scope = find_scope(watches, name, place);
+    if (scope != NULL) unlink_by_age(watches, scope);
+    else if ((scope = make_scope(watches, name, place)) == NULL) return NULL;
+    link_newest(watches, scope);
+    scope->polled_ms = now_ms;
+    if (is_journaled) open_journal(watches, scope);
+    return scope;
+}
+
+void watches_tidy(struct watches *watches, uint64_t now_ms) {
+    for (int i = 0; i < TIDY_SCOPES && watches->oldest != NULL; i++) {
+        struct watched *scope = watches->oldest;
+        if (scope->polled_ms + WATCH_KEEP_MS > now_ms) return;
+        if (scope->parked == 0) {
+            watched_drop(watches, scope);
+            continue;
+        }
+        /* Somebody has waited all the time: it is as good as asked for now. */
+        unlink_by_age(watches, scope);
+        link_newest(watches, scope);
+        scope->polled_ms = now_ms;
+    }
+}
+
+void watched_hand_out(struct watched *scope, uint64_t version) {
+    if (scope->is_journaled && version > scope->journal.handed) scope->journal.handed = version;
+}
+
+/* ---- what changes ------------------------------------------------------------------------------------------------ */
+
+struct effects *watches_effects(struct watches *watches) {
+    return watches->scope_count > 0 ? &watches->effects : NULL;
+}
+
+static void mark_scope(struct watches *watches, struct watched *scope) {
+    if (scope->is_dirty || scope->parked == 0) return;
+    scope->is_dirty = true;
+    scope->next_dirty = watches->dirty;
+    watches->dirty = scope;
+}
+
+static void mark_user(struct watched *scope, uint32_t user) {
+    struct journal_user *record = journal_user(&scope->journal, user);
+    if (record->is_dirty || record->holders == NULL) return;
+    record->is_dirty = true;
+    record->holds++; /* while it is in the list */
+    record->next_dirty = scope->dirty_users;
+    scope->dirty_users = user;
+}
+
+/* The journal has forgotten all it knew: those who wait for named users are to look anew as well. */
+static void mark_all_users(struct watched *scope) {
+    for (uint32_t user = 1; user < scope->journal.fresh_user; user++)
+        if (journal_user(&scope->journal, user)->holders != NULL) mark_user(scope, user);
+}
+
+/* Nobody can be told what changed: everybody is to look anew. */
+static void lose(struct watches *watches, struct watched *scope) {
+    if (scope->is_journaled) {
+        watches->journaled_events -= journal_events(&scope->journal);
+        journal_lose(&scope->journal);
+        mark_all_users(scope);
+    }
+    mark_scope(watches, scope);
+}
+
+static void note(struct watches *watches, const struct roll *roll, struct watched *scope, const struct effect *effect) {
+    struct journal *journal = &scope->journal;
+    struct text name = effect_user(&watches->effects, effect);
+#ifdef MUTANT_WATCH_EXPIRY_WITHOUT_CHANGE
+    if (effect->reason == REASON_EXPIRED) return;
+#endif
+    if (watches->journaled_events >= WATCH_EVENTS_MAX) {
+        if (journal_events(journal) == 0) {
+            lose(watches, scope);
+            return;
+        }
+        journal_forget_oldest(journal);
+        watches->journaled_events--;
+    }
+    uint64_t events = journal_events(journal);
+    uint32_t user = journal_note(journal, name, roll_place(roll, name), effect->kind, effect->reason);
+    watches->journaled_events = watches->journaled_events + journal_events(journal) - events;
+    if (user != 0) mark_user(scope, user);
+    else mark_all_users(scope);
+}
+
+void watches_notice(struct watches *watches, const struct roll *roll) {
+    struct effects *effects = &watches->effects;
+    struct watched *scope = NULL;
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct effect *effect = &effects->items[i];
+        if (i == 0 || effect->scope_at != effect[-1].scope_at) {
+            struct text name = effect_scope(effects, effect);
+            scope = find_scope(watches, name, roll_place(roll, name));
+        }
+        if (scope == NULL) continue;
+        if (scope->is_journaled && effect->kind != EFFECT_RESET) note(watches, roll, scope, effect);
+        mark_scope(watches, scope);
+    }
+    if (effects->dropped > 0)
+        for (struct watched *each = watches->newest; each != NULL; each = each->older) lose(watches, each);
+    effects_clear(effects);
+}

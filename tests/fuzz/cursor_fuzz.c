@@ -1,0 +1,51 @@
+/* A cursor is read if it was written with that key, and only then. */
+#include "fuzz.h"
+#include "rpc/cursor.h"
+
+#include <string.h>
+
+static const struct cursor_key key = {.incarnation = 7, .bytes = "a key of 16 byte"};
+
+static void read_any(const uint8_t *data, size_t size) {
+    static const struct cursor none;
+    struct cursor cursor;
+    char written[CURSOR_BYTES];
+    memset(&cursor, 0, sizeof cursor);
+    if (!cursor_read(&key, (struct text){(const char *)data, (uint32_t)size}, &cursor)) {
+        hold(cursor.selection == none.selection && cursor.base == 0 && cursor.target == 0 && cursor.at == 0);
+        hold(cursor.place == 0 && cursor.paced_ms == 0);
+        hold(!cursor.is_walking && !cursor.is_whole && !cursor.is_placed);
+        return;
+    }
+    cursor_write(&key, &cursor, written);
+    hold(size == CURSOR_BYTES && memcmp(written, data, size) == 0);
+}
+
+static void hold_same(const struct cursor *a, const struct cursor *b) {
+    hold(a->selection == b->selection && a->base == b->base && a->target == b->target && a->at == b->at);
+    hold(a->place == b->place && a->paced_ms == b->paced_ms);
+    hold(a->is_walking == b->is_walking && a->is_whole == b->is_whole && a->is_placed == b->is_placed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    uint64_t fields[6];
+    struct cursor back;
+    char written[CURSOR_BYTES];
+    read_any(data, size);
+    if (size < sizeof fields + 2) return 0;
+    memcpy(fields, data, sizeof fields);
+    uint8_t flags = data[sizeof fields], damage = data[sizeof fields + 1];
+    const struct cursor cursor = {fields[0], fields[1], fields[2], fields[3], fields[4],
+                                  fields[5], flags & 1, flags & 2, flags & 4};
+    cursor_write(&key, &cursor, written);
+    hold(cursor_read(&key, (struct text){written, CURSOR_BYTES}, &back));
+    hold_same(&cursor, &back);
+    hold(!cursor_read(&key, (struct text){written, CURSOR_BYTES - 1u}, &back));
+    struct cursor_key other = key;
+    other.incarnation++;
+    hold(!cursor_read(&other, (struct text){written, CURSOR_BYTES}, &back));
+    written[damage % CURSOR_BYTES] ^= 1;
+    read_any((const uint8_t *)written, CURSOR_BYTES);
+    hold(!cursor_read(&key, (struct text){written, CURSOR_BYTES}, &back));
+    return 0;
+}

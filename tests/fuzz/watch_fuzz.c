@@ -1,0 +1,137 @@
+/* Requests that wait: a history of calls, some parked, pumped and hung up. Every place comes back exactly once, and
+ * every answer decodes and fits.
+ *
+ * An input is a row of steps: a byte that says what happens besides, a byte of length, and so many bytes of a Call. A
+ * Watch whose cursor is one byte goes on with the cursor that was answered last. */
+#include "fuzz.h"
+#include "muster/codes.h"
+#include "muster/limits.h"
+#include "muster/v1/presence.pb-c.h"
+#include "rpc/node.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { WATCHES_MAX = 8, PLACES = WATCHES_MAX + 1 };
+
+struct place {
+    bool is_out;
+};
+
+static struct {
+    struct node *node;
+    struct worker *worker, *pump_worker;
+    struct instant now;
+    struct place places[PLACES];
+    uint64_t asked;
+    bool has_room;
+    uint8_t cursor[MUSTER_CURSOR_BYTES_MAX];
+    size_t cursor_len;
+} rig;
+
+static void check_reply(struct text reply, int code) {
+    hold(reply.len <= MUSTER_MESSAGE_BYTES_MAX);
+    Muster__V1__Reply *decoded = muster__v1__reply__unpack(NULL, reply.len, (const uint8_t *)reply.data);
+    hold(decoded != NULL);
+    hold(code < 0 || decoded->code == code);
+    if (decoded->response_case == MUSTER__V1__REPLY__RESPONSE_WATCH) {
+        const Muster__V1__WatchResponse *watch = decoded->watch;
+        hold(watch->cursor.len > 0 && watch->cursor.len <= sizeof rig.cursor);
+        memcpy(rig.cursor, watch->cursor.data, watch->cursor.len);
+        rig.cursor_len = watch->cursor.len;
+    }
+    muster__v1__reply__free_unpacked(decoded, NULL);
+}
+
+static bool has_room(void *context, const struct asker *asker) {
+    (void)context;
+    hold(((const struct place *)asker->place)->is_out);
+    return rig.has_room;
+}
+
+static void deliver(void *context, const struct asker *asker, struct text reply) {
+    (void)context;
+    struct place *place = asker->place;
+    hold(place->is_out);
+    place->is_out = false;
+    if (reply.len > 0) check_reply(reply, -1);
+}
+
+static const struct watch_door door = {NULL, has_room, deliver};
+
+static void begin(void) {
+    const struct node_config config = {.hash_key = "fuzz fuzz fuzz.",
+                                       .ttl_ms = MUSTER_TTL_DEFAULT_MS,
+                                       .retention_ms = 120000,
+                                       .members_max = 500,
+                                       .bytes_max = 64 << 20,
+                                       .watches_max = WATCHES_MAX};
+    memset(&rig, 0, sizeof rig);
+    rig.now = (struct instant){UINT64_C(1) << 40, UINT64_C(1700000000000)};
+    rig.has_room = true;
+    hold((rig.node = node_new(&config, rig.now)) != NULL);
+    hold((rig.worker = worker_new()) != NULL);
+    hold((rig.pump_worker = worker_new()) != NULL);
+}
+
+static void end(void) {
+    node_watch_stop(rig.node);
+    rig.has_room = true;
+    node_watch_pump(rig.node, rig.pump_worker, rig.now);
+    for (size_t i = 0; i < PLACES; i++) hold(!rig.places[i].is_out);
+    node_free(rig.node);
+    worker_free(rig.worker);
+    worker_free(rig.pump_worker);
+}
+
+static void ask_or_park(struct text request) {
+    size_t at = 0;
+    while (rig.places[at].is_out) hold(++at < PLACES);
+    struct place *place = &rig.places[at];
+    const struct asker asker = {place, rig.asked % 3, &door};
+    enum muster_code code;
+    struct text reply;
+    rig.asked++;
+    place->is_out = true;
+    if (!node_answer_or_park(rig.node, rig.worker, request, rig.now, &asker, &code, &reply)) return;
+    hold(place->is_out);
+    place->is_out = false;
+    check_reply(reply, (int)code);
+}
+
+/* A Watch that is to go on gets the last cursor. */
+static void ask_bytes(const uint8_t *data, size_t size) {
+    Muster__V1__Call *call = muster__v1__call__unpack(NULL, size, data);
+    if (call == NULL || call->request_case != MUSTER__V1__CALL__REQUEST_WATCH || call->watch->cursor.len != 1) {
+        ask_or_park((struct text){(const char *)data, (uint32_t)size});
+    } else {
+        ProtobufCBinaryData own = call->watch->cursor;
+        call->watch->cursor = (ProtobufCBinaryData){rig.cursor_len, rig.cursor};
+        uint8_t *packed = malloc(muster__v1__call__get_packed_size(call) + 1);
+        hold(packed != NULL);
+        size_t len = muster__v1__call__pack(call, packed);
+        ask_or_park((struct text){(const char *)packed, (uint32_t)len});
+        free(packed);
+        call->watch->cursor = own;
+    }
+    if (call != NULL) muster__v1__call__free_unpacked(call, NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    begin();
+    while (size >= 2) {
+        uint8_t what = data[0];
+        size_t len = data[1] < size - 2 ? data[1] : size - 2;
+        ask_bytes(data + 2, len);
+        data += 2 + len;
+        size -= 2 + len;
+        rig.now.now_ms += (what & 7) * 400u;
+        rig.now.wall_ms += what & 7;
+        rig.has_room = (what & 8) == 0;
+        if (what & 16) node_watch_hang_up(rig.node, &door, what >> 6);
+        if (what & 32) node_tick(rig.node, rig.now);
+        node_watch_pump(rig.node, rig.pump_worker, rig.now);
+    }
+    end();
+    return 0;
+}

@@ -1,0 +1,155 @@
+#include "watch_rig.h"
+#include "muster/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first. */
+#include <cmocka.h>
+
+/* A pump that answers nobody and wants to be called again at once, so often in a row, spins. */
+enum { IDLE_PUMPS_MAX = 1000 };
+
+static const struct instant start = {UINT64_C(1) << 40, UINT64_C(1700000000000)};
+
+const struct node_config rig_usual = {.hash_key = "sixteen bytes..",
+                                      .ttl_ms = MUSTER_TTL_DEFAULT_MS,
+                                      .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
+                                      .members_max = 100000,
+                                      .bytes_max = 1 << 30};
+
+static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
+    struct rig *rig = context;
+    struct text out;
+    node_answer(rig->node, rig->worker, (struct text){(const char *)request, (uint32_t)len}, rig->now, &out);
+    if ((*reply = malloc(out.len + 1)) == NULL) abort();
+    memcpy(*reply, out.data, out.len);
+    return out.len;
+}
+
+static bool place_has_room(void *context, const struct asker *asker) {
+    (void)context;
+    return ((const struct place *)asker->place)->has_room;
+}
+
+static Muster__V1__Reply *decoded(struct text reply) {
+    if (reply.len > MUSTER_MESSAGE_BYTES_MAX) fail_msg("an answer of %u bytes", reply.len);
+    Muster__V1__Reply *out = muster__v1__reply__unpack(NULL, reply.len, (const uint8_t *)reply.data);
+    if (out == NULL) fail_msg("an answer of %u bytes that does not decode", reply.len);
+    return out;
+}
+
+static void place_deliver(void *context, const struct asker *asker, struct text reply) {
+    struct rig *rig = context;
+    struct place *place = asker->place;
+    if (!place->is_parked) fail_msg("an answer to a place that nobody waits at");
+    if (reply.len > 0 && !place->has_room) fail_msg("an answer where there is no room");
+    place->is_parked = false;
+    place->is_hung_up = reply.len == 0;
+    place->reply = reply.len > 0 ? decoded(reply) : NULL;
+    place->answered_ms = rig->now.now_ms;
+    rig->idle_pumps = 0;
+}
+
+static void wake(void *context) {
+    ((struct rig *)context)->is_woken = true;
+}
+
+void rig_open(struct rig *rig, const struct node_config *config) {
+    *rig = (struct rig){.now = start, .tick_at_ms = start.now_ms + RIG_TICK_MS, .pump_at_ms = start.now_ms};
+    rig->node = node_new(config, rig->now);
+    rig->worker = worker_new();
+    rig->pump_worker = worker_new();
+    if (rig->node == NULL || rig->worker == NULL || rig->pump_worker == NULL) fail_msg("no node");
+    rig->answerer = (struct answerer){rig, "in process", ask_node};
+    rig->door = (struct watch_door){rig, place_has_room, place_deliver};
+    node_watch_waker(rig->node, wake, rig);
+}
+
+void rig_close(struct rig *rig) {
+    node_free(rig->node);
+    worker_free(rig->worker);
+    worker_free(rig->pump_worker);
+    *rig = (struct rig){0};
+}
+
+static void pump(struct rig *rig) {
+    rig->is_woken = false;
+    uint32_t wait_ms = node_watch_pump(rig->node, rig->pump_worker, rig->now);
+    rig->pump_at_ms = wait_ms == UINT32_MAX ? UINT64_MAX : rig->now.now_ms + wait_ms;
+    if (++rig->idle_pumps > IDLE_PUMPS_MAX) fail_msg("the pump spins");
+}
+
+void place_open(struct place *place, struct rig *rig, uint64_t connection) {
+    *place = (struct place){.asker = {place, connection, &rig->door}, .has_room = true};
+}
+
+void place_close(struct place *place) {
+    if (place->reply != NULL) reply_free(place->reply);
+    place->reply = NULL;
+}
+
+bool place_ask(struct place *place, struct rig *rig, struct draft *draft) {
+    if (place->is_parked || place->reply != NULL) fail_msg("the place is taken");
+    size_t len;
+    enum muster_code code;
+    struct text reply = {0};
+    uint8_t *request = draft_packed(draft, &len);
+    place->is_parked = true; /* it may be answered before the call returns */
+    place->is_hung_up = false;
+    bool is_answered = node_answer_or_park(rig->node, rig->worker, (struct text){(const char *)request, (uint32_t)len},
+                                           rig->now, &place->asker, &code, &reply);
+    free(request);
+    if (!is_answered) {
+        if (reply.len > 0 || code != MUSTER_OK) fail_msg("parked, with code %d and %u bytes", code, reply.len);
+        while (rig->is_woken && place->is_parked) pump(rig); /* a long answer is the pump's */
+        return !place->is_parked;
+    }
+    if (!place->is_parked) fail_msg("answered twice");
+    place->is_parked = false;
+    place->answered_ms = rig->now.now_ms;
+    place->reply = decoded(reply);
+    if (place->reply->code != (int)code) fail_msg("code %d, and %d in the answer", code, place->reply->code);
+    return true;
+}
+
+Muster__V1__Reply *place_take(struct place *place) {
+    Muster__V1__Reply *reply = place->reply;
+    place->reply = NULL;
+    if (reply == NULL) fail_msg("no answer%s", place->is_parked ? ", still parked" : "");
+    if (reply->code != 0 || reply->response_case != MUSTER__V1__REPLY__RESPONSE_WATCH)
+        fail_msg("code %d: %.*s", reply->code, (int)reply->message.len, (const char *)reply->message.data);
+    return reply;
+}
+
+/* ---- time ---- */
+
+void rig_tick(struct rig *rig) {
+    node_tick(rig->node, rig->now);
+}
+
+bool rig_step(struct rig *rig, uint64_t until_ms) {
+    if (rig->is_woken || rig->pump_at_ms <= rig->now.now_ms) {
+        pump(rig);
+        return true;
+    }
+    if (rig->now.now_ms >= until_ms) return false;
+    uint64_t next_ms = until_ms;
+    if (rig->tick_at_ms < next_ms) next_ms = rig->tick_at_ms;
+    if (rig->pump_at_ms < next_ms) next_ms = rig->pump_at_ms;
+    rig->now.wall_ms += next_ms - rig->now.now_ms;
+    rig->now.now_ms = next_ms;
+    rig->idle_pumps = 0;
+    if (next_ms < rig->tick_at_ms) return true;
+    rig->tick_at_ms += RIG_TICK_MS;
+    rig_tick(rig);
+    return true;
+}
+
+void rig_pass(struct rig *rig, uint64_t ms) {
+    uint64_t until_ms = rig->now.now_ms + ms;
+    while (rig_step(rig, until_ms)) {
+    }
+}
