@@ -1,6 +1,7 @@
 #include "client.h"
 #include "clock.h"
 #include "error.h"
+#include "herald.h"
 
 #include <nng/protocol/reqrep0/req.h>
 #include <signal.h>
@@ -13,6 +14,7 @@ enum {
     REPLY_BYTES_MAX = MUSTER_MESSAGE_BYTES_MAX + 4096, /* with nng's header */
     CLOSE_GRACE_MS = 200,
     CLOSE_POLL_MS = 20,
+    HASTEN_MS = 50,
 };
 
 /* ---- small things -------------------------------------------------------------------------------------------------
@@ -55,6 +57,12 @@ static void client_changed(struct muster_client *client) {
     for (struct muster_keepalive *k = client->keepalives; k != NULL; k = keepalive_next(k)) keepalive_wake(k);
 }
 
+/* Watches that back off need not wait longer than it takes to spread them. Under the mutex. */
+static void client_connected(struct muster_client *client) {
+    if (client->herald != NULL) herald_hasten(client->herald, clock_ms() + client_random(client, HASTEN_MS));
+    client_changed(client);
+}
+
 static void node_connected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     (void)event;
     struct node *node = arg;
@@ -63,7 +71,7 @@ static void node_connected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     atomic_store_explicit(&node->pipe, pipe.id, memory_order_release);
     pthread_mutex_lock(&node->client->mutex);
     node->first_dial = NODE_REACHED;
-    client_changed(node->client);
+    client_connected(node->client);
     pthread_mutex_unlock(&node->client->mutex);
 }
 
@@ -287,6 +295,7 @@ static void end_flights(struct muster_client *client) {
 
 void muster_close(struct muster_client *client) {
     if (client == NULL) return;
+    watches_end(client);
     end_flights(client);
     close_nodes(client);
     free_flights(client);

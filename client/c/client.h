@@ -43,13 +43,14 @@ union flight_callback {
     muster_leave_callback *leave;
     muster_users_callback *users;
     muster_counts_callback *counts;
-    void (*walk)(void *arg, const struct muster_error *error);
+    void (*landed)(void *arg, const struct muster_error *error);
 };
 
 enum flight_state { FLIGHT_SENDING, FLIGHT_RECEIVING, FLIGHT_BACKING_OFF };
 
 /* One call on its way, over as many attempts as it takes. Used again for later calls. Only one thread at a time touches
- * it: its caller's where is_async is false, else the one that runs the aio's callback. */
+ * it: its caller's where is_async is false, else the one that runs the aio's callback. Of a kept one the caller's again
+ * once callback.landed was called. */
 struct flight {
     struct muster_client *client;
     struct flight *next_free;
@@ -65,8 +66,10 @@ struct flight {
     struct result *own_result; /* where the caller has none of his own */
     union flight_callback callback;
     void *callback_arg;
-    bool is_walk;        /* callback.walk */
+    bool is_bare;        /* callback.landed: the caller knows where the answer is */
     uint32_t timeout_ms; /* the client's, or less */
+    bool is_kept;        /* see flight_keep */
+    uint32_t answer_ms;  /* of a kept one: how long the answer is waited for */
 
     enum flight_state state;
     bool is_asleep;      /* backs off; guarded by the client's mutex */
@@ -91,6 +94,19 @@ void flight_give(struct flight *flight);
 enum muster_code flight_run(struct flight *flight, struct muster_error *error);
 /* The same without waiting; calls the callback, and gives back the flight. */
 void flight_launch(struct flight *flight);
+/* An asynchronous flight that its taker keeps for many calls, each of which is one attempt at one node: for calls that
+ * take long. It does not count in in_flight_max, and the client cannot be closed before it is given back. NULL: as
+ * flight_take. */
+struct flight *flight_keep(struct muster_client *client, struct muster_error *error);
+/* One attempt of a kept flight at nodes[node]; a connection is waited for connect_ms, then the answer answer_ms. Calls
+ * callback.landed once, perhaps before this returns, and does not touch the flight after that. */
+void flight_launch_at(struct flight *flight, unsigned node, uint32_t connect_ms, uint32_t answer_ms);
+/* Ends the operation of a kept flight that is under way, with MUSTER_CANCELLED. Where it was between two operations it
+ * goes on: to be called again. Any thread. */
+void flight_cancel(struct flight *flight);
+/* Of the nodes that are not in `tried`, from the preferred one on: the first that is connected and did not just fail,
+ * else the first that is connected, else the first. */
+unsigned client_pick(struct muster_client *client, uint32_t tried, uint64_t now_ms);
 /* Frees it; no operation is under way. */
 void flight_free(struct flight *flight);
 
@@ -114,6 +130,8 @@ struct muster_client {
     struct flight **all; /* every asynchronous flight there is */
     size_t all_count, all_capacity;
     struct muster_keepalive *keepalives; /* told of connections; linked through client_next */
+    struct herald *herald;               /* of the watches; NULL: there was none yet */
+    uint64_t late_ms;                    /* of the herald's thread: when a watch that ends was last answered */
 };
 
 /* A number from 0 to range - 1, for spreading load; not for secrets. */
@@ -125,6 +143,9 @@ uint64_t client_connection(struct muster_client *client);
 
 /* pthread_create for a thread that takes none of the program's signals. */
 int thread_start(pthread_t *thread, void *(*body)(void *), void *arg);
+
+/* Ends every watch that was not, or is being, closed, and their thread. The client's first step of closing. */
+void watches_end(struct muster_client *client);
 
 /* Called by the client, under its mutex, when a connection came or went. Never blocks. */
 void keepalive_wake(struct muster_keepalive *keepalive);

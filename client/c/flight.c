@@ -55,8 +55,22 @@ static bool all_reserve(struct muster_client *client) {
     return true;
 }
 
-static struct flight *take_async(struct muster_client *client, struct muster_error *error) {
+/* One that is free, or a new one. Under the mutex. */
+static struct flight *reuse_async(struct muster_client *client, struct muster_error *error) {
     struct flight *flight = client->free_async;
+    if (flight != NULL) {
+        client->free_async = flight->next_free;
+        return flight;
+    }
+    if (!all_reserve(client) || (flight = flight_new(client, true)) == NULL) {
+        error_no_memory(error);
+        return NULL;
+    }
+    client->all[client->all_count++] = flight;
+    return flight;
+}
+
+static struct flight *take_async(struct muster_client *client, struct muster_error *error) {
     if (client->is_closing) {
         error_set(error, MUSTER_CANCELLED, "the client is closing");
         return NULL;
@@ -65,15 +79,8 @@ static struct flight *take_async(struct muster_client *client, struct muster_err
         error_set(error, MUSTER_RESOURCE_EXHAUSTED, "in_flight_max: %u calls are in flight", client->in_flight_max);
         return NULL;
     }
-    if (flight != NULL) {
-        client->free_async = flight->next_free;
-    } else if (!all_reserve(client) || (flight = flight_new(client, true)) == NULL) {
-        error_no_memory(error);
-        return NULL;
-    } else {
-        client->all[client->all_count++] = flight;
-    }
-    client->in_flight++;
+    struct flight *flight = reuse_async(client, error);
+    if (flight != NULL) client->in_flight++;
     return flight;
 }
 
@@ -92,8 +99,19 @@ struct flight *flight_take(struct muster_client *client, bool is_async, struct m
     struct flight *flight = is_async ? take_async(client, error) : take_blocking(client, error);
     pthread_mutex_unlock(&client->mutex);
     if (flight == NULL) return NULL;
-    flight->is_walk = false;
+    flight->is_bare = false;
+    flight->is_kept = false;
     flight->timeout_ms = client->timeout_ms;
+    return flight;
+}
+
+struct flight *flight_keep(struct muster_client *client, struct muster_error *error) {
+    pthread_mutex_lock(&client->mutex);
+    struct flight *flight = reuse_async(client, error);
+    pthread_mutex_unlock(&client->mutex);
+    if (flight == NULL) return NULL;
+    flight->is_bare = true;
+    flight->is_kept = true;
     return flight;
 }
 
@@ -114,7 +132,7 @@ static void flight_recycle(struct flight *flight, bool was_landing) {
     flight->next_free = *list;
     *list = flight;
     if (was_landing) client->landing--;
-    else if (flight->is_async) client->in_flight--;
+    else if (flight->is_async && !flight->is_kept) client->in_flight--;
     if (client->is_closing) pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
 }
@@ -126,16 +144,13 @@ void flight_give(struct flight *flight) {
 /* ---- which node ---------------------------------------------------------------------------------------------------
  */
 
-/* Of the nodes that this round has not tried, from the preferred one on: the first that is connected and did not just
- * fail, else the first that is connected, else the first. */
-static unsigned flight_pick(const struct flight *flight, uint64_t now_ms) {
-    struct muster_client *client = flight->client;
+unsigned client_pick(struct muster_client *client, uint32_t tried, uint64_t now_ms) {
     unsigned count = (unsigned)client->node_count;
     unsigned first = atomic_load_explicit(&client->preferred, memory_order_relaxed);
     unsigned best = first, best_rank = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned at = (first + i) % count;
-        if ((flight->tried & 1u << at) != 0) continue;
+        if ((tried & 1u << at) != 0) continue;
         struct node *node = &client->nodes[at];
         bool is_avoided = atomic_load_explicit(&node->avoid_until_ms, memory_order_relaxed) > now_ms;
         unsigned rank = node_is_connected(node) ? (is_avoided ? 2 : 3) : 1;
@@ -178,6 +193,7 @@ static nng_duration time_left(uint64_t until_ms, uint64_t now_ms) {
 
 static void flight_receive(struct flight *flight) {
     flight->state = FLIGHT_RECEIVING;
+    if (flight->is_kept) flight->attempt_until_ms = clock_ms() + flight->answer_ms;
     nng_aio_set_timeout(flight->aio, time_left(flight->attempt_until_ms, clock_ms()));
     nng_ctx_recv(flight->contexts[flight->node], flight->aio);
 }
@@ -218,7 +234,7 @@ static enum progress flight_send(struct flight *flight) {
 
 static enum progress flight_attempt(struct flight *flight) {
     uint64_t now_ms = clock_ms();
-    flight->node = flight_pick(flight, now_ms);
+    flight->node = client_pick(flight->client, flight->tried, now_ms);
     flight->started_ms = now_ms;
     flight->attempt_until_ms = attempt_until(flight, now_ms);
     return flight_send(flight);
@@ -246,6 +262,7 @@ static enum progress flight_failed(struct flight *flight, enum muster_code code,
     }
     atomic_store_explicit(&node->avoid_until_ms, now_ms + AVOID_MS + client_random(client, AVOID_MS),
                           memory_order_relaxed);
+    if (flight->is_kept) return ENDED;
     flight->tried |= 1u << flight->node;
     if (now_ms >= flight->deadline_ms) return ENDED;
     if (flight->tried != (1u << client->node_count) - 1) return flight_attempt(flight);
@@ -298,7 +315,7 @@ static enum progress flight_received(struct flight *flight, int rv) {
     nng_msg_free(message);
     atomic_store_explicit(&node->heard_ms, clock_ms(), memory_order_relaxed);
     if (code == MUSTER_UNAVAILABLE) return flight_failed(flight, code, NULL);
-    if (atomic_load_explicit(&client->preferred, memory_order_relaxed) != flight->node)
+    if (!flight->is_kept && atomic_load_explicit(&client->preferred, memory_order_relaxed) != flight->node)
         atomic_store_explicit(&client->preferred, flight->node, memory_order_relaxed);
     return ENDED;
 }
@@ -350,8 +367,8 @@ enum muster_code flight_run(struct flight *flight, struct muster_error *error) {
 static void flight_deliver(struct flight *flight) {
     const struct answer *answer = &flight->answer;
     void *arg = flight->callback_arg;
-    if (flight->is_walk) {
-        flight->callback.walk(arg, &flight->error);
+    if (flight->is_bare) {
+        flight->callback.landed(arg, &flight->error);
         return;
     }
     switch (answer->kind) {
@@ -371,6 +388,10 @@ static void flight_deliver(struct flight *flight) {
 }
 
 static void flight_finish(struct flight *flight) {
+    if (flight->is_kept) {
+        flight_deliver(flight);
+        return;
+    }
     flight_landed(flight);
     flight_deliver(flight);
     flight_recycle(flight, true);
@@ -383,4 +404,18 @@ static void flight_callback(void *arg) {
 
 void flight_launch(struct flight *flight) {
     if (flight_start(flight) == ENDED) flight_finish(flight);
+}
+
+void flight_launch_at(struct flight *flight, unsigned node, uint32_t connect_ms, uint32_t answer_ms) {
+    uint64_t now_ms = clock_ms();
+    flight->node = node;
+    flight->answer_ms = answer_ms;
+    flight->started_ms = now_ms;
+    flight->attempt_until_ms = now_ms + connect_ms;
+    error_none(&flight->error);
+    if (flight_send(flight) == ENDED) flight_finish(flight);
+}
+
+void flight_cancel(struct flight *flight) {
+    nng_aio_cancel(flight->aio);
 }

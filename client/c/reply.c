@@ -37,6 +37,9 @@ void result_clear(struct result *result, enum reply_kind kind) {
     case REPLY_NODES:
         result->view.nodes = (struct muster_nodes){0};
         return;
+    case REPLY_WATCH:
+        result->view.watch = (struct watch_answer){.cursor = ""};
+        return;
     case REPLY_TOUCH:
     case REPLY_LEAVE:
     case REPLY_RESET:
@@ -66,8 +69,8 @@ void muster_nodes_free(struct muster_nodes *nodes) {
 /* Fills a result's blocks, which were made large enough before. */
 struct filler {
     char *text;
-    void *parts; /* the next session or window */
-    bool has_sessions;
+    void *parts;                    /* the next session or window */
+    bool has_sessions, has_windows; /* else they are passed over */
     bool is_broken;
 };
 
@@ -225,7 +228,7 @@ static void fill_window(struct wire_span message, struct filler *filler) {
     filler->is_broken |= reader.is_broken;
 }
 
-/* ScopeCounts: scope 1, live 2, online 3, away 4, busy 5, sessions 6, windows 7. */
+/* ScopeCounts: scope 1, live 2, online 3, away 4, busy 5, sessions 6, windows 7, joined_total 8, left_total 9. */
 static void fill_scope_counts(struct wire_span message, struct muster_scope_counts *counts, struct filler *filler) {
     const struct muster_window *windows = filler->parts;
     *counts = (struct muster_scope_counts){.scope = "", .windows = windows};
@@ -251,7 +254,13 @@ static void fill_scope_counts(struct wire_span message, struct muster_scope_coun
             counts->sessions = field.value;
             break;
         case BYTES(7):
-            fill_window(field.bytes, filler);
+            if (filler->has_windows) fill_window(field.bytes, filler);
+            break;
+        case NUMBER(8):
+            counts->joined_total = field.value;
+            break;
+        case NUMBER(9):
+            counts->left_total = field.value;
             break;
         }
     }
@@ -267,6 +276,7 @@ static bool fill_counts(struct wire_span message, struct result *result, struct 
         return false;
     struct muster_scope_counts *counts = result->items.data;
     result->view.counts.items = counts;
+    filler->has_windows = true;
     struct wire_reader reader = wire_read(message);
     for (struct wire_field field; wire_next(&reader, &field);) {
         if (field.tag == BYTES(1)) fill_scope_counts(field.bytes, counts++, filler);
@@ -346,6 +356,75 @@ static bool fill_nodes(struct wire_span message, struct result *result, struct f
     return true;
 }
 
+/* How many sessions the users of all changes of a WatchResponse have together. */
+static size_t count_changed_sessions(struct wire_span message) {
+    struct wire_reader reader = wire_read(message);
+    struct wire_field field;
+    size_t count = 0;
+    while (wire_next(&reader, &field)) {
+        if (field.tag == BYTES(5)) count += count_inner(field.bytes, BYTES(3), BYTES(6));
+    }
+    return count;
+}
+
+/* Change: kind 1, reason 2, user 3. */
+static void fill_change(struct wire_span message, struct watch_item *item, struct filler *filler) {
+    *item = (struct watch_item){.user = {.user = ""}};
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == NUMBER(1)) item->kind = field.value <= WATCH_UPDATED ? (enum watch_kind)field.value : 0;
+        if (field.tag == NUMBER(2))
+            item->reason = field.value <= MUSTER_REASON_RESET ? (enum muster_left_reason)field.value : 0;
+        if (field.tag == BYTES(3)) fill_user(field.bytes, &item->user, filler);
+    }
+    filler->is_broken |= reader.is_broken;
+}
+
+static void fill_watch_scalar(const struct wire_field *field, struct watch_answer *view, struct filler *filler) {
+    switch (field->tag) {
+    case BYTES(1):
+        view->cursor = keep_text(filler, field->bytes);
+        view->cursor_len = field->bytes.len;
+        return;
+    case NUMBER(2):
+        view->is_resync = field->value != 0;
+        return;
+    case NUMBER(3):
+        view->has_more = field->value != 0;
+        return;
+    case BYTES(6):
+        fill_scope_counts(field->bytes, &view->counts, filler);
+        view->has_counts = true;
+        return;
+    }
+}
+
+/* WatchResponse: cursor 1, resync 2, more 3, present 4, changes 5, counts 6. */
+static bool fill_watch(struct wire_span message, struct result *result, struct filler *filler) {
+    size_t present = count_fields(message, BYTES(4)), changes = count_fields(message, BYTES(5)), sessions = 0;
+    if (filler->has_sessions) sessions = count_inner(message, BYTES(4), BYTES(6)) + count_changed_sessions(message);
+    if (!begin_fill(result, message, present + changes, sizeof(struct watch_item), sessions,
+                    sizeof(struct muster_session), filler))
+        return false;
+    struct watch_item *items = result->items.data, *user = items, *change = items + present;
+    struct watch_answer *view = &result->view.watch;
+    view->items = items;
+    view->count = present + changes;
+    struct wire_reader reader = wire_read(message);
+    for (struct wire_field field; wire_next(&reader, &field);) {
+        if (field.tag == BYTES(4)) {
+            *user = (struct watch_item){.kind = WATCH_PRESENT};
+            fill_user(field.bytes, &user++->user, filler);
+        } else if (field.tag == BYTES(5)) {
+            fill_change(field.bytes, change++, filler);
+        } else {
+            fill_watch_scalar(&field, view, filler);
+        }
+    }
+    filler->is_broken |= reader.is_broken;
+    return true;
+}
+
 /* ---- answers without a result object ------------------------------------------------------------------------------
  */
 
@@ -404,6 +483,8 @@ static bool fill_result(struct wire_span response, struct answer *answer, struct
         return fill_scopes(response, answer->result, filler);
     case REPLY_NODES:
         return fill_nodes(response, answer->result, filler);
+    case REPLY_WATCH:
+        return fill_watch(response, answer->result, filler);
     default:
         return fill_users(response, answer->result, filler);
     }

@@ -14,7 +14,27 @@ enum reply_kind {
     REPLY_COUNTS = 7,
     REPLY_SCOPES = 8,
     REPLY_RESET = 9,
+    REPLY_WATCH = 10,
     REPLY_NODES = 11,
+};
+
+/* What a WatchResponse says of a user; the values are ChangeKind's, but for the last. */
+enum watch_kind { WATCH_UNKNOWN = 0, WATCH_JOINED = 1, WATCH_LEFT = 2, WATCH_UPDATED = 3, WATCH_PRESENT };
+
+struct watch_item {
+    enum watch_kind kind;
+    enum muster_left_reason reason; /* of WATCH_LEFT */
+    struct muster_user user;        /* its name may be empty, or longer than it should be */
+};
+
+struct watch_answer {
+    const struct watch_item *items; /* who is present first, then what changed */
+    size_t count;
+    const char *cursor;
+    size_t cursor_len;
+    bool is_resync, has_more;
+    bool has_counts;
+    struct muster_scope_counts counts; /* without windows */
 };
 
 /* Memory that is kept from one answer to the next. */
@@ -30,6 +50,7 @@ struct result {
         struct muster_counts counts;
         struct muster_scopes scopes;
         struct muster_nodes nodes;
+        struct watch_answer watch;
     } view;
     struct block items; /* the view's items */
     struct block parts; /* sessions or windows of items */
@@ -51,8 +72,8 @@ struct answer {
         struct muster_left left;
         struct muster_forgotten forgotten;
     } small;
-    bool has_sessions;     /* of REPLY_LIVE and REPLY_LIST: they were asked for; else they are ignored */
-    struct result *result; /* of REPLY_LIVE, _LIST, _COUNTS, _SCOPES and _NODES; not NULL */
+    bool has_sessions;     /* of REPLY_LIVE, _LIST and _WATCH: they were asked for; else they are ignored */
+    struct result *result; /* of REPLY_LIVE, _LIST, _COUNTS, _SCOPES, _WATCH and _NODES; not NULL */
 };
 
 /* Decodes a Reply to a call of answer->kind. Nothing of `message` is kept; on failure the answer is empty.

@@ -15,6 +15,7 @@ enum {
     CALL_COUNTS = 6,
     CALL_SCOPES = 7,
     CALL_RESET = 8,
+    CALL_WATCH = 9,
     CALL_NODES = 10,
 };
 
@@ -379,6 +380,43 @@ enum muster_code request_reset(struct request *request, const char *token, const
     if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
     request->end = wire_put_bytes(request->end, 1, id.data, id.len);
     return request_seal(request, token, CALL_RESET, error);
+}
+
+static enum muster_code check_watch(const struct muster_watch_options *options, struct string scope,
+                                    struct muster_error *error) {
+    enum muster_code code;
+    if ((code = check_optional_id(scope, top, "scope", error)) != MUSTER_OK) return code;
+    if ((code = check_count(options->users, options->user_count, 0, MUSTER_WATCH_USERS_MAX, "users", error)) !=
+        MUSTER_OK)
+        return code;
+    if (options->counts_only && options->user_count != 0)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "users: must be none with counts_only");
+    if (options->counts_only && options->with_sessions)
+        return error_set(error, MUSTER_INVALID_ARGUMENT, "with_sessions: must be unset with counts_only");
+    code = check_range(options->max_wait_ms, 0, MUSTER_WATCH_WAIT_MAX_MS, top, "max_wait_ms", error);
+    if (code != MUSTER_OK) return code;
+    return check_range(options->min_interval_ms, 0, MUSTER_WATCH_INTERVAL_MAX_MS, top, "min_interval_ms", error);
+}
+
+/* WatchRequest: scope 1, users 2, counts 3, sessions 4, cursor 5, max_wait_ms 6, min_interval_ms 7. */
+enum muster_code request_watch(struct request *request, const char *token, const struct muster_watch_options *options,
+                               struct wire_span cursor, struct muster_error *error) {
+    struct string scope = id_of(options->scope);
+    enum muster_code code = check_watch(options, scope, error);
+    if (code != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, scope.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    request->end = wire_put_bytes(request->end, 1, scope.data, scope.len);
+    for (size_t i = 0; i < options->user_count; i++) {
+        if ((code = put_id(request, 2, options->users[i], (struct place){"users", i}, error)) != MUSTER_OK) return code;
+    }
+    if (!request_room(request, cursor.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+    uint8_t *at = wire_put_number(request->end, 3, options->counts_only);
+    at = wire_put_number(at, 4, options->with_sessions);
+    at = wire_put_bytes(at, 5, cursor.data, cursor.len);
+    at = wire_put_number(at, 6, options->max_wait_ms);
+    request->end = wire_put_number(at, 7, options->min_interval_ms);
+    return request_seal(request, token, CALL_WATCH, error);
 }
 
 enum muster_code request_nodes(struct request *request, const char *token, struct muster_error *error) {

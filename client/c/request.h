@@ -37,6 +37,9 @@ enum muster_code request_scopes(struct request *request, const char *token, uint
                                 struct muster_error *error);
 enum muster_code request_reset(struct request *request, const char *token, const char *scope,
                                struct muster_error *error);
+/* options: not NULL; its callbacks are of no interest. cursor: at most MUSTER_CURSOR_BYTES_MAX bytes, not checked. */
+enum muster_code request_watch(struct request *request, const char *token, const struct muster_watch_options *options,
+                               struct wire_span cursor, struct muster_error *error);
 enum muster_code request_nodes(struct request *request, const char *token, struct muster_error *error);
 
 /* The checks of one session, as the keepalive needs them. */

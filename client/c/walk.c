@@ -34,8 +34,8 @@ static void walk_ask(struct muster_walk *walk, const char *page_token) {
     struct muster_query query = walk->query;
     query.page_token = page_token;
     flight->answer = (struct answer){.kind = REPLY_LIST, .has_sessions = query.with_sessions, .result = walk->ahead};
-    flight->is_walk = true;
-    flight->callback.walk = walk_landed;
+    flight->is_bare = true;
+    flight->callback.landed = walk_landed;
     flight->callback_arg = walk;
     if (request_list(&flight->request, walk->client->token, &query, &walk->error) != MUSTER_OK) {
         flight_give(flight);

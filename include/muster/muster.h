@@ -85,7 +85,8 @@ struct muster_options {
                                      of addresses), at most half of timeout_ms */
     uint32_t connect_ms;          /* 0: muster_open does not wait, the first calls do. Else it waits at most so long for
                                      a first connection, and fails at once where every address refuses */
-    uint32_t in_flight_max; /* asynchronous calls at once, up to MUSTER_IN_FLIGHT_MAX; 0: MUSTER_IN_FLIGHT_DEFAULT */
+    uint32_t in_flight_max;       /* asynchronous calls at once, watches not counted, up to MUSTER_IN_FLIGHT_MAX; 0:
+                                     MUSTER_IN_FLIGHT_DEFAULT */
 };
 
 /* Makes a client and begins to connect to every address, each with one connection, which is kept and made again as
@@ -97,8 +98,9 @@ MUSTER_API enum muster_code muster_open(const struct muster_options *options, st
                                         struct muster_error *error);
 
 /* Ends every asynchronous call that has no answer within 200 ms with MUSTER_CANCELLED, waits for the callbacks,
- * disconnects and frees. Close keepalives first; no thread may be in a blocking call or start one. Not from a callback.
- * `client` may be NULL. */
+ * disconnects and frees. Close keepalives, watches and mirrors first; no thread may be in a blocking call or start one.
+ * Where watches wait at a node, it takes some 200 ms, and longer, up to timeout_ms, while they are answered one after
+ * another. Not from a callback. `client` may be NULL. */
 MUSTER_API void muster_close(struct muster_client *client);
 
 /* ---- telling --------------------------------------------------------------------------------------------------- */
@@ -258,6 +260,8 @@ struct muster_scope_counts {
     const char *scope;
     uint64_t live, online, away, busy;   /* users */
     uint64_t sessions;                   /* live ones */
+    uint64_t joined_total, left_total;   /* how often users came and went since the node knows the scope: asked twice,
+                                            they make rates. They begin again at 0 with the node, or the scope */
     const struct muster_window *windows; /* one for each asked, in order */
     size_t window_count;
 };
@@ -420,6 +424,127 @@ MUSTER_API size_t muster_keepalive_count(struct muster_keepalive *keepalive);
  * is gone in any case. `keepalive` may be NULL. */
 MUSTER_API enum muster_code muster_keepalive_close(struct muster_keepalive *keepalive, bool leave_all,
                                                    struct muster_error *error);
+
+/* ---- watching --------------------------------------------------------------------------------------------------
+ * What changes in a scope, told to callbacks: who is here first, then who joins, leaves and changes. Watching makes
+ * nobody present.
+ *
+ * The library asks again and again, resumes where it was, and goes to another node where one fails; then it compares
+ * the new snapshot with what it knows, so that the program is told of real changes alone, each once. For each user,
+ * joined and left alternate, and updated comes in between; nothing is skipped. A user is updated where its status, the
+ * number of its sessions or, with_sessions, their names, statuses or states are others: times alone are no change.
+ *
+ * The callbacks of all watches and mirrors of one client run on one thread of the library, one at a time: what they
+ * take, others wait for. They may use the client in any way that does not wait for it (the ..._async calls, keepalives,
+ * mirrors), open watches, and close them. What they are passed is valid until they return. */
+
+struct muster_watch;
+
+/* Why a user is no longer live. */
+enum muster_left_reason {
+    MUSTER_REASON_UNKNOWN = 0, /* it was gone when a node was found again */
+    MUSTER_REASON_LEFT = 1,    /* a leave ended its last session */
+    MUSTER_REASON_EXPIRED = 2, /* the TTL of its last session passed */
+    MUSTER_REASON_RESET = 3,   /* the scope was reset */
+};
+
+/* Any may be NULL. */
+struct muster_watch_callbacks {
+    /* All that was there has been told, by joined: once at first, and again after each time the watch had to begin
+     * anew. */
+    void (*synced)(void *arg);
+    void (*joined)(void *arg, const struct muster_user *user);
+    void (*left)(void *arg, const struct muster_user *user, enum muster_left_reason reason);
+    void (*updated)(void *arg, const struct muster_user *user);
+    /* Of a watch of counts alone: at first, and when they change. It has no windows. */
+    void (*counts)(void *arg, const struct muster_scope_counts *counts);
+    /* Why no node could be asked. The watch has not given up: it is tried again, with back-off. Told once for each code
+     * until it has gone well for some seconds; that one node failed, and another took over, is no trouble. */
+    void (*trouble)(void *arg, const struct muster_error *error);
+};
+
+enum { MUSTER_WATCH_WAIT_DEFAULT_MS = 15 * 1000 };
+
+/* Zero means the default. */
+struct muster_watch_options {
+    const char *scope;        /* unset: "default" */
+    const char *const *users; /* only these, at most MUSTER_WATCH_USERS_MAX; copied */
+    size_t user_count;        /* 0: everybody in the scope */
+    bool counts_only;         /* only its counts; user_count must be 0 and with_sessions unset */
+    bool with_sessions;       /* each user's live sessions too, with their states */
+    uint32_t min_interval_ms; /* the least time between two answers: what changes meanwhile comes as one change a user.
+                                 Up to MUSTER_WATCH_INTERVAL_MAX_MS; 0: at once */
+    uint32_t max_wait_ms;     /* how long a node lets a question wait for a change, up to MUSTER_WATCH_WAIT_MAX_MS; a
+                                 node that dies without a word is noticed after that and the client's attempt_ms.
+                                 0: MUSTER_WATCH_WAIT_DEFAULT_MS */
+    struct muster_watch_callbacks callbacks;
+    void *arg; /* for the callbacks */
+};
+
+/* Begins to watch. Does not wait for the network. options: not NULL; copied. *watch: NULL on failure. The client must
+ * outlive it. MUSTER_INVALID_ARGUMENT; MUSTER_RESOURCE_EXHAUSTED: memory or threads are short. */
+MUSTER_API enum muster_code muster_watch_open(struct muster_client *client, const struct muster_watch_options *options,
+                                              struct muster_watch **watch, struct muster_error *error);
+
+/* How long ago the node answered that everything is told, in ms: what the program was told is at most so old. While
+ * nothing changes it grows up to max_wait_ms and begins again. UINT64_MAX: before the first `synced`. Any thread. */
+MUSTER_API uint64_t muster_watch_staleness_ms(const struct muster_watch *watch);
+
+/* Ends it and frees; does not wait for the network. No callback of it runs once this has returned, so it waits for one
+ * that does; called by a callback, it does not, and none begins. What was asked of the node last stays there until it
+ * is answered, or max_wait_ms. `watch` may be NULL. */
+MUSTER_API void muster_watch_close(struct muster_watch *watch);
+
+/* ---- mirrors ---------------------------------------------------------------------------------------------------
+ * A watched scope, kept in the program's memory: a page that renders a thousand names asks nobody. Readers take no
+ * lock, so they wait for nobody, and an answer takes about as long as a miss of the cache. Any number of threads. */
+
+struct muster_mirror;
+
+/* Zero means the default. */
+struct muster_mirror_options {
+    const char *scope;        /* unset: "default" */
+    uint32_t min_interval_ms; /* as a watch's */
+    uint32_t max_wait_ms;     /* as a watch's */
+    size_t remember_max;      /* users who left are remembered for last_seen, the latest so many;
+                                 0: MUSTER_MIRROR_REMEMBER_DEFAULT */
+    /* Called as a watch's are, after the mirror has changed; any may be NULL. */
+    struct muster_watch_callbacks callbacks;
+    void *arg;
+};
+
+enum { MUSTER_MIRROR_REMEMBER_DEFAULT = 100000 };
+
+/* Begins to mirror. options: NULL for all defaults. It is empty at first: see muster_mirror_wait. Otherwise as
+ * muster_watch_open. */
+MUSTER_API enum muster_code muster_mirror_open(struct muster_client *client,
+                                               const struct muster_mirror_options *options,
+                                               struct muster_mirror **mirror, struct muster_error *error);
+
+/* Waits until it holds the whole scope for the first time, at most timeout_ms; whether it does. Not in a callback. */
+MUSTER_API bool muster_mirror_wait(struct muster_mirror *mirror, uint32_t timeout_ms);
+
+/* Whether a user is live, as far as the mirror knows. */
+MUSTER_API bool muster_mirror_is_live(const struct muster_mirror *mirror, const char *user);
+/* A user's status; MUSTER_STATUS_UNSPECIFIED where it is not live. */
+MUSTER_API enum muster_status muster_mirror_status(const struct muster_mirror *mirror, const char *user);
+/* When a user was last seen, in ms since 1970, as the last change of it said: beats that only keep a session live are
+ * no change. 0: not live since the mirror watches, or longer ago than it remembers. */
+MUSTER_API int64_t muster_mirror_last_seen(const struct muster_mirror *mirror, const char *user);
+/* How many users are live. */
+MUSTER_API size_t muster_mirror_count(const struct muster_mirror *mirror);
+
+/* Runs on the caller's thread, and must not use the mirror. false: enough. */
+typedef bool muster_mirror_each(void *arg, const char *user, enum muster_status status, int64_t last_seen_ms);
+/* Calls `each` for every live user, in no order, each once. Changes wait meanwhile. Returns how many it was called for.
+ */
+MUSTER_API size_t muster_mirror_for_each(struct muster_mirror *mirror, muster_mirror_each *each, void *arg);
+
+/* As muster_watch_staleness_ms: what the mirror says was true at most so long ago. */
+MUSTER_API uint64_t muster_mirror_staleness_ms(const struct muster_mirror *mirror);
+
+/* Ends it and frees; no reader may be in it. As muster_watch_close. */
+MUSTER_API void muster_mirror_close(struct muster_mirror *mirror);
 
 #ifdef __cplusplus
 }

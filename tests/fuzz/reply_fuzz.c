@@ -9,18 +9,31 @@ static size_t read_text(const char *text) {
     return strlen(text);
 }
 
-static size_t read_users(const struct muster_users *users) {
-    size_t bytes = read_text(users->next_page_token);
-    for (size_t i = 0; i < users->count; i++) {
-        const struct muster_user *user = &users->items[i];
-        bytes += read_text(user->user);
-        for (size_t j = 0; user->sessions != NULL && j < user->session_count; j++) {
-            const struct muster_session *session = &user->sessions[j];
-            bytes += read_text(session->session);
-            if (session->state_len != 0) bytes += ((const char *)session->state)[session->state_len - 1] == 'x';
-        }
+static size_t read_user(const struct muster_user *user) {
+    size_t bytes = read_text(user->user);
+    for (size_t j = 0; user->sessions != NULL && j < user->session_count; j++) {
+        const struct muster_session *session = &user->sessions[j];
+        bytes += read_text(session->session);
+        if (session->state_len != 0) bytes += ((const char *)session->state)[session->state_len - 1] == 'x';
     }
     return bytes;
+}
+
+static size_t read_users(const struct muster_users *users) {
+    size_t bytes = read_text(users->next_page_token);
+    for (size_t i = 0; i < users->count; i++) bytes += read_user(&users->items[i]);
+    return bytes;
+}
+
+static size_t read_watch(const struct watch_answer *watch) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < watch->count; i++) {
+        if (watch->items[i].kind > WATCH_PRESENT || watch->items[i].reason > MUSTER_REASON_RESET) abort();
+        bytes += read_user(&watch->items[i].user);
+    }
+    for (size_t i = 0; i < watch->cursor_len; i++) bytes += watch->cursor[i] == 'x';
+    if (watch->has_counts && watch->counts.window_count != 0) abort();
+    return bytes + (watch->has_counts ? read_text(watch->counts.scope) : 0);
 }
 
 static size_t read_counts(const struct muster_counts *counts) {
@@ -53,8 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The first byte says what was asked, the second how many items, the rest is the reply. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) return 0;
-    static const enum reply_kind kinds[] = {REPLY_TOUCH,  REPLY_LEAVE,  REPLY_LIVE,  REPLY_LIST,
-                                            REPLY_COUNTS, REPLY_SCOPES, REPLY_RESET, REPLY_NODES};
+    static const enum reply_kind kinds[] = {REPLY_TOUCH,  REPLY_LEAVE, REPLY_LIVE,  REPLY_LIST, REPLY_COUNTS,
+                                            REPLY_SCOPES, REPLY_RESET, REPLY_NODES, REPLY_WATCH};
     struct answer answer = {.kind = kinds[data[0] % (sizeof kinds / sizeof kinds[0])],
                             .expected = data[1] % 4,
                             .has_sessions = data[1] >= 128};
@@ -67,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (answer.kind == REPLY_LIVE || answer.kind == REPLY_LIST) sum += read_users(&answer.result->view.users);
     if (answer.kind == REPLY_COUNTS) sum += read_counts(&answer.result->view.counts);
     if (answer.kind == REPLY_NODES) sum += read_nodes(&answer.result->view.nodes);
+    if (answer.kind == REPLY_WATCH) sum += read_watch(&answer.result->view.watch);
     if (answer.kind == REPLY_SCOPES) sum += read_scopes(&answer.result->view.scopes);
     result_free(answer.result);
     return sum == SIZE_MAX; /* used, so that nothing of the reading is left out */

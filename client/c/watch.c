@@ -1,0 +1,305 @@
+#include "watch.h"
+
+#include "clock.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum {
+    UNCONNECTED_MS = 200, /* how long a connection is waited for where there is another node to ask */
+    BACKOFF_MIN_MS = 50,
+    BACKOFF_MAX_MS = 2000,
+    SPELL_MS = 5000,         /* what fails again within so long is the same spell */
+    FRUITLESS_MS = 20,       /* answers that say nothing new come at least so far apart, */
+    SNAPSHOT_APART_MS = 200, /* and snapshots so far */
+    GRACE_MS = 200,
+    CANCEL_AGAIN_MS = 20,
+};
+
+_Static_assert(MUSTER_UNAUTHENTICATED < 32, "watch.troubles has a bit for every code");
+
+/* ---- asking: on the herald's thread ---------------------------------------------------------------------------------
+ */
+
+static void watch_landed(void *arg, const struct muster_error *error) {
+    struct muster_watch *watch = arg;
+    watch->error = *error;
+    watch->landed_ms = clock_ms();
+    herald_call(watch->herald, &watch->turn);
+}
+
+/* The node whose cursor it has, unless that failed in this round. */
+static unsigned watch_pick(const struct muster_watch *watch, uint64_t now_ms) {
+    if (watch->cursor_len != 0 && (watch->tried & 1u << watch->home) == 0) return watch->home;
+    return client_pick(watch->client, watch->tried, now_ms);
+}
+
+static bool is_last_of_round(const struct muster_watch *watch) {
+    return (watch->tried | 1u << watch->node) == (1u << watch->client->node_count) - 1;
+}
+
+/* Sends the next request. False: it cannot be encoded; *error says why. */
+static bool watch_ask(struct muster_watch *watch, struct muster_error *error) {
+    struct muster_client *client = watch->client;
+    uint64_t now_ms = clock_ms();
+    watch->node = watch_pick(watch, now_ms);
+    watch->is_resuming = watch->cursor_len != 0 && watch->node == watch->home;
+    struct wire_span cursor = {(const uint8_t *)watch->cursor, watch->is_resuming ? watch->cursor_len : 0};
+    struct flight *flight = watch->flight;
+    if (request_watch(&flight->request, client->token, &watch->options, cursor, error) != MUSTER_OK) return false;
+    flight->answer =
+        (struct answer){.kind = REPLY_WATCH, .has_sessions = watch->options.with_sessions, .result = watch->result};
+    flight->callback.landed = watch_landed;
+    flight->callback_arg = watch;
+    watch->asked_ms = now_ms;
+    watch->is_asking = true;
+    uint32_t connect_ms = is_last_of_round(watch) ? client->attempt_ms : UNCONNECTED_MS;
+    flight_launch_at(flight, watch->node, connect_ms, watch->options.max_wait_ms + client->attempt_ms);
+    return true;
+}
+
+/* ---- what came of it ------------------------------------------------------------------------------------------------
+ */
+
+/* Once for each code in a spell, however often it is tried. */
+static void tell_trouble(struct muster_watch *watch) {
+    uint32_t bit = 1u << ((unsigned)watch->round_error.code & 31);
+    if ((watch->troubles & bit) != 0) return;
+    watch->troubles |= bit;
+    if (watch->options.callbacks.trouble == NULL || atomic_load(&watch->is_closed)) return;
+    watch->options.callbacks.trouble(watch->options.arg, &watch->round_error);
+}
+
+/* Every node failed. Returns how long to rest. */
+static uint32_t watch_back_off(struct muster_watch *watch, uint64_t now_ms) {
+    if (now_ms - watch->failed_ms > SPELL_MS) {
+        watch->rounds = 0;
+        watch->troubles = 0;
+    }
+    uint32_t most_ms = watch->rounds < 6 ? (uint32_t)BACKOFF_MIN_MS << watch->rounds : BACKOFF_MAX_MS;
+    if (most_ms > BACKOFF_MAX_MS) most_ms = BACKOFF_MAX_MS;
+    watch->failed_ms = now_ms;
+    watch->rounds++;
+    watch->tried = 0;
+    tell_trouble(watch);
+    return most_ms / 2 + client_random(watch->client, most_ms / 2 + 1);
+}
+
+/* This node failed: the next one is asked, or, after all of them, none for a while. What a node said is better to tell
+ * than that another could not be reached. Returns how long to rest. */
+static uint32_t watch_failed(struct muster_watch *watch, const struct muster_error *error) {
+    if (watch->tried == 0 || error->is_answer || !watch->round_error.is_answer) watch->round_error = *error;
+    bool is_last = is_last_of_round(watch);
+    watch->tried |= 1u << watch->node;
+    return is_last ? watch_back_off(watch, clock_ms()) : 0;
+}
+
+static void begin_snapshot(struct muster_watch *watch, uint64_t now_ms) {
+    watch->is_early = watch->round != 0 && now_ms - watch->snapshot_ms < 2 * SNAPSHOT_APART_MS;
+    watch->has_progressed = !watch->is_early;
+    watch->snapshot_ms = now_ms;
+    watch->is_in_snapshot = true;
+    watch->round++;
+}
+
+/* How long to rest before the next question: a node that answers at once, but nothing new, is not asked in a loop. */
+static uint32_t watch_pace(const struct muster_watch *watch, uint64_t now_ms) {
+    uint64_t not_before_ms = 0;
+    if (watch->is_early) not_before_ms = watch->snapshot_ms + SNAPSHOT_APART_MS;
+    else if (!watch->has_progressed) not_before_ms = watch->asked_ms + FRUITLESS_MS;
+    return not_before_ms > now_ms ? (uint32_t)(not_before_ms - now_ms) : 0;
+}
+
+/* A good answer. Returns how long to rest. */
+static uint32_t watch_answered(struct muster_watch *watch, const struct watch_answer *answer) {
+    struct muster_error error;
+    if (answer->cursor_len == 0 || answer->cursor_len > sizeof watch->cursor) {
+        error_set(&error, MUSTER_INTERNAL, "%s: an answer with a cursor of %zu bytes",
+                  watch->client->nodes[watch->node].address, answer->cursor_len);
+        return watch_failed(watch, &error);
+    }
+    watch->is_early = false;
+    watch->has_progressed = false;
+    if (answer->is_resync || !watch->is_resuming) begin_snapshot(watch, clock_ms());
+    watch->home = watch->node;
+    watch->cursor_len = answer->cursor_len;
+    memcpy(watch->cursor, answer->cursor, answer->cursor_len);
+    if (!watch_take(watch, answer)) {
+        watch->cursor_len = 0;
+        error_no_memory(&error);
+        return watch_failed(watch, &error);
+    }
+    watch->tried = 0;
+    return watch_pace(watch, clock_ms());
+}
+
+static uint32_t watch_heard(struct muster_watch *watch) {
+    if (watch->error.code != MUSTER_OK) return watch_failed(watch, &watch->error);
+    return watch_answered(watch, &watch->result->view.watch);
+}
+
+/* ---- the end of it --------------------------------------------------------------------------------------------------
+ */
+
+static void watch_free(struct muster_watch *watch) {
+    if (watch->flight != NULL) flight_give(watch->flight);
+    result_free(watch->result);
+    roster_free(&watch->roster);
+    pthread_mutex_destroy(&watch->mutex);
+    for (size_t i = 0; watch->options.users != NULL && i < watch->options.user_count; i++)
+        free((void *)(uintptr_t)watch->options.users[i]);
+    free((void *)(uintptr_t)watch->options.users);
+    free((void *)(uintptr_t)watch->options.scope);
+    free(watch);
+}
+
+/* How long the answer to a question that is still out is waited for: as long as other watches that end are answered.
+ * nng 1.5.2 may never close a socket on which a message arrives at that moment, see end_flights, and a node answers its
+ * parked questions when it will, also those that were taken back here. */
+static uint64_t watch_awaits_until(const struct muster_watch *watch) {
+    uint64_t since_ms = watch->client->late_ms > watch->ending_ms ? watch->client->late_ms : watch->ending_ms;
+    uint64_t most_ms = watch->ending_ms + watch->client->timeout_ms;
+    return since_ms + GRACE_MS < most_ms ? since_ms + GRACE_MS : most_ms;
+}
+
+/* What it knew is freed at once, the rest when no answer can come any more. */
+static void watch_wind_up(struct muster_watch *watch, bool has_landed) {
+    uint64_t now_ms = clock_ms();
+    if (watch->ending_ms == 0) {
+        watch->ending_ms = now_ms;
+        if (watch->hooks != NULL) watch->hooks->ended(watch->hooks_arg);
+        roster_free(&watch->roster);
+    }
+    if (has_landed) watch->client->late_ms = now_ms;
+    if (watch->is_asking) {
+        uint64_t until_ms = watch_awaits_until(watch);
+        /* A flight that is between two steps is not cancelled: it is tried again. */
+        if (now_ms >= until_ms) flight_cancel(watch->flight);
+        herald_rest(watch->herald, &watch->turn, now_ms < until_ms ? until_ms : now_ms + CANCEL_AGAIN_MS);
+        return;
+    }
+    herald_remove(watch->herald, &watch->turn);
+    watch_free(watch);
+}
+
+/* ---- its turns ------------------------------------------------------------------------------------------------------
+ */
+
+static void watch_attend(struct turn *turn, bool is_called, bool is_dismissed) {
+    struct muster_watch *watch = (struct muster_watch *)turn;
+    bool has_landed = is_called && watch->is_asking;
+    if (has_landed) watch->is_asking = false;
+    if (is_dismissed) {
+        watch_wind_up(watch, has_landed);
+        return;
+    }
+    if (watch->is_asking || atomic_load(&watch->is_closed)) return;
+    uint32_t rest_ms = has_landed ? watch_heard(watch) : 0;
+    struct muster_error error;
+    while (rest_ms == 0 && !atomic_load(&watch->is_closed) && !watch_ask(watch, &error))
+        rest_ms = watch_failed(watch, &error);
+    if (rest_ms != 0) herald_rest(watch->herald, turn, clock_ms() + rest_ms);
+}
+
+void watches_end(struct muster_client *client) {
+    pthread_mutex_lock(&client->mutex);
+    struct herald *herald = client->herald;
+    client->herald = NULL;
+    pthread_mutex_unlock(&client->mutex);
+    herald_free(herald);
+}
+
+/* ---- opening and closing --------------------------------------------------------------------------------------------
+ */
+
+/* The client's, made by the first watch; NULL: memory or threads are short. */
+static struct herald *herald_of(struct muster_client *client) {
+    pthread_mutex_lock(&client->mutex);
+    if (client->herald == NULL) client->herald = herald_new(watch_attend);
+    struct herald *herald = client->herald;
+    pthread_mutex_unlock(&client->mutex);
+    return herald;
+}
+
+static bool copy_users(struct muster_watch *watch, const struct muster_watch_options *options) {
+    watch->options.users = NULL;
+    if (options->user_count == 0) return true;
+    char **users = calloc(options->user_count, sizeof *users);
+    watch->options.users = (const char *const *)users;
+    if (users == NULL) return false;
+    for (size_t i = 0; i < options->user_count; i++) {
+        if ((users[i] = strdup(options->users[i])) == NULL) return false;
+    }
+    return true;
+}
+
+/* Takes the flight only once the options are known to be good: they are checked by encoding them. */
+static enum muster_code watch_prepare(struct muster_watch *watch, const struct muster_watch_options *options,
+                                      struct muster_error *error) {
+    bool has_scope = options->scope != NULL && options->scope[0] != '\0';
+    struct request request = {0};
+    enum muster_code code = request_watch(&request, watch->client->token, options, (struct wire_span){0}, error);
+    request_free(&request);
+    if (code != MUSTER_OK) return code;
+    watch->options = *options;
+    watch->options.scope = strdup(has_scope ? options->scope : MUSTER_SCOPE_DEFAULT);
+    if (watch->options.max_wait_ms == 0) watch->options.max_wait_ms = MUSTER_WATCH_WAIT_DEFAULT_MS;
+    bool is_copied = copy_users(watch, options) && watch->options.scope != NULL;
+    if (!is_copied || (watch->result = result_new()) == NULL) return error_no_memory(error);
+    if ((watch->flight = flight_keep(watch->client, error)) == NULL) return MUSTER_RESOURCE_EXHAUSTED;
+    return error_none(error);
+}
+
+static struct muster_watch *watch_new(struct muster_client *client, const struct watch_hooks *hooks, void *hooks_arg) {
+    struct muster_watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL) return NULL;
+    watch->client = client;
+    watch->hooks = hooks;
+    watch->hooks_arg = hooks_arg;
+    /* Early at boot there may be no randomness yet: names that collide by intent are of less concern than waiting. */
+    if (getrandom(&watch->key, sizeof watch->key, GRND_NONBLOCK) < 0) {
+        for (size_t i = 0; i < 2; i++)
+            watch->key.words[i] = (uint64_t)client_random(client, UINT32_MAX) << 32 | client_random(client, UINT32_MAX);
+    }
+    if (pthread_mutex_init(&watch->mutex, NULL) == 0) return watch;
+    free(watch);
+    return NULL;
+}
+
+enum muster_code watch_open(struct muster_client *client, const struct muster_watch_options *options,
+                            const struct watch_hooks *hooks, void *hooks_arg, struct muster_watch **watch,
+                            struct muster_error *error) {
+    *watch = NULL;
+    struct muster_watch *made = watch_new(client, hooks, hooks_arg);
+    if (made == NULL) return error_no_memory(error);
+    enum muster_code code = watch_prepare(made, options, error);
+    if (code == MUSTER_OK && (made->herald = herald_of(client)) == NULL)
+        code = error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+    if (code != MUSTER_OK) {
+        watch_free(made);
+        return code;
+    }
+    *watch = made; /* before its thread may call back */
+    herald_add(made->herald, &made->turn);
+    herald_call(made->herald, &made->turn);
+    return MUSTER_OK;
+}
+
+enum muster_code muster_watch_open(struct muster_client *client, const struct muster_watch_options *options,
+                                   struct muster_watch **watch, struct muster_error *error) {
+    return watch_open(client, options, NULL, NULL, watch, error);
+}
+
+uint64_t muster_watch_staleness_ms(const struct muster_watch *watch) {
+    uint64_t synced_ms = atomic_load_explicit(&watch->synced_ms, memory_order_acquire), now_ms = clock_ms();
+    if (synced_ms == 0) return UINT64_MAX;
+    return now_ms > synced_ms ? now_ms - synced_ms : 0;
+}
+
+void muster_watch_close(struct muster_watch *watch) {
+    if (watch == NULL) return;
+    atomic_store(&watch->is_closed, true);
+    herald_wait_out(watch->herald, &watch->turn);
+    herald_dismiss(watch->herald, &watch->turn);
+}

@@ -1,0 +1,73 @@
+/* A watch: a machine that asks one node after another what changes in a scope. Inside the library. */
+#ifndef MUSTER_CLIENT_WATCH_H
+#define MUSTER_CLIENT_WATCH_H
+
+#include "client.h"
+#include "herald.h"
+#include "roster.h"
+
+/* What a mirror adds to a watch; called on the herald's thread, before the program's callbacks. */
+struct watch_hooks {
+    /* Somebody came, or changed. false: memory is short, and nothing was done. */
+    bool (*put)(void *arg, struct fingerprint fingerprint, enum muster_status status, int64_t last_seen_ms);
+    /* Somebody who was put went. */
+    void (*drop)(void *arg, struct fingerprint fingerprint, int64_t last_seen_ms);
+    /* All that was there has been put. */
+    void (*whole)(void *arg);
+    /* The watch ends; nothing of it is used any more. Not where opening it failed. */
+    void (*ended)(void *arg);
+};
+
+struct muster_watch {
+    struct turn turn; /* first: a turn is a watch */
+    struct muster_client *client;
+    struct herald *herald;
+    const struct watch_hooks *hooks; /* NULL: none */
+    void *hooks_arg;
+    struct muster_watch_options options; /* its strings are copies */
+    struct fingerprint_key key;
+    atomic_bool is_closed;       /* no callback begins */
+    _Atomic(uint64_t) synced_ms; /* when the last answer came that left nothing untold; 0: none yet */
+    pthread_mutex_t mutex;       /* guards the roster */
+    struct roster roster;        /* changed on the herald's thread alone */
+
+    /* The flight's while is_asking, else the herald's thread's. */
+    struct flight *flight;
+    struct result *result;
+    struct muster_error error;
+    uint64_t landed_ms;
+
+    /* Of the herald's thread alone. */
+    bool is_asking;
+    uint64_t ending_ms; /* when it began to end; 0: it goes on */
+    bool is_resuming;   /* the request has a cursor */
+    unsigned node;      /* that is asked */
+    unsigned home;      /* whose cursor this is */
+    char cursor[MUSTER_CURSOR_BYTES_MAX];
+    size_t cursor_len; /* 0: none */
+    uint64_t asked_ms;
+    uint64_t snapshot_ms; /* when the last snapshot began */
+    uint32_t round;       /* of the snapshot */
+    bool is_in_snapshot;
+    bool is_early;       /* this answer begins one, soon after another began */
+    bool has_progressed; /* by this answer: somebody was told of, or is known to be there still */
+    bool has_counts;
+    struct muster_scope_counts counts; /* as they were told last */
+
+    uint32_t tried; /* nodes of this round, as bits */
+    struct muster_error round_error;
+    unsigned rounds;    /* that failed, of this spell */
+    uint32_t troubles;  /* codes that were told in this spell, as bits */
+    uint64_t failed_ms; /* when a round failed last */
+};
+
+/* As muster_watch_open, with a mirror's hooks. */
+enum muster_code watch_open(struct muster_client *client, const struct muster_watch_options *options,
+                            const struct watch_hooks *hooks, void *hooks_arg, struct muster_watch **watch,
+                            struct muster_error *error);
+
+/* Takes an answer in and tells the program what it changes. On the herald's thread. false: memory is short; then
+ * something may be untold, and the watch has to begin anew. */
+bool watch_take(struct muster_watch *watch, const struct watch_answer *answer);
+
+#endif
