@@ -2,6 +2,7 @@
 #include "core/duration.h"
 #include "rows.h"
 #include "table.h"
+#include "values.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,23 +12,6 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
     argp_error(state, "'%s' is one argument too many", argument);
     return 0;
-}
-
-static const char *state_name(enum muster_node_state state) {
-    switch (state) {
-    case MUSTER_NODE_JOINING:
-        return "joining";
-    case MUSTER_NODE_ALIVE:
-        return "alive";
-    case MUSTER_NODE_SUSPECT:
-        return "suspect";
-    case MUSTER_NODE_DOWN:
-        return "down";
-    case MUSTER_NODE_LEFT:
-        return "left";
-    default:
-        return "unknown";
-    }
 }
 
 /* What is unknown is left out. */
@@ -40,7 +24,7 @@ static void print_json(const struct muster_node *node) {
     set_text(object, "name", node->name);
     set_text(object, "address", node->address);
     set_text(object, "region", node->region);
-    json_object_set_new(object, "state", json_string(state_name(node->state)));
+    json_object_set_new(object, "state", json_string(value_node_state_name(node->state)));
     json_object_set_new(object, "self", json_boolean(node->is_self));
     json_object_set_new(object, "members", json_integer((json_int_t)node->members));
     json_object_set_new(object, "lag", json_integer((json_int_t)node->lag));
@@ -59,7 +43,7 @@ static void print_row(struct table *table, const struct muster_node *node) {
     char span[DURATION_BYTES], clock[DURATION_BYTES + 1], state[32];
     uint64_t clock_ms = node->clock_ms < 0 ? -(uint64_t)node->clock_ms : (uint64_t)node->clock_ms;
     (void)snprintf(clock, sizeof clock, "%s%s", node->clock_ms < 0 ? "-" : "", duration_format(clock_ms, span));
-    (void)snprintf(state, sizeof state, "%s%s", state_name(node->state), node->is_self ? " (self)" : "");
+    (void)snprintf(state, sizeof state, "%s%s", value_node_state_name(node->state), node->is_self ? " (self)" : "");
     cell(table, node->name);
     cell(table, node->address);
     cell(table, node->region);

@@ -60,7 +60,7 @@ static void set_state(json_t *object, const struct muster_session *session) {
     json_object_set_new(object, "state_base64", json_string(encoded));
 }
 
-static json_t *json_of_sessions(const struct muster_user *user) {
+json_t *json_sessions(const struct muster_user *user) {
     json_t *list = json_array();
     for (uint32_t i = 0; user->sessions != NULL && i < user->session_count; i++) {
         const struct muster_session *session = &user->sessions[i];
@@ -84,7 +84,7 @@ static void print_json(const struct user_rows *rows, const char *name, const str
         json_object_set_new(object, "status", json_string(value_status_name(user->status)));
     if (user->last_seen_ms != 0) json_object_set_new(object, "last_seen_ms", json_integer(user->last_seen_ms));
     json_object_set_new(object, "sessions", json_integer(user->session_count));
-    if (rows->has_sessions) json_object_set_new(object, "session_list", json_of_sessions(user));
+    if (rows->has_sessions) json_object_set_new(object, "session_list", json_sessions(user));
     json_print(object);
 }
 

@@ -12,6 +12,9 @@ void json_print(json_t *object);
 /* A JSON string of bytes that should be UTF-8; what is not is escaped as text_escape does. New reference. */
 json_t *json_text(const char *data, size_t len);
 
+/* The live sessions of a user that was asked for with them, as a list. New reference. */
+json_t *json_sessions(const struct muster_user *user);
+
 /* Prints users, each as a row; with sessions, a table has a row for each session and JSON a list `session_list`. */
 struct user_rows;
 

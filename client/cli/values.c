@@ -48,6 +48,16 @@ const char *value_status_name(enum muster_status status) {
     return (unsigned)status <= MUSTER_STATUS_BUSY ? status_names[status] : "unknown";
 }
 
+const char *value_node_state_name(enum muster_node_state state) {
+    static const char *const names[] = {[MUSTER_NODE_JOINING] = "joining",
+                                        [MUSTER_NODE_ALIVE] = "alive",
+                                        [MUSTER_NODE_SUSPECT] = "suspect",
+                                        [MUSTER_NODE_DOWN] = "down",
+                                        [MUSTER_NODE_LEFT] = "left"};
+    const size_t at = (size_t)state;
+    return at >= sizeof names / sizeof names[0] || names[at] == NULL ? "unknown" : names[at];
+}
+
 enum windows_result windows_add(struct windows *windows, char *list, const char **piece) {
     for (char *one; (one = strsep(&list, ",")) != NULL;) {
         *piece = one;

@@ -20,6 +20,9 @@ bool value_status(const char *text, enum muster_status *out);
 /* The inverse; "" for unspecified. Static. */
 const char *value_status_name(enum muster_status status);
 
+/* alive, say; "unknown" for one that is not known. Static. */
+const char *value_node_state_name(enum muster_node_state state);
+
 /* Windows, as they were written and in ms. */
 struct windows {
     size_t count;

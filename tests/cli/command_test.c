@@ -274,8 +274,8 @@ static void makes_a_cluster_key(void **state) {
 
 static void helps(void **state) {
     (void)state;
-    static const char *const commands[] = {"touch", "leave", "live",   "list",  "counts", "scopes",
-                                           "nodes", "reset", "replay", "bench", "keygen", "version"};
+    static const char *const commands[] = {"touch", "leave", "live", "list",   "counts", "scopes", "nodes",
+                                           "reset", "watch", "top",  "replay", "bench",  "keygen", "version"};
     struct process_result all = CLI(NULL, "--help");
     assert_int_equal(all.how.status, 0);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

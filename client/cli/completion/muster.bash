@@ -1,6 +1,6 @@
 # bash completion for muster(1)
 
-_muster_commands="touch leave live list counts scopes nodes reset replay bench keygen version"
+_muster_commands="touch leave live list counts scopes nodes reset watch top replay bench keygen version"
 _muster_globals="--to --token --scope --json --timeout --help --version"
 
 _muster_options() {
@@ -11,6 +11,8 @@ _muster_options() {
     list) echo "--status --limit --recent --sessions" ;;
     counts) echo "--window --scopes" ;;
     reset) echo "--yes" ;;
+    watch) echo "--user --sessions --totals --interval --count" ;;
+    top) echo "--interval" ;;
     replay) echo "--format --window --every --ttl --user --speed" ;;
     bench)
         echo "--call --connections --in-flight --batch --users --order --preload --ttl --window --duration --requests" \
@@ -27,7 +29,7 @@ _muster_values() {
     --order) echo "random sequential" ;;
     --format) echo "clf" ;;
     --user) [ "$1" = replay ] && echo "host auth" ;;
-    --ttl | --linger | --every | --duration | --warmup | --timeout) echo "1s 10s 60s 5m 1h 24h" ;;
+    --ttl | --linger | --every | --duration | --warmup | --timeout | --interval) echo "1s 10s 60s 5m 1h 24h" ;;
     --window) echo "5m 1h 24h 5m,1h,24h" ;;
     --to) echo "tcp://127.0.0.1:7700 ipc://" ;;
     esac
@@ -37,7 +39,7 @@ _muster_takes_value() {
     case $1 in
     -s | --to | --token | --scope | --timeout | --session | --ttl | --status | --state | --linger | --stamp | --limit | \
         --window | --scopes | --format | --every | --user | --speed | --call | --connections | --in-flight | --batch | \
-        --users | --order | --duration | --requests | --warmup | --rate | --threads) return 0 ;;
+        --users | --order | --duration | --requests | --warmup | --rate | --threads | --interval | --count) return 0 ;;
     esac
     return 1
 }

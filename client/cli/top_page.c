@@ -1,0 +1,314 @@
+#include "top_page.h"
+
+#include "civil.h"
+#include "core/duration.h"
+#include "memory.h"
+#include "top_figures.h"
+#include "top_pen.h"
+#include "values.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A column of a table: shown on screens of at least so many columns. */
+struct column {
+    const char *title;
+    size_t width;
+    char align;
+    size_t screen_min;
+};
+
+enum { GAP = 2, CELL_BYTES = 64, COLUMNS_MAX = 8 };
+
+/* How wide the first column is, beside those that have room. */
+static size_t first_width(const struct pen *pen, const struct column *columns, size_t count) {
+    size_t others = 0;
+    for (size_t i = 1; i < count; i++)
+        if (pen->width >= columns[i].screen_min) others += GAP + columns[i].width;
+    return pen->width > others ? pen->width - others : 0;
+}
+
+/* One line of a table; cells[0] is any text, the others come from this program. */
+static void row(struct pen *pen, enum page_style style, const struct column *columns, size_t count,
+                const char *const *cells) {
+    pen_line(pen, style);
+    pen_cell(pen, cells[0], first_width(pen, columns, count), columns[0].align);
+    for (size_t i = 1; i < count; i++) {
+        if (pen->width < columns[i].screen_min) continue;
+        pen_cell(pen, "", GAP, 'l');
+        pen_cell(pen, cells[i], columns[i].width, columns[i].align);
+    }
+}
+
+static void titles(struct pen *pen, const struct column *columns, size_t count, const char *arrow, size_t at) {
+    char marked[CELL_BYTES];
+    const char *cells[COLUMNS_MAX];
+    for (size_t i = 0; i < count; i++) cells[i] = columns[i].title;
+    if (at < count) {
+        (void)snprintf(marked, sizeof marked, "%s%s", columns[at].title, arrow);
+        cells[at] = marked;
+    }
+    row(pen, PAGE_HEADER, columns, count, cells);
+}
+
+/* ---- nodes --------------------------------------------------------------------------------------------------------
+ */
+
+static const struct column node_columns[] = {
+    {"NODE", 0, 'l', 0},     {"STATE", 8, 'l', 20},  {"LAG", 8, 'r', 32},     {"DELAY", 8, 'r', 44},
+    {"MEMBERS", 9, 'r', 56}, {"SILENT", 8, 'r', 68}, {"REGION", 12, 'l', 96}, {"ADDRESS", 28, 'l', 128},
+};
+enum { NODE_COLUMNS = sizeof node_columns / sizeof node_columns[0] };
+
+static void node_row(struct pen *pen, const struct sample_node *node) {
+    char name[2 * MUSTER_ID_BYTES_MAX], lag[FIGURE_BYTES], delay[FIGURE_BYTES], members[FIGURE_BYTES],
+        silent[FIGURE_BYTES];
+    (void)snprintf(name, sizeof name, "%s%s", *node->name == '\0' ? "-" : node->name, node->is_self ? " (self)" : "");
+    const char *const cells[] = {name,
+                                 value_node_state_name(node->state),
+                                 figure_count(node->lag, lag),
+                                 figure_span(node->delay_ms, delay),
+                                 figure_count(node->members, members),
+                                 node->is_self ? "-" : figure_span(node->silent_ms, silent),
+                                 *node->region == '\0' ? "-" : node->region,
+                                 *node->address == '\0' ? "-" : node->address};
+    const bool is_fine = node->state == MUSTER_NODE_ALIVE || node->state == MUSTER_NODE_LEFT;
+    row(pen, is_fine ? PAGE_PLAIN : PAGE_WARNING, node_columns, NODE_COLUMNS, cells);
+}
+
+/* At most `room` lines, the titles and what is left out said included. */
+static void nodes(struct pen *pen, const struct sample *sample, size_t room) {
+    const size_t shown = sample->node_count <= room - 1 ? sample->node_count : room - 2;
+    titles(pen, node_columns, NODE_COLUMNS, "", NODE_COLUMNS);
+    for (size_t i = 0; i < shown; i++) node_row(pen, &sample->nodes[i]);
+    if (shown == sample->node_count) return;
+    pen_line(pen, PAGE_PLAIN);
+    pen_print(pen, "and %zu more nodes", sample->node_count - shown);
+}
+
+/* ---- scopes -------------------------------------------------------------------------------------------------------
+ */
+
+static const struct column scope_columns[] = {
+    {"SCOPE", 0, 'l', 0},     {"LIVE", 9, 'r', 16},   {"JOINS/S", 9, 'r', 38}, {"LEAVES/S", 9, 'r', 50},
+    {"SESSIONS", 9, 'r', 70}, {"ONLINE", 9, 'r', 92}, {"AWAY", 9, 'r', 104},   {"BUSY", 9, 'r', 116},
+};
+enum { SCOPE_COLUMNS = sizeof scope_columns / sizeof scope_columns[0] };
+
+static void scope_row(struct pen *pen, const struct sample_scope *scope, bool is_selected) {
+    char live[FIGURE_BYTES], joins[FIGURE_BYTES], leaves[FIGURE_BYTES], sessions[FIGURE_BYTES], online[FIGURE_BYTES],
+        away[FIGURE_BYTES], busy[FIGURE_BYTES];
+    const char *const cells[] = {scope->name,
+                                 figure_count(scope->live, live),
+                                 figure_rate(scope->joins, joins),
+                                 figure_rate(scope->leaves, leaves),
+                                 figure_count(scope->sessions, sessions),
+                                 figure_count(scope->online, online),
+                                 figure_count(scope->away, away),
+                                 figure_count(scope->busy, busy)};
+    row(pen, is_selected ? PAGE_SELECTED : PAGE_PLAIN, scope_columns, SCOPE_COLUMNS, cells);
+}
+
+static void scopes(struct pen *pen, struct view *view, size_t room, bool has_titles) {
+    static const size_t columns[] = {[VIEW_BY_NAME] = 0, [VIEW_BY_LIVE] = 1, [VIEW_BY_JOINS] = 2, [VIEW_BY_LEAVES] = 3};
+    const bool is_ascending = (view->sort == VIEW_BY_NAME) != view->is_reversed;
+    if (has_titles) titles(pen, scope_columns, SCOPE_COLUMNS, is_ascending ? "↑" : "↓", columns[view->sort]);
+    view_fit(view, room);
+    for (size_t i = view->first; i < view->order_count && i - view->first < room; i++)
+        scope_row(pen, &view->sample->scopes[view->order[i]], i == view->at);
+}
+
+/* ---- the lines around ---------------------------------------------------------------------------------------------
+ */
+
+static bool say_trouble(struct pen *pen, const struct view *view, const struct page_news *news) {
+    const uint64_t age_ms = view->sample == NULL ? 0 : news->now_ms - view->sample->at_ms;
+    const bool is_old = view->sample != NULL && age_ms > news->stale_after_ms;
+    if (news->trouble == NULL && !is_old) return false;
+    pen_line(pen, PAGE_TROUBLE);
+    if (is_old) pen_print(pen, "%" PRIu64 " s old: ", age_ms / 1000);
+    pen_print(pen, "%s", news->trouble == NULL ? "waiting for an answer" : news->trouble);
+    return true;
+}
+
+static void title(struct pen *pen, const struct view *view) {
+    char live[FIGURE_BYTES], joins[FIGURE_BYTES], leaves[FIGURE_BYTES];
+    pen_line(pen, PAGE_TITLE);
+    pen_print(pen, "muster top");
+    if (view->sample == NULL) return;
+    const struct sample_scope all = sample_totals(view->sample);
+    pen_print(pen, "  live %s", figure_count(all.live, live));
+    pen_print(pen, "  scopes %zu%s", view->sample->scope_count, view->sample->has_more_scopes ? "+" : "");
+    pen_print(pen, "  joins/s %s", figure_rate(all.joins, joins));
+    pen_print(pen, "  leaves/s %s", figure_rate(all.leaves, leaves));
+}
+
+static void edited_filter(struct pen *pen, const struct view *view, struct page *page) {
+    pen_line(pen, PAGE_PLAIN);
+    pen_print(pen, "/%s", view->filter);
+    page->has_cursor = true;
+    page->cursor_row = pen->count - 1;
+    page->cursor_column = pen->column < pen->width ? pen->column : pen->width - 1;
+}
+
+static void status(struct pen *pen, const struct view *view, const struct page_news *news, struct page *page) {
+    if (view->is_editing) {
+        edited_filter(pen, view, page);
+        return;
+    }
+    if (say_trouble(pen, view, news)) return;
+    pen_line(pen, PAGE_PLAIN);
+    if (view->sample == NULL) {
+        pen_print(pen, "waiting for the first answer");
+        return;
+    }
+    if (*view->filter != '\0') {
+        pen_print(pen, "%zu of %zu scopes have '", view->order_count, view->sample->scope_count);
+        pen_cell(pen, view->filter, strlen(view->filter) * 6, 'n');
+        pen_print(pen, "'  ");
+    }
+    if (view->sample->has_more_scopes) pen_print(pen, "the first %d scopes of more", (int)SAMPLE_SCOPES_MAX);
+    else if (view->sample->scope_count == 0) pen_print(pen, "nobody is here");
+}
+
+static void help(struct pen *pen, const struct view *view) {
+    static const char all[] = "q quit  / filter  Enter detail  sort: n name l live j joins e leaves r reverse";
+    pen_line(pen, PAGE_HELP);
+    if (view->detail != NULL) pen_print(pen, "q quit  Esc back  Up Down scroll");
+    else if (view->is_editing) pen_print(pen, "Enter keep the filter  Esc drop it");
+    else pen_print(pen, "%s", pen->width < sizeof all - 1 ? "q quit  / filter  Enter detail  sort: n l j e r" : all);
+}
+
+/* ---- the list -----------------------------------------------------------------------------------------------------
+ */
+
+/* How many lines each part of the list gets: the smaller the screen, the fewer parts. */
+struct plan {
+    size_t nodes, blank, scopes;
+    bool has_title, has_titles, has_status, has_help;
+};
+
+static struct plan plan(size_t height, size_t node_count) {
+    struct plan p = {
+        .has_title = height >= 2, .has_titles = height >= 4, .has_status = height >= 3, .has_help = height >= 7};
+    size_t left = height - p.has_title - p.has_titles - p.has_status - p.has_help;
+    if (height >= 10 && node_count > 0) {
+        const size_t most = left / 3 < 2 ? 2 : left / 3;
+        p.nodes = node_count + 1 < most ? node_count + 1 : most;
+        p.blank = height >= 14 ? 1 : 0;
+    }
+    p.scopes = left - p.nodes - p.blank;
+    return p;
+}
+
+static void list(struct pen *pen, struct view *view, const struct page_news *news, struct page *page) {
+    const struct plan p = plan(page->height, view->sample == NULL ? 0 : view->sample->node_count);
+    /* Where there is no line for it, trouble takes the place of the title. */
+    const bool is_trouble_told = !p.has_status && say_trouble(pen, view, news);
+    if (p.has_title && !is_trouble_told) title(pen, view);
+    if (p.nodes > 0) nodes(pen, view->sample, p.nodes);
+    if (p.blank > 0) pen_line(pen, PAGE_PLAIN);
+    scopes(pen, view, p.scopes, p.has_titles);
+    pen_skip_to(pen, page->height - p.has_status - p.has_help);
+    if (p.has_status) status(pen, view, news, page);
+    if (p.has_help) help(pen, view);
+}
+
+/* ---- one scope in detail ------------------------------------------------------------------------------------------
+ */
+
+static const struct column user_columns[] = {
+    {"LATEST SEEN", 0, 'l', 0}, {"STATUS", 8, 'l', 24}, {"TIME", 20, 'l', 48}, {"SESSIONS", 9, 'r', 64}};
+enum { USER_COLUMNS = sizeof user_columns / sizeof user_columns[0] };
+
+static void user_row(struct pen *pen, const struct sample_user *user) {
+    char time[CIVIL_TEXT_BYTES], sessions[FIGURE_BYTES];
+    civil_format(user->last_seen_ms - user->last_seen_ms % 1000, time);
+    const char *const cells[] = {user->name, value_status_name(user->status), time,
+                                 figure_count(user->sessions, sessions)};
+    row(pen, PAGE_PLAIN, user_columns, USER_COLUMNS, cells);
+}
+
+static void counts(struct pen *pen, const struct sample_detail *detail) {
+    const struct sample_scope *scope = &detail->scope;
+    char figures[7][FIGURE_BYTES], span[DURATION_BYTES];
+    pen_line(pen, PAGE_PLAIN);
+    pen_piece(pen, "live %s", figure_count(scope->live, figures[0]));
+    pen_piece(pen, "online %s", figure_count(scope->online, figures[1]));
+    pen_piece(pen, "away %s", figure_count(scope->away, figures[2]));
+    pen_piece(pen, "busy %s", figure_count(scope->busy, figures[3]));
+    pen_piece(pen, "sessions %s", figure_count(scope->sessions, figures[4]));
+    pen_piece(pen, "joins/s %s", figure_rate(scope->joins, figures[5]));
+    pen_piece(pen, "leaves/s %s", figure_rate(scope->leaves, figures[6]));
+    if (detail->window_count > 0) pen_line(pen, PAGE_PLAIN);
+    for (size_t i = 0; i < detail->window_count; i++) {
+        const struct muster_window *window = &detail->windows[i];
+        pen_piece(pen, "%s%s: %s%s", i == 0 ? "seen within " : "", duration_format(window->window_ms, span),
+                  figure_count(window->users, figures[0]), window->is_incomplete ? "+" : "");
+    }
+}
+
+static void users(struct pen *pen, struct view *view, size_t until) {
+    const struct sample_detail *detail = &view->sample->detail;
+    if (pen->count + 2 > until) return;
+    if (pen->count + 6 <= until) pen_line(pen, PAGE_PLAIN);
+    titles(pen, user_columns, USER_COLUMNS, "", USER_COLUMNS);
+    view_fit(view, until - pen->count);
+    for (size_t i = view->user_first; i < detail->user_count && pen->count < until; i++)
+        user_row(pen, &detail->users[i]);
+}
+
+static void detail(struct pen *pen, struct view *view, const struct page_news *news, struct page *page) {
+    const bool has_status = page->height >= 3, has_help = page->height >= 7;
+    const size_t until = page->height - has_status - has_help;
+    const bool is_here =
+        view->sample != NULL && view->sample->detail.has && strcmp(view->sample->detail.scope.name, view->detail) == 0;
+    pen->limit = until;
+    if (has_status || !say_trouble(pen, view, news)) {
+        pen_line(pen, PAGE_TITLE);
+        pen_print(pen, "scope ");
+        pen_cell(pen, view->detail, pen->width, 'n');
+    }
+    if (is_here) {
+        counts(pen, &view->sample->detail);
+        users(pen, view, until);
+    }
+    pen->limit = page->height;
+    pen_skip_to(pen, until);
+    if (has_status && !say_trouble(pen, view, news)) {
+        pen_line(pen, PAGE_PLAIN);
+        if (!is_here) pen_print(pen, "waiting for the first answer");
+    }
+    if (has_help) help(pen, view);
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------------
+ */
+
+/* No line ends in blanks; one that nothing was written to is an empty text. */
+static void trim(struct page_line *line) {
+    if (line->text == NULL) line->text = memory_text("", 0);
+    size_t len = strlen(line->text);
+    while (len > 0 && line->text[len - 1] == ' ') line->text[--len] = '\0';
+}
+
+struct page *page_new(struct view *view, const struct page_news *news, size_t width, size_t height) {
+    struct page *page = memory_new(sizeof *page);
+    page->width = width;
+    page->height = height;
+    page->lines = memory_new(height * sizeof page->lines[0]);
+    struct pen pen = {.lines = page->lines, .width = width, .limit = height};
+    if (width > 0 && height > 0 && view->detail != NULL) detail(&pen, view, news, page);
+    if (width > 0 && height > 0 && view->detail == NULL) list(&pen, view, news, page);
+    for (size_t i = 0; i < height; i++) trim(&page->lines[i]);
+    return page;
+}
+
+void page_free(struct page *page) {
+    if (page == NULL) return;
+    for (size_t i = 0; i < page->height; i++) free(page->lines[i].text);
+    free(page->lines);
+    free(page);
+}

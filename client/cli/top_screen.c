@@ -1,0 +1,107 @@
+#include "top_screen.h"
+
+#include <curses.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* ncurses has a KEY_... for each key too: none of ours has the name of one. */
+
+enum { ESCAPE_MS = 25 }; /* how long the rest of a key's sequence is waited for */
+
+static bool is_open;
+
+bool screen_open(void) {
+    static bool has_handler;
+    if (newterm(NULL, stdout, stdin) == NULL) return false;
+    is_open = true;
+    if (!has_handler) (void)atexit(screen_close);
+    has_handler = true;
+    (void)cbreak();
+    (void)noecho();
+    (void)nonl();
+    (void)keypad(stdscr, TRUE);
+    (void)nodelay(stdscr, TRUE);
+    (void)set_escdelay(ESCAPE_MS);
+    if (has_colors() && start_color() == OK && use_default_colors() == OK) {
+        (void)init_pair(PAGE_WARNING, COLOR_YELLOW, -1);
+        (void)init_pair(PAGE_TROUBLE, COLOR_RED, -1);
+    }
+    screen_resize();
+    return true;
+}
+
+void screen_close(void) {
+    if (!is_open) return;
+    is_open = false;
+    (void)endwin();
+}
+
+void screen_resize(void) {
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return;
+    (void)resizeterm(size.ws_row, size.ws_col);
+    (void)clearok(stdscr, TRUE);
+}
+
+size_t screen_width(void) {
+    const int columns = getmaxx(stdscr);
+    return columns < 0 ? 0 : (size_t)columns;
+}
+
+size_t screen_height(void) {
+    const int rows = getmaxy(stdscr);
+    return rows < 0 ? 0 : (size_t)rows;
+}
+
+static attr_t attributes(enum page_style style) {
+    static const attr_t of[] = {
+        [PAGE_PLAIN] = A_NORMAL, [PAGE_TITLE] = A_BOLD,   [PAGE_HEADER] = A_UNDERLINE, [PAGE_SELECTED] = A_REVERSE,
+        [PAGE_WARNING] = A_BOLD, [PAGE_TROUBLE] = A_BOLD, [PAGE_HELP] = A_DIM};
+    return of[style];
+}
+
+void screen_draw(const struct page *page) {
+    (void)erase();
+    for (size_t i = 0; i < page->height; i++) {
+        const struct page_line *line = &page->lines[i];
+        const bool is_coloured = has_colors() && (line->style == PAGE_WARNING || line->style == PAGE_TROUBLE);
+        /* The last cell of the screen is an error to ncurses, and drawn. */
+        (void)mvaddstr((int)i, 0, line->text);
+        (void)mvchgat((int)i, 0, -1, attributes(line->style), is_coloured ? (short)line->style : 0, NULL);
+    }
+    (void)curs_set(page->has_cursor ? 1 : 0);
+    if (page->has_cursor) (void)move((int)page->cursor_row, (int)page->cursor_column);
+    (void)refresh();
+}
+
+/* 0: it is none that is known. */
+static uint32_t translated(wint_t code) {
+    switch (code) {
+    case KEY_UP:
+        return KEY_OF_UP;
+    case KEY_DOWN:
+        return KEY_OF_DOWN;
+    case KEY_PPAGE:
+        return KEY_OF_PAGE_UP;
+    case KEY_NPAGE:
+        return KEY_OF_PAGE_DOWN;
+    case KEY_HOME:
+        return KEY_OF_HOME;
+    case KEY_END:
+        return KEY_OF_END;
+    case KEY_ENTER:
+        return KEY_OF_ENTER;
+    case KEY_BACKSPACE:
+        return KEY_OF_BACKSPACE;
+    default:
+        return 0;
+    }
+}
+
+bool screen_key(uint32_t *key) {
+    wint_t code;
+    const int kind = get_wch(&code);
+    *key = kind == KEY_CODE_YES ? translated(code) : kind == OK ? (uint32_t)code : 0;
+    return kind != ERR;
+}

@@ -1,0 +1,257 @@
+#include "command.h"
+#include "memory.h"
+#include "outlet.h"
+#include "progress.h"
+#include "signals.h"
+#include "values.h"
+#include "watch_rows.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct watch {
+    struct command_input input;
+    struct muster_watch_options options;
+    const char *users[MUSTER_WATCH_USERS_MAX];
+    uint64_t count_max; /* changes; UINT64_MAX: until interrupted */
+
+    /* What follows is the library thread's, but for what the mutex guards. */
+    struct outlet *outlet;
+    struct watch_rows *rows;
+    uint64_t count;
+    bool is_synced;           /* the snapshot is told */
+    struct muster_error told; /* the trouble that was told last; its code is MUSTER_OK once that is over */
+    bool has_counts;
+    struct muster_scope_counts counts; /* the last told, without scope and windows */
+
+    pthread_mutex_t mutex;
+    bool has_answer;             /* a node has told something */
+    bool is_refused;             /* the first trouble was an answer: it ends the command */
+    struct muster_error trouble; /* the last one before there was an answer */
+};
+
+enum { OPTION_USER = 1, OPTION_SESSIONS, OPTION_TOTALS, OPTION_INTERVAL, OPTION_COUNT };
+
+static const struct argp_option options[] = {
+    {"user", OPTION_USER, "U", 0, "Watch this user alone; may be given up to 1000 times (default: everybody)", 0},
+    {"sessions", OPTION_SESSIONS, 0, 0, "Show each user's live sessions too", 0},
+    {"totals", OPTION_TOTALS, 0, 0, "Show the counts of the scope alone, at first and when they change", 0},
+    {"interval", OPTION_INTERVAL, "D", 0, "Show changes at most so often, up to 60s (default: at once)", 0},
+    {"count", OPTION_COUNT, "N", 0, "End after so many changes; those who are present at first do not count", 0},
+    {0},
+};
+
+static void add_user(struct watch *watch, const char *user, struct argp_state *state) {
+    if (watch->options.user_count == MUSTER_WATCH_USERS_MAX)
+        argp_error(state, "--user: at most %d can be watched by name", (int)MUSTER_WATCH_USERS_MAX);
+    watch->users[watch->options.user_count++] = user;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct watch *watch = state->input;
+    uint64_t span_ms;
+    switch (key) {
+    case OPTION_USER:
+        add_user(watch, argument, state);
+        return 0;
+    case OPTION_SESSIONS:
+        watch->options.with_sessions = true;
+        return 0;
+    case OPTION_TOTALS:
+        watch->options.counts_only = true;
+        return 0;
+    case OPTION_INTERVAL:
+        if (!value_span(argument, 1, MUSTER_WATCH_INTERVAL_MAX_MS, &span_ms))
+            argp_error(state, "--interval: '%s' is no span from 1ms to 60s, such as 500ms or 2s", argument);
+        watch->options.min_interval_ms = (uint32_t)span_ms;
+        return 0;
+    case OPTION_COUNT:
+        if (!value_number(argument, 1, UINT64_MAX - 1, &watch->count_max))
+            argp_error(state, "--count: '%s' is no number from 1", argument);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is one argument too many; users are watched with --user", argument);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- what the library tells, on its thread ------------------------------------------------------------------------
+ */
+
+static void has_answered(struct watch *watch) {
+    (void)pthread_mutex_lock(&watch->mutex);
+    watch->has_answer = true;
+    (void)pthread_mutex_unlock(&watch->mutex);
+    if (watch->told.code != MUSTER_OK) (void)fputs("muster: a node answers again\n", stderr);
+    watch->told.code = MUSTER_OK;
+}
+
+/* One change was told: whether it was the last one. */
+static void counted(struct watch *watch) {
+    if (++watch->count == watch->count_max) outlet_finish(watch->outlet);
+}
+
+static void tell(struct watch *watch, enum watch_change change, const struct muster_user *user,
+                 enum muster_left_reason reason) {
+    has_answered(watch);
+    if (watch->count >= watch->count_max) return;
+    watch_rows_user(watch->rows, change, user, reason);
+    if (!watch->is_synced) return;
+    watch_rows_flush(watch->rows);
+    counted(watch);
+}
+
+static void joined(void *arg, const struct muster_user *user) {
+    struct watch *watch = arg;
+    tell(watch, watch->is_synced ? WATCH_JOINED : WATCH_PRESENT, user, MUSTER_REASON_UNKNOWN);
+}
+
+static void left(void *arg, const struct muster_user *user, enum muster_left_reason reason) {
+    tell(arg, WATCH_LEFT, user, reason);
+}
+
+static void updated(void *arg, const struct muster_user *user) {
+    tell(arg, WATCH_UPDATED, user, MUSTER_REASON_UNKNOWN);
+}
+
+static void synced(void *arg) {
+    struct watch *watch = arg;
+    has_answered(watch);
+    if (!watch->is_synced && !watch->options.counts_only) watch_rows_flush(watch->rows);
+    watch->is_synced = true;
+}
+
+/* The totals of joins and leaves are not shown, so that they alone make no row. */
+static bool is_same(const struct muster_scope_counts *a, const struct muster_scope_counts *b) {
+    return a->live == b->live && a->online == b->online && a->away == b->away && a->busy == b->busy &&
+           a->sessions == b->sessions;
+}
+
+static void counts(void *arg, const struct muster_scope_counts *now) {
+    struct watch *watch = arg;
+    const bool is_first = !watch->has_counts;
+    has_answered(watch);
+    if (watch->count >= watch->count_max || (!is_first && is_same(now, &watch->counts))) return;
+    watch->counts = *now;
+    watch->has_counts = true;
+    watch_rows_counts(watch->rows, now);
+    watch_rows_flush(watch->rows);
+    if (!is_first) counted(watch);
+}
+
+/* What goes wrong before there was an answer is for the main thread. Later it is told, once for each kind in a row. */
+static void trouble(void *arg, const struct muster_error *error) {
+    struct watch *watch = arg;
+    (void)pthread_mutex_lock(&watch->mutex);
+    const bool has_answer = watch->has_answer;
+    const bool is_refused = !has_answer && error->is_answer && error->code != MUSTER_UNAVAILABLE;
+    if (!has_answer) watch->trouble = *error;
+    if (is_refused) watch->is_refused = true;
+    (void)pthread_mutex_unlock(&watch->mutex);
+    if (is_refused) outlet_finish(watch->outlet);
+    if (!has_answer || (error->code == watch->told.code && error->is_answer == watch->told.is_answer)) return;
+    (void)command_report(error, NULL);
+    watch->told = *error;
+}
+
+/* ---- the main thread ----------------------------------------------------------------------------------------------
+ */
+
+/* Whether people read it on a terminal that knows colours, and did not ask for none: https://no-color.org. */
+static bool wants_colours(void) {
+    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return (none == NULL || *none == '\0') && terminal != NULL && strcmp(terminal, "dumb") != 0 &&
+           isatty(STDOUT_FILENO) == 1;
+}
+
+/* STATUS_DONE where a node has answered, or why none did. */
+static int start_status(struct watch *watch) {
+    (void)pthread_mutex_lock(&watch->mutex);
+    const bool is_fine = watch->has_answer && !watch->is_refused;
+    struct muster_error error = watch->trouble;
+    (void)pthread_mutex_unlock(&watch->mutex);
+    if (is_fine) return STATUS_DONE;
+    if (error.code == MUSTER_OK)
+        error = (struct muster_error){.code = MUSTER_DEADLINE_EXCEEDED, .message = "no answer in time"};
+    return command_report(&error, NULL);
+}
+
+/* A first answer must come within the timeout of a call. */
+static int run_outlet(struct watch *watch) {
+    const uint32_t timeout_ms = watch->input.globals->timeout_ms;
+    const uint64_t until_ms = clock_now_ms() + (timeout_ms == 0 ? MUSTER_TIMEOUT_DEFAULT_MS : timeout_ms);
+    enum outlet_end end = outlet_run(watch->outlet, until_ms);
+    if (end == OUTLET_TIMED_OUT || end == OUTLET_FINISHED) {
+        const int status = start_status(watch);
+        if (status != STATUS_DONE) return status;
+    }
+    if (end == OUTLET_TIMED_OUT) end = outlet_run(watch->outlet, UINT64_MAX);
+    if (end != OUTLET_FAILED) return STATUS_DONE;
+    (void)fprintf(stderr, "muster: cannot write standard output: %s\n", strerror(errno));
+    return STATUS_FAILED;
+}
+
+static int watch_scope(struct muster_client *client, struct watch *watch) {
+    const struct globals *globals = watch->input.globals;
+    const struct watch_form form = {.is_json = globals->is_json,
+                                    .is_coloured = !globals->is_json && wants_colours(),
+                                    .has_sessions = watch->options.with_sessions,
+                                    .is_totals = watch->options.counts_only,
+                                    .scope = globals->scope};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    watch->outlet = outlet_new(STDOUT_FILENO, signals_open(false));
+    watch->rows = watch_rows_new(&form, watch->outlet);
+    struct muster_watch *opened;
+    struct muster_error error;
+    int status;
+    if (muster_watch_open(client, &watch->options, &opened, &error) == MUSTER_OK) status = run_outlet(watch);
+    else status = command_report(&error, NULL);
+    outlet_finish(watch->outlet);
+    signals_let_go();
+    muster_watch_close(opened);
+    watch_rows_free(watch->rows);
+    outlet_free(watch->outlet);
+    return status;
+}
+
+static struct watch *watch_new(struct globals *globals) {
+    struct watch *watch = memory_new(sizeof *watch);
+    watch->input.globals = globals;
+    watch->count_max = UINT64_MAX;
+    watch->options.users = watch->users;
+    watch->options.arg = watch;
+    watch->options.callbacks = (struct muster_watch_callbacks){
+        .synced = synced, .joined = joined, .left = left, .updated = updated, .counts = counts, .trouble = trouble};
+    (void)pthread_mutex_init(&watch->mutex, NULL);
+    return watch;
+}
+
+static int run(struct globals *globals, int argc, char **argv) {
+    struct watch *watch = watch_new(globals);
+    command_parse(&command_watch, options, parse,
+                  "Shows who is present first, then who joins, leaves and changes, until it is interrupted. Watching "
+                  "makes nobody present.",
+                  argc, argv, watch);
+    watch->options.scope = globals->scope;
+    if (watch->options.counts_only && (watch->options.user_count > 0 || watch->options.with_sessions))
+        command_usage(&command_watch, "--totals shows neither users nor sessions");
+    struct muster_client *client;
+    int status = command_connect(globals, &client);
+    if (status == STATUS_DONE) {
+        status = watch_scope(client, watch);
+        muster_close(client);
+    }
+    (void)pthread_mutex_destroy(&watch->mutex);
+    free(watch);
+    return status;
+}
+
+const struct command command_watch = {"watch", "", "Shows who is present, then each change", run};
