@@ -30,6 +30,10 @@ enum event_kind {
     EVENT_CALL,    /* a client calls */
     EVENT_FAULT,   /* something breaks */
     EVENT_LOOK,    /* the oracle looks at all nodes */
+    /* Of the world of watchers alone. */
+    EVENT_GOSSIP, /* a node's replica */
+    EVENT_ANSWER, /* a node's pump */
+    EVENT_WATCH,  /* a watcher asks */
 };
 
 struct event {

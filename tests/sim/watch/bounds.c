@@ -1,0 +1,8 @@
+/* Compiled with each build of the node: what that build changes for a watcher. */
+#include "spectator.h"
+
+#ifdef WATCH_TEST_SMALL
+const bool journals_are_short = true;
+#else
+const bool journals_are_short = false;
+#endif

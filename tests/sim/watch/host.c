@@ -1,0 +1,287 @@
+#include "stage.h"
+
+#include "muster/limits.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JOIN_TIMEOUT_MS = 10000, WALL_ERROR_MAX_MS = 3600 * 1000, PUMPS_MAX = 1000 };
+
+static const uint64_t wall_at_begin_ms = UINT64_C(1700000000000);
+
+void host_place(struct stage *stage, unsigned index) {
+    struct host *host = &stage->hosts[index];
+    *host = (struct host){.stage = stage, .index = index, .life = host->life + 1};
+    host->zero_ms = (UINT64_C(1) << 40) + random_below(&stage->random, UINT64_C(1) << 36);
+    snprintf(host->gossip_address, sizeof host->gossip_address, "tcp://10.0.0.%u:7701", index + 1);
+    snprintf(host->sync_address, sizeof host->sync_address, "tcp://10.0.0.%u:7704", index + 1);
+    if (stage->script.clocks_are_wrong)
+        host->wall_error_ms = (int64_t)random_below(&stage->random, 2 * WALL_ERROR_MAX_MS) - WALL_ERROR_MAX_MS;
+}
+
+struct instant host_now(const struct host *host) {
+    int64_t wall_ms = (int64_t)(wall_at_begin_ms + host->stage->now_ms) + host->wall_error_ms;
+    return (struct instant){host->zero_ms + host->stage->now_ms, (uint64_t)wall_ms};
+}
+
+bool host_is_ready(const struct host *host) {
+    return host->is_up && node_is_ready(host->node);
+}
+
+static struct host *any_host(struct stage *stage, bool is_to_be_ready) {
+    unsigned begin = (unsigned)random_below(&stage->random, stage->script.hosts);
+    for (unsigned i = 0; i < stage->script.hosts; i++) {
+        struct host *host = &stage->hosts[(begin + i) % stage->script.hosts];
+        if (is_to_be_ready ? host_is_ready(host) : host->is_up) return host;
+    }
+    return NULL;
+}
+
+struct host *host_any(struct stage *stage) {
+    return any_host(stage, false);
+}
+
+struct host *host_any_ready(struct stage *stage) {
+    return any_host(stage, true);
+}
+
+/* ---- what the node wants done ---------------------------------------------------------------------------------- */
+
+static void come(struct host *host, enum event_kind kind, uint64_t *when_ms, uint64_t at_ms) {
+    struct stage *stage = host->stage;
+    *when_ms = at_ms;
+    agenda_add(&stage->agenda, (struct event){.at_ms = at_ms, .kind = kind, .node = host->index, .life = host->life});
+}
+
+/* How late a timer is now. */
+static uint64_t late_ms(struct stage *stage) {
+    bool is_late = !stage->is_quiet && random_chance(&stage->random, 1, 8);
+    return is_late ? random_below(&stage->random, HOST_LATE_MS) : 0;
+}
+
+static void wake_gossip(void *context) {
+    struct host *host = context;
+    come(host, EVENT_GOSSIP, &host->gossip_ms, host->stage->now_ms);
+}
+
+static void want_pump(struct host *host, uint64_t at_ms) {
+    host->pump_wanted_ms = at_ms;
+    come(host, EVENT_ANSWER, &host->pump_ms, at_ms + late_ms(host->stage));
+}
+
+static void wake_pump(void *context) {
+    struct host *host = context;
+    want_pump(host, host->stage->now_ms);
+}
+
+static unsigned host_of(const struct stage *stage, struct text address) {
+    unsigned i = 0;
+    while (i < stage->script.hosts && !text_equal(address, text_of(stage->hosts[i].gossip_address)) &&
+           !text_equal(address, text_of(stage->hosts[i].sync_address)))
+        i++;
+    return i;
+}
+
+static void take_errand(void *context, const struct action *action) {
+    struct host *host = context;
+    struct stage *stage = host->stage;
+    if (action->kind == ACTION_PUBLISH) {
+        wires_publish(stage, host->index, action->bytes, action->len);
+        return;
+    }
+    unsigned other = host_of(stage, action->address);
+    if (other == stage->script.hosts) {
+        stage_fail(stage, "errand", "node %u wants to reach %.*s", host->index, (int)action->address.len,
+                   action->address.data);
+    } else if (action->kind != ACTION_ASK) {
+        wires_subscribe(stage, host->index, other, action->kind == ACTION_SUBSCRIBE);
+    } else if (host->ask_count == HOST_ASKS_MAX) {
+        stage_fail(stage, "errand", "node %u has %d asks on their way at once", host->index, HOST_ASKS_MAX);
+    } else {
+        host->asks[host->ask_count++] = action->ticket;
+        wires_ask(stage, host->index, other, action->ticket, action->bytes, action->len);
+    }
+}
+
+static size_t answer(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
+    struct host *host = context;
+    struct text out;
+    node_answer(host->node, host->stage->worker, (struct text){(const char *)request, (uint32_t)len}, host_now(host),
+                &out);
+    if ((*reply = malloc(out.len + 1)) == NULL) abort();
+    memcpy(*reply, out.data, out.len);
+    return out.len;
+}
+
+/* ---- start and end --------------------------------------------------------------------------------------------- */
+
+static void join(struct host *host) {
+    struct stage *stage = host->stage;
+    const struct node_cluster_config cluster = {.region = text_of("here"),
+                                                .gossip_address = text_of(host->gossip_address),
+                                                .sync_address = text_of(host->sync_address),
+                                                .flush_ms = stage->script.flush_ms,
+                                                .join_timeout_ms = JOIN_TIMEOUT_MS,
+                                                .expects_peers = true,
+                                                .keyring = stage->keyring};
+    if (!node_join(host->node, &cluster, host_now(host))) abort();
+    node_take_errands(host->node, (struct errand_taker){take_errand, wake_gossip, host});
+    for (unsigned i = 0; i < stage->script.hosts; i++)
+        if (i != host->index) node_meet(host->node, text_of(stage->hosts[i].sync_address), host_now(host));
+    node_met(host->node);
+}
+
+void host_start(struct host *host) {
+    struct stage *stage = host->stage;
+    host->life++;
+    host->is_up = true;
+    host->origin = random_next(&stage->random) | 1;
+    stage_note(stage, "node %u starts as %" PRIx64 ", wall clock wrong by %" PRId64 " s", host->index, host->origin,
+               host->wall_error_ms / 1000);
+    const struct node_config config = {.name = text_of(host->sync_address),
+                                       .version = text_of("1.0"),
+                                       .origin = host->origin,
+                                       .hash_key = "sixteen bytes..",
+                                       .ttl_ms = MUSTER_TTL_DEFAULT_MS,
+                                       .retention_ms = 600000,
+                                       .members_max = 100000,
+                                       .bytes_max = 64 << 20};
+    if ((host->node = node_new(&config, host_now(host))) == NULL) abort();
+    host->answerer = (struct answerer){host, host->sync_address, answer};
+    host->door = (struct watch_door){host, spectator_has_room, spectator_deliver};
+    node_watch_waker(host->node, wake_pump, host);
+    wires_host_started(stage, host->index);
+    join(host);
+    come(host, EVENT_GOSSIP, &host->gossip_ms, stage->now_ms);
+    want_pump(host, stage->now_ms);
+    agenda_add(&stage->agenda, (struct event){.at_ms = stage->now_ms + random_below(&stage->random, HOST_TICK_MS),
+                                              .kind = EVENT_TICK,
+                                              .node = host->index,
+                                              .life = host->life});
+}
+
+static void end(struct host *host) {
+    wires_host_ended(host->stage, host->index);
+    spectators_lose(host->stage, host);
+    node_free(host->node);
+    host->node = NULL;
+    host->is_up = host->is_stopping = false;
+    host->life++;
+    host->ask_count = 0;
+}
+
+void host_crash(struct host *host) {
+    stage_note(host->stage, "node %u crashes", host->index);
+    end(host);
+}
+
+void host_drain(struct host *host) {
+    struct node_figures figures;
+    stage_note(host->stage, "node %u drains", host->index);
+    host->is_stopping = true;
+    node_watch_stop(host->node);
+    host_settle(host);
+    node_figures(host->node, &figures);
+    if (figures.watches > 0)
+        stage_fail(host->stage, "late", "node %u drains, and %" PRIu64 " watchers still wait", host->index,
+                   figures.watches);
+    node_part(host->node, host_now(host));
+    end(host);
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------------- */
+
+static void pump(struct host *host) {
+    struct stage *stage = host->stage;
+    host->pump_ms = host->pump_wanted_ms = UINT64_MAX;
+    uint32_t wait_ms = node_watch_pump(host->node, stage->worker, host_now(host));
+    /* It may have been woken meanwhile. */
+    if (wait_ms != UINT32_MAX && stage->now_ms + wait_ms < host->pump_wanted_ms)
+        want_pump(host, stage->now_ms + wait_ms);
+    spectators_take(stage, host);
+}
+
+void host_settle(struct host *host) {
+    node_tick(host->node, host_now(host));
+    for (int i = 0; host->pump_wanted_ms <= host->stage->now_ms; i++) {
+        pump(host);
+        if (i == PUMPS_MAX) {
+            stage_fail(host->stage, "errand", "the pump of node %u spins", host->index);
+            return;
+        }
+    }
+}
+
+static void answered(struct host *host, const struct event *event) {
+    size_t i = 0;
+    while (i < host->ask_count && host->asks[i] != event->ticket) i++;
+    if (i == host->ask_count) return;
+    host->asks[i] = host->asks[--host->ask_count];
+    struct text bytes = {0};
+    if (event->packet != NULL) bytes = (struct text){(const char *)event->packet->bytes, (uint32_t)event->packet->len};
+    node_sync_answer(host->node, event->ticket, bytes, host_now(host));
+}
+
+/* A request that is being answered. */
+struct exchange {
+    struct stage *stage;
+    const struct event *request;
+};
+
+static void reply_to(void *context, const struct action *action) {
+    struct exchange *exchange = context;
+    wires_reply(exchange->stage, exchange->request, action->bytes, action->len);
+}
+
+static void requested(struct host *host, const struct event *event) {
+    struct exchange exchange = {host->stage, event};
+    struct text bytes = {(const char *)event->packet->bytes, (uint32_t)event->packet->len};
+    node_sync_request(host->node, bytes, host_now(host), reply_to, &exchange);
+}
+
+static void framed(struct host *host, const struct event *event) {
+    const struct host *from = &host->stage->hosts[event->other];
+    if (!wires_is_current(host->stage, event)) return;
+    struct text bytes = {(const char *)event->packet->bytes, (uint32_t)event->packet->len};
+    node_frame(host->node, text_of(from->gossip_address), bytes, host_now(host));
+}
+
+static void gossip(struct host *host) {
+    struct stage *stage = host->stage;
+    uint64_t wait_ms = node_gossip(host->node, host_now(host));
+    come(host, EVENT_GOSSIP, &host->gossip_ms, stage->now_ms + wait_ms + late_ms(stage));
+}
+
+static void tick(struct host *host, struct event event) {
+    node_tick(host->node, host_now(host));
+    event.at_ms = host->stage->now_ms + HOST_TICK_MS + late_ms(host->stage);
+    agenda_add(&host->stage->agenda, event);
+}
+
+void host_event(struct host *host, const struct event *event) {
+    if (!host->is_up || event->life != host->life) return;
+    switch (event->kind) {
+    case EVENT_TICK:
+        tick(host, *event);
+        break;
+    case EVENT_GOSSIP:
+        if (host->gossip_ms == event->at_ms) gossip(host);
+        break;
+    case EVENT_ANSWER:
+        if (host->pump_ms == event->at_ms) pump(host);
+        break;
+    case EVENT_FRAME:
+        framed(host, event);
+        break;
+    case EVENT_REQUEST:
+        requested(host, event);
+        break;
+    case EVENT_REPLY:
+    case EVENT_TIMEOUT:
+        answered(host, event);
+        break;
+    default:
+        abort();
+    }
+}
