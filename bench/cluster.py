@@ -47,7 +47,7 @@ def in_node(node, *command):
     return ["ip", "netns", "exec", namespaces.name(node), *command]
 
 
-class Node(servers.Server):
+class Node(servers.Node):
     """A musterd in a namespace of its own; started at `started`."""
 
     def __init__(self, folder, node, of):
@@ -71,16 +71,6 @@ class Node(servers.Server):
                 return time.monotonic() - self.started
             time.sleep(POLL_S)
         raise SystemExit(f"a node did not join: {self.log_path.read_text()[-500:]}")
-
-    def ask(self, *words):
-        done = subprocess.run([str(servers.PROGRAMS / "muster"), "--to", f"tcp://{self.host}:{self.port}", "--json",
-                               *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode > 1:
-            raise SystemExit(f"muster {' '.join(words)}: {done.stderr}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def live(self):
-        return self.ask("counts")[0]["live"]
 
 
 class Redis(servers.Server):
@@ -368,4 +358,5 @@ def main():
     print(f"{path}; {time.monotonic() - began:.0f} s")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """The servers under measurement: started on free loopback ports, ended by their ids."""
 import atexit
+import json
 import os
 import socket
 import subprocess
@@ -62,8 +63,23 @@ class Server:
                 self.process.wait()
 
 
+class Node(Server):
+    """A musterd."""
+
+    def ask(self, *words):
+        """What the CLI answers, one object a line."""
+        done = subprocess.run([str(PROGRAMS / "muster"), "--to", f"tcp://{self.host}:{self.port}", "--json", *words],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode > 1:
+            raise SystemExit(f"muster {' '.join(words)}: {done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def live(self):
+        return self.ask("counts")[0]["live"]
+
+
 def musterd():
-    return Server("muster", [str(PROGRAMS / "musterd"), "--rpc", "tcp://127.0.0.1:PORT"])
+    return Node("muster", [str(PROGRAMS / "musterd"), "--rpc", "tcp://127.0.0.1:PORT"])
 
 
 def redis():

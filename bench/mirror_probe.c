@@ -1,0 +1,162 @@
+/* What a mirror costs a program: mirrors the default scope of a node, and asks it for random users of 0..N - 1, whose
+ * names are at hand. Beside it, what reading random words of a table takes that is as large as the least that could
+ * hold so many users: the machine's share. Prints one JSON object; exit status 1 and a sentence where the run failed.
+ */
+#include "histogram.h"
+#include "line.h"
+#include "muster/muster.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    BLOCK = 1024, /* names that are made first, and then asked for: they stay in the cache, as a page's would */
+    PATIENCE_MS = 120000,
+    THREADS_MAX = 16,
+    HUGE_PAGE_BYTES = 2 << 20,
+    URL_BYTES_MAX = 100,
+};
+
+static const char usage[] = "usage: mirror_probe --at HOST:PORT --users N [--seconds S] [--threads N] [--absent]\n"
+                            "       --absent: asks for users that nobody ever touched\n";
+
+struct asker {
+    const struct muster_mirror *mirror;
+    struct work work;
+    double seconds;
+    uint64_t asked, live;
+    struct histogram blocks; /* ns of BLOCK questions each */
+    struct histogram floor;  /* ns of BLOCK reads each */
+    const uint64_t *words;
+    uint64_t words_mask;
+    pthread_t thread;
+};
+
+/* Reads one word for each name, at a place that the name alone decides. Returns their sum, so that they are read. */
+static uint64_t read_words(struct asker *asker, char names[BLOCK][USER_BYTES + 1]) {
+    uint64_t places[BLOCK], sum = 0;
+    for (int i = 0; i < BLOCK; i++) {
+        uint64_t digits;
+        memcpy(&digits, names[i] + USER_BYTES - sizeof digits, sizeof digits);
+        places[i] = ((digits ^ digits >> 28) * 0x9e3779b97f4a7c15) >> 20 & asker->words_mask;
+    }
+    uint64_t begun = now_ns();
+    for (int i = 0; i < BLOCK; i++) sum += asker->words[(places[i] + sum) & asker->words_mask];
+    histogram_add(&asker->floor, now_ns() - begun);
+    return sum;
+}
+
+static void *ask(void *arg) {
+    struct asker *asker = arg;
+    static _Thread_local char names[BLOCK][USER_BYTES + 1];
+    uint64_t end_ns = now_ns() + (uint64_t)(asker->seconds * 1e9);
+    while (now_ns() < end_ns) {
+        uint64_t live = 0;
+        for (int i = 0; i < BLOCK; i++) work_next_user(&asker->work, (uint8_t *)names[i]);
+        uint64_t begun = now_ns();
+        for (int i = 0; i < BLOCK; i++) live += muster_mirror_is_live(asker->mirror, names[i]);
+        histogram_add(&asker->blocks, now_ns() - begun);
+        asker->asked += BLOCK;
+        asker->live += live + read_words(asker, names);
+    }
+    return NULL;
+}
+
+/* Zeroes, on huge pages where the system gives them, of at least 8 bytes a user with a third of them free. */
+static const uint64_t *words_new(uint64_t users, uint64_t *mask) {
+    uint64_t count = HUGE_PAGE_BYTES / sizeof(uint64_t);
+    while (count < users / 2 * 3) count *= 2;
+    uint64_t *words = aligned_alloc(HUGE_PAGE_BYTES, count * sizeof *words);
+    if (words == NULL) die("memory is short");
+    madvise(words, count * sizeof *words, MADV_HUGEPAGE);
+    memset(words, 0, count * sizeof *words);
+    *mask = count - 1;
+    return words;
+}
+
+static uint64_t resident_bytes(void) {
+    unsigned long long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (statm == NULL || fscanf(statm, "%*u %llu", &pages) != 1) die("/proc/self/statm");
+    fclose(statm);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void on_trouble(void *arg, const struct muster_error *error) {
+    (void)arg;
+    die(error->message);
+}
+
+static struct muster_mirror *mirror_open(const char *address, struct muster_client **client) {
+    char url[URL_BYTES_MAX];
+    snprintf(url, sizeof url, "tcp://%s", address);
+    const char *const urls[] = {url};
+    const struct muster_options to = {.addresses = urls, .address_count = 1};
+    const struct muster_mirror_options options = {.callbacks = {.trouble = on_trouble}};
+    struct muster_error error;
+    struct muster_mirror *mirror;
+    if (muster_open(&to, client, &error) != MUSTER_OK ||
+        muster_mirror_open(*client, &options, &mirror, &error) != MUSTER_OK)
+        die(error.message);
+    if (!muster_mirror_wait(mirror, PATIENCE_MS)) die("the mirror did not become whole");
+    return mirror;
+}
+
+static double each(const struct histogram *blocks, double share) {
+    return (double)histogram_at(blocks, share) / BLOCK;
+}
+
+static void run(struct asker *askers, uint32_t threads) {
+    for (uint32_t i = 0; i < threads; i++)
+        if (pthread_create(&askers[i].thread, NULL, ask, &askers[i]) != 0) die("threads are short");
+    for (uint32_t i = 0; i < threads; i++) pthread_join(askers[i].thread, NULL);
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {
+        {"at", required_argument, NULL, 'a'},      {"users", required_argument, NULL, 'u'},
+        {"seconds", required_argument, NULL, 's'}, {"threads", required_argument, NULL, 't'},
+        {"absent", no_argument, NULL, 'n'},        {NULL, 0, NULL, 0}};
+    static struct asker askers[THREADS_MAX];
+    const char *at = NULL;
+    uint64_t users = 0, first = 0;
+    uint32_t threads = 1;
+    double seconds = 1;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'a') at = optarg;
+        if (option == 'u') users = strtoull(optarg, NULL, 10);
+        if (option == 's') seconds = strtod(optarg, NULL);
+        if (option == 't') threads = (uint32_t)strtoul(optarg, NULL, 10);
+        if (option == 'n') first = UINT64_C(900000000000);
+    }
+    if (at == NULL || users == 0 || threads == 0 || threads > THREADS_MAX) die(usage);
+    uint64_t begun = now_ns(), before = resident_bytes();
+    struct muster_client *client;
+    struct muster_mirror *mirror = mirror_open(at, &client);
+    double synced_s = (double)(now_ns() - begun) / 1e9;
+    double bytes_a_user = (double)(resident_bytes() - before) / (double)users;
+    uint64_t mask;
+    const uint64_t *words = words_new(users, &mask);
+    for (uint32_t i = 0; i < threads; i++)
+        askers[i] = (struct asker){.mirror = mirror,
+                                   .seconds = seconds,
+                                   .work = {.first = first, .users = users, .random = i + 1},
+                                   .words = words,
+                                   .words_mask = mask};
+    run(askers, threads);
+    printf("{\"users\":%llu,\"threads\":%u,\"mirrored\":%zu,\"synced_s\":%.3f,\"bytes_a_user\":%.1f,",
+           (unsigned long long)users, threads, muster_mirror_count(mirror), synced_s, bytes_a_user);
+    printf(
+        "\"asked\":%llu,\"live\":%llu,\"staleness_ms\":%llu,\"p50_ns\":%.1f,\"p99_ns\":%.1f,\"floor_p50_ns\":%.1f}\n",
+        (unsigned long long)askers[0].asked, (unsigned long long)askers[0].live,
+        (unsigned long long)muster_mirror_staleness_ms(mirror), each(&askers[0].blocks, 0.5),
+        each(&askers[0].blocks, 0.99), each(&askers[0].floor, 0.5));
+    muster_mirror_close(mirror);
+    muster_close(client);
+    return 0;
+}
