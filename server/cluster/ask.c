@@ -12,9 +12,9 @@ void ask_note_told(struct replica *replica, struct peer *peer, uint64_t sequence
     peer->told_sequence = sequence;
 }
 
-/* Whether what is missing of a peer is not on its way. Of one that has just come, or come back, nothing is. */
+/* Whether what is missing of a peer is not on its way. */
 static bool has_stopped(const struct peer *peer, uint64_t now_ms) {
-    return now_ms - peer->moved_ms >= AHEAD_WAIT_MS || now_ms - peer->back_ms < BACK_MS;
+    return now_ms - peer->moved_ms >= AHEAD_WAIT_MS;
 }
 
 /* Where what came by frames of a peer goes on beyond a gap; 0: nowhere. */
@@ -300,7 +300,7 @@ static void take_answer(struct replica *replica, struct peer *peer, const struct
         return;
     }
     bool was_under_way = peer->asking.cursor.is_set;
-    bool is_new = peer->origin != answer->origin;
+    bool is_new = peer->origin != answer->origin, was_silent = is_new || peer_was_silent(peer, now_ms);
     take_who(replica, peer, answer, now_ms);
     if (is_other && was_under_way) { /* it started anew between two pages */
         fail(replica, peer, now_ms);
@@ -321,6 +321,7 @@ static void take_answer(struct replica *replica, struct peer *peer, const struct
     take_known(replica, peer, answer, now_ms);
     asking_end(replica, peer);
     ask_note_told(replica, peer, answer->sequence, now_ms);
+    if (was_silent) peer->moved_ms = now_ms - AHEAD_WAIT_MS; /* nothing was flowing */
 }
 
 struct actions replica_answered(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,

@@ -22,7 +22,6 @@ void peer_become(struct peer *peer, enum peer_state state) {
 }
 
 void peer_hear(struct peer *peer, uint64_t now_ms) {
-    if (peer_was_silent(peer, now_ms)) peer->back_ms = now_ms;
     peer->heard_ms = peer->sign_ms = now_ms;
     peer_become(peer, PEER_ALIVE);
 }
@@ -41,7 +40,7 @@ void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint6
     peer->origin = origin;
     peer->alias_of = 0;
     peer->state = PEER_ALIVE;
-    peer->heard_ms = peer->back_ms = now_ms;
+    peer->heard_ms = now_ms;
     peer->frame_number = frame_number;
     peer->chain_from = peer->chain_to = peer->chain_whole = 0;
     peer->own_after = peer->own_need = 0;

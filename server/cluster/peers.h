@@ -47,7 +47,7 @@ struct peer {
     uint64_t alias_of; /* another peer is this origin: the same node by another address */
     bool is_self;      /* the address is this node's */
     enum peer_state state;
-    uint64_t heard_ms, back_ms; /* back_ms: when it was heard after a silence, or for the first time */
+    uint64_t heard_ms;
     uint64_t sign_ms; /* the last sign that it lives, or when it was met: what is heard, and its questions, unproven */
     uint64_t members, told_sequence; /* that it says it holds; the last of its sequences that is known to exist */
     int64_t clock_ms;

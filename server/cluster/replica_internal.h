@@ -11,7 +11,6 @@
 
 enum {
     AHEAD_WAIT_MS = 300,    /* what nothing came of for so long is not on its way by frames */
-    BACK_MS = 2000,         /* for so long a peer is one that has just come back */
     RELAY_WAIT_MS = 1000,   /* what came beyond a gap is relayed if it was not closed for so long */
     RELAY_SILENT_MS = 1500, /* and its origin was not heard for so long */
     RELAY_LOOK_MS = 100,
