@@ -8,8 +8,8 @@
 
 /* Places of the change log of a node without peers: nothing reads it. */
 enum { NODE_LOG_PLACES = 1 << 10 };
-/* Units of upkeep in one hold of the lock: well under a millisecond. */
-enum { NODE_TICK_SLICE = 1000 };
+/* Units of upkeep in one hold of the lock: well under a millisecond, also where each of them is told to watches. */
+enum { NODE_TICK_SLICE = 250 };
 /* How often a breath looks whether somebody else had the lock. */
 enum { NODE_BREATH_YIELDS = 256 };
 
