@@ -1,4 +1,5 @@
 #include "cursor.h"
+#include "big_endian.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -9,16 +10,6 @@ enum { FLAG_WALKING = 1, FLAG_WHOLE = 2, FLAG_PLACED = 4, FLAG_OWED = 8 };
 _Static_assert(AT_MAC + 8 == CURSOR_BYTES, "the layout is complete");
 _Static_assert(crypto_shorthash_KEYBYTES == CURSOR_KEY_BYTES, "SipHash keys");
 _Static_assert(crypto_shorthash_BYTES == 8, "SipHash-2-4 is 64 bits");
-
-static void put_u64(unsigned char *out, uint64_t value) {
-    for (int i = 0; i < 8; i++) out[i] = (unsigned char)(value >> (56 - 8 * i));
-}
-
-static uint64_t get_u64(const unsigned char *in) {
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++) value = value << 8 | in[i];
-    return value;
-}
 
 struct cursor_key cursor_key_new(uint64_t incarnation) {
     struct cursor_key key = {.incarnation = incarnation};

@@ -1,4 +1,5 @@
 #include "page_token.h"
+#include "big_endian.h"
 
 #include <sodium.h>
 
@@ -14,16 +15,6 @@ struct page_token_key page_token_key(const uint8_t hash_key[16]) {
     struct page_token_key key;
     crypto_generichash(key.bytes, sizeof key.bytes, purpose, sizeof purpose - 1, hash_key, 16);
     return key;
-}
-
-static void put_u64(unsigned char *out, uint64_t value) {
-    for (int i = 0; i < 8; i++) out[i] = (unsigned char)(value >> (56 - 8 * i));
-}
-
-static uint64_t get_u64(const unsigned char *in) {
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++) value = value << 8 | in[i];
-    return value;
 }
 
 static void digest_walk(const struct page_token_key *key, const struct walk *walk, unsigned char out[DIGEST_BYTES]) {
