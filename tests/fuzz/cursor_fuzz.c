@@ -24,7 +24,8 @@ static void read_any(const uint8_t *data, size_t size) {
 static void hold_same(const struct cursor *a, const struct cursor *b) {
     hold(a->selection == b->selection && a->base == b->base && a->target == b->target && a->at == b->at);
     hold(a->place == b->place && a->paced_ms == b->paced_ms);
-    hold(a->is_walking == b->is_walking && a->is_whole == b->is_whole && a->is_placed == b->is_placed);
+    hold(a->is_walking == b->is_walking && a->is_whole == b->is_whole && a->is_placed == b->is_placed &&
+         a->is_owed == b->is_owed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -36,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(fields, data, sizeof fields);
     uint8_t flags = data[sizeof fields], damage = data[sizeof fields + 1];
     const struct cursor cursor = {fields[0], fields[1], fields[2], fields[3], fields[4],
-                                  fields[5], flags & 1, flags & 2, flags & 4};
+                                  fields[5], flags & 1, flags & 2, flags & 4, flags & 8};
     cursor_write(&key, &cursor, written);
     hold(cursor_read(&key, (struct text){written, CURSOR_BYTES}, &back));
     hold_same(&cursor, &back);
