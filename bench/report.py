@@ -112,11 +112,15 @@ def table(known, rows):
     return "\n".join(lines)
 
 
-def write_table(folder, known, rows):
+def put_table(folder, begin, end, lines):
+    """Writes the table in the place of the one between the two marks of benchmarks.md."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "benchmarks.md"
-    text = path.read_text(encoding="utf-8") if path.exists() else f"{BEGIN}\n{END}\n"
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    path.write_text(f"{before}{BEGIN}\n{table(known, rows)}\n{END}{after}", encoding="utf-8")
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if begin not in text:
+        text += f"\n{begin}\n{end}\n"
+    before, after = text.split(begin)[0], text.split(end)[1]
+    path.write_text(f"{before}{begin}\n{lines}\n{end}{after}", encoding="utf-8")
 
 
 # ---- plots --------------------------------------------------------------------------------------------------------
@@ -186,7 +190,7 @@ def write_report(folder, known, rows):
     plots = folder / "plots"
     plots.mkdir(parents=True, exist_ok=True)
     found = {row["row"]: row for row in rows}
-    write_table(folder, known, rows)
+    put_table(folder, BEGIN, END, table(known, rows))
     plot_throughput(plots, found)
     plot_memory(plots, rows)
     plot_counts(plots, rows)

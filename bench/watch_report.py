@@ -37,10 +37,4 @@ def table(known, rows):
 
 
 def write(folder, known, rows):
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "benchmarks.md"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if BEGIN not in text:
-        text += f"\n{BEGIN}\n{END}\n"
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    path.write_text(f"{before}{BEGIN}\n{table(known, rows)}\n{END}{after}", encoding="utf-8")
+    report.put_table(folder, BEGIN, END, table(known, rows))
