@@ -1,12 +1,10 @@
 /* A keyed hash of a name, of 128 bits: SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012)
- * with its longer output. Who does not know the key cannot make two names collide, and by chance none do: a name is
- * known by its fingerprint. */
+ * with its longer output, from the rounds that the roll uses. Who does not know the key cannot make two names collide,
+ * and by chance none do: a name is known by its fingerprint. */
 #ifndef MUSTER_CLIENT_FINGERPRINT_H
 #define MUSTER_CLIENT_FINGERPRINT_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "core/siphash.h"
 
 struct fingerprint_key {
     uint64_t words[2];
@@ -16,45 +14,10 @@ struct fingerprint {
     uint64_t low, high;
 };
 
-struct fingerprint_state {
-    uint64_t a, b, c, d;
-};
-
-static inline uint64_t fingerprint_rotate(uint64_t x, unsigned bits) {
-    return x << bits | x >> (64 - bits);
-}
-
-/* One SipRound. */
-static inline void fingerprint_stir(struct fingerprint_state *s) {
-    s->a += s->b;
-    s->c += s->d;
-    s->b = fingerprint_rotate(s->b, 13) ^ s->a;
-    s->d = fingerprint_rotate(s->d, 16) ^ s->c;
-    s->a = fingerprint_rotate(s->a, 32) + s->d;
-    s->c += s->b;
-    s->d = fingerprint_rotate(s->d, 21) ^ s->a;
-    s->b = fingerprint_rotate(s->b, 17) ^ s->c;
-    s->c = fingerprint_rotate(s->c, 32);
-}
-
-static inline void fingerprint_absorb(struct fingerprint_state *s, uint64_t word) {
-    s->d ^= word;
-    fingerprint_stir(s);
-    s->a ^= word;
-}
-
-static inline uint64_t fingerprint_little_endian(uint64_t word) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return __builtin_bswap64(word);
-#else
-    return word;
-#endif
-}
-
-static inline uint64_t fingerprint_word(const char *at) {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return fingerprint_little_endian(word);
+static inline void fingerprint_absorb(uint64_t v[4], uint64_t word) {
+    v[3] ^= word;
+    siphash_round(v);
+    v[0] ^= word;
 }
 
 /* The last 0 to 7 bytes, in pieces that overlap where a loop would mispredict its end. */
@@ -77,17 +40,17 @@ static inline uint64_t fingerprint_tail(const char *at, size_t len) {
 static inline struct fingerprint fingerprint_of(const struct fingerprint_key *key, const void *data, size_t len) {
     const char *at = data;
     uint64_t k0 = key->words[0], k1 = key->words[1];
-    struct fingerprint_state s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d ^ 0xee, k0 ^ 0x6c7967656e657261,
-                                  k1 ^ 0x7465646279746573};
+    uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d ^ 0xee, k0 ^ 0x6c7967656e657261,
+                     k1 ^ 0x7465646279746573};
     size_t left = len;
-    for (; left >= 8; left -= 8, at += 8) fingerprint_absorb(&s, fingerprint_word(at));
-    fingerprint_absorb(&s, fingerprint_tail(at, left) | (uint64_t)len << 56);
-    s.c ^= 0xee;
-    for (int i = 0; i < 3; i++) fingerprint_stir(&s);
-    struct fingerprint out = {.low = s.a ^ s.b ^ s.c ^ s.d};
-    s.b ^= 0xdd;
-    for (int i = 0; i < 3; i++) fingerprint_stir(&s);
-    out.high = s.a ^ s.b ^ s.c ^ s.d;
+    for (; left >= 8; left -= 8, at += 8) fingerprint_absorb(v, siphash_read64((const uint8_t *)at));
+    fingerprint_absorb(v, fingerprint_tail(at, left) | (uint64_t)len << 56);
+    v[2] ^= 0xee;
+    for (int i = 0; i < 3; i++) siphash_round(v);
+    struct fingerprint out = {.low = v[0] ^ v[1] ^ v[2] ^ v[3]};
+    v[1] ^= 0xdd;
+    for (int i = 0; i < 3; i++) siphash_round(v);
+    out.high = v[0] ^ v[1] ^ v[2] ^ v[3];
     return out;
 }
 
