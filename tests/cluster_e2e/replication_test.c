@@ -142,7 +142,7 @@ static void *tell(void *context) {
         for (size_t i = 0; i < LOAD_BATCH; i++) load->is_acknowledged[load->users + i] = is_taken;
         load->failures += !is_taken;
         load->users += LOAD_BATCH;
-        usleep(1000);
+        usleep(1000); /* the pace of the load: nothing is right because of it */
     }
     muster_close(client);
     return NULL;

@@ -36,25 +36,13 @@ struct stage {
     struct waiting waiting;
 };
 
-/* Each of a hundred users changes, with so much state that an answer is large. */
-static void flap(const struct answerer *answerer, char fill) {
-    struct draft draft;
-    draft_touch(&draft, "room");
-    for (size_t i = 0; i < 100; i++) {
-        Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-        beat->user = draft_number(&draft, "user-", i);
-        beat->state = draft_filled(&draft, fill, MUSTER_STATE_BYTES_MAX);
-    }
-    reply_free(ask(answerer, &draft));
-}
-
 static void stage_set(struct stage *stage, bool with_users) {
     static const char *const flags[] = {"--max-watches", PARKED_TEXT, NULL};
     stage->server = server_start(flags);
     stage->answerer = sp_answerer(stage->server.tcp);
     for (int i = 0; i < CONNECTIONS; i++)
         if ((stage->sps[i] = sp_open(stage->server.tcp, SERVED_MS)).fd < 0) fail_msg("no connection");
-    if (with_users) flap(&stage->answerer, 'A');
+    if (with_users) waiting_stir(&stage->answerer, 'A');
     stage->waiting = waiting_of(&stage->answerer, "room", with_users, WAIT_MS);
 }
 
@@ -187,11 +175,11 @@ static void watchers_that_never_read(void **state) {
     park(&stage, CONNECTIONS);
     size_t before = resident_bytes(&stage.server), most = before;
     uint64_t slowest_ms = 0;
-    flap(&stage.answerer, 'B');
+    waiting_stir(&stage.answerer, 'B');
     for (char fill = 'C'; !are_cut_off(&stage); fill = fill == 'Z' ? 'A' : (char)(fill + 1)) {
         struct waiting next = waiting_of(&stage.answerer, "room", true, WAIT_MS);
         uint64_t start_ms = wait_now_ms();
-        flap(&stage.answerer, fill);
+        waiting_stir(&stage.answerer, fill);
         waiting_send(&next, &reader, 1);
         if (waiting_replies(&reader, 1, 0, TOLD_MS) != 1) fail_msg("who reads is not told while others do not");
         if (wait_now_ms() - start_ms > slowest_ms) slowest_ms = wait_now_ms() - start_ms;

@@ -197,18 +197,6 @@ static void many_questions_at_once(void **state) {
 
 /* ---- watchers that do not read ---- */
 
-/* Each user changes, each with so much state that an answer is large. */
-static void flap(const struct answerer *answerer, char fill) {
-    struct draft draft;
-    draft_touch(&draft, "room");
-    for (size_t i = 0; i < 100; i++) {
-        Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-        beat->user = draft_number(&draft, "user-", i);
-        beat->state = draft_filled(&draft, fill, MUSTER_STATE_BYTES_MAX);
-    }
-    reply_free(ask(answerer, &draft));
-}
-
 static size_t resident_bytes(void) {
     size_t pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -225,7 +213,7 @@ static void never_read(end_unread_fn *end_unread) {
     struct sp greedy = connect_to(&house), reader = connect_to(&house);
     int small = 4096;
     setsockopt(greedy.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    flap(&answerer, 'a');
+    waiting_stir(&answerer, 'a');
     struct waiting waiting = waiting_of(&answerer, "room", true, WAIT_MS);
     waiting_send(&waiting, &greedy, WATCHES);
     expect_parked(&house, WATCHES, "of one that will not read");
@@ -234,7 +222,7 @@ static void never_read(end_unread_fn *end_unread) {
         struct waiting next = waiting_of(&answerer, "room", true, WAIT_MS);
         waiting_send(&next, &reader, 1);
         waiting_free(&next);
-        flap(&answerer, fill);
+        waiting_stir(&answerer, fill);
         expect_told(&reader, 1, 0, "a watcher that reads");
         if (resident_bytes() > most) most = resident_bytes();
     }

@@ -63,3 +63,14 @@ size_t waiting_replies(struct sp *sp, size_t count, int code, uint64_t timeout_m
     }
     return right;
 }
+
+void waiting_stir(const struct answerer *answerer, char fill) {
+    struct draft draft;
+    draft_touch(&draft, "room");
+    for (size_t i = 0; i < 100; i++) {
+        Muster__V1__Beat *beat = draft_beat(&draft, "", "");
+        beat->user = draft_number(&draft, "user-", i);
+        beat->state = draft_filled(&draft, fill, MUSTER_STATE_BYTES_MAX);
+    }
+    reply_free(ask(answerer, &draft));
+}

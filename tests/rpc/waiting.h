@@ -21,4 +21,7 @@ void waiting_send(const struct waiting *waiting, struct sp *sp, size_t count);
  * without one, or the connection ends. */
 size_t waiting_replies(struct sp *sp, size_t count, int code, uint64_t timeout_ms);
 
+/* Changes each of a hundred users of "room", with so much state that an answer with sessions is large. */
+void waiting_stir(const struct answerer *answerer, char fill);
+
 #endif
