@@ -5,7 +5,7 @@
  */
 #include "core/roll.h"
 #include "histogram.h"
-#include "rpc/heap.h"
+#include "node/page_allocator.h"
 
 #include <inttypes.h>
 #include <stdio.h>

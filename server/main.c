@@ -1,13 +1,13 @@
 /* musterd: one node. Reads the command line, joins its peers, opens the doors, waits for a signal, drains. */
-#include "clustering.h"
-#include "net/clock.h"
-#include "net/log.h"
+#include "config.h"
 #include "net/nng_guard.h"
 #include "net/rep_door.h"
-#include "net/ticker.h"
 #include "net/watch_pump.h"
-#include "options.h"
-#include "snapshots.h"
+#include "peers/clustering.h"
+#include "snapshot/store.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/ticker.h"
 
 #include <signal.h>
 #include <sodium.h>

@@ -4,7 +4,7 @@
 #ifndef MUSTER_CLIENT_FINGERPRINT_H
 #define MUSTER_CLIENT_FINGERPRINT_H
 
-#include "core/siphash.h"
+#include "common/siphash.h"
 
 struct fingerprint_key {
     uint64_t words[2];

@@ -6,7 +6,7 @@
 #ifndef MUSTER_CLI_CLF_H
 #define MUSTER_CLI_CLF_H
 
-#include "core/text.h"
+#include "common/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
-#include "cluster/keyring.h"
 #include "command.h"
 #include "rows.h"
+#include "seal/keyring.h"
 
 #include <errno.h>
 #include <fcntl.h>

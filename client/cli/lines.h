@@ -2,7 +2,7 @@
 #ifndef MUSTER_CLI_LINES_H
 #define MUSTER_CLI_LINES_H
 
-#include "core/text.h"
+#include "common/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 #include "command.h"
-#include "core/duration.h"
+#include "common/duration.h"
 #include "rows.h"
 #include "table.h"
 #include "values.h"

@@ -1,7 +1,7 @@
 #include "rows.h"
 
 #include "civil.h"
-#include "core/duration.h"
+#include "common/duration.h"
 #include "escape.h"
 #include "memory.h"
 #include "table.h"

@@ -1,7 +1,7 @@
 #include "top_page.h"
 
 #include "civil.h"
-#include "core/duration.h"
+#include "common/duration.h"
 #include "memory.h"
 #include "top_figures.h"
 #include "top_pen.h"

@@ -1,5 +1,5 @@
 #include "command.h"
-#include "core/duration.h"
+#include "common/duration.h"
 #include "memory.h"
 #include "names.h"
 #include "progress.h"

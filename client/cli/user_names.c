@@ -1,6 +1,6 @@
 #include "user_names.h"
 
-#include "core/siphash.h"
+#include "common/siphash.h"
 #include "memory.h"
 
 #include <sodium.h>

@@ -2,7 +2,7 @@
 #ifndef MUSTER_CLI_USER_NAMES_H
 #define MUSTER_CLI_USER_NAMES_H
 
-#include "core/text.h"
+#include "common/text.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 #include "values.h"
 
-#include "core/duration.h"
+#include "common/duration.h"
 
 #include <string.h>
 

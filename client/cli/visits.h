@@ -2,7 +2,7 @@
 #ifndef MUSTER_CLI_VISITS_H
 #define MUSTER_CLI_VISITS_H
 
-#include "core/text.h"
+#include "common/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>

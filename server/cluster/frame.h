@@ -2,7 +2,7 @@
 #ifndef MUSTER_CLUSTER_FRAME_H
 #define MUSTER_CLUSTER_FRAME_H
 
-#include "introduction.h"
+#include "node_info.h"
 #include "record.h"
 #include "replica.h"
 

@@ -1,6 +1,6 @@
 #include "peers.h"
 
-#include "core/text.h"
+#include "common/text.h"
 
 /* Two monotonic clocks may drift apart by 500 ppm each, as far as the kernel slews them: what was the least once
  * becomes too small by as much, and would make beats look old. */

@@ -2,8 +2,8 @@
 #ifndef MUSTER_CLUSTER_PEERS_H
 #define MUSTER_CLUSTER_PEERS_H
 
-#include "exchange.h"
 #include "replica.h"
+#include "sync_message.h"
 
 enum {
     PEER_SILENT_MS = 2 * REPLICA_DIGEST_MS,

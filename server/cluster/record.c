@@ -1,6 +1,6 @@
 #include "record.h"
 
-#include "core/utf8.h"
+#include "common/utf8.h"
 
 enum {
     RECORD_SCOPE = 1,

@@ -2,8 +2,8 @@
 #ifndef MUSTER_CLUSTER_RECORD_H
 #define MUSTER_CLUSTER_RECORD_H
 
+#include "common/protobuf.h"
 #include "core/roll.h"
-#include "wire.h"
 
 /* Field and length of the record, its strings with theirs, and its numbers. */
 enum { RECORD_BYTES_MAX = 1 + 3 + 3 * (1 + 2 + MUSTER_ID_BYTES_MAX) + (1 + 2 + MUSTER_STATE_BYTES_MAX) + 64 };

@@ -18,7 +18,7 @@
 
 #include "core/hlc.h"
 #include "core/roll.h"
-#include "keyring.h"
+#include "seal/keyring.h"
 
 struct replica;
 

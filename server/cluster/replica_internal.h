@@ -2,11 +2,11 @@
 #ifndef MUSTER_CLUSTER_REPLICA_INTERNAL_H
 #define MUSTER_CLUSTER_REPLICA_INTERNAL_H
 
-#include "exchange.h"
+#include "action_list.h"
 #include "frame.h"
-#include "outbox.h"
 #include "peers.h"
 #include "replica.h"
+#include "sync_message.h"
 #include "vector.h"
 
 enum {

@@ -3,7 +3,7 @@
 #define MUSTER_CORE_MEMBER_H
 
 #include "allocator.h"
-#include "text.h"
+#include "common/text.h"
 
 #include <assert.h>
 #include <stdbool.h>

@@ -19,9 +19,9 @@
 #define MUSTER_CORE_ROLL_H
 
 #include "allocator.h"
+#include "common/text.h"
 #include "muster/codes.h"
 #include "muster/limits.h"
-#include "text.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,10 +3,10 @@
 #ifndef MUSTER_CORE_ROLL_INTERNAL_H
 #define MUSTER_CORE_ROLL_INTERNAL_H
 
+#include "common/siphash.h"
 #include "history.h"
 #include "index.h"
 #include "roll.h"
-#include "siphash.h"
 #include "slab.h"
 #include "timers.h"
 

@@ -1,6 +1,6 @@
-#include "log.h"
-#include "peer.h"
+#include "peers/pipe_address.h"
 #include "rep_internal.h"
+#include "sys/log.h"
 
 #include <stdlib.h>
 

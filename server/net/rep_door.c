@@ -1,7 +1,7 @@
 #include "rep_door.h"
-#include "clock.h"
 #include "muster/limits.h"
 #include "rep_internal.h"
+#include "sys/clock.h"
 
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 #ifndef MUSTER_NET_REP_DOOR_H
 #define MUSTER_NET_REP_DOOR_H
 
-#include "rpc/node.h"
+#include "node/node.h"
 
 #include <stdbool.h>
 #include <stddef.h>

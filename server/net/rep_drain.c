@@ -1,5 +1,5 @@
-#include "clock.h"
 #include "rep_internal.h"
+#include "sys/clock.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -2,8 +2,8 @@
 #ifndef MUSTER_NET_REP_INTERNAL_H
 #define MUSTER_NET_REP_INTERNAL_H
 
-#include "listeners.h"
 #include "muster/limits.h"
+#include "peers/listeners.h"
 #include "rep_door.h"
 #include "worker_pool.h"
 

@@ -1,5 +1,5 @@
-#include "log.h"
 #include "rep_internal.h"
+#include "sys/log.h"
 
 /* Spares that are kept; of those above, a part is freed each step, so that a storm of answers that are followed by as
  * many questions allocates nothing. */

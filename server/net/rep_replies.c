@@ -1,5 +1,5 @@
-#include "clock.h"
 #include "rep_internal.h"
+#include "sys/clock.h"
 
 /* Contexts are short when fewer wait; then a reply that is pending for so long ends its connection. */
 enum { SLOTS_SHORT = DOOR_CONTEXTS / 8, UNREAD_WHEN_SHORT_MS = 100 };

@@ -1,6 +1,6 @@
-#include "clock.h"
-#include "log.h"
 #include "rep_internal.h"
+#include "sys/clock.h"
+#include "sys/log.h"
 
 #include <stdlib.h>
 #include <unistd.h>

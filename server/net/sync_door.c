@@ -1,6 +1,6 @@
 #include "sync_door.h"
-#include "clock.h"
-#include "rpc/node_cluster.h"
+#include "node/cluster.h"
+#include "sys/clock.h"
 
 #include <nng/nng.h>
 

@@ -1,5 +1,5 @@
 #include "watch_pump.h"
-#include "clock.h"
+#include "sys/clock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
 #ifndef MUSTER_NET_WATCH_PUMP_H
 #define MUSTER_NET_WATCH_PUMP_H
 
-#include "rpc/node.h"
+#include "node/node.h"
 
 struct watch_pump;
 

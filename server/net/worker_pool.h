@@ -3,7 +3,7 @@
 #ifndef MUSTER_NET_WORKER_POOL_H
 #define MUSTER_NET_WORKER_POOL_H
 
-#include "rpc/node.h"
+#include "node/node.h"
 
 #include <pthread.h>
 

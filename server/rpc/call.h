@@ -2,14 +2,14 @@
 #ifndef MUSTER_RPC_CALL_H
 #define MUSTER_RPC_CALL_H
 
-#include "arena.h"
 #include "core/hlc.h"
 #include "core/roll.h"
+#include "decode_hot.h"
 #include "muster/v1/presence.pb-c.h"
-#include "node_cluster.h"
+#include "node/cluster.h"
 #include "page_token.h"
-#include "plain.h"
-#include "watches.h"
+#include "reply/arena.h"
+#include "watch/watches.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

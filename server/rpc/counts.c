@@ -1,5 +1,5 @@
-#include "check.h"
 #include "muster/limits.h"
+#include "validate.h"
 
 /* Upkeep that a Counts does itself, so that leases that just ended do not count: in slices, and never more than a
  * mass expiry of this size. What is beyond is exact again after the next ticks. */

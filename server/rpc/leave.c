@@ -1,5 +1,5 @@
-#include "check.h"
 #include "muster/limits.h"
+#include "validate.h"
 
 /* Departures checked and with their scopes filled in; what they end is looked up under the lock. */
 struct departure {

@@ -1,6 +1,6 @@
-#include "check.h"
 #include "muster/limits.h"
-#include "rows.h"
+#include "reply/rows.h"
+#include "validate.h"
 
 #include <stdlib.h>
 

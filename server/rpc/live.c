@@ -1,6 +1,6 @@
-#include "check.h"
 #include "muster/limits.h"
-#include "rows.h"
+#include "reply/rows.h"
+#include "validate.h"
 
 /* Users that are looked up with their sessions in one hold of the lock. */
 enum { LIVE_SESSIONS_SLICE = 256 };

@@ -1,5 +1,5 @@
 #include "page_token.h"
-#include "big_endian.h"
+#include "common/byteorder.h"
 
 #include <sodium.h>
 

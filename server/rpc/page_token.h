@@ -5,7 +5,7 @@
 #ifndef MUSTER_RPC_PAGE_TOKEN_H
 #define MUSTER_RPC_PAGE_TOKEN_H
 
-#include "core/text.h"
+#include "common/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "validate.h"
 
 enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *request) {
     struct text scope;

@@ -1,6 +1,6 @@
-#include "check.h"
 #include "muster/limits.h"
-#include "wire.h"
+#include "reply/wire.h"
+#include "validate.h"
 
 struct scope_row {
     struct text scope;

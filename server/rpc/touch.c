@@ -1,5 +1,5 @@
-#include "check.h"
 #include "muster/limits.h"
+#include "validate.h"
 
 #include <stdio.h>
 

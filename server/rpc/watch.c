@@ -1,8 +1,8 @@
 /* The call Watch: a question is answered at once where there is something to tell, else parked. */
-#include "check.h"
 #include "muster/limits.h"
-#include "pace.h"
-#include "watch_tell.h"
+#include "validate.h"
+#include "watch/answer.h"
+#include "watch/pace.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Questions and answers on the wire. */
-#include "cluster/exchange.h"
 #include "cluster/record.h"
+#include "cluster/sync_message.h"
 #include "golden.h"
 #include "muster/v1/cluster.pb-c.h"
 

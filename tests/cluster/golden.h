@@ -2,7 +2,7 @@
 #ifndef MUSTER_TESTS_GOLDEN_H
 #define MUSTER_TESTS_GOLDEN_H
 
-#include "core/text.h"
+#include "common/text.h"
 
 #include <stddef.h>
 #include <stdint.h>

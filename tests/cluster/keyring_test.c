@@ -1,6 +1,6 @@
 /* Keyring files, and sealing. */
-#include "cluster/keyring.h"
 #include "golden.h"
+#include "seal/keyring.h"
 
 #include <sodium.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #include "rig.h"
-#include "cluster/keyring.h"
+#include "seal/keyring.h"
 #include "sp.h"
 #include "support/port.h"
 #include "support/wait.h"

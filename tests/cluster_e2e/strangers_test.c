@@ -1,7 +1,7 @@
 /* Real nodes and those who are none: a wrong key, recorded frames, garbage, and keys that change. */
-#include "cluster/keyring.h"
 #include "cluster/replica.h"
 #include "rig.h"
+#include "seal/keyring.h"
 #include "sp.h"
 #include "support/port.h"
 #include "support/wait.h"

@@ -1,5 +1,5 @@
 /* Spans of time as people write them. */
-#include "core/duration.h"
+#include "common/duration.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 #ifndef MUSTER_TESTS_NAMES_H
 #define MUSTER_TESTS_NAMES_H
 
-#include "core/text.h"
+#include "common/text.h"
 #include "support/random.h"
 
 #include <stddef.h>

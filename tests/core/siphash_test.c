@@ -1,5 +1,5 @@
 /* SipHash against the vectors of its authors: the key is 00 01 … 0f, the input of length n is 00 01 … (n - 1). */
-#include "core/siphash.h"
+#include "common/siphash.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* A cursor is read if it was written with that key, and only then. */
 #include "fuzz.h"
-#include "rpc/cursor.h"
+#include "watch/cursor.h"
 
 #include <string.h>
 

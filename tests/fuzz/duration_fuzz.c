@@ -1,7 +1,7 @@
 /* A duration that is understood is understood alike when it is written back; URLs are judged without a fault. */
-#include "core/duration.h"
+#include "common/duration.h"
+#include "common/url.h"
 #include "fuzz.h"
-#include "net/url.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
-#include "rpc/plain.h"
+#include "rpc/decode_hot.h"
 
 static bool same(struct text text, ProtobufCBinaryData bytes) {
     return text.len == bytes.len && (text.len == 0 || memcmp(text.data, bytes.data, text.len) == 0);

@@ -3,11 +3,11 @@
 #ifndef MUSTER_TESTS_REPLICA_RIG_H
 #define MUSTER_TESTS_REPLICA_RIG_H
 
-#include "cluster/exchange.h"
 #include "cluster/replica.h"
-#include "core/text.h"
+#include "cluster/sync_message.h"
+#include "common/text.h"
 #include "fuzz.h"
-#include "rpc/heap.h"
+#include "node/page_allocator.h"
 
 #include <sodium.h>
 #include <string.h>

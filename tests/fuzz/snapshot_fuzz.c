@@ -2,8 +2,8 @@
  *
  * Checksums would keep the fuzzer out, so it writes payloads, and they are put in: an input is a sequence of (kind,
  * length in two bytes, payload). Every input is read once more as it is, head and all. */
-#include "cluster/snapshot_format.h"
 #include "fuzz.h"
+#include "snapshot/format_layout.h"
 
 #include <string.h>
 

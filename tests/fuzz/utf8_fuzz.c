@@ -1,5 +1,5 @@
 /* utf8_check against a decoder that goes by code points, slowly. */
-#include "core/utf8.h"
+#include "common/utf8.h"
 #include "fuzz.h"
 
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
-#include "rpc/node.h"
+#include "node/node.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* The calls of a node in this process, without a transport: time is the test's. */
-#include "core/duration.h"
+#include "common/duration.h"
 #include "muster/codes.h"
 #include "muster/limits.h"
-#include "rpc/node.h"
+#include "node/node.h"
 #include "suite.h"
 
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* The nng door in this process, without nng_guard: what it does where a listener dies, as nng 1.5's can. */
 #include "muster/limits.h"
-#include "net/clock.h"
 #include "net/rep_door.h"
 #include "sp.h"
 #include "support/wait.h"
+#include "sys/clock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

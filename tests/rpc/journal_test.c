@@ -1,7 +1,7 @@
 /* The journal of a scope against a plain list of all that it was told, with room, without, and without memory. */
 #include "core/heap.h"
-#include "rpc/journal.h"
 #include "support/random.h"
+#include "watch/journal.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -2,12 +2,12 @@
  * costs where nobody reads, and how it ends. With nng_guard, as musterd is: without it, nng 1.5 may never free a
  * connection that ends in the middle of something. */
 #include "muster/limits.h"
-#include "net/clock.h"
 #include "net/nng_guard.h"
 #include "net/rep_door.h"
 #include "net/watch_pump.h"
 #include "sp.h"
 #include "support/wait.h"
+#include "sys/clock.h"
 #include "waiting.h"
 
 #include <setjmp.h>

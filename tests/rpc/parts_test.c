@@ -1,9 +1,9 @@
 /* The small parts of the server: UTF-8, page tokens, durations, URLs, the arena. */
-#include "core/duration.h"
-#include "core/utf8.h"
-#include "net/url.h"
-#include "rpc/arena.h"
-#include "rpc/heap.h"
+#include "common/duration.h"
+#include "common/url.h"
+#include "common/utf8.h"
+#include "node/page_allocator.h"
+#include "reply/arena.h"
 #include "rpc/page_token.h"
 
 #include <setjmp.h>

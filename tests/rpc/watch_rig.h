@@ -3,7 +3,7 @@
 #define MUSTER_TESTS_RPC_WATCH_RIG_H
 
 #include "draft.h"
-#include "rpc/node.h"
+#include "node/node.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* What a watch tells: snapshots, changes, cursors, counts and refusals. Time is the test's. */
 #include "muster/codes.h"
-#include "rpc/node_cluster.h"
+#include "node/cluster.h"
 #include "support/random.h"
 #include "watch_bench.h"
 

@@ -2,7 +2,7 @@
 #ifndef MUSTER_SIM_NAMES_H
 #define MUSTER_SIM_NAMES_H
 
-#include "core/text.h"
+#include "common/text.h"
 
 enum {
     SCOPES = 3,

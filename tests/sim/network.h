@@ -5,7 +5,7 @@
 #define MUSTER_SIM_NETWORK_H
 
 #include "agenda.h"
-#include "core/text.h"
+#include "common/text.h"
 #include "plan.h"
 
 enum { STREAM_FRAMES_MAX = 16, RECONNECT_MAX_MS = 2000, RECONNECT_QUIET_MS = 100 };

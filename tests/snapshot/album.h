@@ -2,7 +2,7 @@
 #ifndef MUSTER_TESTS_ALBUM_H
 #define MUSTER_TESTS_ALBUM_H
 
-#include "cluster/snapshot.h"
+#include "snapshot/format.h"
 #include "support/random.h"
 
 #include <setjmp.h>

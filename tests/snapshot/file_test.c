@@ -1,10 +1,10 @@
 /* A node's snapshot on disk: what it keeps, and what becomes of a file that is not one. */
-#include "net/clock.h"
-#include "net/log.h"
-#include "net/snapshot_keeper.h"
 #include "rpc/draft.h"
+#include "snapshot/writer.h"
 #include "support/tempdir.h"
 #include "support/wait.h"
+#include "sys/clock.h"
+#include "sys/log.h"
 
 #include <dirent.h>
 #include <inttypes.h>

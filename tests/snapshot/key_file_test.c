@@ -1,5 +1,5 @@
 /* Which files are taken for secrets. */
-#include "net/key_file.h"
+#include "peers/key_file.h"
 #include "support/tempdir.h"
 
 #include <setjmp.h>

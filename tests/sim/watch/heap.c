@@ -1,6 +1,6 @@
 /* What nodes of simulated worlds take their memory from, in place of server/rpc/heap.c: many nodes are short-lived, and
  * most of their tables is never touched, so no page is fetched ahead, and by no thread. */
-#include "rpc/heap.h"
+#include "node/page_allocator.h"
 
 #include <stdlib.h>
 #include <string.h>

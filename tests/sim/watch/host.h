@@ -4,7 +4,7 @@
 
 #include "../../rpc/draft.h"
 #include "agenda.h"
-#include "rpc/node_cluster.h"
+#include "node/cluster.h"
 
 enum { HOST_ASKS_MAX = 256 };
 

@@ -5,7 +5,7 @@
 #define MUSTER_SIM_WIRES_H
 
 #include "agenda.h"
-#include "core/text.h"
+#include "common/text.h"
 #include "script.h"
 
 struct stage;

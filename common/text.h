@@ -1,0 +1,36 @@
+/* A borrowed piece of memory: ids, states. Not NUL-terminated; the owner is said where it is used. */
+#ifndef MUSTER_COMMON_TEXT_H
+#define MUSTER_COMMON_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct text {
+    const char *data; /* may be NULL only if len is 0 */
+    uint32_t len;
+};
+
+/* A text over a string literal or another NUL-terminated string, which must outlive it. */
+static inline struct text text_of(const char *string) {
+    return (struct text){string, (uint32_t)strlen(string)};
+}
+
+static inline uint64_t text_word(const char *from) {
+    uint64_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
+
+/* Ids are short, and compared at every beat: words beat a call of memcmp. */
+static inline bool text_equal(struct text a, struct text b) {
+    if (a.len != b.len) return false;
+    uint32_t at = 0;
+    for (; a.len - at >= 8; at += 8)
+        if (text_word(a.data + at) != text_word(b.data + at)) return false;
+    for (; at < a.len; at++)
+        if (a.data[at] != b.data[at]) return false;
+    return true;
+}
+
+#endif

@@ -1,0 +1,140 @@
+#include "cluster.h"
+#include "page_allocator.h"
+#include "rpc/call.h"
+
+#include <sodium.h>
+
+/* How often a node that is told nothing looks for what is due: digests, gaps, silent peers. */
+enum { NODE_IDLE_MS = 50 };
+
+/* Under the lock, as all that takes `actions`. */
+static void give(struct node *node, struct actions actions) {
+    for (size_t i = 0; i < actions.count; i++) node->taker.take(node->taker.context, &actions.items[i]);
+}
+
+static void look_ready(struct node *node) {
+    if (!atomic_load_explicit(&node->is_ready, memory_order_relaxed) && replica_is_ready(node->replica, node->now_ms))
+        atomic_store(&node->is_ready, true);
+}
+
+bool node_join(struct node *node, const struct node_cluster_config *config, struct instant now) {
+    struct replica_config replica = {.origin = node->origin,
+                                     .name = node->name,
+                                     .region = config->region,
+                                     .gossip_address = config->gossip_address,
+                                     .sync_address = config->sync_address,
+                                     .version = node->version,
+                                     .flush_ms = config->flush_ms,
+                                     .join_timeout_ms = config->join_timeout_ms,
+                                     .expects_peers = config->expects_peers,
+                                     .roll = node->roll,
+                                     .clock = &node->hlc,
+                                     .keyring = config->keyring,
+                                     .allocator = heap_allocator()};
+    randombytes_buf(&replica.seed, sizeof replica.seed);
+    uint64_t now_ms = node_lock(node, now);
+    node->flush_ms = config->flush_ms;
+    node->replica = replica_new(&replica, now_ms);
+    if (node->replica != NULL) replica_restore(node->replica, node->recalled, node->recalled_count);
+    atomic_store(&node->is_ready, node->replica == NULL);
+    bool is_made = node->replica != NULL;
+    node_unlock(node);
+    return is_made;
+}
+
+void node_take_errands(struct node *node, struct errand_taker taker) {
+    node_lock(node, (struct instant){0});
+    node->taker = taker;
+    node_unlock(node);
+}
+
+void node_unlock_told(struct node *node, const struct touched *touched) {
+    bool is_urgent = false;
+    if (node->replica != NULL) {
+        is_urgent = replica_touched(node->replica, touched, node->now_ms) || node->is_idle;
+        node->is_told = true;
+        node->is_idle = false;
+    }
+    struct errand_taker taker = node->taker;
+    node_unlock(node);
+    if (is_urgent && taker.wake != NULL) taker.wake(taker.context);
+}
+
+uint64_t node_gossip(struct node *node, struct instant now) {
+    uint64_t now_ms = node_lock(node, now);
+    give(node, replica_tick(node->replica, now_ms));
+    look_ready(node);
+    node->is_idle = !node->is_told;
+    node->is_told = false;
+    uint64_t wait_ms = node->is_idle && node->flush_ms < NODE_IDLE_MS ? NODE_IDLE_MS : node->flush_ms;
+    node_unlock(node);
+    return wait_ms;
+}
+
+void node_frame(struct node *node, struct text from, struct text frame, struct instant now) {
+    uint64_t now_ms = node_lock(node, now);
+    give(node, replica_frame(node->replica, from, (const uint8_t *)frame.data, frame.len, now_ms,
+                             watches_effects(node->watches)));
+    node_unlock(node);
+}
+
+void node_sync_request(struct node *node, struct text request, struct instant now, errand_fn *reply, void *context) {
+    struct action answer = {0};
+    uint64_t now_ms = node_lock(node, now);
+    if (node->replica != NULL)
+        replica_request(node->replica, (const uint8_t *)request.data, request.len, now_ms, &answer);
+    if (answer.len > 0) reply(context, &answer);
+    node_unlock(node);
+}
+
+void node_sync_answer(struct node *node, uint64_t ticket, struct text answer, struct instant now) {
+    uint64_t now_ms = node_lock(node, now);
+    give(node, replica_answered(node->replica, ticket, (const uint8_t *)answer.data, answer.len, now_ms,
+                                watches_effects(node->watches)));
+    look_ready(node);
+    node_unlock(node);
+}
+
+void node_meet(struct node *node, struct text sync_address, struct instant now) {
+    uint64_t now_ms = node_lock(node, now);
+    give(node, replica_meet(node->replica, sync_address, now_ms));
+    node_unlock(node);
+}
+
+void node_met(struct node *node) {
+    node_lock(node, (struct instant){0});
+    replica_met(node->replica);
+    node_unlock(node);
+}
+
+void node_part(struct node *node, struct instant now) {
+    uint64_t now_ms = node_lock(node, now);
+    give(node, replica_leave(node->replica, now_ms));
+    node_unlock(node);
+}
+
+void node_set_keyring(struct node *node, const struct keyring *keyring) {
+    node_lock(node, (struct instant){0});
+    replica_set_keyring(node->replica, keyring);
+    node_unlock(node);
+}
+
+bool node_is_ready(struct node *node) {
+    return atomic_load(&node->is_ready);
+}
+
+size_t node_peers(struct node *node, struct instant now, peer_fn *each, void *context) {
+    struct peer_view views[REPLICA_PEERS_MAX + 1];
+    uint64_t now_ms = node_lock(node, now);
+    size_t n = node->replica == NULL ? 0 : replica_peers(node->replica, now_ms, views, REPLICA_PEERS_MAX + 1);
+    for (size_t i = 0; i < n; i++) each(context, &views[i]);
+    node_unlock(node);
+    return n;
+}
+
+void node_cluster_stats(struct node *node, struct replica_stats *out) {
+    *out = (struct replica_stats){0};
+    node_lock(node, (struct instant){0});
+    if (node->replica != NULL) replica_stats(node->replica, out);
+    node_unlock(node);
+}

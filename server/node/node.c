@@ -1,0 +1,144 @@
+#include "muster/limits.h"
+#include "page_allocator.h"
+#include "rpc/call.h"
+
+#include <sched.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+/* Places of the change log of a node without peers: nothing reads it. */
+enum { NODE_LOG_PLACES = 1 << 10 };
+/* Units of upkeep in one hold of the lock: well under a millisecond, also where each of them is told to watches. */
+enum { NODE_TICK_SLICE = 250 };
+/* How often a breath looks whether somebody else had the lock. */
+enum { NODE_BREATH_YIELDS = 256 };
+
+static bool settings_are_good(const struct node_config *config) {
+    return config->ttl_ms >= MUSTER_TTL_MIN_MS && config->ttl_ms <= MUSTER_TTL_MAX_MS &&
+           config->retention_ms >= MUSTER_RETENTION_MIN_MS && config->retention_ms <= MUSTER_RETENTION_MAX_MS;
+}
+
+static struct roll *make_roll(const struct node_config *config) {
+    struct roll_config roll = {.origin = config->origin,
+                               .retention_ms = config->retention_ms,
+                               .members_max = config->members_max,
+                               .bytes_max = config->bytes_max,
+                               .log_places = config->origin != 0 ? NODE_CLUSTER_LOG_PLACES : NODE_LOG_PLACES,
+                               .allocator = heap_allocator()};
+    memcpy(roll.hash_key, config->hash_key, sizeof roll.hash_key);
+    return roll_new(&roll);
+}
+
+static struct watches *make_watches(const struct node_config *config) {
+    struct cursor_key key = cursor_key_new(config->origin);
+    return watches_new(config->watches_max != 0 ? config->watches_max : MUSTER_WATCHES_DEFAULT, &key);
+}
+
+/* Holds are short, so that spinning for a moment beats sleeping. */
+static bool make_lock(pthread_mutex_t *lock) {
+    pthread_mutexattr_t attributes;
+    if (pthread_mutexattr_init(&attributes) != 0) return false;
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    bool is_made = pthread_mutex_init(lock, &attributes) == 0;
+    pthread_mutexattr_destroy(&attributes);
+    return is_made;
+}
+
+struct node *node_new(const struct node_config *config, struct instant now) {
+    if (!settings_are_good(config) || sodium_init() < 0) return NULL;
+    struct node *node = calloc(1, sizeof *node);
+    if (node == NULL) return NULL;
+    if (!make_lock(&node->lock)) goto fail_node;
+    if ((node->roll = make_roll(config)) == NULL) goto fail_lock;
+    if ((node->watches = make_watches(config)) == NULL) goto fail_roll;
+    node->hlc = hlc_start(now.wall_ms, now.now_ms);
+    node->now_ms = now.now_ms;
+    node->origin = config->origin;
+    node->name = config->name;
+    node->version = config->version;
+    atomic_store(&node->is_ready, true);
+    node->ttl_ms = config->ttl_ms;
+    node->retention_ms = config->retention_ms;
+    node->token_key = page_token_key(config->hash_key);
+    return node;
+
+fail_roll:
+    roll_free(node->roll);
+fail_lock:
+    pthread_mutex_destroy(&node->lock);
+fail_node:
+    free(node);
+    return NULL;
+}
+
+void node_free(struct node *node) {
+    if (node == NULL) return;
+    replica_free(node->replica);
+    watches_free(node->watches);
+    free(node->recalled);
+    roll_free(node->roll);
+    pthread_mutex_destroy(&node->lock);
+    free(node);
+}
+
+uint64_t node_lock(struct node *node, struct instant now) {
+    atomic_fetch_add_explicit(&node->waiting, 1, memory_order_relaxed);
+    pthread_mutex_lock(&node->lock);
+    atomic_fetch_sub_explicit(&node->waiting, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&node->turns, 1, memory_order_relaxed);
+    if (now.now_ms > node->now_ms) node->now_ms = now.now_ms;
+    return node->now_ms;
+}
+
+void node_unlock(struct node *node) {
+    watches_notice(node->watches, node->roll);
+    bool is_wanted = node->wake != NULL && watches_want_pump(node->watches);
+    void (*wake)(void *) = node->wake;
+    void *context = node->wake_context;
+    pthread_mutex_unlock(&node->lock);
+    if (is_wanted) wake(context);
+}
+
+/* A mutex that is let go and taken again at once mostly stays with the same thread: wait until another had its turn. */
+uint64_t node_breathe(struct node *node, struct instant now) {
+    unsigned turns = atomic_load_explicit(&node->turns, memory_order_relaxed);
+    node_unlock(node);
+    for (int i = 0; i < NODE_BREATH_YIELDS; i++) {
+        if (atomic_load_explicit(&node->waiting, memory_order_relaxed) == 0) break;
+        if (atomic_load_explicit(&node->turns, memory_order_relaxed) != turns) break;
+        sched_yield();
+    }
+    return node_lock(node, now);
+}
+
+/* Ticks until nothing is due, and keeps the lock. */
+static uint64_t catch_up(struct node *node, struct instant now, size_t *work) {
+    uint64_t now_ms = node_lock(node, now);
+    for (*work = NODE_TICK_SLICE; roll_tick(node->roll, now_ms, NODE_TICK_SLICE, watches_effects(node->watches));
+         *work += NODE_TICK_SLICE)
+        now_ms = node_breathe(node, now);
+    watches_notice(node->watches, node->roll);
+    return now_ms;
+}
+
+uint64_t node_catch_up(struct node *node, struct instant now) {
+    size_t work;
+    return catch_up(node, now, &work);
+}
+
+size_t node_tick(struct node *node, struct instant now) {
+    size_t work;
+    uint64_t now_ms = catch_up(node, now, &work);
+    watches_tidy(node->watches, now_ms);
+    node_unlock(node);
+    return work;
+}
+
+void node_figures(struct node *node, struct node_figures *out) {
+    struct roll_stats stats;
+    node_lock(node, (struct instant){0});
+    roll_stats(node->roll, &stats);
+    uint64_t watches = watches_parked(node->watches);
+    node_unlock(node);
+    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes, watches};
+}

@@ -1,0 +1,195 @@
+#include "gossip.h"
+#include "action_queue.h"
+#include "listeners.h"
+#include "peers_log.h"
+#include "pipe_address.h"
+#include "subscriptions.h"
+#include "sync_requests.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+#include <nng/protocol/pubsub0/pub.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PROBE_EVERY_MS = 500, PROBE_PATIENCE_MS = 2000, STEP_MS = 50 };
+/* SUB sockets send nothing. */
+enum { RECEIVE_BYTES_MAX = 64 };
+/* What a leave may take: until the thread has sent it, and then until the system has it. */
+enum { LEAVE_SEND_MS = 500, LEAVE_LINGER_MS = 100, LEAVE_STEP_MS = 2 };
+
+struct gossip {
+    struct node *node;
+    nng_socket socket;
+    bool has_socket;
+    struct listeners listeners;
+    atomic_size_t connections;
+
+    struct errands errands;
+    struct subscriptions *subscriptions;
+    struct asks *asks;
+    struct cluster_log *log;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool is_stopping, is_leaving;
+};
+
+/* ---- the socket that publishes ---- */
+
+static void on_add(nng_pipe pipe, nng_pipe_ev event, void *context) {
+    struct gossip *gossip = context;
+    (void)event;
+    size_t connections = atomic_fetch_add(&gossip->connections, 1) + 1;
+    bool is_probe = listeners_took(&gossip->listeners, pipe);
+    if (!is_probe && connections <= GOSSIP_CONNECTIONS_MAX) return;
+    if (!is_probe) {
+        char peer[PEER_BYTES];
+        peer_name(pipe, peer);
+        log_line(LEVEL_WARN, "gossip_full", "refused a subscriber: as many are connected as may be", {"peer", peer, 0},
+                 {"connections", NULL, connections});
+    }
+    nng_pipe_close(pipe);
+}
+
+static void on_remove(nng_pipe pipe, nng_pipe_ev event, void *context) {
+    struct gossip *gossip = context;
+    (void)pipe, (void)event;
+    atomic_fetch_sub(&gossip->connections, 1);
+}
+
+static int open_socket(struct gossip *gossip) {
+    int failure = nng_pub0_open(&gossip->socket);
+    if (failure != 0) return failure;
+    gossip->has_socket = true;
+    gossip->listeners.socket = gossip->socket;
+    gossip->listeners.receive_bytes_max = RECEIVE_BYTES_MAX;
+    gossip->listeners.probe_every_ms = PROBE_EVERY_MS;
+    gossip->listeners.probe_patience_ms = PROBE_PATIENCE_MS;
+    if ((failure = nng_socket_set_size(gossip->socket, NNG_OPT_RECVMAXSZ, RECEIVE_BYTES_MAX)) != 0 ||
+        (failure = nng_socket_set_int(gossip->socket, NNG_OPT_SENDBUF, GOSSIP_FRAMES_QUEUED)) != 0 ||
+        (failure = nng_pipe_notify(gossip->socket, NNG_PIPE_EV_ADD_PRE, on_add, gossip)) != 0)
+        return failure;
+    return nng_pipe_notify(gossip->socket, NNG_PIPE_EV_REM_POST, on_remove, gossip);
+}
+
+struct gossip *gossip_open(const char *url, const char **why) {
+    const char *failed_url;
+    int failure = NNG_ENOMEM;
+    struct gossip *gossip = calloc(1, sizeof *gossip);
+    if (gossip == NULL) goto fail;
+    errands_open(&gossip->errands);
+    if ((failure = open_socket(gossip)) == 0) failure = listeners_open(&gossip->listeners, &url, 1, &failed_url);
+    if (failure == 0) return gossip;
+    gossip_close(gossip);
+fail:
+    *why = nng_strerror(failure);
+    return NULL;
+}
+
+const char *gossip_url(const struct gossip *gossip) {
+    return gossip->listeners.items[0].url;
+}
+
+/* ---- the thread ---- */
+
+static void take(void *context, const struct action *action) {
+    struct gossip *gossip = context;
+    errands_put(&gossip->errands, action);
+}
+
+static void wake(void *context) {
+    struct gossip *gossip = context;
+    errands_wake(&gossip->errands);
+}
+
+static void publish(struct gossip *gossip, struct errand *errand) {
+    if (errand->message != NULL && nng_sendmsg(gossip->socket, errand->message, 0) == 0) errand->message = NULL;
+}
+
+static void do_errand(struct gossip *gossip, struct errand *errand) {
+    switch (errand->kind) {
+    case ACTION_PUBLISH:
+        publish(gossip, errand);
+        break;
+    case ACTION_ASK:
+        asks_begin(gossip->asks, errand);
+        break;
+    case ACTION_SUBSCRIBE:
+        subscriptions_add(gossip->subscriptions, errand->address);
+        break;
+    case ACTION_UNSUBSCRIBE:
+        subscriptions_remove(gossip->subscriptions, errand->address);
+        break;
+    }
+    errand_free(errand);
+}
+
+static void do_errands(struct gossip *gossip) {
+    struct errand *errand, *next;
+    while ((errand = errands_take(&gossip->errands)) != NULL)
+        for (; errand != NULL; errand = next) {
+            next = errand->next;
+            do_errand(gossip, errand);
+        }
+}
+
+static void step(struct gossip *gossip, uint64_t now_us) {
+    listeners_step(&gossip->listeners, now_us);
+    subscriptions_step(gossip->subscriptions, now_us);
+    asks_step(gossip->asks, now_us);
+    cluster_log_step(gossip->log, now_us);
+}
+
+static void *run(void *context) {
+    struct gossip *gossip = context;
+    uint64_t tick_us = 0, step_us = 0;
+    bool is_urgent = true;
+    while (!atomic_load(&gossip->is_stopping)) {
+        uint64_t now_us = clock_monotonic_us();
+        if ((is_urgent || now_us >= tick_us) && !atomic_load(&gossip->is_leaving))
+            tick_us = now_us + node_gossip(gossip->node, clock_now()) * 1000;
+        do_errands(gossip);
+        if (now_us >= step_us) {
+            step(gossip, now_us);
+            step_us = now_us + STEP_MS * 1000;
+        }
+        is_urgent = errands_wait(&gossip->errands, tick_us < step_us ? tick_us : step_us);
+    }
+    return NULL;
+}
+
+bool gossip_start(struct gossip *gossip, struct node *node) {
+    gossip->node = node;
+    gossip->subscriptions = subscriptions_open(node);
+    gossip->asks = asks_open(node);
+    gossip->log = cluster_log_open(node);
+    if (gossip->subscriptions == NULL || gossip->asks == NULL || gossip->log == NULL) return false;
+    node_take_errands(node, (struct errand_taker){take, wake, gossip});
+    gossip->has_thread = pthread_create(&gossip->thread, NULL, run, gossip) == 0;
+    return gossip->has_thread;
+}
+
+/* ---- the end ---- */
+
+void gossip_leave(struct gossip *gossip) {
+    uint64_t until_us = clock_monotonic_us() + LEAVE_SEND_MS * 1000;
+    atomic_store(&gossip->is_leaving, true);
+    node_part(gossip->node, clock_now());
+    errands_wake(&gossip->errands);
+    while (!errands_are_done(&gossip->errands) && clock_monotonic_us() < until_us) usleep(LEAVE_STEP_MS * 1000);
+    usleep(LEAVE_LINGER_MS * 1000);
+}
+
+void gossip_close(struct gossip *gossip) {
+    if (gossip == NULL) return;
+    atomic_store(&gossip->is_stopping, true);
+    errands_wake(&gossip->errands);
+    if (gossip->has_thread) pthread_join(gossip->thread, NULL);
+    listeners_close(&gossip->listeners);
+    if (gossip->has_socket) nng_close(gossip->socket);
+    subscriptions_close(gossip->subscriptions);
+    asks_close(gossip->asks);
+    cluster_log_close(gossip->log);
+    errands_close(&gossip->errands);
+    free(gossip);
+}

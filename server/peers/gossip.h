@@ -1,0 +1,36 @@
+/* The sockets and threads of a cluster: what the node's replica wants done is done here.
+ *
+ * - A PUB socket on which the node's frames go out. Its listener is looked after as the nng door's are: one that
+ * stopped accepting is opened again.
+ * - One SUB socket for each peer, so that a frame is known by whom it came from. A peer that is silent is dialled anew
+ *   again and again: a link that comes back is used at once, not when TCP's back-off lets it.
+ * - One REQ socket for each peer that is asked.
+ * - A thread that ticks the replica, at once where there is news.
+ * Sockets are never closed while the node runs, only used again: closing one of nng 1.5 under traffic can end its
+ * ability to close any (nng_guard.h, 2). */
+#ifndef MUSTER_PEERS_GOSSIP_H
+#define MUSTER_PEERS_GOSSIP_H
+
+#include "node/cluster.h"
+
+struct gossip;
+
+enum {
+    GOSSIP_CONNECTIONS_MAX = 1024, /* to the PUB socket */
+    GOSSIP_FRAMES_QUEUED = 128,    /* for one slow subscriber, and of one peer here; older ones are dropped */
+    GOSSIP_ERRANDS_MAX = 4096,     /* that wait for the thread */
+    GOSSIP_ASKS_MAX = 64,          /* at a time */
+};
+
+/* Listens on `url`; nothing is published or asked before gossip_start. NULL with *why (static) if it cannot. */
+struct gossip *gossip_open(const char *url, const char **why);
+/* The URL that is listened on, with the port that the system chose. */
+const char *gossip_url(const struct gossip *gossip);
+/* Begins to serve a node that has joined; it outlives the gossip. False if there is no thread for it. */
+bool gossip_start(struct gossip *gossip, struct node *node);
+/* Publishes what is left and that the node leaves, and gives it a moment to go out. Nothing is asked afterwards. */
+void gossip_leave(struct gossip *gossip);
+/* Closes and frees all. `gossip` may be NULL. May hang in nng: see main.c. */
+void gossip_close(struct gossip *gossip);
+
+#endif

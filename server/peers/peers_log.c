@@ -1,0 +1,125 @@
+#include "peers_log.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_EVERY_MS = 1000 };
+
+/* A peer as it was last seen. */
+struct seen {
+    uint64_t origin;
+    enum peer_state state;
+    char name[REPLICA_NAME_BYTES_MAX + 1];
+    char address[REPLICA_ADDRESS_BYTES_MAX + 1];
+};
+
+struct cluster_log {
+    struct node *node;
+    uint64_t start_us, next_us;
+    bool was_ready;
+    struct replica_stats stats;
+    struct seen before[REPLICA_PEERS_MAX], now[REPLICA_PEERS_MAX];
+    size_t before_count, now_count;
+};
+
+static void copy(struct text text, char *out, size_t out_bytes) {
+    size_t len = text.len < out_bytes ? text.len : out_bytes - 1;
+    if (len > 0) memcpy(out, text.data, len);
+    out[len] = '\0';
+}
+
+static void see(void *context, const struct peer_view *view) {
+    struct cluster_log *log = context;
+    if (view->is_self || log->now_count == REPLICA_PEERS_MAX) return;
+    struct seen *seen = &log->now[log->now_count++];
+    seen->origin = view->origin;
+    seen->state = view->state;
+    copy(view->name, seen->name, sizeof seen->name);
+    copy(view->address, seen->address, sizeof seen->address);
+}
+
+static const struct seen *find_before(const struct cluster_log *log, const struct seen *seen) {
+    for (size_t i = 0; i < log->before_count; i++)
+        if (log->before[i].origin == seen->origin && strcmp(log->before[i].address, seen->address) == 0)
+            return &log->before[i];
+    return NULL;
+}
+
+static void say_state(const struct seen *seen) {
+    static const char *const states[] = {[PEER_JOINING] = "joining",
+                                         [PEER_ALIVE] = "alive",
+                                         [PEER_SUSPECT] = "suspect",
+                                         [PEER_DOWN] = "down",
+                                         [PEER_LEFT] = "left"};
+    bool is_trouble = seen->state == PEER_SUSPECT || seen->state == PEER_DOWN;
+    log_line(is_trouble ? LEVEL_WARN : LEVEL_INFO, "peer_state", "a peer's state changed", {"peer", seen->name, 0},
+             {"address", seen->address, 0}, {"state", states[seen->state], 0});
+}
+
+static void say_peers(struct cluster_log *log) {
+    log->now_count = 0;
+    node_peers(log->node, clock_now(), see, log);
+    for (size_t i = 0; i < log->now_count; i++) {
+        const struct seen *before = find_before(log, &log->now[i]);
+        if (before == NULL || before->state != log->now[i].state) say_state(&log->now[i]);
+    }
+    memcpy(log->before, log->now, log->now_count * sizeof log->now[0]);
+    log->before_count = log->now_count;
+}
+
+/* Since the start. */
+static void say_traffic(const struct replica_stats *stats) {
+    log_line(LEVEL_DEBUG, "traffic", "between this node and its peers", {"frames_in", NULL, stats->frames_in},
+             {"frames_out", NULL, stats->frames_out}, {"bytes_in", NULL, stats->bytes_in},
+             {"bytes_out", NULL, stats->bytes_out}, {"refreshes_out", NULL, stats->refreshes_out},
+             {"refresh_bytes_out", NULL, stats->refresh_bytes_out}, {"gaps", NULL, stats->gaps},
+             {"asks", NULL, stats->asks}, {"pages", NULL, stats->pages}, {"refused", NULL, stats->refused});
+}
+
+static void say_dropped(struct cluster_log *log) {
+    struct replica_stats was = log->stats, is;
+    node_cluster_stats(log->node, &is);
+    log->stats = is;
+    say_traffic(&is);
+    uint64_t forged = is.dropped_forged - was.dropped_forged, replayed = is.dropped_replayed - was.dropped_replayed;
+    uint64_t foreign = is.dropped_foreign - was.dropped_foreign, broken = is.dropped_broken - was.dropped_broken;
+    if (forged + replayed + foreign + broken == 0) return;
+    log_line(LEVEL_WARN, "dropped", "messages that are no peer's of this cluster were dropped",
+             {"forged", NULL, forged}, {"replayed", NULL, replayed}, {"foreign", NULL, foreign},
+             {"broken", NULL, broken});
+}
+
+static void say_ready(struct cluster_log *log, uint64_t now_us) {
+    if (log->was_ready || !node_is_ready(log->node)) return;
+    struct replica_stats stats;
+    struct node_figures figures;
+    node_cluster_stats(log->node, &stats);
+    node_figures(log->node, &figures);
+    log->was_ready = true;
+    log_line(LEVEL_INFO, "joined",
+             stats.pages > 0 ? "in sync with a peer; reads are answered"
+                             : "nobody answered to sync with; reads are answered",
+             {"members", NULL, figures.members}, {"took_ms", NULL, (now_us - log->start_us) / 1000});
+}
+
+struct cluster_log *cluster_log_open(struct node *node) {
+    struct cluster_log *log = calloc(1, sizeof *log);
+    if (log == NULL) return NULL;
+    log->node = node;
+    log->start_us = clock_monotonic_us();
+    return log;
+}
+
+void cluster_log_step(struct cluster_log *log, uint64_t now_us) {
+    say_ready(log, now_us);
+    if (now_us < log->next_us) return;
+    log->next_us = now_us + (uint64_t)LOOK_EVERY_MS * 1000;
+    say_peers(log);
+    say_dropped(log);
+}
+
+void cluster_log_close(struct cluster_log *log) {
+    free(log);
+}

@@ -1,0 +1,152 @@
+#include "seeds.h"
+#include "node/cluster.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* How long a stop waits for a look-up. */
+enum { STOP_MS = 200 };
+
+struct seeds {
+    struct node *node;
+    struct seed items[SEEDS_MAX];
+    size_t count;
+    bool is_stopping;
+    pthread_mutex_t lock;
+    pthread_cond_t stop;
+    pthread_t thread;
+};
+
+static bool is_port(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) > 0 && atoi(text) <= UINT16_MAX;
+}
+
+/* The host of HOST, HOST:PORT, [V6] or [V6]:PORT; *rest: what follows it. */
+static bool read_host(const char *text, char host[SEED_HOST_BYTES], const char **rest) {
+    bool is_bracketed = *text == '[';
+    if (is_bracketed) text++;
+    size_t len = strcspn(text, is_bracketed ? "]" : ":");
+    if (len == 0 || len >= SEED_HOST_BYTES || (is_bracketed && text[len] == '\0')) return false;
+    memcpy(host, text, len);
+    host[len] = '\0';
+    *rest = text + len + (is_bracketed ? 1 : 0);
+    return is_bracketed || strpbrk(host, "[]/;?#@ ") == NULL;
+}
+
+bool seed_read(const char *text, struct seed *out, const char **why) {
+    const char *rest;
+    *out = (struct seed){.is_dns = strncmp(text, "dns:", 4) == 0};
+    *why = out->is_dns ? "write dns:NAME:PORT" : "write HOST, HOST:PORT, [V6]:PORT or dns:NAME:PORT";
+    if (!read_host(out->is_dns ? text + 4 : text, out->host, &rest)) return false;
+    if (*rest == '\0' && !out->is_dns) {
+        snprintf(out->port, sizeof out->port, "%d", SEEDS_SYNC_PORT);
+        return true;
+    }
+    if (*rest != ':' || !is_port(rest + 1)) return false;
+    snprintf(out->port, sizeof out->port, "%s", rest + 1);
+    return true;
+}
+
+static void meet(struct seeds *seeds, const char *host, const char *port) {
+    char address[REPLICA_ADDRESS_BYTES_MAX + 1];
+    bool is_v6 = strchr(host, ':') != NULL;
+    int len = snprintf(address, sizeof address, is_v6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host, port);
+    if (len < 0 || (size_t)len >= sizeof address) return;
+    node_meet(seeds->node, text_of(address), clock_now());
+}
+
+/* Every address of a name. False: it has none now. */
+static bool look_up(struct seeds *seeds, const struct seed *seed) {
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char host[NI_MAXHOST];
+    int failure = getaddrinfo(seed->host, seed->port, &hints, &found);
+    if (failure != 0) {
+        log_line(LEVEL_WARN, "not_looked_up", "the name of peers has no address", {"name", seed->host, 0},
+                 {"result", gai_strerror(failure), 0});
+        return false;
+    }
+    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next)
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
+            meet(seeds, host, seed->port);
+    freeaddrinfo(found);
+    return true;
+}
+
+/* False: some have no address now. */
+static bool meet_all(struct seeds *seeds) {
+    bool are_met = true;
+    for (size_t i = 0; i < seeds->count; i++) {
+        const struct seed *seed = &seeds->items[i];
+        if (seed->is_dns) are_met &= look_up(seeds, seed);
+        else meet(seeds, seed->host, seed->port);
+    }
+    return are_met;
+}
+
+/* Returns whether it is to stop. */
+static bool wait_for_stop(struct seeds *seeds) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SEEDS_LOOK_UP_MS / 1000;
+    pthread_mutex_lock(&seeds->lock);
+    int failure = 0;
+    while (!seeds->is_stopping && failure == 0) failure = pthread_cond_timedwait(&seeds->stop, &seeds->lock, &until);
+    bool is_stopping = seeds->is_stopping;
+    pthread_mutex_unlock(&seeds->lock);
+    return is_stopping;
+}
+
+static void *run(void *context) {
+    struct seeds *seeds = context;
+    do
+        if (meet_all(seeds)) node_met(seeds->node);
+    while (!wait_for_stop(seeds));
+    return NULL;
+}
+
+static void destroy(struct seeds *seeds) {
+    pthread_mutex_destroy(&seeds->lock);
+    pthread_cond_destroy(&seeds->stop);
+    free(seeds);
+}
+
+struct seeds *seeds_start(struct node *node, const struct seed *items, size_t count) {
+    struct seeds *seeds = calloc(1, sizeof *seeds);
+    if (seeds == NULL) return NULL;
+    seeds->node = node;
+    seeds->count = count < SEEDS_MAX ? count : SEEDS_MAX;
+    memcpy(seeds->items, items, seeds->count * sizeof *items);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&seeds->stop, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&seeds->lock, NULL);
+    if (pthread_create(&seeds->thread, NULL, run, seeds) == 0) return seeds;
+    destroy(seeds);
+    return NULL;
+}
+
+bool seeds_stop(struct seeds *seeds) {
+    if (seeds == NULL) return true;
+    pthread_mutex_lock(&seeds->lock);
+    seeds->is_stopping = true;
+    pthread_cond_broadcast(&seeds->stop);
+    pthread_mutex_unlock(&seeds->lock);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += (long)STOP_MS * 1000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    if (pthread_timedjoin_np(seeds->thread, NULL, &until) != 0) return false;
+    destroy(seeds);
+    return true;
+}

@@ -1,0 +1,122 @@
+#include "rows.h"
+#include "muster/limits.h"
+#include "watch/cursor.h"
+#include "wire.h"
+
+/* The reply's tag and length, the response's page token, or a watch's cursor and marks. */
+enum { ROWS_MARGIN_BYTES = 128 };
+_Static_assert(PAGE_TOKEN_CHARS + 2 * 8 <= ROWS_MARGIN_BYTES && CURSOR_BYTES + 4 * 8 <= ROWS_MARGIN_BYTES,
+               "what stands besides the rows fits the margin");
+/* The largest row: every session with all it may have. It must fit, or a walk could not go on. */
+enum {
+    SESSION_BYTES_MAX = MUSTER_ID_BYTES_MAX + MUSTER_STATE_BYTES_MAX + 48,
+    ROW_BYTES_MAX = MUSTER_SESSIONS_MAX * SESSION_BYTES_MAX + MUSTER_ID_BYTES_MAX + 48,
+};
+_Static_assert(ROW_BYTES_MAX + ROWS_MARGIN_BYTES <= MUSTER_MESSAGE_BYTES_MAX, "a page can always hold one user");
+
+/* Field numbers of the contract (presence.proto). */
+enum { USER_USER = 1, USER_LIVE, USER_STATUS, USER_LAST_SEEN, USER_SESSION_COUNT, USER_SESSIONS };
+enum { SESSION_SESSION = 1, SESSION_STATUS, SESSION_STATE, SESSION_LAST_SEEN, SESSION_TTL };
+enum { CHANGE_KIND = 1, CHANGE_REASON, CHANGE_USER };
+enum { RESPONSE_USERS = 1, RESPONSE_NEXT_PAGE_TOKEN = 2 };
+
+bool rows_open(struct rows *rows, struct arena *arena, size_t capacity) {
+    *rows = (struct rows){.items = arena_take(arena, capacity, sizeof(struct user_row))};
+    return rows->items != NULL;
+}
+
+static bool take_session(struct call *call, const struct session_view *view, uint64_t now_ms, struct session_row *row) {
+    *row = (struct session_row){
+        .last_seen_ms = call_wall_ms(call, now_ms, view->seen_ms), .ttl_ms = view->ttl_ms, .status = view->status};
+    if (!arena_copy(call->arena, view->session, &row->session) || !arena_copy(call->arena, view->state, &row->state))
+        return false;
+    row->bytes = (uint32_t)(wire_text_size(row->session) + wire_uint_size(row->status) + wire_text_size(row->state) +
+                            wire_uint_size((uint64_t)row->last_seen_ms) + wire_uint_size(row->ttl_ms));
+    return true;
+}
+
+static bool take_sessions(struct call *call, struct text scope, struct text user, uint64_t now_ms,
+                          struct user_row *row) {
+    struct session_view views[MUSTER_SESSIONS_MAX];
+    size_t n = roll_sessions(call->node->roll, scope, user, now_ms, views);
+    if ((row->rows = arena_take(call->arena, n, sizeof *row->rows)) == NULL) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!take_session(call, &views[i], now_ms, &row->rows[i])) return false;
+        row->bytes += (uint32_t)wire_len_size(row->rows[i].bytes);
+    }
+    row->row_count = (uint32_t)n;
+    return true;
+}
+
+static size_t row_body_size(const struct user_row *row) {
+    if (row->kind == 0) return row->bytes;
+    return wire_uint_size(row->kind) + wire_uint_size(row->reason) + wire_len_size(row->bytes);
+}
+
+size_t row_size(const struct user_row *row) {
+    return wire_len_size(row_body_size(row));
+}
+
+enum rows_verdict rows_take(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+                            const struct row_options *options) {
+    return rows_take_change(call, rows, view, now_ms, options, 0, 0);
+}
+
+enum rows_verdict rows_take_change(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+                                   const struct row_options *options, uint8_t kind, uint8_t reason) {
+    struct user_row *row = &rows->items[rows->count];
+    *row = (struct user_row){.kind = kind, .reason = reason};
+    if (view->known) {
+        row->live = view->live;
+        row->status = view->status;
+        row->sessions = view->sessions;
+        row->seen_ms = view->seen_ms;
+        row->last_seen_ms = call_wall_ms(call, now_ms, view->seen_ms);
+    }
+    if (options->with_name && !arena_copy(call->arena, view->user, &row->user)) return ROWS_NO_ROOM;
+    row->bytes = (uint32_t)(wire_text_size(row->user) + (row->live ? 2 : 0) + wire_uint_size(row->status) +
+                            wire_uint_size((uint64_t)row->last_seen_ms) + wire_uint_size(row->sessions));
+    if (options->with_sessions && row->live && !take_sessions(call, options->scope, view->user, now_ms, row))
+        return ROWS_NO_ROOM;
+    size_t bytes = rows->bytes + row_size(row);
+    if (bytes + ROWS_MARGIN_BYTES > MUSTER_MESSAGE_BYTES_MAX) return ROWS_FULL;
+    rows->bytes = bytes;
+    rows->count++;
+    return ROWS_TAKEN;
+}
+
+static char *put_session(char *at, const struct session_row *row) {
+    at = wire_put_len(at, USER_SESSIONS, row->bytes);
+    at = wire_put_text(at, SESSION_SESSION, row->session);
+    at = wire_put_uint(at, SESSION_STATUS, row->status);
+    at = wire_put_text(at, SESSION_STATE, row->state);
+    at = wire_put_uint(at, SESSION_LAST_SEEN, (uint64_t)row->last_seen_ms);
+    return wire_put_uint(at, SESSION_TTL, row->ttl_ms);
+}
+
+char *row_put(char *at, unsigned field, const struct user_row *row) {
+    at = wire_put_len(at, field, row_body_size(row));
+    if (row->kind != 0) {
+        at = wire_put_uint(at, CHANGE_KIND, row->kind);
+        at = wire_put_uint(at, CHANGE_REASON, row->reason);
+        at = wire_put_len(at, CHANGE_USER, row->bytes);
+    }
+    at = wire_put_text(at, USER_USER, row->user);
+    at = wire_put_uint(at, USER_LIVE, row->live);
+    at = wire_put_uint(at, USER_STATUS, row->status);
+    at = wire_put_uint(at, USER_LAST_SEEN, (uint64_t)row->last_seen_ms);
+    at = wire_put_uint(at, USER_SESSION_COUNT, row->sessions);
+    for (uint32_t i = 0; i < row->row_count; i++) at = put_session(at, &row->rows[i]);
+    return at;
+}
+
+bool rows_encode(struct call *call, const struct rows *rows, unsigned response, struct text next_page_token) {
+    size_t body = rows->bytes + wire_text_size(next_page_token);
+    char *start = arena_take(call->arena, 1, wire_len_size(body));
+    if (start == NULL) return false;
+    char *at = wire_put_len(start, response, body);
+    for (size_t i = 0; i < rows->count; i++) at = row_put(at, RESPONSE_USERS, &rows->items[i]);
+    at = wire_put_text(at, RESPONSE_NEXT_PAGE_TOKEN, next_page_token);
+    call->encoded = (struct text){start, (uint32_t)(at - start)};
+    return true;
+}

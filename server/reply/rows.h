@@ -1,0 +1,67 @@
+/* The rows of Live and List: copied out of the roll under the lock, encoded outside of it, never past the cap of a
+ * reply. */
+#ifndef MUSTER_REPLY_ROWS_H
+#define MUSTER_REPLY_ROWS_H
+
+#include "rpc/call.h"
+
+struct session_row {
+    struct text session, state;
+    int64_t last_seen_ms;
+    uint32_t ttl_ms;
+    uint32_t bytes; /* as it is encoded, without tag and length */
+    uint8_t status;
+};
+
+struct user_row {
+    struct text user; /* empty: left out */
+    struct session_row *rows;
+    int64_t last_seen_ms;
+    uint64_t seen_ms; /* on the roll's clock, to sort by */
+    uint32_t sessions, row_count;
+    uint32_t bytes; /* as it is encoded, without tag and length */
+    uint8_t status;
+    bool live;
+    uint8_t kind, reason; /* of a change that a watch tells of: enum effect_kind + 1, enum effect_reason; else 0 */
+};
+
+struct rows {
+    struct user_row *items;
+    size_t count;
+    size_t bytes; /* of all rows, tags and lengths included */
+};
+
+enum rows_verdict {
+    ROWS_TAKEN,
+    ROWS_FULL,    /* the reply would pass its cap: this row is not in it */
+    ROWS_NO_ROOM, /* the worker's memory is used up; not in it either */
+};
+
+/* Room for `capacity` rows; false if the worker has none. */
+bool rows_open(struct rows *rows, struct arena *arena, size_t capacity);
+
+/* What of a view a row shows. */
+struct row_options {
+    struct text scope; /* where with_sessions looks */
+    bool with_name, with_sessions;
+};
+
+/* Appends the row of a view, copying its texts. Under the lock, at now_ms; the view is of this hold. rows_take_change:
+ * as what happened to the user. */
+enum rows_verdict rows_take(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+                            const struct row_options *options);
+enum rows_verdict rows_take_change(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+                                   const struct row_options *options, uint8_t kind, uint8_t reason);
+
+/* The row as field `field`, of row_size bytes. */
+size_t row_size(const struct user_row *row);
+char *row_put(char *at, unsigned field, const struct user_row *row);
+
+/* Encodes a whole Reply whose response, of field `response`, has the rows as field 1 and, unless empty,
+ * next_page_token as field 2; leaves it in call->encoded. False if the worker has no room. */
+bool rows_encode(struct call *call, const struct rows *rows, unsigned response, struct text next_page_token);
+
+/* Field numbers of Reply (presence.proto). */
+enum { REPLY_LIVE = 5, REPLY_LIST = 6, REPLY_WATCH = 10 };
+
+#endif

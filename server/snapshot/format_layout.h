@@ -1,0 +1,45 @@
+/* What writing and reading a snapshot share. Internal to them. */
+#ifndef MUSTER_SNAPSHOT_FORMAT_LAYOUT_H
+#define MUSTER_SNAPSHOT_FORMAT_LAYOUT_H
+
+#include "format.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static const char snapshot_magic[16] = "muster snapshot";
+
+/* No clock is ever there (in the year 6429): room for a hybrid clock to go on from any stamp that was read. */
+#define SNAPSHOT_STAMP_MAX (UINT64_MAX >> 1)
+
+/* Of roll_walk, for a slice: what a hold of the lock may look at where few of the slots are taken. */
+enum { SNAPSHOT_LOOKS = 4 * SNAPSHOT_BLOCK_CHANGES_MAX };
+
+/* A change: flags; origin (8) unless it is the one before; stamp (8); sequence; age in ms; scope unless it is the one
+ * before; and but for a reset: TTL, user, session where there is one, state (its length in two bytes) where there is.
+ */
+enum {
+    FLAG_RESET = 1,
+    FLAG_SAME_ORIGIN = 2,
+    FLAG_SAME_SCOPE = 4,
+    FLAG_SESSION = 8,
+    FLAG_STATE = 16,
+    FLAG_STATUS_SHIFT = 5, /* two bits */
+    FLAGS_UNKNOWN = 0x80,
+};
+
+/* The chain of checksums: each covers the one before. */
+static inline void snapshot_sum_begin(uint8_t sum[SNAPSHOT_SUM_BYTES]) {
+    memset(sum, 0, SNAPSHOT_SUM_BYTES);
+    sum[0] = SNAPSHOT_VERSION;
+}
+
+static inline void snapshot_sum(uint8_t sum[SNAPSHOT_SUM_BYTES], const uint8_t *data, size_t len) {
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, SNAPSHOT_SUM_BYTES);
+    crypto_generichash_update(&state, sum, SNAPSHOT_SUM_BYTES);
+    crypto_generichash_update(&state, data, len);
+    crypto_generichash_final(&state, sum, SNAPSHOT_SUM_BYTES);
+}
+
+#endif

@@ -1,0 +1,55 @@
+#include "store.h"
+#include "node/cluster.h"
+#include "sys/clock.h"
+#include "writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct snapshots {
+    struct node *node;
+    struct snapshot_file *file;
+    struct snapshot_keeper *keeper;
+    struct snapshot_peers peers;
+};
+
+struct snapshots *snapshots_open(const char *dir, const uint8_t *cluster_key, struct node *node,
+                                 char why[SNAPSHOTS_WHY_BYTES]) {
+    char reason[SNAPSHOTS_WHY_BYTES / 2];
+    uint64_t cluster = cluster_key == NULL ? 0 : snapshot_cluster(cluster_key);
+    struct snapshots *snapshots = calloc(1, sizeof *snapshots);
+    if (snapshots == NULL) {
+        (void)snprintf(why, SNAPSHOTS_WHY_BYTES, "out of memory");
+        return NULL;
+    }
+    if ((snapshots->file = snapshot_file_open(dir, cluster, reason, sizeof reason)) == NULL) {
+        (void)snprintf(why, SNAPSHOTS_WHY_BYTES, "--data-dir %.100s: %s", dir, reason);
+        free(snapshots);
+        return NULL;
+    }
+    snapshots->node = node;
+    (void)snapshot_file_load(snapshots->file, node, &snapshots->peers);
+    return snapshots;
+}
+
+bool snapshots_start(struct snapshots *snapshots, bool has_peers) {
+    for (size_t i = 0; has_peers && i < snapshots->peers.count; i++)
+        node_meet(snapshots->node, text_of(snapshots->peers.addresses[i]), clock_now());
+    snapshot_peers_free(&snapshots->peers);
+    snapshots->keeper = snapshot_keeper_start(snapshots->file, snapshots->node, SNAPSHOT_EVERY_MS);
+    return snapshots->keeper != NULL;
+}
+
+void snapshots_finish(struct snapshots *snapshots) {
+    snapshot_keeper_stop(snapshots->keeper);
+    snapshots->keeper = NULL;
+    (void)snapshot_file_write(snapshots->file, snapshots->node);
+}
+
+void snapshots_close(struct snapshots *snapshots) {
+    if (snapshots == NULL) return;
+    snapshot_keeper_stop(snapshots->keeper);
+    snapshot_peers_free(&snapshots->peers);
+    snapshot_file_close(snapshots->file);
+    free(snapshots);
+}

@@ -1,0 +1,50 @@
+/* What a watch is told: the users of a snapshot, or what changed, selected from the roll and the journal. Internal to
+ * server/rpc.
+ *
+ * After each answer the watcher knows exactly the users that it was told of so far, as of one version. A snapshot goes
+ * through the scope in the order of places, a page an answer; each further page begins with what changed meanwhile
+ * among those who were told of before. Changes are told by walking a range of versions, from where the watcher is up to
+ * what is the latest when the walk begins; each user comes once, and what it was at the one end and is at the other
+ * says what happened to it. A walk that does not fit one answer goes on in the next, to the same end. */
+#ifndef MUSTER_WATCH_ANSWER_H
+#define MUSTER_WATCH_ANSWER_H
+
+#include "reply/rows.h"
+#include "watches.h"
+
+struct telling {
+    struct watched *scope;
+    const struct text *users; /* in the order of their places; unless user_count is 0: then all */
+    size_t user_count;
+    bool is_counts, with_sessions;
+    struct cursor cursor; /* where the watcher is; moved on by what is told */
+
+    struct rows rows;
+    struct scope_counts counts; /* where has_counts is set */
+    bool has_counts;
+    bool more;   /* it does not end here: the watcher is to ask again at once */
+    bool resync; /* the watcher's cursor is of no use: it has to hear of that even where nobody is left */
+};
+
+/* Whether the cursor is of a watch that this node can go on with. */
+bool tell_can_resume(const struct telling *telling);
+/* Whether what there is to tell may take more than one answer. Under the lock. */
+bool tell_is_long(const struct call *call, const struct telling *telling, uint64_t now_ms);
+
+/* Selects what is told now, at most one reply's worth. Under the lock, at a moment at which roll_tick had nothing left
+ * to do, unless the cursor is whole. Nothing is to be told where the rows are empty, and has_counts and more unset.
+ * False: the worker's memory does not hold even one row. */
+bool tell(struct call *call, struct telling *telling, uint64_t now_ms);
+
+/* Whether something was told. */
+static inline bool tell_has_news(const struct telling *telling) {
+    return telling->resync || telling->rows.count > 0 || telling->has_counts || telling->more;
+}
+
+/* What was told as the fields of a WatchResponse but for its cursor; in the worker's memory. False where that is short.
+ * Outside of the lock. */
+bool tell_encode(struct call *call, const struct telling *telling, struct text *body);
+/* A whole Reply of a body and a cursor. */
+bool tell_reply(struct call *call, struct text body, const struct cursor *cursor, struct text *reply);
+
+#endif

@@ -1,0 +1,259 @@
+/* Parked watches: answering those who are due. */
+#include "answer.h"
+#include "muster/limits.h"
+#include "pace.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+#ifdef WATCH_TEST_SMALL
+    PUMP_BATCH = 2,
+    PUMP_WAKES = 1,
+#else
+    PUMP_BATCH = 256,  /* watches that are taken at a time */
+    PUMP_WAKES = 1000, /* watches that are woken in one hold of the lock */
+#endif
+    PUMP_GROUP = 16,     /* of these, told side by side: so many more than there is room for may be on their way */
+    ROOM_RETRY_MS = 100, /* a reader that has no room is looked at again after so long */
+    HANG_UP_BATCH = 256,
+};
+
+/* Who is told when, once the watch itself has ended. */
+struct addressee {
+    struct asker asker;
+    struct cursor cursor;
+    bool is_news; /* it gets what the group is told; else nothing but a cursor */
+    bool is_gone; /* there is no answer for it */
+};
+
+struct pump {
+    struct node *node;
+    struct worker *worker;
+    struct instant now;
+    struct watch *due[PUMP_BATCH];
+    struct addressee told[PUMP_GROUP];
+    size_t told_count;
+};
+
+static struct call call_of(struct pump *pump) {
+    struct call call = {.node = pump->node, .arena = &pump->worker->arena, .now = pump->now};
+    return call;
+}
+
+/* ---- one group: watches that are told the same ------------------------------------------------------------------- */
+
+static int in_order(uint64_t left, uint64_t right) {
+    return (left > right) - (left < right);
+}
+
+static unsigned marks_of(const struct watch *watch) {
+    const struct cursor *cursor = &watch->cursor;
+    return (unsigned)watch->is_counts | (unsigned)watch->with_sessions << 1 | (unsigned)watch->resync << 2 |
+           (unsigned)cursor->is_walking << 3 | (unsigned)cursor->is_whole << 4 | (unsigned)cursor->is_placed << 5 |
+           (unsigned)(watch->interest_count > 0) << 6;
+}
+
+/* Watches of the same users that are at the same place need one selection, and one encoding. */
+static int by_group(const void *a, const void *b) {
+    const struct watch *left = *(struct watch *const *)a, *right = *(struct watch *const *)b;
+    const struct cursor *of_left = &left->cursor, *of_right = &right->cursor;
+    int order = in_order((uintptr_t)left->scope, (uintptr_t)right->scope);
+    if (order == 0) order = in_order(marks_of(left), marks_of(right));
+    if (order == 0) order = in_order(of_left->base, of_right->base);
+    if (order == 0) order = in_order(of_left->target, of_right->target);
+    if (order == 0) order = in_order(of_left->at, of_right->at);
+    return order != 0 ? order : in_order(of_left->place, of_right->place);
+}
+
+static size_t group_of(struct watch *const *due, size_t count) {
+    size_t n = 1;
+    if (due[0]->interest_count > 0) return 1;
+    while (n < count && n < PUMP_GROUP && due[n]->interest_count == 0 && by_group(&due[0], &due[n]) == 0) n++;
+    return n;
+}
+
+/* The named users of a watch, in the order of their places, as its question had them. */
+static void name_users(struct call *call, const struct watch *watch, struct telling *telling) {
+    struct text *users = arena_take(call->arena, watch->interest_count, sizeof *users);
+    assert(users != NULL); /* a fresh worker holds far more than MUSTER_WATCH_USERS_MAX names */
+    for (uint32_t i = 0; i < watch->interest_count; i++) {
+        const struct journal_user *user = journal_user(&watch->scope->journal, watch->interests[i].user);
+        users[i] = (struct text){user->name, user->name_len};
+    }
+    telling->users = users;
+    telling->user_count = watch->interest_count;
+}
+
+/* Selects what a watch of a group is told. Under the lock, which it may let go for a moment: a snapshot is taken where
+ * nothing is left to tick. */
+static void tell_group(struct pump *pump, struct call *call, const struct watch *watch, struct telling *telling) {
+    uint64_t now_ms = pump->node->now_ms;
+    bool has_begun = watch->is_counts || watch->cursor.is_placed || watch->cursor.is_whole;
+    *telling = (struct telling){.scope = watch->scope,
+                                .is_counts = watch->is_counts,
+                                .with_sessions = watch->with_sessions,
+                                .resync = watch->resync,
+                                .cursor = watch->cursor};
+    if (has_begun && !tell_can_resume(telling)) {
+        telling->resync = true;
+        telling->cursor = (struct cursor){.selection = watch->cursor.selection};
+    }
+    if (!telling->cursor.is_whole && !watch->is_counts) {
+        node_unlock(pump->node);
+        now_ms = node_catch_up(pump->node, pump->now);
+    }
+    if (watch->interest_count > 0) name_users(call, watch, telling);
+    bool is_told = tell(call, telling, now_ms);
+    assert(is_told); /* as above: a page of rows; to go on without would be to skip in silence */
+    (void)is_told;
+}
+
+/* What becomes of one watch of the group. Under the lock. */
+static void settle(struct pump *pump, struct watch *watch, const struct telling *telling, bool is_told,
+                   uint64_t now_ms) {
+    struct watches *watches = pump->node->watches;
+    bool may_tell = watch->due_ms <= now_ms;
+    struct cursor cursor = watch->cursor;
+    if (may_tell && is_told) {
+        cursor = telling->cursor;
+        cursor.selection = watch->cursor.selection;
+        cursor.paced_ms = watch->cursor.paced_ms;
+        if (tell_has_news(telling) && !telling->more)
+            cursor.paced_ms = pace_told_ms(watch->due_ms, watch->min_interval_ms, now_ms);
+    }
+    bool is_news = may_tell && is_told && tell_has_news(telling);
+    if (!is_news && !watch->is_hung_up && watch->deadline_ms > now_ms && !watches_are_stopping(watches)) {
+        watch->cursor = cursor;
+        watches_repark(watches, watch, !may_tell);
+        return;
+    }
+    pump->told[pump->told_count++] = (struct addressee){watch->asker, cursor, is_news, watch->is_hung_up};
+    watches_end(watches, watch);
+}
+
+static void hand_over(const struct addressee *to, struct text reply) {
+    to->asker.door->deliver(to->asker.door->context, &to->asker, to->is_gone ? (struct text){0} : reply);
+}
+
+static void deliver(struct pump *pump, struct call *call, struct text body) {
+    size_t used = call->arena->used;
+    for (size_t i = 0; i < pump->told_count; i++) {
+        const struct addressee *to = &pump->told[i];
+        struct text reply = {0};
+        call->arena->used = used;
+        if (!tell_reply(call, to->is_news ? body : (struct text){0}, &to->cursor, &reply))
+            call_encode_refusal(call, call_too_large(call, "watch"), &reply);
+        hand_over(to, reply);
+    }
+}
+
+static void deliver_refusal(struct pump *pump, struct call *call, enum muster_code code) {
+    struct text reply;
+    call_encode_refusal(call, code, &reply);
+    for (size_t i = 0; i < pump->told_count; i++) hand_over(&pump->told[i], reply);
+}
+
+static void answer_group(struct pump *pump, struct watch *const *group, size_t count) {
+    struct call call = call_of(pump);
+    struct telling telling = {0};
+    struct text body = {0};
+    bool is_told = false;
+    arena_reset(call.arena, WORKER_BYTES_KEPT);
+    pump->told_count = 0;
+    uint64_t now_ms = node_lock(pump->node, pump->now);
+    bool is_stopping = watches_are_stopping(pump->node->watches);
+    for (size_t i = 0; i < count && !is_told && !is_stopping; i++) {
+        is_told = group[i]->due_ms <= now_ms && !group[i]->is_hung_up;
+        if (is_told) tell_group(pump, &call, group[i], &telling);
+    }
+    now_ms = pump->node->now_ms;
+    for (size_t i = 0; i < count; i++) settle(pump, group[i], &telling, is_told, now_ms);
+    node_unlock(pump->node);
+    if (is_stopping) deliver_refusal(pump, &call, call_refuse(&call, MUSTER_UNAVAILABLE, "watch: the node stops"));
+    else if (is_told && tell_has_news(&telling) && !tell_encode(&call, &telling, &body))
+        deliver_refusal(pump, &call, call_too_large(&call, "watch"));
+    else deliver(pump, &call, body);
+}
+
+/* ---- the pump ---------------------------------------------------------------------------------------------------- */
+
+/* Those who have no room wait a moment longer. Returns how many are left. */
+static size_t set_aside_full(struct pump *pump, struct watch **group, size_t count) {
+    struct watch *full[PUMP_GROUP];
+    size_t left = 0, full_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct watch *watch = group[i];
+        bool has_room = watch->asker.door->has_room(watch->asker.door->context, &watch->asker);
+        if (has_room) group[left++] = watch;
+        else full[full_count++] = watch;
+    }
+    if (full_count == 0) return left;
+    uint64_t now_ms = node_lock(pump->node, pump->now);
+    for (size_t i = 0; i < full_count; i++) {
+        struct watch *watch = full[i];
+        if (watch->is_hung_up || watches_are_stopping(pump->node->watches)) {
+            group[left++] = watch;
+            continue;
+        }
+        uint64_t retry_ms = now_ms + ROOM_RETRY_MS;
+        if (watch->due_ms < retry_ms) watch->due_ms = retry_ms; /* its pace may say later */
+        if (watch->deadline_ms < retry_ms) watch->deadline_ms = retry_ms;
+        watches_repark(pump->node->watches, watch, true);
+    }
+    node_unlock(pump->node);
+    return left;
+}
+
+/* Wakes and takes a batch; when the next is due, where there is none. What a reset ended is told of at once. */
+static size_t take_batch(struct pump *pump, uint64_t *next_ms) {
+    struct node *node = pump->node;
+    uint64_t now_ms = node_catch_up(node, pump->now);
+    while (watches_wake(node->watches, now_ms, PUMP_WAKES)) now_ms = node_breathe(node, pump->now);
+    size_t count = watches_take_due(node->watches, now_ms, pump->due, PUMP_BATCH);
+    if (count == 0) {
+        uint64_t next = watches_next_ms(node->watches);
+        *next_ms = next == UINT64_MAX ? next : next - now_ms;
+    }
+    node_unlock(node);
+    return count;
+}
+
+uint32_t node_watch_pump(struct node *node, struct worker *worker, struct instant now) {
+    struct pump pump = {.node = node, .worker = worker, .now = now};
+    uint64_t next_ms = UINT64_MAX;
+    size_t count;
+    while ((count = take_batch(&pump, &next_ms)) > 0) {
+        if (count > 1) qsort(pump.due, count, sizeof *pump.due, by_group);
+        for (size_t i = 0, n; i < count; i += n) {
+            n = group_of(pump.due + i, count - i);
+            size_t left = set_aside_full(&pump, pump.due + i, n);
+            if (left > 0) answer_group(&pump, pump.due + i, left);
+        }
+    }
+    return next_ms < UINT32_MAX ? (uint32_t)next_ms : UINT32_MAX;
+}
+
+void node_watch_waker(struct node *node, void (*wake)(void *context), void *context) {
+    node_lock(node, (struct instant){0});
+    node->wake = wake;
+    node->wake_context = context;
+    node_unlock(node);
+}
+
+void node_watch_hang_up(struct node *node, const struct watch_door *door, uint64_t connection) {
+    struct asker gone[HANG_UP_BATCH];
+    size_t count;
+    do {
+        node_lock(node, (struct instant){0});
+        count = watches_hang_up(node->watches, door, connection, gone, HANG_UP_BATCH);
+        node_unlock(node);
+        for (size_t i = 0; i < count; i++) door->deliver(door->context, &gone[i], (struct text){0});
+    } while (count == HANG_UP_BATCH);
+}
+
+void node_watch_stop(struct node *node) {
+    node_lock(node, (struct instant){0});
+    watches_stop(node->watches);
+    node_unlock(node);
+}

@@ -1,0 +1,293 @@
+#include "node/page_allocator.h"
+#include "watches_internal.h"
+
+/* ---- making ------------------------------------------------------------------------------------------------------ */
+
+struct watches *watches_new(size_t watches_max, const struct cursor_key *cursor_key) {
+    struct allocator allocator = heap_allocator();
+    struct watches *watches = allocator.allocate(allocator.context, sizeof *watches);
+    if (watches == NULL) return NULL;
+    watches->allocator = allocator;
+    watches->cursor_key = *cursor_key;
+    watches->watches_max = watches_max;
+    watches->pump_ms = UINT64_MAX;
+    return watches;
+}
+
+const struct cursor_key *watches_cursor_key(const struct watches *watches) {
+    return &watches->cursor_key;
+}
+
+bool watches_want_pump(struct watches *watches) {
+    if (watches->is_pumping || watches->heap_count == 0) return false;
+    watches->is_pumping =
+        watches->dirty != NULL || watches->is_stopping || queue_wakes_ms(watches->heap[0]) < watches->pump_ms;
+    return watches->is_pumping;
+}
+
+size_t watches_parked(const struct watches *watches) {
+    return watches->parked;
+}
+
+/* ---- lists that a watch is in ------------------------------------------------------------------------------------ */
+
+static void link_idle(struct watch *watch) {
+    struct watched *scope = watch->scope;
+    if (watch->interest_count > 0) {
+        scope->idle_named++;
+        return;
+    }
+    watch->previous = NULL;
+    watch->next = scope->idle;
+    if (scope->idle != NULL) scope->idle->previous = watch;
+    scope->idle = watch;
+}
+
+static void unlink_idle(struct watch *watch) {
+    struct watched *scope = watch->scope;
+    if (watch->interest_count > 0) {
+        scope->idle_named--;
+        return;
+    }
+    *(watch->previous != NULL ? &watch->previous->next : &scope->idle) = watch->next;
+    if (watch->next != NULL) watch->next->previous = watch->previous;
+}
+
+static void interest_link(struct watch *watch, struct interest *interest) {
+    struct journal_user *user = journal_user(&watch->scope->journal, interest->user);
+    if (interest->is_linked) return;
+    struct interest *first = user->holders;
+    interest->is_linked = true;
+    interest->previous = NULL;
+    interest->next = first;
+    if (first != NULL) first->previous = interest;
+    user->holders = interest;
+}
+
+static void interest_unlink(struct interest *interest) {
+    struct journal_user *user = journal_user(&interest->watch->scope->journal, interest->user);
+    if (!interest->is_linked) return;
+    interest->is_linked = false;
+    if (interest->previous != NULL) interest->previous->next = interest->next;
+    else user->holders = interest->next;
+    if (interest->next != NULL) interest->next->previous = interest->previous;
+}
+
+static struct watch **bucket_of(struct watches *watches, const struct watch_door *door, uint64_t connection) {
+    uint64_t mixed = ((uintptr_t)door ^ connection) * UINT64_C(0x9e3779b97f4a7c15);
+    return &watches->connections[mixed >> 52];
+}
+_Static_assert(CONNECTION_BUCKETS == 1 << (64 - 52), "the upper bits name a bucket");
+
+static void link_connection(struct watches *watches, struct watch *watch) {
+    struct watch **bucket = bucket_of(watches, watch->asker.door, watch->asker.connection);
+    watch->next_of = *bucket;
+    if (*bucket != NULL) (*bucket)->previous_of = watch;
+    *bucket = watch;
+}
+
+static void unlink_connection(struct watches *watches, struct watch *watch) {
+    struct watch **bucket = bucket_of(watches, watch->asker.door, watch->asker.connection);
+    *(watch->previous_of != NULL ? &watch->previous_of->next_of : bucket) = watch->next_of;
+    if (watch->next_of != NULL) watch->next_of->previous_of = watch->previous_of;
+}
+
+/* ---- parking ----------------------------------------------------------------------------------------------------- */
+
+static size_t watch_bytes(size_t interests) {
+    return sizeof(struct watch) + interests * sizeof(struct interest);
+}
+
+static void release_watch(struct watches *watches, struct watch *watch) {
+    for (uint32_t i = 0; i < watch->interest_count; i++) {
+        if (watch->interests[i].user == 0) continue; /* memory was short when it was made */
+        interest_unlink(&watch->interests[i]);
+        journal_let_go(&watch->scope->journal, watch->interests[i].user);
+    }
+    watches->interests -= watch->interest_count;
+    watches->allocator.release(watches->allocator.context, watch, watch_bytes(watch->interest_count));
+}
+
+static struct watch *make_watch(struct watches *watches, const struct roll *roll, const struct parking *parking) {
+    struct watch *watch = watches->allocator.allocate(watches->allocator.context, watch_bytes(parking->user_count));
+    if (watch == NULL) return NULL;
+    watch->asker = parking->asker;
+    watch->scope = parking->scope;
+    watch->cursor = parking->cursor;
+    watch->due_ms = parking->due_ms;
+    watch->deadline_ms = parking->deadline_ms;
+    watch->min_interval_ms = parking->min_interval_ms;
+    watch->is_counts = parking->is_counts;
+    watch->with_sessions = parking->with_sessions;
+    watch->resync = parking->resync;
+    watch->interest_count = (uint32_t)parking->user_count;
+    watches->interests += parking->user_count;
+    for (size_t i = 0; i < parking->user_count; i++) {
+        struct text name = parking->users[i];
+        uint32_t user = journal_hold(&watch->scope->journal, name, roll_place(roll, name));
+        if (user == 0) {
+            release_watch(watches, watch);
+            return NULL;
+        }
+        watch->interests[i] = (struct interest){.watch = watch, .user = user};
+    }
+    return watch;
+}
+
+/* Into the heap and, where it is idle, into the lists that a change looks at. */
+static void settle_down(struct watches *watches, struct watch *watch, bool is_pending) {
+    watch->state = is_pending ? WATCH_PENDING : WATCH_IDLE;
+    if (!is_pending) {
+        link_idle(watch);
+        for (uint32_t i = 0; i < watch->interest_count; i++) interest_link(watch, &watch->interests[i]);
+    }
+    queue_add(watches, watch);
+}
+
+static enum muster_code refuse(struct refusal *why, const char *what, uint64_t limit) {
+    *why = (struct refusal){what, limit, 0};
+    return MUSTER_RESOURCE_EXHAUSTED;
+}
+
+enum muster_code watches_park(struct watches *watches, const struct roll *roll, const struct parking *parking,
+                              struct refusal *why) {
+    if (watches->parked >= watches->watches_max) return refuse(why, "watches", watches->watches_max);
+    if (watches->interests + parking->user_count > WATCH_INTERESTS_MAX)
+        return refuse(why, "named users of all watches", WATCH_INTERESTS_MAX);
+    struct watch *watch = queue_reserve(watches) ? make_watch(watches, roll, parking) : NULL;
+    if (watch == NULL) return refuse(why, "memory", 0);
+    watches->parked++;
+    watch->scope->parked++;
+    link_connection(watches, watch);
+    settle_down(watches, watch, parking->is_pending);
+    return MUSTER_OK;
+}
+
+/* ---- waking ------------------------------------------------------------------------------------------------------ */
+
+static void make_pending(struct watches *watches, struct watch *watch, uint64_t now_ms) {
+    if (watch->state != WATCH_IDLE) return;
+    unlink_idle(watch);
+    if (watch->interest_count > 0 && watch->cursor.base < watch->scope->clean) watch->cursor.base = watch->scope->clean;
+    watch->state = WATCH_PENDING;
+    if (watch->due_ms < now_ms) watch->due_ms = now_ms;
+    queue_advance(watches, watch);
+}
+
+/* Watches of named users that changed. */
+static size_t wake_named(struct watches *watches, struct watched *scope, uint64_t now_ms, size_t budget) {
+    size_t woken = 0;
+    while (scope->dirty_users != 0 && woken < budget) {
+        struct journal_user *user = journal_user(&scope->journal, scope->dirty_users);
+        struct interest *interest = user->holders;
+        if (interest == NULL) {
+            watched_unmark_user(scope);
+            continue;
+        }
+        interest_unlink(interest);
+        make_pending(watches, interest->watch, now_ms);
+        woken++;
+    }
+    return woken;
+}
+
+bool watches_wake(struct watches *watches, uint64_t now_ms, size_t budget) {
+    while (watches->dirty != NULL && budget > 0) {
+        struct watched *scope = watches->dirty;
+        size_t woken = wake_named(watches, scope, now_ms, budget);
+        for (; scope->idle != NULL && woken < budget; woken++) make_pending(watches, scope->idle, now_ms);
+        budget -= woken;
+        if (scope->dirty_users != 0 || scope->idle != NULL) return true;
+        if (scope->idle_named > 0) {
+            scope->clean = scope->journal.version;
+            watched_hand_out(scope, scope->clean);
+        }
+        scope->is_dirty = false;
+        watches->dirty = scope->next_dirty;
+        if (budget > 0) budget--;
+    }
+    return watches->dirty != NULL;
+}
+
+/* ---- taking ------------------------------------------------------------------------------------------------------ */
+
+static void take(struct watches *watches, struct watch *watch) {
+    const struct watched *scope = watch->scope;
+    queue_remove(watches, watch);
+    if (watch->state == WATCH_IDLE) unlink_idle(watch);
+    /* Nothing up to now concerns one that is idle, where all marks have been looked at. */
+    if (watch->state == WATCH_IDLE && watch->interest_count > 0 && !scope->is_dirty) {
+        watch->cursor.base = scope->journal.version;
+        watched_hand_out(watch->scope, watch->cursor.base);
+    }
+    watch->state = WATCH_TAKEN;
+}
+
+size_t watches_take_due(struct watches *watches, uint64_t now_ms, struct watch **out, size_t max) {
+    size_t count = 0;
+    while (count < max && watches->heap_count > 0) {
+        struct watch *watch = watches->heap[0];
+        if (!watches->is_stopping && queue_wakes_ms(watch) > now_ms) break;
+        take(watches, watch);
+        out[count++] = watch;
+    }
+    return count;
+}
+
+uint64_t watches_next_ms(struct watches *watches) {
+    watches->is_pumping = false;
+    watches->pump_ms = watches->heap_count > 0 ? queue_wakes_ms(watches->heap[0]) : UINT64_MAX;
+    return watches->pump_ms;
+}
+
+void watches_repark(struct watches *watches, struct watch *watch, bool is_pending) {
+    settle_down(watches, watch, is_pending);
+}
+
+void watches_end(struct watches *watches, struct watch *watch) {
+    unlink_connection(watches, watch);
+    watch->scope->parked--;
+    watches->parked--;
+    release_watch(watches, watch);
+}
+
+size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct asker *out,
+                       size_t max) {
+    size_t count = 0;
+    for (struct watch *watch = *bucket_of(watches, door, connection), *next; watch != NULL && count < max;
+         watch = next) {
+        next = watch->next_of;
+        if (watch->asker.door != door || watch->asker.connection != connection) continue;
+        if (watch->state == WATCH_TAKEN) {
+            watch->is_hung_up = true;
+            continue;
+        }
+        take(watches, watch);
+        out[count++] = watch->asker;
+        watches_end(watches, watch);
+    }
+    return count;
+}
+
+void watches_stop(struct watches *watches) {
+    watches->is_stopping = true;
+}
+
+bool watches_are_stopping(const struct watches *watches) {
+    return watches->is_stopping;
+}
+
+void watches_free(struct watches *watches) {
+    if (watches == NULL) return;
+    const struct allocator *a = &watches->allocator;
+    while (watches->heap_count > 0) {
+        struct watch *watch = watches->heap[0];
+        take(watches, watch);
+        watches_end(watches, watch);
+    }
+    while (watches->newest != NULL) watched_drop(watches, watches->newest);
+    a->release(a->context, watches->heap, watches->heap_capacity * sizeof(struct watch *));
+    a->release(a->context, watches->effects.items, watches->effects.capacity * sizeof *watches->effects.items);
+    a->release(a->context, watches->effects.names, watches->effects.names_capacity);
+    a->release(a->context, watches, sizeof *watches);
+}

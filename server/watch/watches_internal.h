@@ -1,0 +1,46 @@
+/* What the files of the watches share. Internal to watches.c, watched.c and watch_queue.c. */
+#ifndef MUSTER_WATCH_WATCHES_INTERNAL_H
+#define MUSTER_WATCH_WATCHES_INTERNAL_H
+
+#include "watches.h"
+
+enum { SCOPE_BUCKETS = 1 << 14, CONNECTION_BUCKETS = 1 << 12 };
+
+struct watches {
+    struct allocator allocator;
+    struct cursor_key cursor_key;
+    size_t watches_max, parked, interests;
+    bool is_stopping;
+
+    struct effects effects;
+
+    struct watched *scopes[SCOPE_BUCKETS];
+    struct watched *newest, *oldest; /* by polled_ms */
+    size_t scope_count;
+    size_t journaled_events;
+    uint64_t highest; /* no journal that was dropped had a greater version */
+    struct watched *dirty;
+
+    struct watch **heap; /* by when they are due: a binary heap */
+    size_t heap_count, heap_capacity;
+    uint64_t pump_ms; /* when the pump said that it comes */
+    bool is_pumping;  /* it is there, or was called */
+    struct watch *connections[CONNECTION_BUCKETS];
+};
+
+/* watched.c */
+/* Lets go of a scope that no watch refers to. */
+void watched_drop(struct watches *watches, struct watched *scope);
+/* Takes the first user from the list of those who changed. */
+void watched_unmark_user(struct watched *scope);
+
+/* watch_queue.c: the parked watches by when they are due; a binary heap. */
+uint64_t queue_wakes_ms(const struct watch *watch);
+/* Room for one watch more than are parked. */
+bool queue_reserve(struct watches *watches);
+void queue_add(struct watches *watches, struct watch *watch);
+/* It is due earlier than it was. */
+void queue_advance(struct watches *watches, struct watch *watch);
+void queue_remove(struct watches *watches, struct watch *watch);
+
+#endif
