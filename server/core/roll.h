@@ -146,9 +146,17 @@ struct touched {
  * gone (seen_ms + ttl_ms) first, to within 1/4096 of the retention. Leaves in a call make no room for its joins. A user
  * keeps at most MUSTER_SESSIONS_MAX sessions, live and remembered together: for a new one the longest gone is
  * forgotten. No allocation where every member is known, no state grows, and roll_tick is called about each second.
- * Cost: O(n) expected. */
-enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
-                            struct effects *effects, struct touched *out, struct refusal *why);
+ * joined: may be NULL; else n results, written only on MUSTER_OK: whether beat i made a user live who was not, for a
+ * caller that gathers the beats of many requests and answers each. Cost: O(n) expected. */
+enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
+                                 struct effects *effects, struct touched *out, bool *joined, struct refusal *why);
+
+/* The same, for a caller that does not ask which beats joined. */
+static inline enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp,
+                                          uint64_t now_ms, struct effects *effects, struct touched *out,
+                                          struct refusal *why) {
+    return roll_touch_each(roll, beats, n, stamp, now_ms, effects, out, NULL, why);
+}
 
 /* The sessions of a user that a leave of all sessions must name: every live one. Writes at most MUSTER_SESSIONS_MAX
  * texts and returns how many. */

@@ -493,8 +493,8 @@ static bool call_plan(struct call *call, size_t n) {
     return false;
 }
 
-enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
-                            struct effects *effects, struct touched *out, struct refusal *why) {
+enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
+                                 struct effects *effects, struct touched *out, bool *joined, struct refusal *why) {
     *out = (struct touched){.refresh_by_ms = UINT64_MAX};
     *why = (struct refusal){0};
     assert(n <= MUSTER_BEATS_MAX);
@@ -519,6 +519,7 @@ enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t 
         commit_beat(&call, &call.plan[i], &beats[i]);
         out->joined += scope->live > live;
         out->left += scope->live < live;
+        if (joined != NULL) joined[i] = scope->live > live;
     }
     if (call.is_untidy) commit_tidy(&call, n);
     return MUSTER_OK;

@@ -211,13 +211,14 @@ static void apply(struct model *model, const struct model_beat *beat, uint64_t s
 }
 
 struct touched model_touch(struct model *model, const struct model_beat *beats, size_t n, uint64_t stamp,
-                           uint64_t now_ms) {
+                           uint64_t now_ms, bool *joined) {
     struct touched touched = {0};
     for (size_t i = 0; i < n; i++) {
         bool was_live = model_view(model, beats[i].scope, beats[i].user, now_ms).live;
         apply(model, &beats[i], stamp, now_ms);
         bool is_live = model_view(model, beats[i].scope, beats[i].user, now_ms).live;
-        touched.joined += is_live && !was_live;
+        joined[i] = is_live && !was_live;
+        touched.joined += joined[i];
         touched.left += was_live && !is_live;
     }
     return touched;

@@ -70,9 +70,10 @@ struct model_refusals {
 /* Cost O(members + n² · sessions). */
 struct model_refusals model_refuses(const struct model *model, const struct model_beat *beats, size_t n,
                                     uint64_t now_ms);
-/* Applies the batch, whatever the caps say: the roll's own choice of who makes room is followed by model_remove. */
+/* Applies the batch, whatever the caps say: the roll's own choice of who makes room is followed by model_remove.
+ * joined: n results, whether beat i made a user live who was not. */
 struct touched model_touch(struct model *model, const struct model_beat *beats, size_t n, uint64_t stamp,
-                           uint64_t now_ms);
+                           uint64_t now_ms, bool *joined);
 /* Users who were known and of whom nothing is left, and all of whom there was anything, also those who survive. */
 struct model_forgotten {
     uint64_t whole, any;

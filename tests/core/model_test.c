@@ -286,8 +286,8 @@ static void touch_batch(struct trial *trial, size_t n) {
     roll_stats(trial->roll, &before);
     struct touched touched = {0};
     struct refusal why = {0};
-    enum muster_code code =
-        roll_touch(trial->roll, trial->beats, n, trial->stamp, trial->now_ms, fresh_effects(trial), &touched, &why);
+    enum muster_code code = roll_touch_each(trial->roll, trial->beats, n, trial->stamp, trial->now_ms,
+                                            fresh_effects(trial), &touched, trial->joined, &why);
     if (code == MUSTER_RESOURCE_EXHAUSTED) {
         check_refused(trial, n, &before, &why, &expected, &(struct touched){0});
         return;
@@ -296,10 +296,14 @@ static void touch_batch(struct trial *trial, size_t n) {
     if (expected.members_must || expected.sessions_must)
         mismatch(trial, "a batch of %zu was taken: members must be refused %d, sessions %d", n, expected.members_must,
                  expected.sessions_must);
-    struct touched in_model = model_touch(trial->model, trial->batch, n, trial->stamp, trial->now_ms);
+    struct touched in_model =
+        model_touch(trial->model, trial->batch, n, trial->stamp, trial->now_ms, trial->joined_in_model);
     if (touched.joined != in_model.joined || touched.left != in_model.left)
         mismatch(trial, "%u joined and %u left, not %u and %u", touched.joined, touched.left, in_model.joined,
                  in_model.left);
+    for (size_t i = 0; i < n; i++)
+        if (trial->joined[i] != trial->joined_in_model[i])
+            mismatch(trial, "beat %zu of %zu: joined %d, not %d", i, n, trial->joined[i], trial->joined_in_model[i]);
     audit_touch(trial, n, &touched);
     roll_stats(trial->roll, &after);
     if (after.sequence != before.sequence + n)

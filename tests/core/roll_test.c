@@ -283,6 +283,22 @@ static void beats_of_a_batch_apply_in_order(void **state) {
     expect_number(rig->touched.left, 1, "left");
 }
 
+static void a_batch_says_which_beats_joined(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    struct beat beats[] = {rig_a_beat("room", "ada", "", MINUTE_MS),    rig_a_beat("room", "bob", "", MINUTE_MS),
+                           rig_a_beat("room", "bob", "tab", MINUTE_MS), rig_a_beat("room", "ada", "", 0),
+                           rig_a_beat("hall", "ada", "", MINUTE_MS),    rig_a_beat("room", "ada", "", MINUTE_MS)};
+    bool joined[6] = {0};
+    expect_number(
+        roll_touch_each(rig->roll, beats, 6, ++rig->stamp, rig->now_ms, NULL, &rig->touched, joined, &rig->why),
+        MUSTER_OK, "code");
+    const bool right[6] = {false, true, false, false, true, true};
+    for (size_t i = 0; i < 6; i++)
+        if (joined[i] != right[i]) fail_msg("beat %zu: joined %d", i, joined[i]);
+    expect_number(rig->touched.joined, 3, "joined");
+}
+
 static void an_empty_batch_changes_nothing(void **state) {
     struct rig *rig = *state;
     expect_number(rig_batch(rig, NULL, 0), MUSTER_OK, "code");
@@ -1312,6 +1328,7 @@ static const struct CMUnitTest tests[] = {
     ROLL_TEST(a_session_tells_its_beat),
     ROLL_TEST(live_answers_in_the_order_of_the_question),
     ROLL_TEST(beats_of_a_batch_apply_in_order),
+    ROLL_TEST(a_batch_says_which_beats_joined),
     ROLL_TEST(an_empty_batch_changes_nothing),
     ROLL_TEST(each_beat_takes_the_next_sequence),
     ROLL_TEST(a_live_session_too_many_is_refused),

@@ -47,6 +47,8 @@ static void make_room(struct trial *trial) {
     trial->batch = room(world->batch_max, sizeof *trial->batch);
     trial->beats = room(world->batch_max, sizeof *trial->beats);
     trial->before = room(world->batch_max, sizeof *trial->before);
+    trial->joined = room(world->batch_max, sizeof *trial->joined);
+    trial->joined_in_model = room(world->batch_max, sizeof *trial->joined_in_model);
     trial->states = room(MUSTER_STATE_BYTES_MAX, 64);
     random_letters(&trial->random, trial->states, (size_t)MUSTER_STATE_BYTES_MAX * 64);
 }
@@ -87,6 +89,8 @@ void trial_free(struct trial *trial) {
     free(trial->batch);
     free(trial->beats);
     free(trial->before);
+    free(trial->joined);
+    free(trial->joined_in_model);
     free(trial->states);
     free(trial);
 }

@@ -62,6 +62,8 @@ struct trial {
     struct model_beat *batch; /* room for world->batch_max */
     struct beat *beats;
     struct before *before; /* by beat */
+    bool *joined;          /* by beat: whether it made a user live who was not, as the roll says */
+    bool *joined_in_model; /* and as the model does */
     char *states;          /* the bytes that states are cut from */
 };
 
