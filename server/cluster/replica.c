@@ -1,3 +1,4 @@
+#include "common/random.h"
 #include "replica_internal.h"
 
 #include <sodium.h>
@@ -72,13 +73,8 @@ uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms) {
     return replica->config.clock->wall_ms_at_zero + now_ms;
 }
 
-/* SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014. For spreading, not for keys.
- */
 uint64_t replica_random(struct replica *replica) {
-    uint64_t z = replica->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return splitmix64_next(&replica->random);
 }
 
 bool replica_open(struct replica *replica, enum seal_kind kind, const uint8_t *bytes, size_t len, struct text *plain) {

@@ -1,10 +1,10 @@
 #include "action_queue.h"
+#include "common/waiting.h"
 #include "gossip.h"
 #include "sys/log.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 void errand_free(struct errand *errand) {
     if (errand == NULL) return;
@@ -16,11 +16,7 @@ void errands_open(struct errands *errands) {
     *errands = (struct errands){.count = 0};
     errands->last = &errands->first;
     pthread_mutex_init(&errands->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&errands->come, &attributes);
-    pthread_condattr_destroy(&attributes);
+    waiting_init(&errands->come);
 }
 
 void errands_close(struct errands *errands) {
@@ -84,11 +80,9 @@ struct errand *errands_take(struct errands *errands) {
 }
 
 bool errands_wait(struct errands *errands, uint64_t until_us) {
-    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
-    int failure = 0;
     pthread_mutex_lock(&errands->lock);
-    while (!errands->is_urgent && errands->first == NULL && failure == 0)
-        failure = pthread_cond_timedwait(&errands->come, &errands->lock, &until);
+    while (!errands->is_urgent && errands->first == NULL)
+        if (!waiting_until(&errands->come, &errands->lock, until_us)) break;
     bool is_urgent = errands->is_urgent;
     errands->is_urgent = false;
     pthread_mutex_unlock(&errands->lock);

@@ -29,7 +29,7 @@ void page_token_write(const struct page_token_key *key, const struct walk *walk,
                       char out[PAGE_TOKEN_CHARS + 1]) {
     unsigned char raw[PAGE_TOKEN_BYTES] = {TOKEN_VERSION, (unsigned char)walk->kind};
     digest_walk(key, walk, raw + AT_DIGEST);
-    put_u64(raw + AT_PLACE, place);
+    put_be64(raw + AT_PLACE, place);
     crypto_shorthash(raw + AT_MAC, raw, AT_MAC, key->bytes);
     sodium_bin2base64(out, PAGE_TOKEN_CHARS + 1, raw, sizeof raw, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
@@ -49,6 +49,6 @@ enum page_token_verdict page_token_read(const struct page_token_key *key, const 
     digest_walk(key, walk, digest);
     if (raw[AT_KIND] != walk->kind || sodium_memcmp(digest, raw + AT_DIGEST, sizeof digest) != 0)
         return PAGE_TOKEN_OF_OTHER_WALK;
-    *place = get_u64(raw + AT_PLACE);
+    *place = get_be64(raw + AT_PLACE);
     return PAGE_TOKEN_GOOD;
 }

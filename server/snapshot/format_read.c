@@ -1,4 +1,5 @@
 /* Reading a snapshot. Every length is checked against what is left of its block, and against its cap. */
+#include "common/byteorder.h"
 #include "format_layout.h"
 
 #include <assert.h>
@@ -46,15 +47,9 @@ static uint8_t take_byte(struct source *from) {
     return byte == NULL ? 0 : *byte;
 }
 
-static uint64_t number_of(const uint8_t *bytes, size_t len) {
-    uint64_t number = 0;
-    for (size_t i = 0; i < len; i++) number |= (uint64_t)bytes[i] << 8 * i;
-    return number;
-}
-
 static uint64_t take_u64(struct source *from) {
     const uint8_t *bytes = take(from, 8);
-    return bytes == NULL ? 0 : number_of(bytes, 8);
+    return bytes == NULL ? 0 : get_le64(bytes);
 }
 
 static uint64_t take_varint(struct source *from) {
@@ -101,15 +96,15 @@ enum snapshot_fault snapshot_open(struct snapshot_reader *reader, const uint8_t 
     reader->header = (struct snapshot_header){.vector = reader->vector, .peers = reader->peers};
     snapshot_sum_begin(reader->sum);
     if (memcmp(head, snapshot_magic, sizeof snapshot_magic) != 0) return SNAPSHOT_FOREIGN;
-    if (number_of(head + sizeof snapshot_magic, 4) > SNAPSHOT_VERSION) return SNAPSHOT_NEWER;
-    if (number_of(head + sizeof snapshot_magic, 4) != SNAPSHOT_VERSION) return SNAPSHOT_FOREIGN;
+    if (get_le32(head + sizeof snapshot_magic) > SNAPSHOT_VERSION) return SNAPSHOT_NEWER;
+    if (get_le32(head + sizeof snapshot_magic) != SNAPSHOT_VERSION) return SNAPSHOT_FOREIGN;
     reader->is_ended = false;
     return SNAPSHOT_GOOD;
 }
 
 size_t snapshot_block_bytes(const uint8_t prefix[SNAPSHOT_PREFIX_BYTES]) {
     const size_t around = SNAPSHOT_PREFIX_BYTES + SNAPSHOT_SUM_BYTES;
-    uint64_t payload = number_of(prefix + 1, 4);
+    uint64_t payload = get_le32(prefix + 1);
     return payload > SNAPSHOT_BLOCK_BYTES_MAX - around ? 0 : around + (size_t)payload;
 }
 
@@ -160,7 +155,7 @@ static struct change take_change(struct source *from, const struct change *befor
     if ((flags & FLAG_SESSION) != 0) change.session = take_id(from);
     if ((flags & FLAG_STATE) != 0) {
         const uint8_t *len = take(from, 2);
-        change.state = take_text(from, len == NULL ? 0 : (size_t)number_of(len, 2), MUSTER_STATE_BYTES_MAX);
+        change.state = take_text(from, len == NULL ? 0 : get_le16(len), MUSTER_STATE_BYTES_MAX);
     }
     return change;
 }

@@ -1,16 +1,12 @@
 /* Writing a snapshot. */
+#include "common/byteorder.h"
 #include "format_layout.h"
 
 #include <assert.h>
 
-static uint8_t *put_u32(uint8_t *out, uint32_t value) {
-    for (int i = 0; i < 4; i++) *out++ = (uint8_t)(value >> 8 * i);
-    return out;
-}
-
 static uint8_t *put_u64(uint8_t *out, uint64_t value) {
-    for (int i = 0; i < 8; i++) *out++ = (uint8_t)(value >> 8 * i);
-    return out;
+    put_le64(out, value);
+    return out + 8;
 }
 
 static uint8_t *put_varint(uint8_t *out, uint64_t value) {
@@ -38,7 +34,7 @@ static uint8_t *block_begin(uint8_t *block, enum snapshot_kind kind) {
 
 static size_t block_end(uint8_t *block, const uint8_t *end) {
     size_t payload = (size_t)(end - block) - SNAPSHOT_PREFIX_BYTES;
-    put_u32(block + 1, (uint32_t)payload);
+    put_le32(block + 1, (uint32_t)payload);
     return SNAPSHOT_PREFIX_BYTES + payload + SNAPSHOT_SUM_BYTES;
 }
 
@@ -61,7 +57,7 @@ size_t snapshot_begin(struct snapshot_writer *writer, const struct snapshot_head
     assert(header->peer_count <= SNAPSHOT_PEERS_MAX);
     *writer = (struct snapshot_writer){.begun_ms = header->begun.now_ms};
     memcpy(out, snapshot_magic, sizeof snapshot_magic);
-    put_u32(out + sizeof snapshot_magic, SNAPSHOT_VERSION);
+    put_le32(out + sizeof snapshot_magic, SNAPSHOT_VERSION);
     snapshot_sum_begin(writer->sum);
 
     uint8_t *block = out + SNAPSHOT_HEAD_BYTES;

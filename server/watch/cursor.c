@@ -23,8 +23,8 @@ void cursor_write(const struct cursor_key *key, const struct cursor *cursor, cha
                                      cursor->at,        cursor->place, cursor->paced_ms};
     raw[1] = (unsigned char)((cursor->is_walking ? FLAG_WALKING : 0) | (cursor->is_whole ? FLAG_WHOLE : 0) |
                              (cursor->is_placed ? FLAG_PLACED : 0) | (cursor->is_owed ? FLAG_OWED : 0));
-    put_u64(raw + AT_INCARNATION, key->incarnation);
-    for (size_t i = 0; i < FIELDS; i++) put_u64(raw + AT_FIELDS + 8 * i, fields[i]);
+    put_be64(raw + AT_INCARNATION, key->incarnation);
+    for (size_t i = 0; i < FIELDS; i++) put_be64(raw + AT_FIELDS + 8 * i, fields[i]);
     crypto_shorthash(raw + AT_MAC, raw, AT_MAC, key->bytes);
     memcpy(out, raw, sizeof raw);
 }
@@ -36,10 +36,10 @@ bool cursor_read(const struct cursor_key *key, struct text bytes, struct cursor 
     memcpy(raw, bytes.data, sizeof raw);
     crypto_shorthash(mac, raw, AT_MAC, key->bytes);
     if (sodium_memcmp(mac, raw + AT_MAC, sizeof mac) != 0) return false;
-    if (raw[0] != CURSOR_FORMAT || get_u64(raw + AT_INCARNATION) != key->incarnation) return false;
+    if (raw[0] != CURSOR_FORMAT || get_be64(raw + AT_INCARNATION) != key->incarnation) return false;
     uint64_t *const fields[FIELDS] = {&cursor->selection, &cursor->base,  &cursor->target,
                                       &cursor->at,        &cursor->place, &cursor->paced_ms};
-    for (size_t i = 0; i < FIELDS; i++) *fields[i] = get_u64(raw + AT_FIELDS + 8 * i);
+    for (size_t i = 0; i < FIELDS; i++) *fields[i] = get_be64(raw + AT_FIELDS + 8 * i);
     cursor->is_walking = (raw[1] & FLAG_WALKING) != 0;
     cursor->is_whole = (raw[1] & FLAG_WHOLE) != 0;
     cursor->is_placed = (raw[1] & FLAG_PLACED) != 0;
@@ -50,7 +50,7 @@ bool cursor_read(const struct cursor_key *key, struct text bytes, struct cursor 
 uint64_t cursor_digest(const struct cursor_key *key, const void *bytes, size_t len) {
     unsigned char out[8];
     crypto_shorthash(out, bytes, len, key->bytes);
-    return get_u64(out);
+    return get_be64(out);
 }
 
 /* Names cannot contain NUL, so that with one behind each no two selections are the same bytes. */
@@ -67,5 +67,5 @@ uint64_t cursor_selection(const struct cursor_key *key, struct text scope, const
         crypto_generichash_update(&state, (const unsigned char *)users[i].data, users[i].len);
     }
     crypto_generichash_final(&state, out, sizeof out);
-    return get_u64(out);
+    return get_be64(out);
 }

@@ -1,3 +1,4 @@
+#include "common/random.h"
 #include "node/page_allocator.h"
 #include "watches_internal.h"
 
@@ -74,7 +75,7 @@ static void interest_unlink(struct interest *interest) {
 }
 
 static struct watch **bucket_of(struct watches *watches, const struct watch_door *door, uint64_t connection) {
-    uint64_t mixed = ((uintptr_t)door ^ connection) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = ((uintptr_t)door ^ connection) * SPLITMIX64_STEP;
     return &watches->connections[mixed >> 52];
 }
 _Static_assert(CONNECTION_BUCKETS == 1 << (64 - 52), "the upper bits name a bucket");
