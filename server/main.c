@@ -7,7 +7,7 @@
 #include "snapshot/store.h"
 #include "sys/clock.h"
 #include "sys/log.h"
-#include "sys/ticker.h"
+#include "sys/periodic.h"
 
 #include <signal.h>
 #include <sodium.h>
@@ -27,7 +27,7 @@ _Static_assert((int)CLUSTERING_WHY_BYTES >= (int)SNAPSHOTS_WHY_BYTES, "one messa
 struct service {
     struct node *node;
     struct watch_pump *pump;
-    struct ticker *ticker;
+    struct periodic *ticker;
     struct clustering *clustering; /* NULL: no peers */
     struct snapshots *snapshots;   /* NULL: no data directory */
     struct rep_door *door;
@@ -95,6 +95,10 @@ static struct rep_door *open_door(const struct service *service, const struct op
     return door;
 }
 
+static void tick(void *node) {
+    node_tick(node, clock_now());
+}
+
 /* What is open when it fails ends with the program. */
 static bool service_start(struct service *service, const struct options *options, const char *program) {
     char why[CLUSTERING_WHY_BYTES] = "out of memory";
@@ -102,7 +106,7 @@ static bool service_start(struct service *service, const struct options *options
     if (cluster->is_wanted && (service->clustering = clustering_open(cluster, why)) == NULL) goto fail;
     if (!make_node(service, options, why)) goto fail;
     if ((service->pump = watch_pump_start(service->node)) == NULL) goto fail;
-    if ((service->ticker = ticker_start(service->node, options->tick_ms)) == NULL) goto fail;
+    if ((service->ticker = periodic_start(tick, service->node, 0, options->tick_ms)) == NULL) goto fail;
     if (service->clustering != NULL && !clustering_start(service->clustering, service->node, nng_guard_end_unread, why))
         goto fail;
     if (service->snapshots != NULL && !snapshots_start(service->snapshots, service->clustering != NULL)) goto fail;
@@ -154,7 +158,7 @@ static void service_stop(struct service *service, int signal_number) {
     watch_pump_stop(service->pump);
     rep_door_close(service->door);
     if (!clustering_close(service->clustering)) _exit(EXIT_SUCCESS);
-    ticker_stop(service->ticker);
+    periodic_stop(service->ticker);
     snapshots_close(service->snapshots);
     watch_pump_free(service->pump);
     node_free(service->node);

@@ -5,6 +5,7 @@
 #ifndef MUSTER_NODE_NODE_H
 #define MUSTER_NODE_NODE_H
 
+#include "common/instant.h"
 #include "common/text.h"
 #include "muster/codes.h"
 
@@ -14,12 +15,6 @@
 
 struct node;
 struct worker;
-
-/* One moment on two clocks. */
-struct instant {
-    uint64_t now_ms;  /* monotonic, of CLOCK_BOOTTIME; see core/roll.h for where it starts */
-    uint64_t wall_ms; /* since 1970, as the machine believes */
-};
 
 struct node_config {
     struct text name, version; /* for people; they outlive the node */

@@ -2,14 +2,13 @@
 #include "node/cluster.h"
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/periodic.h"
 
 #include <netdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 /* How long a stop waits for a look-up. */
 enum { STOP_MS = 200 };
@@ -18,10 +17,7 @@ struct seeds {
     struct node *node;
     struct seed items[SEEDS_MAX];
     size_t count;
-    bool is_stopping;
-    pthread_mutex_t lock;
-    pthread_cond_t stop;
-    pthread_t thread;
+    struct periodic *thread;
 };
 
 static bool is_port(const char *text) {
@@ -92,31 +88,9 @@ static bool meet_all(struct seeds *seeds) {
     return are_met;
 }
 
-/* Returns whether it is to stop. */
-static bool wait_for_stop(struct seeds *seeds) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += SEEDS_LOOK_UP_MS / 1000;
-    pthread_mutex_lock(&seeds->lock);
-    int failure = 0;
-    while (!seeds->is_stopping && failure == 0) failure = pthread_cond_timedwait(&seeds->stop, &seeds->lock, &until);
-    bool is_stopping = seeds->is_stopping;
-    pthread_mutex_unlock(&seeds->lock);
-    return is_stopping;
-}
-
-static void *run(void *context) {
+static void add_seeds(void *context) {
     struct seeds *seeds = context;
-    do
-        if (meet_all(seeds)) node_met(seeds->node);
-    while (!wait_for_stop(seeds));
-    return NULL;
-}
-
-static void destroy(struct seeds *seeds) {
-    pthread_mutex_destroy(&seeds->lock);
-    pthread_cond_destroy(&seeds->stop);
-    free(seeds);
+    if (meet_all(seeds)) node_met(seeds->node);
 }
 
 struct seeds *seeds_start(struct node *node, const struct seed *items, size_t count) {
@@ -125,28 +99,14 @@ struct seeds *seeds_start(struct node *node, const struct seed *items, size_t co
     seeds->node = node;
     seeds->count = count < SEEDS_MAX ? count : SEEDS_MAX;
     memcpy(seeds->items, items, seeds->count * sizeof *items);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&seeds->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&seeds->lock, NULL);
-    if (pthread_create(&seeds->thread, NULL, run, seeds) == 0) return seeds;
-    destroy(seeds);
+    if ((seeds->thread = periodic_start(add_seeds, seeds, 0, SEEDS_LOOK_UP_MS)) != NULL) return seeds;
+    free(seeds);
     return NULL;
 }
 
 bool seeds_stop(struct seeds *seeds) {
     if (seeds == NULL) return true;
-    pthread_mutex_lock(&seeds->lock);
-    seeds->is_stopping = true;
-    pthread_cond_broadcast(&seeds->stop);
-    pthread_mutex_unlock(&seeds->lock);
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += (long)STOP_MS * 1000000;
-    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
-    if (pthread_timedjoin_np(seeds->thread, NULL, &until) != 0) return false;
-    destroy(seeds);
+    if (!periodic_stop_within(seeds->thread, STOP_MS)) return false;
+    free(seeds);
     return true;
 }

@@ -1,7 +1,8 @@
 #include "store.h"
+#include "file.h"
 #include "node/cluster.h"
 #include "sys/clock.h"
-#include "writer.h"
+#include "sys/periodic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 struct snapshots {
     struct node *node;
     struct snapshot_file *file;
-    struct snapshot_keeper *keeper;
+    struct periodic *writer;
     struct snapshot_peers peers;
 };
 
@@ -32,23 +33,28 @@ struct snapshots *snapshots_open(const char *dir, const uint8_t *cluster_key, st
     return snapshots;
 }
 
+static void write_one(void *context) {
+    struct snapshots *snapshots = context;
+    (void)snapshot_file_write(snapshots->file, snapshots->node);
+}
+
 bool snapshots_start(struct snapshots *snapshots, bool has_peers) {
     for (size_t i = 0; has_peers && i < snapshots->peers.count; i++)
         node_meet(snapshots->node, text_of(snapshots->peers.addresses[i]), clock_now());
     snapshot_peers_free(&snapshots->peers);
-    snapshots->keeper = snapshot_keeper_start(snapshots->file, snapshots->node, SNAPSHOT_EVERY_MS);
-    return snapshots->keeper != NULL;
+    snapshots->writer = periodic_start(write_one, snapshots, SNAPSHOT_EVERY_MS, SNAPSHOT_EVERY_MS);
+    return snapshots->writer != NULL;
 }
 
 void snapshots_finish(struct snapshots *snapshots) {
-    snapshot_keeper_stop(snapshots->keeper);
-    snapshots->keeper = NULL;
+    periodic_stop(snapshots->writer);
+    snapshots->writer = NULL;
     (void)snapshot_file_write(snapshots->file, snapshots->node);
 }
 
 void snapshots_close(struct snapshots *snapshots) {
     if (snapshots == NULL) return;
-    snapshot_keeper_stop(snapshots->keeper);
+    periodic_stop(snapshots->writer);
     snapshot_peers_free(&snapshots->peers);
     snapshot_file_close(snapshots->file);
     free(snapshots);

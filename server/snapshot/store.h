@@ -8,6 +8,9 @@
 
 struct snapshots;
 
+/* From the end of one snapshot to the beginning of the next. */
+enum { SNAPSHOT_EVERY_MS = 60 * 1000 };
+
 enum { SNAPSHOTS_WHY_BYTES = 256 };
 
 /* Opens the data directory and fills the node from the snapshot in it, if there is one: before the node joins its peers

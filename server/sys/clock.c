@@ -1,4 +1,5 @@
 #include "clock.h"
+#include "common/monotonic.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -17,7 +18,7 @@ struct instant clock_now(void) {
 }
 
 uint64_t clock_monotonic_us(void) {
-    return read_us(CLOCK_MONOTONIC);
+    return monotonic_us();
 }
 
 static int digit_of(char c) {

@@ -2,7 +2,7 @@
 #ifndef MUSTER_SYS_CLOCK_H
 #define MUSTER_SYS_CLOCK_H
 
-#include "node/node.h"
+#include "common/instant.h"
 
 /* Where the roll's clock starts: high enough that the oldest age that may be merged fits below (core/roll.h). */
 #define CLOCK_BASE_MS (UINT64_C(1) << 40)

@@ -1,10 +1,11 @@
 /* A node's snapshot on disk: what it keeps, and what becomes of a file that is not one. */
 #include "rpc/draft.h"
-#include "snapshot/writer.h"
+#include "snapshot/file.h"
 #include "support/tempdir.h"
 #include "support/wait.h"
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/periodic.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -350,7 +351,12 @@ static bool is_everybody_live(void *context) {
     return live_users(context) == USERS + 1;
 }
 
-static void the_keeper_writes_while_the_node_serves(void **state) {
+static void write_snapshot(void *context) {
+    struct rig *rig = context;
+    (void)snapshot_file_write(rig->file, rig->node);
+}
+
+static void snapshots_are_written_while_the_node_serves(void **state) {
     (void)state;
     struct rig rig = rig_new();
     rig_start(&rig, 1001, 0);
@@ -359,7 +365,7 @@ static void the_keeper_writes_while_the_node_serves(void **state) {
     pthread_t thread;
     pthread_create(&thread, NULL, touch_without_end, &load);
     if (!wait_until(is_everybody_live, &rig, PATIENCE_MS)) fail_msg("the load does not begin");
-    struct snapshot_keeper *keeper = snapshot_keeper_start(rig.file, rig.node, 1);
+    struct periodic *writer = periodic_start(write_snapshot, &rig, 1, 1);
     struct tempdir path = tempdir_path(&rig.dir, "roll.snapshot");
     struct inode inode = {path.path, 0};
     bool is_written = wait_until(has_changed, &inode, PATIENCE_MS);
@@ -368,12 +374,12 @@ static void the_keeper_writes_while_the_node_serves(void **state) {
     bool is_written_again = wait_until(has_changed, &inode, PATIENCE_MS);
     atomic_store(&load.is_over, true);
     pthread_join(thread, NULL);
-    snapshot_keeper_stop(keeper);
+    periodic_stop(writer);
     if (!is_written || !is_written_again) fail_msg("it does not write");
     worker_free(load.worker);
     rig_stop(&rig); /* as kill -9 would, without a last one */
     if (rig_start(&rig, 1002, 0) != SNAPSHOT_GOOD) fail_msg("what it wrote is bad");
-    expect_live(&rig, USERS + 1, "from a keeper's snapshot");
+    expect_live(&rig, USERS + 1, "from a snapshot written under load");
     rig_stop(&rig);
     tempdir_remove(&rig.dir);
 }
@@ -387,7 +393,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_file_is_set_aside),
         cmocka_unit_test(a_key_may_come_later),
         cmocka_unit_test(a_write_that_fails_leaves_the_one_before),
-        cmocka_unit_test(the_keeper_writes_while_the_node_serves),
+        cmocka_unit_test(snapshots_are_written_while_the_node_serves),
     };
     log_start(FORMAT_LOGFMT, LEVEL_ERROR, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
