@@ -41,8 +41,8 @@ enum {
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-static struct wire_out carve(uint8_t **memory, size_t bytes_each) {
-    struct wire_out out = wire_out(*memory, FRAME_REFRESHES_MAX * bytes_each);
+static struct pb_writer carve(uint8_t **memory, size_t bytes_each) {
+    struct pb_writer out = pb_write_to(*memory, FRAME_REFRESHES_MAX * bytes_each);
     *memory += FRAME_REFRESHES_MAX * bytes_each;
     return out;
 }
@@ -53,9 +53,9 @@ static void columns_begin(struct columns *columns) {
     columns->scope_indexes = carve(&memory, 3);
     columns->users = carve(&memory, 8);
     columns->sessions = carve(&memory, 4);
-    columns->sequences = carve(&memory, WIRE_VARINT_BYTES_MAX);
-    columns->ages = carve(&memory, WIRE_VARINT_BYTES_MAX);
-    columns->stamps = carve(&memory, WIRE_VARINT_BYTES_MAX);
+    columns->sequences = carve(&memory, PB_VARINT_BYTES_MAX);
+    columns->ages = carve(&memory, PB_VARINT_BYTES_MAX);
+    columns->stamps = carve(&memory, PB_VARINT_BYTES_MAX);
     assert(memory == columns->memory + sizeof columns->memory);
     columns->count = columns->scope_count = 0;
     columns->has_sessions = columns->has_sequences = columns->has_stamps = false;
@@ -67,20 +67,20 @@ void frame_begin(struct frame_draft *draft, const struct roll *roll, uint64_t or
     draft->roll = roll;
     draft->origin = origin;
     draft->now_ms = now_ms;
-    draft->out = wire_out(draft->memory + FRAME_HEAD_BYTES_MAX, sizeof draft->memory - FRAME_HEAD_BYTES_MAX);
+    draft->out = pb_write_to(draft->memory + FRAME_HEAD_BYTES_MAX, sizeof draft->memory - FRAME_HEAD_BYTES_MAX);
     columns_begin(&draft->columns);
 }
 
 static size_t columns_bytes(const struct columns *columns) {
-    const struct wire_out *all[] = {&columns->scopes,    &columns->scope_indexes, &columns->users, &columns->sessions,
-                                    &columns->sequences, &columns->ages,          &columns->stamps};
+    const struct pb_writer *all[] = {&columns->scopes,    &columns->scope_indexes, &columns->users, &columns->sessions,
+                                     &columns->sequences, &columns->ages,          &columns->stamps};
     size_t bytes = 0;
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) bytes += wire_len(all[i]);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) bytes += pb_written(all[i]);
     return bytes;
 }
 
 bool frame_has_room(const struct frame_draft *draft) {
-    return wire_len(&draft->out) + columns_bytes(&draft->columns) < FRAME_MARK_BYTES &&
+    return pb_written(&draft->out) + columns_bytes(&draft->columns) < FRAME_MARK_BYTES &&
            draft->columns.count + FRAME_PIECE <= FRAME_REFRESHES_MAX;
 }
 
@@ -91,10 +91,10 @@ static uint32_t columns_scope(struct columns *columns, const struct roll *roll, 
     uint64_t place = columns->last_scope_place = roll_place(roll, scope);
     size_t slot = place % FRAME_SCOPE_SLOTS;
     for (; columns->slots[slot] != 0; slot = (slot + 1) % FRAME_SCOPE_SLOTS) {
-        struct wire_in in = {columns->scopes.begin + 8 * (columns->slots[slot] - 1u), columns->scopes.at, false};
-        if (wire_get_fixed64(&in) == place) return columns->last_scope_index = columns->slots[slot] - 1u;
+        struct pb_reader in = {columns->scopes.begin + 8 * (columns->slots[slot] - 1u), columns->scopes.at, false};
+        if (pb_read_fixed64(&in) == place) return columns->last_scope_index = columns->slots[slot] - 1u;
     }
-    wire_put_fixed64(&columns->scopes, place);
+    pb_append_fixed64(&columns->scopes, place);
     columns->slots[slot] = (uint16_t)++columns->scope_count;
     return columns->last_scope_index = (uint32_t)columns->scope_count - 1;
 }
@@ -102,7 +102,7 @@ static uint32_t columns_scope(struct columns *columns, const struct roll *roll, 
 static void columns_add(struct columns *columns, const struct roll *roll, const struct change *change,
                         uint64_t now_ms) {
     uint64_t age_ms = now_ms > change->seen_ms ? now_ms - change->seen_ms : 0;
-    wire_put_varint(&columns->scope_indexes, columns_scope(columns, roll, change->scope));
+    pb_append_varint(&columns->scope_indexes, columns_scope(columns, roll, change->scope));
     if (columns->count == 0) {
         columns->first_sequence = columns->sequence = change->sequence - 1;
         columns->first_age_ms = columns->age_ms = age_ms;
@@ -111,11 +111,11 @@ static void columns_add(struct columns *columns, const struct roll *roll, const 
     uint64_t shrunk_ms = columns->age_ms - age_ms;
     int64_t extra = (int64_t)(change->stamp - columns->stamp - (shrunk_ms << HLC_COUNTER_BITS));
     uint64_t session = roll_session_place(roll, change->session);
-    wire_put_fixed64(&columns->users, roll_place(roll, change->user));
-    wire_put_fixed32(&columns->sessions, (uint32_t)session);
-    wire_put_varint(&columns->sequences, change->sequence - columns->sequence - 1);
-    wire_put_varint(&columns->ages, wire_zigzag((int64_t)shrunk_ms));
-    wire_put_varint(&columns->stamps, wire_zigzag(extra));
+    pb_append_fixed64(&columns->users, roll_place(roll, change->user));
+    pb_append_fixed32(&columns->sessions, (uint32_t)session);
+    pb_append_varint(&columns->sequences, change->sequence - columns->sequence - 1);
+    pb_append_varint(&columns->ages, pb_zigzag((int64_t)shrunk_ms));
+    pb_append_varint(&columns->stamps, pb_zigzag(extra));
     columns->has_sessions |= session != 0;
     columns->has_sequences |= change->sequence != columns->sequence + 1;
     columns->has_stamps |= extra != 0;
@@ -133,56 +133,56 @@ void frame_add(struct frame_draft *draft, const struct change *changes, size_t n
     }
 }
 
-static void columns_put(struct wire_out *out, const struct columns *columns) {
-    uint8_t *begun = wire_begin(out, FRAME_REFRESHES);
-    wire_field_varint(out, REFRESHES_SEQUENCE, columns->first_sequence);
-    wire_field_varint(out, REFRESHES_AGE, columns->first_age_ms);
-    wire_field_fixed64(out, REFRESHES_STAMP, columns->first_stamp);
-    wire_field_column(out, REFRESHES_SCOPES, &columns->scopes);
-    if (columns->scope_count > 1) wire_field_column(out, REFRESHES_SCOPE_INDEXES, &columns->scope_indexes);
-    wire_field_column(out, REFRESHES_USERS, &columns->users);
-    if (columns->has_sessions) wire_field_column(out, REFRESHES_SESSIONS, &columns->sessions);
-    if (columns->has_sequences) wire_field_column(out, REFRESHES_SEQUENCES, &columns->sequences);
-    wire_field_column(out, REFRESHES_AGES, &columns->ages);
-    if (columns->has_stamps) wire_field_column(out, REFRESHES_STAMPS, &columns->stamps);
-    wire_end(out, begun);
+static void columns_put(struct pb_writer *out, const struct columns *columns) {
+    uint8_t *begun = pb_begin(out, FRAME_REFRESHES);
+    pb_write_number(out, REFRESHES_SEQUENCE, columns->first_sequence);
+    pb_write_number(out, REFRESHES_AGE, columns->first_age_ms);
+    pb_write_fixed64(out, REFRESHES_STAMP, columns->first_stamp);
+    pb_write_column(out, REFRESHES_SCOPES, &columns->scopes);
+    if (columns->scope_count > 1) pb_write_column(out, REFRESHES_SCOPE_INDEXES, &columns->scope_indexes);
+    pb_write_column(out, REFRESHES_USERS, &columns->users);
+    if (columns->has_sessions) pb_write_column(out, REFRESHES_SESSIONS, &columns->sessions);
+    if (columns->has_sequences) pb_write_column(out, REFRESHES_SEQUENCES, &columns->sequences);
+    pb_write_column(out, REFRESHES_AGES, &columns->ages);
+    if (columns->has_stamps) pb_write_column(out, REFRESHES_STAMPS, &columns->stamps);
+    pb_end(out, begun);
 }
 
 void frame_add_digest(struct frame_draft *draft, const struct digest *digest) {
-    struct wire_out *out = &draft->out;
-    uint8_t *begun = wire_begin(out, FRAME_DIGEST);
+    struct pb_writer *out = &draft->out;
+    uint8_t *begun = pb_begin(out, FRAME_DIGEST);
     introduction_put(out, DIGEST_INTRODUCTION, &digest->introduction);
     vector_put(out, DIGEST_ORIGINS, digest->vector, digest->vector_count);
-    wire_field_varint(out, DIGEST_MEMBERS, digest->members);
-    wire_field_varint(out, DIGEST_WALL, digest->wall_ms);
-    wire_field_varint(out, DIGEST_LEAVING, digest->is_leaving);
-    wire_field_text(out, DIGEST_ACQUAINTANCE, digest->acquaintance);
-    wire_end(out, begun);
+    pb_write_number(out, DIGEST_MEMBERS, digest->members);
+    pb_write_number(out, DIGEST_WALL, digest->wall_ms);
+    pb_write_number(out, DIGEST_LEAVING, digest->is_leaving);
+    pb_write_text(out, DIGEST_ACQUAINTANCE, digest->acquaintance);
+    pb_end(out, begun);
 }
 
 struct text frame_end(struct frame_draft *draft, const struct frame_head *head, size_t *refresh_bytes) {
-    size_t records = wire_len(&draft->out);
+    size_t records = pb_written(&draft->out);
     if (draft->columns.count > 0) columns_put(&draft->out, &draft->columns);
-    *refresh_bytes = wire_len(&draft->out) - records;
+    *refresh_bytes = pb_written(&draft->out) - records;
     assert(!draft->out.is_full);
     uint8_t memory[FRAME_HEAD_BYTES_MAX];
-    struct wire_out out = wire_out(memory, sizeof memory);
-    wire_field_fixed64(&out, FRAME_ORIGIN, head->origin);
-    wire_field_varint(&out, FRAME_NUMBER, head->number);
-    wire_field_varint(&out, FRAME_PREVIOUS, head->previous);
-    wire_field_varint(&out, FRAME_LAST, head->last);
-    wire_field_varint(&out, FRAME_PARTIAL, head->is_partial);
-    wire_field_varint(&out, FRAME_SENT, head->sent_ms);
-    if (draft->columns.count > 0) wire_field_varint(&out, FRAME_REACH, head->reach);
+    struct pb_writer out = pb_write_to(memory, sizeof memory);
+    pb_write_fixed64(&out, FRAME_ORIGIN, head->origin);
+    pb_write_number(&out, FRAME_NUMBER, head->number);
+    pb_write_number(&out, FRAME_PREVIOUS, head->previous);
+    pb_write_number(&out, FRAME_LAST, head->last);
+    pb_write_number(&out, FRAME_PARTIAL, head->is_partial);
+    pb_write_number(&out, FRAME_SENT, head->sent_ms);
+    if (draft->columns.count > 0) pb_write_number(&out, FRAME_REACH, head->reach);
     assert(!out.is_full);
-    uint8_t *begin = draft->out.begin - wire_len(&out);
-    memcpy(begin, memory, wire_len(&out));
+    uint8_t *begin = draft->out.begin - pb_written(&out);
+    memcpy(begin, memory, pb_written(&out));
     return (struct text){(const char *)begin, (uint32_t)(draft->out.at - begin)};
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 
-static void take_field(const struct wire_field *field, struct frame *frame) {
+static void take_field(const struct pb_field *field, struct frame *frame) {
     switch (field->number) {
     case FRAME_ORIGIN:
         frame->head.origin = field->value;
@@ -223,9 +223,9 @@ static void take_field(const struct wire_field *field, struct frame *frame) {
 
 bool frame_read(struct text bytes, struct frame *frame) {
     *frame = (struct frame){.whole = bytes};
-    struct wire_in in = wire_in(bytes);
-    struct wire_field field;
-    while (wire_next(&in, &field)) take_field(&field, frame);
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) take_field(&field, frame);
     const struct frame_head *head = &frame->head;
     if (!in.is_broken && head->origin != 0 && head->number != 0 && head->reach <= head->previous &&
         head->previous <= head->last && head->last <= SEQUENCE_MAX)
@@ -234,10 +234,10 @@ bool frame_read(struct text bytes, struct frame *frame) {
     return false;
 }
 
-bool frame_next_record(struct wire_in *in, unsigned number, struct text *record) {
-    struct wire_field field;
-    while (wire_next(in, &field)) {
-        if (field.number != number || field.type != WIRE_BYTES) continue;
+bool frame_next_record(struct pb_reader *in, unsigned number, struct text *record) {
+    struct pb_field field;
+    while (pb_next(in, &field)) {
+        if (field.number != number || field.type != PB_BYTES) continue;
         *record = field.bytes;
         return true;
     }
@@ -248,9 +248,9 @@ bool digest_read(struct text bytes, struct digest *digest) {
     struct known *vector = digest->vector;
     *digest = (struct digest){.vector = vector};
     struct text origins = {0}, sequences = {0}, introduction = {0};
-    struct wire_in in = wire_in(bytes);
-    struct wire_field field;
-    while (wire_next(&in, &field)) {
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) {
         if (field.number == DIGEST_INTRODUCTION) introduction = field.bytes;
         else if (field.number == DIGEST_ORIGINS) origins = field.bytes;
         else if (field.number == DIGEST_SEQUENCES) sequences = field.bytes;
@@ -267,9 +267,9 @@ bool digest_read(struct text bytes, struct digest *digest) {
 bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader) {
     *reader = (struct refresh_reader){0};
     struct text columns[REFRESHES_STAMPS + 1] = {{0}};
-    struct wire_in in = wire_in(bytes);
-    struct wire_field field;
-    while (wire_next(&in, &field)) {
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) {
         if (field.number == REFRESHES_SEQUENCE) reader->sequence = field.value;
         else if (field.number == REFRESHES_AGE) reader->age_ms = field.value;
         else if (field.number == REFRESHES_STAMP) reader->stamp = field.value;
@@ -283,18 +283,18 @@ bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader) {
     bool is_whole = !in.is_broken && n <= REPLICA_FRAME_BYTES_MAX / 8 && columns[REFRESHES_USERS].len % 8 == 0 &&
                     columns[REFRESHES_SCOPES].len % 8 == 0 &&
                     (!reader->has_sessions || columns[REFRESHES_SESSIONS].len == 4 * n) &&
-                    (!reader->has_indexes || wire_count_varints(columns[REFRESHES_SCOPE_INDEXES]) == n) &&
-                    (!reader->has_stamps || wire_count_varints(columns[REFRESHES_STAMPS]) == n) &&
-                    (!reader->has_sequences || wire_count_varints(columns[REFRESHES_SEQUENCES]) == n) &&
-                    wire_count_varints(columns[REFRESHES_AGES]) == n;
+                    (!reader->has_indexes || pb_count_varints(columns[REFRESHES_SCOPE_INDEXES]) == n) &&
+                    (!reader->has_stamps || pb_count_varints(columns[REFRESHES_STAMPS]) == n) &&
+                    (!reader->has_sequences || pb_count_varints(columns[REFRESHES_SEQUENCES]) == n) &&
+                    pb_count_varints(columns[REFRESHES_AGES]) == n;
     if (!is_whole) return false;
     reader->scope_column = columns[REFRESHES_SCOPES];
-    reader->scope_indexes = wire_in(columns[REFRESHES_SCOPE_INDEXES]);
-    reader->users = wire_in(columns[REFRESHES_USERS]);
-    reader->sessions = wire_in(columns[REFRESHES_SESSIONS]);
-    reader->sequences = wire_in(columns[REFRESHES_SEQUENCES]);
-    reader->ages = wire_in(columns[REFRESHES_AGES]);
-    reader->stamps = wire_in(columns[REFRESHES_STAMPS]);
+    reader->scope_indexes = pb_read(columns[REFRESHES_SCOPE_INDEXES]);
+    reader->users = pb_read(columns[REFRESHES_USERS]);
+    reader->sessions = pb_read(columns[REFRESHES_SESSIONS]);
+    reader->sequences = pb_read(columns[REFRESHES_SEQUENCES]);
+    reader->ages = pb_read(columns[REFRESHES_AGES]);
+    reader->stamps = pb_read(columns[REFRESHES_STAMPS]);
     reader->count = n;
     return true;
 }
@@ -303,19 +303,19 @@ bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh)
     *refresh = (struct refresh){0};
     if (reader->count == 0) return false;
     reader->count--;
-    uint64_t index = reader->has_indexes ? wire_get_varint(&reader->scope_indexes) : 0;
+    uint64_t index = reader->has_indexes ? pb_read_varint(&reader->scope_indexes) : 0;
     if (index >= reader->scope_column.len / 8) return false;
-    struct wire_in scope = wire_in(reader->scope_column);
+    struct pb_reader scope = pb_read(reader->scope_column);
     scope.at += 8 * index;
-    uint64_t shrunk_ms = (uint64_t)wire_unzigzag(wire_get_varint(&reader->ages));
-    uint64_t extra = reader->has_stamps ? (uint64_t)wire_unzigzag(wire_get_varint(&reader->stamps)) : 0;
+    uint64_t shrunk_ms = (uint64_t)pb_unzigzag(pb_read_varint(&reader->ages));
+    uint64_t extra = reader->has_stamps ? (uint64_t)pb_unzigzag(pb_read_varint(&reader->stamps)) : 0;
     /* Unsigned, so that what a stranger sends may wrap; what comes of it is looked at below. */
-    reader->sequence += (reader->has_sequences ? wire_get_varint(&reader->sequences) : 0) + 1;
+    reader->sequence += (reader->has_sequences ? pb_read_varint(&reader->sequences) : 0) + 1;
     reader->age_ms -= shrunk_ms;
     reader->stamp += (shrunk_ms << HLC_COUNTER_BITS) + extra;
-    *refresh = (struct refresh){.scope_place = wire_get_fixed64(&scope),
-                                .user_place = wire_get_fixed64(&reader->users),
-                                .session_place = reader->has_sessions ? wire_get_fixed32(&reader->sessions) : 0,
+    *refresh = (struct refresh){.scope_place = pb_read_fixed64(&scope),
+                                .user_place = pb_read_fixed64(&reader->users),
+                                .session_place = reader->has_sessions ? pb_read_fixed32(&reader->sessions) : 0,
                                 .sequence = reader->sequence,
                                 .stamp = reader->stamp,
                                 .seen_ms = reader->age_ms};

@@ -27,9 +27,9 @@ struct digest {
 
 /* A frame takes changes in pieces, and is done when it has grown to its mark: then the largest piece still fits. */
 enum {
-    FRAME_PIECE = 64,                                                    /* changes */
-    FRAME_REFRESH_BYTES_MAX = 8 + 3 + 8 + 4 + 3 * WIRE_VARINT_BYTES_MAX, /* in all columns */
-    FRAME_HEAD_BYTES_MAX = 128,                                          /* of the frame and of columns */
+    FRAME_PIECE = 64,                                                  /* changes */
+    FRAME_REFRESH_BYTES_MAX = 8 + 3 + 8 + 4 + 3 * PB_VARINT_BYTES_MAX, /* in all columns */
+    FRAME_HEAD_BYTES_MAX = 128,                                        /* of the frame and of columns */
 #ifdef REPLICA_TEST_SMALL_PAGES
     FRAME_MARK_BYTES = 1024,
 #else
@@ -47,7 +47,7 @@ _Static_assert((int)FRAME_REFRESH_BYTES_MAX < (int)RECORD_BYTES_MAX, "and for a 
 /* The columns of refreshes, as they are written. */
 struct columns {
     uint8_t memory[FRAME_REFRESHES_MAX * FRAME_REFRESH_BYTES_MAX];
-    struct wire_out scopes, scope_indexes, users, sessions, sequences, ages, stamps;
+    struct pb_writer scopes, scope_indexes, users, sessions, sequences, ages, stamps;
     uint64_t first_sequence, first_age_ms, first_stamp;
     uint64_t sequence, age_ms, stamp;
     size_t count, scope_count;
@@ -63,7 +63,7 @@ struct frame_draft {
     const struct roll *roll; /* for places */
     uint64_t origin, now_ms;
     uint8_t memory[REPLICA_FRAME_BYTES_MAX];
-    struct wire_out out; /* records; the head is put before them at last */
+    struct pb_writer out; /* records; the head is put before them at last */
     struct columns columns;
 };
 
@@ -90,8 +90,8 @@ struct frame {
 /* false: broken, or a value of the head is out of its range. Then *frame is empty. */
 bool frame_read(struct text bytes, struct frame *frame);
 
-/* The records of a message, one after the other: begin with wire_in(frame.whole). false at the end. */
-bool frame_next_record(struct wire_in *in, unsigned number, struct text *record);
+/* The records of a message, one after the other: begin with pb_read(frame.whole). false at the end. */
+bool frame_next_record(struct pb_reader *in, unsigned number, struct text *record);
 enum { FRAME_RECORD_FIELD = 7 };
 
 /* false: broken. digest->vector is filled. */
@@ -99,7 +99,7 @@ bool digest_read(struct text bytes, struct digest *digest);
 
 /* The refreshes, one after the other. false: broken; then nothing is begun. */
 struct refresh_reader {
-    struct wire_in scope_indexes, users, sessions, sequences, ages, stamps;
+    struct pb_reader scope_indexes, users, sessions, sequences, ages, stamps;
     struct text scope_column;
     uint64_t sequence, age_ms, stamp;
     size_t count; /* that are left */

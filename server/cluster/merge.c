@@ -41,7 +41,7 @@ static bool is_credible(const struct replica *replica, const struct change *chan
 }
 
 void merge_records(struct replica *replica, struct batch *batch, struct text message, unsigned number) {
-    struct wire_in in = wire_in(message);
+    struct pb_reader in = pb_read(message);
     struct text record;
     size_t n = 0;
     while (frame_next_record(&in, number, &record)) {

@@ -10,14 +10,14 @@ struct introduction {
     struct text name, region, gossip_address, sync_address, version;
 };
 
-void introduction_put(struct wire_out *out, unsigned number, const struct introduction *introduction);
+void introduction_put(struct pb_writer *out, unsigned number, const struct introduction *introduction);
 /* false: broken, too long, or with control characters (these texts come up in logs and on terminals). */
 bool introduction_get(struct text bytes, struct introduction *out);
 /* Whether a text of a peer may be kept as an address. */
 bool is_address(struct text text);
 
 /* A vector as two columns: `number` the origins, `number` + 1 the sequences. At most ROLL_ORIGINS_MAX entries. */
-void vector_put(struct wire_out *out, unsigned number, const struct known *vector, size_t count);
+void vector_put(struct pb_writer *out, unsigned number, const struct known *vector, size_t count);
 /* From the two columns. false: broken, too many, not ascending, or a sequence out of its range. */
 bool vector_get(struct text origins, struct text sequences, struct known *vector, size_t *count);
 

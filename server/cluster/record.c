@@ -16,22 +16,22 @@ enum {
     RECORD_RESET,
 };
 
-void record_put(struct wire_out *out, unsigned number, const struct change *change, uint64_t sender, uint64_t now_ms) {
-    uint8_t *begun = wire_begin(out, number);
-    wire_field_text(out, RECORD_SCOPE, change->scope);
+void record_put(struct pb_writer *out, unsigned number, const struct change *change, uint64_t sender, uint64_t now_ms) {
+    uint8_t *begun = pb_begin(out, number);
+    pb_write_text(out, RECORD_SCOPE, change->scope);
     if (!change->is_reset) {
-        wire_field_text(out, RECORD_USER, change->user);
-        wire_field_text(out, RECORD_SESSION, change->session);
-        wire_field_text(out, RECORD_STATE, change->state);
-        wire_field_varint(out, RECORD_TTL, change->ttl_ms);
-        wire_field_varint(out, RECORD_STATUS, change->status);
+        pb_write_text(out, RECORD_USER, change->user);
+        pb_write_text(out, RECORD_SESSION, change->session);
+        pb_write_text(out, RECORD_STATE, change->state);
+        pb_write_number(out, RECORD_TTL, change->ttl_ms);
+        pb_write_number(out, RECORD_STATUS, change->status);
     }
-    wire_field_varint(out, RECORD_AGE, now_ms > change->seen_ms ? now_ms - change->seen_ms : 0);
-    wire_field_fixed64(out, RECORD_STAMP, change->stamp);
-    wire_field_varint(out, RECORD_SEQUENCE, change->sequence);
-    wire_field_fixed64(out, RECORD_ORIGIN, change->origin == sender ? 0 : change->origin);
-    wire_field_varint(out, RECORD_RESET, change->is_reset);
-    wire_end(out, begun);
+    pb_write_number(out, RECORD_AGE, now_ms > change->seen_ms ? now_ms - change->seen_ms : 0);
+    pb_write_fixed64(out, RECORD_STAMP, change->stamp);
+    pb_write_number(out, RECORD_SEQUENCE, change->sequence);
+    pb_write_fixed64(out, RECORD_ORIGIN, change->origin == sender ? 0 : change->origin);
+    pb_write_number(out, RECORD_RESET, change->is_reset);
+    pb_end(out, begun);
 }
 
 static bool is_id(struct text text, uint32_t least) {
@@ -49,7 +49,7 @@ static bool is_in_range(const struct change *change, uint64_t ttl_ms, uint64_t s
 }
 
 /* A field of another type than it should have reads as a number of 0 or an empty text: out of range, or unset. */
-static void take_field(const struct wire_field *field, struct change *change, uint64_t *ttl_ms, uint64_t *status) {
+static void take_field(const struct pb_field *field, struct change *change, uint64_t *ttl_ms, uint64_t *status) {
     switch (field->number) {
     case RECORD_SCOPE:
         change->scope = field->bytes;
@@ -92,9 +92,9 @@ static void take_field(const struct wire_field *field, struct change *change, ui
 enum record_verdict record_get(struct text bytes, uint64_t sender, struct change *change) {
     *change = (struct change){.origin = sender};
     uint64_t ttl_ms = 0, status = 0;
-    struct wire_in in = wire_in(bytes);
-    struct wire_field field;
-    while (wire_next(&in, &field)) take_field(&field, change, &ttl_ms, &status);
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) take_field(&field, change, &ttl_ms, &status);
     if (in.is_broken) return RECORD_BROKEN;
     if (!is_in_range(change, ttl_ms, status)) return RECORD_WRONG;
     if (change->is_reset) change->user = change->session = change->state = (struct text){0};

@@ -13,7 +13,7 @@ enum { RECORD_BYTES_MAX = 1 + 3 + 3 * (1 + 2 + MUSTER_ID_BYTES_MAX) + (1 + 2 + M
 #define SEQUENCE_MAX      ((UINT64_C(1) << 48) - 1) /* as the roll keeps it */
 
 /* Puts it as field `number`. `sender`: whose origin is left out; now_ms: ages are told as of then. */
-void record_put(struct wire_out *out, unsigned number, const struct change *change, uint64_t sender, uint64_t now_ms);
+void record_put(struct pb_writer *out, unsigned number, const struct change *change, uint64_t sender, uint64_t now_ms);
 
 /* A record that was read. Its texts point into the message. */
 enum record_verdict { RECORD_GOOD, RECORD_WRONG, RECORD_BROKEN };

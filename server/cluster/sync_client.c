@@ -131,15 +131,15 @@ static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
                       .page_bytes = peer->page_bytes,
                       .until = is_own && peer->is_chain_sure ? chain_begin(replica, peer) : 0};
     memcpy(ask.nonce, asking->nonce, sizeof ask.nonce);
-    struct wire_out out = wire_out(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
+    struct pb_writer out = pb_write_to(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
     ask_put(&out, &ask);
-    size_t len = wire_len(&out) + SEAL_OVERHEAD_BYTES;
+    size_t len = pb_written(&out) + SEAL_OVERHEAD_BYTES;
     uint8_t *sealed = outbox_add(&replica->outbox, ACTION_ASK, asking->ticket, label_text(&peer->sync_address), len);
     if (sealed == NULL) {
         fail(replica, peer, now_ms);
         return;
     }
-    seal(replica->config.keyring, SEAL_ASK, replica->draft, wire_len(&out), sealed);
+    seal(replica->config.keyring, SEAL_ASK, replica->draft, pb_written(&out), sealed);
     replica->stats.asks++;
     replica->stats.bytes_out += len;
 }
@@ -209,7 +209,7 @@ static void take_who(struct replica *replica, struct peer *peer, const struct an
 }
 
 static void meet_acquaintances(struct replica *replica, const struct answer *answer, uint64_t now_ms) {
-    struct wire_in in = wire_in(answer->whole);
+    struct pb_reader in = pb_read(answer->whole);
     struct text address;
     while (frame_next_record(&in, ANSWER_ACQUAINTANCES, &address)) replica_note_address(replica, address, now_ms);
 }

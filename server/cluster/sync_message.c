@@ -43,26 +43,26 @@ enum {
 
 /* ---- cursors --------------------------------------------------------------------------------------------------- */
 
-static void cursor_put(struct wire_out *out, unsigned number, const struct cursor *cursor) {
+static void cursor_put(struct pb_writer *out, unsigned number, const struct cursor *cursor) {
     if (!cursor->is_set) return;
-    uint8_t *begun = wire_begin(out, number);
-    wire_field_varint(out, CURSOR_AFTER, cursor->after);
-    if (cursor->walk.is_begun) wire_field_fixed64(out, CURSOR_SCOPE_PLACE, cursor->walk.scope_place);
-    if (cursor->walk.has_user) wire_field_fixed64(out, CURSOR_USER_PLACE, cursor->walk.user_place);
-    wire_field_varint(out, CURSOR_SCOPE_DONE, cursor->walk.is_scope_done);
-    wire_field_varint(out, CURSOR_HAS_USER, cursor->walk.has_user);
-    wire_field_varint(out, CURSOR_SCOPE_BITS, cursor->walk.scope_bits);
-    wire_field_varint(out, CURSOR_USER_BITS, cursor->walk.user_bits);
-    if (cursor->walk.split_session != 0) wire_field_fixed64(out, CURSOR_SPLIT_USER, cursor->walk.split_user);
-    wire_field_fixed64(out, CURSOR_SPLIT_SESSION, cursor->walk.split_session);
-    wire_end(out, begun);
+    uint8_t *begun = pb_begin(out, number);
+    pb_write_number(out, CURSOR_AFTER, cursor->after);
+    if (cursor->walk.is_begun) pb_write_fixed64(out, CURSOR_SCOPE_PLACE, cursor->walk.scope_place);
+    if (cursor->walk.has_user) pb_write_fixed64(out, CURSOR_USER_PLACE, cursor->walk.user_place);
+    pb_write_number(out, CURSOR_SCOPE_DONE, cursor->walk.is_scope_done);
+    pb_write_number(out, CURSOR_HAS_USER, cursor->walk.has_user);
+    pb_write_number(out, CURSOR_SCOPE_BITS, cursor->walk.scope_bits);
+    pb_write_number(out, CURSOR_USER_BITS, cursor->walk.user_bits);
+    if (cursor->walk.split_session != 0) pb_write_fixed64(out, CURSOR_SPLIT_USER, cursor->walk.split_user);
+    pb_write_fixed64(out, CURSOR_SPLIT_SESSION, cursor->walk.split_session);
+    pb_end(out, begun);
 }
 
 static bool cursor_get(struct text bytes, struct cursor *cursor) {
     *cursor = (struct cursor){.is_set = true, .walk.is_begun = true};
-    struct wire_in in = wire_in(bytes);
-    struct wire_field field;
-    while (wire_next(&in, &field)) {
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) {
         if (field.number == CURSOR_AFTER) cursor->after = field.value;
         else if (field.number == CURSOR_SCOPE_PLACE) cursor->walk.scope_place = field.value;
         else if (field.number == CURSOR_USER_PLACE) cursor->walk.user_place = field.value;
@@ -84,24 +84,24 @@ static bool nonce_get(struct text bytes, uint8_t nonce[NONCE_BYTES]) {
 
 /* ---- questions ------------------------------------------------------------------------------------------------- */
 
-void ask_put(struct wire_out *out, const struct ask *ask) {
-    wire_field_text(out, ASK_NONCE, (struct text){(const char *)ask->nonce, NONCE_BYTES});
-    wire_field_fixed64(out, ASK_ORIGIN, ask->origin);
+void ask_put(struct pb_writer *out, const struct ask *ask) {
+    pb_write_text(out, ASK_NONCE, (struct text){(const char *)ask->nonce, NONCE_BYTES});
+    pb_write_fixed64(out, ASK_ORIGIN, ask->origin);
     introduction_put(out, ASK_INTRODUCTION, &ask->introduction);
-    wire_field_varint(out, ASK_WANT, ask->want);
+    pb_write_number(out, ASK_WANT, ask->want);
     vector_put(out, ASK_ORIGINS, ask->vector, ask->vector_count);
     cursor_put(out, ASK_CURSOR, &ask->cursor);
-    wire_field_varint(out, ASK_PAGE_BYTES, ask->page_bytes);
-    wire_field_varint(out, ASK_UNTIL, ask->until);
+    pb_write_number(out, ASK_PAGE_BYTES, ask->page_bytes);
+    pb_write_number(out, ASK_UNTIL, ask->until);
 }
 
 bool ask_get(struct text bytes, struct ask *ask) {
     *ask = (struct ask){.vector = ask->vector};
     struct text nonce = {0}, introduction = {0}, origins = {0}, sequences = {0};
     bool is_good = true;
-    struct wire_in in = wire_in(bytes);
-    struct wire_field field;
-    while (wire_next(&in, &field)) {
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) {
         if (field.number == ASK_NONCE) nonce = field.bytes;
         else if (field.number == ASK_ORIGIN) ask->origin = field.value;
         else if (field.number == ASK_INTRODUCTION) introduction = field.bytes;
@@ -119,24 +119,24 @@ bool ask_get(struct text bytes, struct ask *ask) {
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
-void answer_put_head(struct wire_out *out, const struct answer *answer) {
-    wire_field_text(out, ANSWER_NONCE, (struct text){(const char *)answer->nonce, NONCE_BYTES});
-    wire_field_fixed64(out, ANSWER_ORIGIN, answer->origin);
+void answer_put_head(struct pb_writer *out, const struct answer *answer) {
+    pb_write_text(out, ANSWER_NONCE, (struct text){(const char *)answer->nonce, NONCE_BYTES});
+    pb_write_fixed64(out, ANSWER_ORIGIN, answer->origin);
     introduction_put(out, ANSWER_INTRODUCTION, &answer->introduction);
-    wire_field_varint(out, ANSWER_SENT, answer->sent_ms);
-    wire_field_varint(out, ANSWER_FRAME_NUMBER, answer->frame_number);
-    wire_field_varint(out, ANSWER_SEQUENCE, answer->sequence);
-    wire_field_varint(out, ANSWER_MEMBERS, answer->members);
-    wire_field_varint(out, ANSWER_WALL, answer->wall_ms);
-    wire_field_varint(out, ANSWER_READY, answer->is_ready);
+    pb_write_number(out, ANSWER_SENT, answer->sent_ms);
+    pb_write_number(out, ANSWER_FRAME_NUMBER, answer->frame_number);
+    pb_write_number(out, ANSWER_SEQUENCE, answer->sequence);
+    pb_write_number(out, ANSWER_MEMBERS, answer->members);
+    pb_write_number(out, ANSWER_WALL, answer->wall_ms);
+    pb_write_number(out, ANSWER_READY, answer->is_ready);
 }
 
-void answer_put_tail(struct wire_out *out, const struct answer *answer) {
+void answer_put_tail(struct pb_writer *out, const struct answer *answer) {
     cursor_put(out, ANSWER_NEXT, &answer->next);
-    wire_field_varint(out, ANSWER_FORGOTTEN, answer->is_forgotten);
+    pb_write_number(out, ANSWER_FORGOTTEN, answer->is_forgotten);
 }
 
-static bool take_number(const struct wire_field *field, struct answer *answer) {
+static bool take_number(const struct pb_field *field, struct answer *answer) {
     switch (field->number) {
     case ANSWER_ORIGIN:
         answer->origin = field->value;
@@ -171,9 +171,9 @@ bool answer_get(struct text bytes, struct answer *answer) {
     *answer = (struct answer){.vector = answer->vector, .whole = bytes};
     struct text nonce = {0}, introduction = {0}, origins = {0}, sequences = {0};
     bool is_good = true;
-    struct wire_in in = wire_in(bytes);
-    struct wire_field field;
-    while (wire_next(&in, &field)) {
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) {
         if (take_number(&field, answer)) continue;
         if (field.number == ANSWER_NONCE) nonce = field.bytes;
         else if (field.number == ANSWER_INTRODUCTION) introduction = field.bytes;

@@ -27,7 +27,7 @@ struct ask {
     uint64_t until; /* WANT_OWN: what comes after it is here already; 0: nothing is */
 };
 
-void ask_put(struct wire_out *out, const struct ask *ask);
+void ask_put(struct pb_writer *out, const struct ask *ask);
 /* false: broken, or out of range. Fills ask->vector; texts point into the message. */
 bool ask_get(struct text bytes, struct ask *ask);
 
@@ -46,8 +46,8 @@ enum { ANSWER_ACQUAINTANCES = 10, ANSWER_ORIGINS = 11, ANSWER_RECORDS = 13 };
 
 /* An answer is put in three parts: head; acquaintances, vector and records by the field numbers above, in any order;
  * tail (next, is_forgotten). */
-void answer_put_head(struct wire_out *out, const struct answer *answer);
-void answer_put_tail(struct wire_out *out, const struct answer *answer);
+void answer_put_head(struct pb_writer *out, const struct answer *answer);
+void answer_put_tail(struct pb_writer *out, const struct answer *answer);
 /* false: broken, or out of range. Fills answer->vector; texts point into the message. */
 bool answer_get(struct text bytes, struct answer *answer);
 

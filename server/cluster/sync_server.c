@@ -8,7 +8,7 @@ _Static_assert(PEER_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + ANSWER_TAIL
                "a page that was nearly full has room for a chunk and for the rest");
 _Static_assert(ROLL_ORIGINS_MAX *(8 + 8) + 1024 <= ANSWER_TAIL_BYTES_MAX, "a vector fits the tail");
 
-static void put_records(struct replica *replica, struct wire_out *out, size_t n, uint64_t now_ms) {
+static void put_records(struct replica *replica, struct pb_writer *out, size_t n, uint64_t now_ms) {
     for (size_t i = 0; i < n; i++) record_put(out, ANSWER_RECORDS, &replica->told[i], replica->config.origin, now_ms);
 }
 
@@ -19,11 +19,11 @@ static uint64_t known_of(const struct ask *ask, uint64_t origin) {
 }
 
 /* What this node's own origin did, from its log. */
-static void answer_own(struct replica *replica, const struct ask *ask, struct answer *answer, struct wire_out *out,
+static void answer_own(struct replica *replica, const struct ask *ask, struct answer *answer, struct pb_writer *out,
                        uint64_t now_ms) {
     uint64_t after = ask->cursor.is_set ? ask->cursor.after : known_of(ask, replica->config.origin);
     uint64_t until = ask->until > after && ask->until < answer->sequence ? ask->until : answer->sequence;
-    for (int i = 0; i < WALKS_A_PAGE && after < until && wire_len(out) < ask->page_bytes; i++) {
+    for (int i = 0; i < WALKS_A_PAGE && after < until && pb_written(out) < ask->page_bytes; i++) {
         bool is_complete;
         size_t n = roll_changes(replica->config.roll, &after, WALK_CHUNK, &is_complete, replica->told);
         if (!is_complete) {
@@ -49,12 +49,12 @@ static bool has_more(const struct replica *replica, const struct ask *ask, size_
 /* Everything beyond the asker's vector. What is known once the last page has come is what was known here when the walk
  * began, in replica->known: what changes behind the walk's back is newer. */
 static void answer_all(struct replica *replica, const struct ask *ask, size_t known, struct answer *answer,
-                       struct wire_out *out, uint64_t now_ms) {
+                       struct pb_writer *out, uint64_t now_ms) {
     struct walk_cursor cursor = {0};
     bool is_done = false;
     if (ask->cursor.is_set) cursor = ask->cursor.walk;
     else is_done = !has_more(replica, ask, known);
-    for (int i = 0; i < WALKS_A_PAGE && !is_done && wire_len(out) < ask->page_bytes; i++) {
+    for (int i = 0; i < WALKS_A_PAGE && !is_done && pb_written(out) < ask->page_bytes; i++) {
         size_t n = roll_walk(replica->config.roll, &cursor, ask->vector, ask->vector_count, WALK_CHUNK, WALK_BUDGET,
                              &is_done, replica->told);
         put_records(replica, out, n, now_ms);
@@ -62,11 +62,11 @@ static void answer_all(struct replica *replica, const struct ask *ask, size_t kn
     if (!is_done) answer->next = (struct cursor){.is_set = true, .walk = cursor};
 }
 
-static void put_acquaintances(const struct replica *replica, struct wire_out *out) {
+static void put_acquaintances(const struct replica *replica, struct pb_writer *out) {
     for (size_t i = 0; i < replica->peers.count; i++) {
         const struct peer *peer = replica->peers.items[i];
         bool is_worth_it = peer->origin != 0 && peer->state != PEER_LEFT && peer->own_address.len > 0;
-        if (is_worth_it) wire_element_text(out, ANSWER_ACQUAINTANCES, label_text(&peer->own_address));
+        if (is_worth_it) pb_write_element(out, ANSWER_ACQUAINTANCES, label_text(&peer->own_address));
     }
 }
 
@@ -82,7 +82,7 @@ static void note_asker(struct replica *replica, const struct ask *ask, uint64_t 
     peer->next_ask_ms = peer->asking.asked_ms + STRANGE_ASK_MS;
 }
 
-static void answer_put(struct replica *replica, struct ask *ask, struct wire_out *out, uint64_t now_ms) {
+static void answer_put(struct replica *replica, struct ask *ask, struct pb_writer *out, uint64_t now_ms) {
     struct roll_stats stats;
     roll_stats(replica->config.roll, &stats);
     struct answer answer = {.origin = replica->config.origin,
@@ -101,7 +101,7 @@ static void answer_put(struct replica *replica, struct ask *ask, struct wire_out
         known = replica_list_known(replica, answer.sequence, now_ms);
         vector_put(out, ANSWER_ORIGINS, replica->known, known);
     }
-    size_t head = wire_len(out);
+    size_t head = pb_written(out);
     if (ask->page_bytes < PEER_PAGE_BYTES_MIN) ask->page_bytes = PEER_PAGE_BYTES_MIN;
     if (ask->page_bytes > PEER_PAGE_BYTES_MAX) ask->page_bytes = PEER_PAGE_BYTES_MAX;
     ask->page_bytes += head;
@@ -120,11 +120,11 @@ void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, 
         return;
     }
     note_asker(replica, &ask, now_ms);
-    struct wire_out out = wire_out(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
+    struct pb_writer out = pb_write_to(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
     answer_put(replica, &ask, &out, now_ms);
     if (out.is_full) return;
-    seal(replica->config.keyring, SEAL_ANSWER, replica->draft, wire_len(&out), replica->reply);
+    seal(replica->config.keyring, SEAL_ANSWER, replica->draft, pb_written(&out), replica->reply);
     reply->bytes = replica->reply;
-    reply->len = wire_len(&out) + SEAL_OVERHEAD_BYTES;
+    reply->len = pb_written(&out) + SEAL_OVERHEAD_BYTES;
     replica->stats.bytes_out += reply->len;
 }

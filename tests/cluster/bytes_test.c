@@ -35,7 +35,7 @@ static void beat_for(struct wires *wires, uint64_t ms, uint64_t *beats) {
 static size_t record_bytes(const struct wires *wires) {
     char name[24];
     uint8_t memory[RECORD_BYTES_MAX];
-    struct wire_out out = wire_out(memory, sizeof memory);
+    struct pb_writer out = pb_write_to(memory, sizeof memory);
     const uint64_t now_ms = wired_now_ms(wires, 1);
     const struct change change = {.scope = text_of("dashboard"),
                                   .user = user_of(name, 1),
@@ -46,7 +46,7 @@ static size_t record_bytes(const struct wires *wires) {
                                   .sequence = USERS * 3,
                                   .stamp = UINT64_C(1700000000000) << HLC_COUNTER_BITS};
     record_put(&out, 7, &change, 1, now_ms);
-    return wire_len(&out);
+    return pb_written(&out);
 }
 
 static void a_refresh_takes_at_most_twelve_bytes(void **state) {

@@ -30,9 +30,9 @@ static struct text ask_of_test(uint64_t until) {
         .cursor = {.is_set = true, .walk = {.is_begun = true, .has_user = true, .scope_place = 5, .user_place = 6}},
         .page_bytes = 65536,
         .until = until};
-    struct wire_out out = wire_out(memory, sizeof memory);
+    struct pb_writer out = pb_write_to(memory, sizeof memory);
     ask_put(&out, &ask);
-    return (struct text){(const char *)memory, (uint32_t)wire_len(&out)};
+    return (struct text){(const char *)memory, (uint32_t)pb_written(&out)};
 }
 
 static struct text answer_of_test(void) {
@@ -55,13 +55,13 @@ static struct text answer_of_test(void) {
                                   .user = text_of("ada"),
                                   .ttl_ms = 60000,
                                   .status = STATUS_ONLINE};
-    struct wire_out out = wire_out(memory, sizeof memory);
+    struct pb_writer out = pb_write_to(memory, sizeof memory);
     answer_put_head(&out, &answer);
-    wire_element_text(&out, ANSWER_ACQUAINTANCES, text_of("tcp://b:7704"));
+    pb_write_element(&out, ANSWER_ACQUAINTANCES, text_of("tcp://b:7704"));
     vector_put(&out, ANSWER_ORIGINS, vector, 2);
     record_put(&out, ANSWER_RECORDS, &change, 9, 1000);
     answer_put_tail(&out, &answer);
-    return (struct text){(const char *)memory, (uint32_t)wire_len(&out)};
+    return (struct text){(const char *)memory, (uint32_t)pb_written(&out)};
 }
 
 static void they_are_what_they_always_were(void **state) {
@@ -129,11 +129,11 @@ static void a_label_holds_no_control_characters(void **state) {
     (void)state;
     struct introduction introduction = introduction_of_test();
     introduction.name = text_of("a\x1b[2J");
-    struct wire_out out = wire_out(memory, sizeof memory);
+    struct pb_writer out = pb_write_to(memory, sizeof memory);
     introduction_put(&out, 1, &introduction);
-    struct wire_in in = wire_in((struct text){(const char *)memory, (uint32_t)wire_len(&out)});
-    struct wire_field field;
-    if (!wire_next(&in, &field)) fail_msg("it is not read");
+    struct pb_reader in = pb_read((struct text){(const char *)memory, (uint32_t)pb_written(&out)});
+    struct pb_field field;
+    if (!pb_next(&in, &field)) fail_msg("it is not read");
     if (introduction_get(field.bytes, &introduction)) fail_msg("an escape sequence is taken as a name");
     if (introduction.sync_address.len != 0) fail_msg("something is left of it");
 }

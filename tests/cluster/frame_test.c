@@ -159,7 +159,7 @@ static void what_was_written_is_read(void **state) {
     struct frame frame;
     if (frame_read(frame_of_test(roll, 101), &frame)) fail_msg("refreshes that reach beyond the first beat are read");
     if (!frame_read(frame_of_test(roll, 60), &frame) || frame.head.reach != 60) fail_msg("it is not read");
-    struct wire_in in = wire_in(frame.whole);
+    struct pb_reader in = pb_read(frame.whole);
     struct text record;
     for (size_t i = 0; i < 3; i++) {
         if (!frame_next_record(&in, FRAME_RECORD_FIELD, &record) || record_get(record, 7, &change) != RECORD_GOOD)
@@ -222,9 +222,9 @@ static void every_beginning_of_a_frame_is_read_or_refused(void **state) {
 
 static enum record_verdict verdict_of(struct change change) {
     uint8_t memory[RECORD_BYTES_MAX];
-    struct wire_out out = wire_out(memory, sizeof memory);
+    struct pb_writer out = pb_write_to(memory, sizeof memory);
     record_put(&out, 1, &change, 7, now_ms);
-    struct wire_in in = wire_in((struct text){(const char *)memory, (uint32_t)wire_len(&out)});
+    struct pb_reader in = pb_read((struct text){(const char *)memory, (uint32_t)pb_written(&out)});
     struct text record;
     if (!frame_next_record(&in, 1, &record)) fail_msg("it is not read");
     return record_get(record, 7, &change);

@@ -10,14 +10,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* The same as the content of a frame that is the peer's: of a field that comes twice the last one counts. */
     memset(rig_message, 0, RIG_PLAIN_AT);
     rig_message[0] = 1;
-    struct wire_out out = wire_out(rig_message + RIG_PLAIN_AT, sizeof rig_message - RIG_PLAIN_AT - 16);
-    wire_put_raw(&out, data, size);
-    wire_field_fixed64(&out, 1, rig_nodes[1].origin);
-    wire_field_varint(&out, 2, ++number + (UINT64_C(1) << 32));
-    wire_field_varint(&out, 6, rig_now_ms);
+    struct pb_writer out = pb_write_to(rig_message + RIG_PLAIN_AT, sizeof rig_message - RIG_PLAIN_AT - 16);
+    pb_append_bytes(&out, data, size);
+    pb_write_fixed64(&out, 1, rig_nodes[1].origin);
+    pb_write_number(&out, 2, ++number + (UINT64_C(1) << 32));
+    pb_write_number(&out, 6, rig_now_ms);
     hold(!out.is_full);
     memset(out.at, 0, 16);
-    replica_frame(rig_nodes[0].replica, text_of("tcp://g:1"), rig_message, RIG_PLAIN_AT + wire_len(&out) + 16,
+    replica_frame(rig_nodes[0].replica, text_of("tcp://g:1"), rig_message, RIG_PLAIN_AT + pb_written(&out) + 16,
                   rig_now_ms, NULL);
     rig_check();
     return 0;

@@ -5,13 +5,13 @@
 static size_t message_of(const uint8_t *data, size_t size, const uint8_t *nonce) {
     memset(rig_message, 0, RIG_PLAIN_AT);
     rig_message[0] = 1;
-    struct wire_out out = wire_out(rig_message + RIG_PLAIN_AT, sizeof rig_message - RIG_PLAIN_AT - 16);
-    wire_put_raw(&out, data, size);
-    wire_field_text(&out, 1, (struct text){(const char *)nonce, NONCE_BYTES});
-    if (size % 4 != 0) wire_field_fixed64(&out, 2, rig_nodes[1].origin);
+    struct pb_writer out = pb_write_to(rig_message + RIG_PLAIN_AT, sizeof rig_message - RIG_PLAIN_AT - 16);
+    pb_append_bytes(&out, data, size);
+    pb_write_text(&out, 1, (struct text){(const char *)nonce, NONCE_BYTES});
+    if (size % 4 != 0) pb_write_fixed64(&out, 2, rig_nodes[1].origin);
     hold(!out.is_full);
     memset(out.at, 0, 16);
-    return RIG_PLAIN_AT + wire_len(&out) + 16;
+    return RIG_PLAIN_AT + pb_written(&out) + 16;
 }
 
 static void ask_with(const uint8_t *data, size_t size) {
