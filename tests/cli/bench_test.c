@@ -1,6 +1,6 @@
 /* `muster bench` against a real node: that it does what it says, and measures what it does. */
 #include "cli.h"
-#include "rpc/server.h"
+#include "support/server.h"
 #include "test.h"
 
 #include <arpa/inet.h>

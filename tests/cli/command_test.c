@@ -1,8 +1,8 @@
 /* `muster` against a real node: what it writes, and how it exits. */
 #include "cli.h"
 #include "muster/limits.h"
-#include "rpc/server.h"
 #include "support/port.h"
+#include "support/server.h"
 #include "support/tempdir.h"
 #include "test.h"
 

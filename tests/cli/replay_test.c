@@ -1,6 +1,6 @@
 /* `muster replay`: the real log against figures from another path, small logs by hand, and a node. */
 #include "cli.h"
-#include "rpc/server.h"
+#include "support/server.h"
 #include "support/tempdir.h"
 #include "test.h"
 

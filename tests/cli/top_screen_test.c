@@ -1,8 +1,8 @@
 /* `muster top` and the colours of `muster watch` on real terminals: tmux draws them, keys are typed into it, and what
  * it shows is read back. */
 #include "cli.h"
-#include "rpc/server.h"
 #include "support/port.h"
+#include "support/server.h"
 #include "support/tempdir.h"
 #include "support/wait.h"
 #include "test.h"

@@ -1,8 +1,8 @@
 /* `muster watch` against real nodes: what it writes of whom, and how it ends. */
 #include "cli.h"
 #include "muster/limits.h"
-#include "rpc/server.h"
 #include "support/port.h"
+#include "support/server.h"
 #include "support/tempdir.h"
 #include "support/wait.h"
 #include "test.h"

@@ -1,6 +1,6 @@
 /* The example programs against a real node: what they print. */
 #include "muster/muster.h"
-#include "rpc/server.h"
+#include "support/server.h"
 #include "support/wait.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* Watches and mirrors against real nodes: what is told end to end, and where a node ends. */
-#include "cluster_e2e/rig.h"
 #include "journal.h"
 #include "muster/muster.h"
+#include "support/cluster_rig.h"
 #include "support/random.h"
 #include "support/wait.h"
 

@@ -1,8 +1,8 @@
 /* Frames on the wire: golden vectors, what protobuf-c makes of them, and what is refused. */
 #include "cluster/frame.h"
-#include "core/heap.h"
 #include "golden.h"
 #include "muster/v1/cluster.pb-c.h"
+#include "support/heap.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The version vector and the table of peers. */
 #include "cluster/peers.h"
 #include "cluster/vector.h"
-#include "core/heap.h"
+#include "support/heap.h"
 
 #include <stdarg.h>
 #include <stdio.h>

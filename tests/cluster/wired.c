@@ -1,6 +1,6 @@
 #include "wired.h"
 
-#include "core/heap.h"
+#include "support/heap.h"
 
 #include <inttypes.h>
 #include <sodium.h>

@@ -1,5 +1,5 @@
 /* Real nodes in network namespaces, whose links are cut, deaf or bad. */
-#include "namespaces.h"
+#include "support/namespaces.h"
 #include "support/wait.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Three real nodes: what is told at one is known at all, whatever ends, stops or starts. */
 #include "muster/muster.h"
-#include "rig.h"
+#include "support/cluster_rig.h"
 #include "support/wait.h"
 
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /* Real nodes and those who are none: a wrong key, recorded frames, garbage, and keys that change. */
 #include "cluster/replica.h"
-#include "rig.h"
 #include "seal/keyring.h"
-#include "sp.h"
+#include "support/cluster_rig.h"
 #include "support/port.h"
+#include "support/sp.h"
 #include "support/wait.h"
 
 #include <nng/nng.h>

@@ -1,6 +1,6 @@
 /* Every allocation of a history fails once: the call says so, changes nothing, may be made again, and nothing leaks. */
-#include "heap.h"
 #include "rig.h"
+#include "support/heap.h"
 
 #include <inttypes.h>
 #include <stdio.h>

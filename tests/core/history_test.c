@@ -1,7 +1,7 @@
 /* When users were last seen, against a plain array of instants. */
 #include "core/history.h"
 
-#include "heap.h"
+#include "support/heap.h"
 #include "support/random.h"
 
 #include <inttypes.h>

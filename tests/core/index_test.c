@@ -1,7 +1,7 @@
 /* The table that is sorted by hash, against a plain sorted array. */
 #include "core/index.h"
 
-#include "heap.h"
+#include "support/heap.h"
 #include "support/random.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* What replication asks of the roll: merging, refreshing, walking, relaying. */
-#include "heap.h"
 #include "rig.h"
+#include "support/heap.h"
 #include "support/random.h"
 
 #include <inttypes.h>

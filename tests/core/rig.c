@@ -1,6 +1,6 @@
 #include "rig.h"
 
-#include "heap.h"
+#include "support/heap.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* The members' records. */
 #include "core/slab.h"
 
-#include "heap.h"
+#include "support/heap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* When to look at a member again, against looking at all of them. */
 #include "core/timers.h"
 
-#include "heap.h"
 #include "muster/limits.h"
+#include "support/heap.h"
 #include "support/random.h"
 
 #include <inttypes.h>

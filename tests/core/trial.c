@@ -1,6 +1,6 @@
 #include "trial.h"
 
-#include "heap.h"
+#include "support/heap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

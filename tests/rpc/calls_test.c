@@ -3,7 +3,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "node/node.h"
-#include "suite.h"
+#include "support/call_suite.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

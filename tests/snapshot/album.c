@@ -1,6 +1,6 @@
 #include "album.h"
 
-#include "core/heap.h"
+#include "support/heap.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* musterd with a data directory: restarted, given what is no snapshot, and refused one that is in use. */
-#include "rpc/server.h"
-#include "rpc/sp.h"
+#include "support/server.h"
+#include "support/sp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

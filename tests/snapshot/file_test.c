@@ -1,6 +1,6 @@
 /* A node's snapshot on disk: what it keeps, and what becomes of a file that is not one. */
-#include "rpc/draft.h"
 #include "snapshot/file.h"
+#include "support/draft.h"
 #include "support/tempdir.h"
 #include "support/wait.h"
 #include "sys/clock.h"

@@ -1,6 +1,6 @@
 /* TCP ports of the loopback, for servers under test. */
-#ifndef MUSTER_SUPPORT_PORT_H
-#define MUSTER_SUPPORT_PORT_H
+#ifndef MUSTER_TESTS_SUPPORT_PORT_H
+#define MUSTER_TESTS_SUPPORT_PORT_H
 
 #include <stdbool.h>
 #include <stdint.h>

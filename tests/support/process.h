@@ -4,8 +4,8 @@
  * full pipe and nothing is lost. A program dies with the thread that started it (PR_SET_PDEATHSIG), so that a failed
  * test leaves none behind; start programs from a thread that lives, the main one say.
  * All calls may be made from any thread, process_free last. */
-#ifndef MUSTER_SUPPORT_PROCESS_H
-#define MUSTER_SUPPORT_PROCESS_H
+#ifndef MUSTER_TESTS_SUPPORT_PROCESS_H
+#define MUSTER_TESTS_SUPPORT_PROCESS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* A seeded generator for tests: xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. The same seed gives the
  * same numbers on every machine. Not for secrets. One thread at a time per generator. */
-#ifndef MUSTER_SUPPORT_RANDOM_H
-#define MUSTER_SUPPORT_RANDOM_H
+#ifndef MUSTER_TESTS_SUPPORT_RANDOM_H
+#define MUSTER_TESTS_SUPPORT_RANDOM_H
 
 #include <stdbool.h>
 #include <stddef.h>

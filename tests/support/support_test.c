@@ -1,9 +1,9 @@
 /* The helpers that the other tests lean on. */
-#include "support/port.h"
-#include "support/process.h"
-#include "support/random.h"
-#include "support/tempdir.h"
-#include "support/wait.h"
+#include "port.h"
+#include "process.h"
+#include "random.h"
+#include "tempdir.h"
+#include "wait.h"
 
 #include <setjmp.h>
 #include <signal.h>

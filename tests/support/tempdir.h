@@ -1,6 +1,6 @@
 /* A folder for a test's files. */
-#ifndef MUSTER_SUPPORT_TEMPDIR_H
-#define MUSTER_SUPPORT_TEMPDIR_H
+#ifndef MUSTER_TESTS_SUPPORT_TEMPDIR_H
+#define MUSTER_TESTS_SUPPORT_TEMPDIR_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* Waiting for a fact, with a deadline: what tests do instead of sleeping. Monotonic milliseconds. Any thread. */
-#ifndef MUSTER_SUPPORT_WAIT_H
-#define MUSTER_SUPPORT_WAIT_H
+#ifndef MUSTER_TESTS_SUPPORT_WAIT_H
+#define MUSTER_TESTS_SUPPORT_WAIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

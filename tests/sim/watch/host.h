@@ -2,9 +2,9 @@
 #ifndef MUSTER_SIM_HOST_H
 #define MUSTER_SIM_HOST_H
 
-#include "../../rpc/draft.h"
 #include "agenda.h"
 #include "node/cluster.h"
+#include "support/draft.h"
 
 enum { HOST_ASKS_MAX = 256 };
 

@@ -1,12 +1,12 @@
-/* A program that watches, at one node after another: what it knows (tests/rpc/watcher.h), the request that it has out,
- * and how it behaves: it pauses, loses answers and goes on from an older cursor, goes elsewhere with the cursor that it
- * has, hangs up, begins anew. */
+/* A program that watches, at one node after another: what it knows (tests/support/watcher.h), the request that it has
+ * out, and how it behaves: it pauses, loses answers and goes on from an older cursor, goes elsewhere with the cursor
+ * that it has, hangs up, begins anew. */
 #ifndef MUSTER_SIM_SPECTATOR_H
 #define MUSTER_SIM_SPECTATOR_H
 
-#include "../../rpc/watcher.h"
 #include "host.h"
 #include "script.h"
+#include "support/watcher.h"
 
 enum { NAMED_MAX = 40 };
 

@@ -3,7 +3,7 @@
  *
  * Checks, by the names that a failure prints:
  *   rules      an answer breaks a rule of the contract: joins and leaves of a user alternate, no user comes twice in an
- *              answer, a row is in itself right (tests/rpc/watcher.h)
+ *              answer, a row is in itself right (tests/support/watcher.h)
  *   knows      a watcher that is in sync, or waits, does not know exactly what its node answers to List or Counts
  *   resync     a cursor of another node was not answered by a resync, or one of this node was
  *   refused    a Watch is refused by a node that is ready

@@ -1,0 +1,54 @@
+/* Every call and every refusal, asked of a real musterd over tcp and ipc. */
+#include "support/call_suite.h"
+#include "support/server.h"
+#include "support/sp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first. */
+#include <cmocka.h>
+
+static struct server tcp_server, ipc_server;
+
+#define SUITE(name)                                                                                                    \
+    static void tcp_##name(void **state) {                                                                             \
+        (void)state;                                                                                                   \
+        const struct answerer answerer = sp_answerer(tcp_server.tcp);                                                  \
+        suite_##name(&answerer);                                                                                       \
+    }                                                                                                                  \
+    static void ipc_##name(void **state) {                                                                             \
+        (void)state;                                                                                                   \
+        const struct answerer answerer = sp_answerer(ipc_server.ipc);                                                  \
+        suite_##name(&answerer);                                                                                       \
+    }
+#define EACH(X)                                                                                                        \
+    X(touch)                                                                                                           \
+    X(leave)                                                                                                           \
+    X(linger)                                                                                                          \
+    X(live)                                                                                                            \
+    X(list_pages)                                                                                                      \
+    X(list_filters)                                                                                                    \
+    X(list_recent) X(counts) X(scopes) X(reset) X(refusals) X(token_refusals) X(message_refusals) X(reply_cap)
+EACH(SUITE)
+
+static int start(void **state) {
+    (void)state;
+    tcp_server = server_start(NULL);
+    ipc_server = server_start(NULL);
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    server_end(&tcp_server);
+    server_end(&ipc_server);
+    return 0;
+}
+
+int main(void) {
+#define TESTS(name) cmocka_unit_test(tcp_##name), cmocka_unit_test(ipc_##name),
+    const struct CMUnitTest tests[] = {EACH(TESTS)};
+    return cmocka_run_group_tests_name("rpc end to end: calls", tests, start, stop);
+}

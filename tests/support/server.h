@@ -1,0 +1,28 @@
+/* A real musterd, listening on a port that it chose and on a Unix socket. */
+#ifndef MUSTER_TESTS_SUPPORT_SERVER_H
+#define MUSTER_TESTS_SUPPORT_SERVER_H
+
+#include "process.h"
+#include "tempdir.h"
+
+enum { SERVER_URL_BYTES = 600, SERVER_FLAGS_MAX = 16 };
+
+struct server {
+    struct process *process;
+    struct tempdir dir;
+    char tcp[SERVER_URL_BYTES], ipc[SERVER_URL_BYTES];
+};
+
+/* Starts one with these flags besides (NULL at the end; NULL for none) and waits until it is ready. Ends the test if it
+ * does not get there. */
+struct server server_start(const char *const flags[]);
+/* The same on addresses that another one had. */
+void server_start_again(struct server *server, const char *const flags[]);
+/* Sends SIGTERM and returns the exit status; ends the test if it does not exit within 10 s, or by a signal. */
+int server_stop(struct server *server);
+/* Stops it if it runs, with the test failing on any exit status but 0, and removes its files. */
+void server_end(struct server *server);
+/* Ends the test, with what it logged, unless it runs still. */
+void server_expect_running(struct server *server, const char *after);
+
+#endif

@@ -1,0 +1,174 @@
+#include "sp.h"
+#include "wait.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+/* cmocka wants four of the above first. */
+#include <cmocka.h>
+
+const unsigned char sp_greeting[SP_HEADER_BYTES] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+static const unsigned char expected_greeting[SP_HEADER_BYTES] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+
+/* A server that does not answer at all is noticed by this. */
+enum { ANSWER_MS = 20000 };
+
+struct sp sp_connect(const char *url) {
+    struct sp sp = {.fd = -1, .is_ipc = strncmp(url, "ipc://", 6) == 0, .last_id = 0x80000000u};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    if (sp.is_ipc) snprintf(un.sun_path, sizeof un.sun_path, "%s", url + 6);
+    else in.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+    sp.fd = socket(sp.is_ipc ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (sp.fd < 0) fail_msg("no socket: %s", strerror(errno));
+    const struct sockaddr *address = sp.is_ipc ? (struct sockaddr *)&un : (struct sockaddr *)&in;
+    int on = 1; /* a request is written in pieces */
+    if (!sp.is_ipc) setsockopt(sp.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(sp.fd, address, sp.is_ipc ? sizeof un : sizeof in) != 0) sp_close(&sp);
+    return sp;
+}
+
+/* Reads exactly len bytes. */
+static bool read_all(struct sp *sp, void *bytes, size_t len, uint64_t until_ms) {
+    char *at = bytes;
+    while (len > 0) {
+        uint64_t now_ms = wait_now_ms();
+        struct pollfd poll_fd = {.fd = sp->fd, .events = POLLIN};
+        if (now_ms >= until_ms || poll(&poll_fd, 1, (int)(until_ms - now_ms)) <= 0) return false;
+        ssize_t n = recv(sp->fd, at, len, 0);
+        if (n <= 0) return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+struct sp sp_open(const char *url, uint64_t timeout_ms) {
+    unsigned char greeting[SP_HEADER_BYTES];
+    struct sp sp = sp_connect(url);
+    if (sp.fd < 0) return sp;
+    if (!sp_write(&sp, sp_greeting, sizeof sp_greeting) ||
+        !read_all(&sp, greeting, sizeof greeting, wait_now_ms() + timeout_ms) ||
+        memcmp(greeting, expected_greeting, sizeof greeting) != 0)
+        sp_close(&sp);
+    return sp;
+}
+
+void sp_close(struct sp *sp) {
+    if (sp->fd >= 0) close(sp->fd);
+    sp->fd = -1;
+}
+
+void sp_reset(struct sp *sp) {
+    struct linger abort = {.l_onoff = 1, .l_linger = 0};
+    if (sp->fd >= 0) setsockopt(sp->fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    sp_close(sp);
+}
+
+bool sp_write(struct sp *sp, const void *bytes, size_t len) {
+    const char *at = bytes;
+    while (len > 0) {
+        ssize_t n = send(sp->fd, at, len, MSG_NOSIGNAL);
+        if (n <= 0) return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+bool sp_write_length(struct sp *sp, uint64_t len) {
+    unsigned char header[9] = {1};
+    for (int i = 0; i < 8; i++) header[1 + i] = (unsigned char)(len >> (56 - 8 * i));
+    return sp->is_ipc ? sp_write(sp, header, 9) : sp_write(sp, header + 1, 8);
+}
+
+bool sp_send(struct sp *sp, const void *request, size_t len, uint32_t *id) {
+    *id = ++sp->last_id;
+    uint32_t big_endian = htonl(*id);
+    return sp_write_length(sp, len + 4) && sp_write(sp, &big_endian, 4) && sp_write(sp, request, len);
+}
+
+bool sp_send_draft(struct sp *sp, struct draft *draft, uint32_t *id) {
+    size_t len = muster__v1__call__get_packed_size(&draft->call);
+    uint8_t *request = malloc(len);
+    if (request == NULL) abort();
+    muster__v1__call__pack(&draft->call, request);
+    draft_free(draft);
+    bool is_sent = sp_send(sp, request, len, id);
+    free(request);
+    return is_sent;
+}
+
+uint8_t *sp_receive(struct sp *sp, uint64_t timeout_ms, uint32_t *id, size_t *len) {
+    uint64_t until_ms = wait_now_ms() + timeout_ms, length = 0;
+    unsigned char header[13];
+    size_t skip = sp->is_ipc ? 1 : 0;
+    if (!read_all(sp, header, skip + 12, until_ms)) return NULL;
+    for (size_t i = 0; i < 8; i++) length = length << 8 | header[skip + i];
+    memcpy(id, header + skip + 8, 4);
+    *id = ntohl(*id);
+    if (length < 4 || length > (1 << 21)) fail_msg("a reply of %llu bytes", (unsigned long long)length);
+    *len = (size_t)length - 4;
+    uint8_t *reply = malloc(*len + 1);
+    if (reply == NULL) abort();
+    if (read_all(sp, reply, *len, until_ms)) return reply;
+    free(reply);
+    return NULL;
+}
+
+bool sp_is_closed(struct sp *sp, uint64_t timeout_ms) {
+    uint64_t until_ms = wait_now_ms() + timeout_ms;
+    char ignored[65536];
+    for (;;) {
+        uint64_t now_ms = wait_now_ms();
+        struct pollfd poll_fd = {.fd = sp->fd, .events = POLLIN};
+        if (now_ms >= until_ms || poll(&poll_fd, 1, (int)(until_ms - now_ms)) <= 0) return false;
+        if (recv(sp->fd, ignored, sizeof ignored, 0) <= 0) return true;
+    }
+}
+
+bool sp_is_hung_up(struct sp *sp, uint64_t timeout_ms) {
+    struct pollfd poll_fd = {.fd = sp->fd, .events = POLLRDHUP};
+    return poll(&poll_fd, 1, (int)timeout_ms) > 0;
+}
+
+static size_t ask_anew(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
+    const char *url = context;
+    uint32_t id, replied_id;
+    size_t reply_len;
+    struct sp sp = sp_open(url, ANSWER_MS);
+    if (sp.fd < 0) fail_msg("%s: no connection", url);
+    if (!sp_send(&sp, request, len, &id)) fail_msg("%s: the connection ended", url);
+    *reply = sp_receive(&sp, ANSWER_MS, &replied_id, &reply_len);
+    if (*reply == NULL || replied_id != id) fail_msg("%s: no reply", url);
+    sp_close(&sp);
+    return reply_len;
+}
+
+struct answerer sp_answerer(const char *url) {
+    return (struct answerer){(void *)(uintptr_t)url, url, ask_anew};
+}
+
+bool sp_is_served(const char *url, uint64_t timeout_ms) {
+    uint64_t until_ms = wait_now_ms() + timeout_ms;
+    uint32_t id, replied_id;
+    size_t len;
+    struct sp sp = sp_open(url, timeout_ms);
+    if (sp.fd < 0) return false;
+    uint8_t *reply = NULL;
+    uint64_t now_ms = wait_now_ms();
+    if (sp_send(&sp, "", 0, &id) && now_ms < until_ms) reply = sp_receive(&sp, until_ms - now_ms, &replied_id, &len);
+    sp_close(&sp);
+    bool is_served = reply != NULL;
+    free(reply);
+    return is_served;
+}

@@ -1,0 +1,48 @@
+/* A connection that speaks nng's wire format byte by byte, so that a test can also speak it wrong.
+ *
+ * TCP: each side sends 00 'S' 'P' 00, its protocol, 00 00; then each message is a length of 8 bytes, big-endian, and
+ * the payload. Unix sockets have a byte 01 before each length. A request begins with an id whose high bit is set. */
+#ifndef MUSTER_TESTS_SUPPORT_SP_H
+#define MUSTER_TESTS_SUPPORT_SP_H
+
+#include "draft.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sp {
+    int fd; /* -1: not connected */
+    bool is_ipc;
+    uint32_t last_id;
+};
+
+enum { SP_HEADER_BYTES = 8 };
+extern const unsigned char sp_greeting[SP_HEADER_BYTES]; /* of a client */
+
+/* Connects to tcp://127.0.0.1:PORT or ipc://PATH without a word. fd is -1 if that fails. */
+struct sp sp_connect(const char *url);
+/* The same, and shakes hands. fd is -1 if the server closes or does not answer within timeout_ms. */
+struct sp sp_open(const char *url, uint64_t timeout_ms);
+void sp_close(struct sp *sp);
+void sp_reset(struct sp *sp); /* closes with a reset */
+
+bool sp_write(struct sp *sp, const void *bytes, size_t len); /* as it is; false if the server is gone */
+bool sp_write_length(struct sp *sp, uint64_t len);
+/* A whole request; *id is what its reply will carry. */
+bool sp_send(struct sp *sp, const void *request, size_t len, uint32_t *id);
+bool sp_send_draft(struct sp *sp, struct draft *draft, uint32_t *id); /* frees the draft */
+/* The next reply, to be freed by the caller; NULL if the connection ended or timeout_ms passed. */
+uint8_t *sp_receive(struct sp *sp, uint64_t timeout_ms, uint32_t *id, size_t *len);
+/* Whether the server closes the connection within timeout_ms; reads what comes until then. */
+bool sp_is_closed(struct sp *sp, uint64_t timeout_ms);
+
+/* The same without reading anything. */
+bool sp_is_hung_up(struct sp *sp, uint64_t timeout_ms);
+
+/* An answerer over a connection that is made anew for each question; the url outlives it. */
+struct answerer sp_answerer(const char *url);
+/* Whether a new connection is answered within timeout_ms. */
+bool sp_is_served(const char *url, uint64_t timeout_ms);
+
+#endif
