@@ -182,10 +182,15 @@ uint16_t origin_obtain(struct roll *roll, uint64_t id);
 bool register_is_older(const struct roll *roll, uint64_t stamp, uint16_t origin, uint64_t sequence,
                        const struct change *change);
 
-/* upkeep.c */
+/* reset.c */
 /* Makes a scope's reset register what `change` says, if that is newer, and its older members void. */
 bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
                  struct effects *effects);
+/* Brings users that a reset left behind to the scope's epoch, in the order of their places. */
+void reset_sweep(struct roll *roll, uint32_t scope, uint64_t now_ms, size_t *budget, struct effects *effects);
+/* Looks at a few scopes, in turn over all. A reset is remembered as long as a member is: then nothing that it could
+ * undo is on its way any more. */
+void reset_forget_ended(struct roll *roll, uint64_t now_ms);
 
 /* changes.c */
 void change_of_register(const struct roll *roll, uint32_t ref, struct change *out);

@@ -1,0 +1,79 @@
+/* What time does to the roll, in steps of bounded work. */
+#include "roll_internal.h"
+
+enum {
+    MOVE_ENTRIES = 32,     /* entries of a growing table that one unit of budget moves */
+    MOVE_UNITS = 64,       /* units a call: joins move a table too, so nothing waits for this */
+    SETTLE_EVERY_MS = 500, /* histories need it each second */
+    SETTLE_COST = 16,      /* units of budget */
+};
+
+static void expire_leases(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
+#ifdef MUTANT_NO_EXPIRY
+    return;
+#endif
+    uint32_t ref;
+    while ((ref = timers_next_ended(&roll->timers, now_ms, budget)) != MEMBER_NONE) {
+        const struct member *m = member_at(roll, ref);
+        if (m->epoch == scope_at(roll, m->scope)->epoch) member_expire(roll, ref, now_ms, effects);
+        else user_settle_of(roll, ref, now_ms, effects);
+    }
+}
+
+static void forget_gone(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
+    uint32_t ref;
+    while ((ref = timers_next_forgotten(&roll->timers, now_ms, budget)) != MEMBER_NONE) {
+        const struct member *m = member_at(roll, ref);
+        uint32_t scope = m->scope;
+        if (m->epoch == scope_at(roll, scope)->epoch) {
+            member_forget(roll, ref, now_ms);
+            roll->forgotten++;
+        } else {
+            user_settle_of(roll, ref, now_ms, effects);
+        }
+        scope_release_if_empty(roll, scope);
+    }
+}
+
+/* Does what a scope has waiting; whether it has more. */
+static bool scope_upkeep(struct roll *roll, uint32_t ref, uint64_t now_ms, size_t *budget, struct effects *effects) {
+    struct scope *scope = scope_at(roll, ref);
+    if (scope->is_sweeping) reset_sweep(roll, ref, now_ms, budget, effects);
+    bool is_moving = scope->users.old.slots != NULL;
+    for (int i = 0; is_moving && *budget > 0 && i < MOVE_UNITS; i++, --*budget)
+        is_moving = index_move(&scope->users, MOVE_ENTRIES, &roll->allocator);
+    if (scope->history != NULL && now_ms - scope->settled_ms >= SETTLE_EVERY_MS) {
+        *budget -= *budget < SETTLE_COST ? *budget : SETTLE_COST;
+        scope->settled_ms = now_ms;
+        if (!history_settle(scope->history, now_ms)) {
+            scope_drop_history(scope);
+            scope->history_at = scope->users_counted * 2;
+        }
+    }
+    return is_moving || scope->is_sweeping || scope->history != NULL;
+}
+
+static void scopes_upkeep(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
+    uint32_t *link = &roll->upkeep_first;
+    while (*link != SCOPE_NONE && *budget > 0) {
+        uint32_t ref = *link;
+        struct scope *scope = scope_at(roll, ref);
+        if (scope_upkeep(roll, ref, now_ms, budget, effects)) {
+            link = &scope->upkeep_next;
+            continue;
+        }
+        *link = scope->upkeep_next;
+        scope->in_upkeep = false;
+        scope_release_if_empty(roll, ref);
+    }
+}
+
+bool roll_tick(struct roll *roll, uint64_t now_ms, size_t budget, struct effects *effects) {
+    roll_start(roll, now_ms);
+    forget_gone(roll, now_ms, &budget, effects);
+    scopes_upkeep(roll, now_ms, &budget, effects);
+    reset_forget_ended(roll, now_ms);
+    slab_prepare(&roll->slab, &roll->allocator);
+    expire_leases(roll, now_ms, &budget, effects);
+    return budget == 0 || timers_has_forgotten(&roll->timers, now_ms);
+}
