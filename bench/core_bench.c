@@ -20,7 +20,7 @@ enum {
     TICK_BUDGET = 1000, /* as a node gives it in one hold of its lock (server/rpc/node.c) */
     LONG_TTL_MS = MUSTER_TTL_MAX_MS,
     SHORT_TTL_MS = 5000,
-    LOG_PLACES = 1 << 16,
+    LOG_SLOTS = 1 << 16,
 };
 
 struct bench {
@@ -89,7 +89,7 @@ static struct bench *bench_new(void) {
                                  .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
                                  .members_max = MUSTER_MEMBERS_DEFAULT,
                                  .bytes_max = MUSTER_ROLL_BYTES_DEFAULT,
-                                 .log_places = LOG_PLACES,
+                                 .log_slots = LOG_SLOTS,
                                  .allocator = {allocate, release, bench}};
     bench->roll = roll_new(&config);
     if (bench->roll == NULL) die("the roll could not be made");

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TICK_BUDGET = 100000, LOG_PLACES = 16 };
+enum { TICK_BUDGET = 100000, LOG_SLOTS = 16 };
 
 /* The roll's clock is the log's, moved so that the first visit is at the time where the server's clock starts. */
 #define CLOCK_START_MS (UINT64_C(1) << 40)
@@ -92,7 +92,7 @@ int replay_roll_open(const struct replay_plan *plan, const struct visits *visits
         .retention_ms = retention_for(&plan->windows),
         .members_max = visits->users + 1,
         .bytes_max = UINT64_MAX / 2,
-        .log_places = LOG_PLACES,
+        .log_slots = LOG_SLOTS,
         .allocator = {allocate, release, NULL},
     };
     randombytes_buf(config.hash_key, sizeof config.hash_key);

@@ -70,7 +70,7 @@ void relay_step(struct replica *replica, uint64_t now_ms) {
                          RELAY_BUDGET, &is_done, replica->told);
     for (size_t i = 0; i < n; i++) {
         if (is_heard(replica, replica->told[i].origin, now_ms)) continue;
-        if (!roll_relay(replica->config.roll, &replica->told[i])) continue;
+        if (!roll_adopt(replica->config.roll, &replica->told[i])) continue;
         replica->stats.relayed++;
         replica->has_news = true;
     }

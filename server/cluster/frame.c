@@ -88,13 +88,13 @@ bool frame_has_room(const struct frame_draft *draft) {
 static uint32_t columns_scope(struct columns *columns, const struct roll *roll, struct text scope) {
     if (columns->count > 0 && text_equal(scope, columns->last_scope)) return columns->last_scope_index;
     columns->last_scope = scope;
-    uint64_t place = columns->last_scope_place = roll_place(roll, scope);
-    size_t slot = place % FRAME_SCOPE_SLOTS;
+    uint64_t hash = columns->last_scope_hash = roll_hash(roll, scope);
+    size_t slot = hash % FRAME_SCOPE_SLOTS;
     for (; columns->slots[slot] != 0; slot = (slot + 1) % FRAME_SCOPE_SLOTS) {
         struct pb_reader in = {columns->scopes.begin + 8 * (columns->slots[slot] - 1u), columns->scopes.at, false};
-        if (pb_read_fixed64(&in) == place) return columns->last_scope_index = columns->slots[slot] - 1u;
+        if (pb_read_fixed64(&in) == hash) return columns->last_scope_index = columns->slots[slot] - 1u;
     }
-    pb_append_fixed64(&columns->scopes, place);
+    pb_append_fixed64(&columns->scopes, hash);
     columns->slots[slot] = (uint16_t)++columns->scope_count;
     return columns->last_scope_index = (uint32_t)columns->scope_count - 1;
 }
@@ -110,8 +110,8 @@ static void columns_add(struct columns *columns, const struct roll *roll, const 
     }
     uint64_t shrunk_ms = columns->age_ms - age_ms;
     int64_t extra = (int64_t)(change->stamp - columns->stamp - (shrunk_ms << HLC_COUNTER_BITS));
-    uint64_t session = roll_session_place(roll, change->session);
-    pb_append_fixed64(&columns->users, roll_place(roll, change->user));
+    uint64_t session = roll_session_hash(roll, change->session);
+    pb_append_fixed64(&columns->users, roll_hash(roll, change->user));
     pb_append_fixed32(&columns->sessions, (uint32_t)session);
     pb_append_varint(&columns->sequences, change->sequence - columns->sequence - 1);
     pb_append_varint(&columns->ages, pb_zigzag((int64_t)shrunk_ms));
@@ -313,9 +313,9 @@ bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh)
     reader->sequence += (reader->has_sequences ? pb_read_varint(&reader->sequences) : 0) + 1;
     reader->age_ms -= shrunk_ms;
     reader->stamp += (shrunk_ms << HLC_COUNTER_BITS) + extra;
-    *refresh = (struct refresh){.scope_place = pb_read_fixed64(&scope),
-                                .user_place = pb_read_fixed64(&reader->users),
-                                .session_place = reader->has_sessions ? pb_read_fixed32(&reader->sessions) : 0,
+    *refresh = (struct refresh){.scope_hash = pb_read_fixed64(&scope),
+                                .user_hash = pb_read_fixed64(&reader->users),
+                                .session_hash = reader->has_sessions ? pb_read_fixed32(&reader->sessions) : 0,
                                 .sequence = reader->sequence,
                                 .stamp = reader->stamp,
                                 .seen_ms = reader->age_ms};

@@ -53,14 +53,14 @@ struct columns {
     size_t count, scope_count;
     bool has_sessions, has_sequences, has_stamps;
     struct text last_scope; /* most are of the scope of the one before */
-    uint64_t last_scope_place;
+    uint64_t last_scope_hash;
     uint32_t last_scope_index;
-    uint16_t slots[FRAME_SCOPE_SLOTS]; /* scope place -> index + 1 */
+    uint16_t slots[FRAME_SCOPE_SLOTS]; /* scope hash -> index + 1 */
 };
 
 /* A frame in the making. */
 struct frame_draft {
-    const struct roll *roll; /* for places */
+    const struct roll *roll; /* for hashes */
     uint64_t origin, now_ms;
     uint8_t memory[REPLICA_FRAME_BYTES_MAX];
     struct pb_writer out; /* records; the head is put before them at last */

@@ -47,8 +47,8 @@ static void cursor_put(struct pb_writer *out, unsigned number, const struct curs
     if (!cursor->is_set) return;
     uint8_t *begun = pb_begin(out, number);
     pb_write_number(out, CURSOR_AFTER, cursor->after);
-    if (cursor->walk.is_begun) pb_write_fixed64(out, CURSOR_SCOPE_PLACE, cursor->walk.scope_place);
-    if (cursor->walk.has_user) pb_write_fixed64(out, CURSOR_USER_PLACE, cursor->walk.user_place);
+    if (cursor->walk.is_begun) pb_write_fixed64(out, CURSOR_SCOPE_PLACE, cursor->walk.scope_hash);
+    if (cursor->walk.has_user) pb_write_fixed64(out, CURSOR_USER_PLACE, cursor->walk.user_hash);
     pb_write_number(out, CURSOR_SCOPE_DONE, cursor->walk.is_scope_done);
     pb_write_number(out, CURSOR_HAS_USER, cursor->walk.has_user);
     pb_write_number(out, CURSOR_SCOPE_BITS, cursor->walk.scope_bits);
@@ -64,8 +64,8 @@ static bool cursor_get(struct text bytes, struct cursor *cursor) {
     struct pb_field field;
     while (pb_next(&in, &field)) {
         if (field.number == CURSOR_AFTER) cursor->after = field.value;
-        else if (field.number == CURSOR_SCOPE_PLACE) cursor->walk.scope_place = field.value;
-        else if (field.number == CURSOR_USER_PLACE) cursor->walk.user_place = field.value;
+        else if (field.number == CURSOR_SCOPE_PLACE) cursor->walk.scope_hash = field.value;
+        else if (field.number == CURSOR_USER_PLACE) cursor->walk.user_hash = field.value;
         else if (field.number == CURSOR_SCOPE_DONE) cursor->walk.is_scope_done = field.value != 0;
         else if (field.number == CURSOR_HAS_USER) cursor->walk.has_user = field.value != 0;
         else if (field.number == CURSOR_SCOPE_BITS) cursor->walk.scope_bits = (uint8_t)field.value;

@@ -1,10 +1,10 @@
 /* What replication reads: the change log, and walks over all registers.
  *
- * The log is an append-only ring of places, by sequence. A place is stale once its member has taken another sequence
+ * The log is an append-only ring of slots, by sequence. A slot is stale once its member has taken another sequence
  * of this node's, so a member that is touched a thousand times comes once. */
 #include "roll_internal.h"
 
-enum { LOG_LOOKED_A_CHANGE = 16 }; /* places that a call may look at for each change it may write */
+enum { LOG_LOOKED_A_CHANGE = 16 }; /* slots that a call may look at for each change it may write */
 
 static void change_of_reset(const struct roll *roll, const struct scope *scope, struct change *out) {
     *out = (struct change){.origin = roll->origins[scope->reset_origin].id,
@@ -30,37 +30,37 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
                            .status = m->status};
 }
 
-/* What a place tells, if it is not stale. */
-static bool change_of_place(const struct roll *roll, uint32_t place, uint64_t sequence, struct change *out) {
-    uint32_t kind = place & LOG_KIND;
+/* What a slot of the log tells, if it is not stale. */
+static bool change_of_log_slot(const struct roll *roll, uint32_t slot, uint64_t sequence, struct change *out) {
+    uint32_t kind = slot & LOG_KIND;
     if (kind == LOG_RESET || kind == LOG_FOREIGN_RESET) {
-        const struct scope *scope = scope_at(roll, place & LOG_MEMBER);
+        const struct scope *scope = scope_at(roll, slot & LOG_MEMBER);
         bool is_own = scope != NULL && scope->reset_origin == ORIGIN_SELF && scope->reset_sequence == sequence;
         bool is_it = scope != NULL && scope->reset_stamp != 0 && (is_own || kind == LOG_FOREIGN_RESET);
         if (is_it) change_of_reset(roll, scope, out);
         return is_it;
     }
-    const struct member *m = member_at(roll, place & LOG_MEMBER);
+    const struct member *m = member_at(roll, slot & LOG_MEMBER);
     bool is_stale =
         !m->is_used || m->stamp == 0 || (kind != LOG_FOREIGN && (m->origin != ORIGIN_SELF || m->sequence != sequence));
-#ifdef MUTANT_STALE_LOG_PLACE
+#ifdef MUTANT_STALE_LOG_SLOT
     is_stale = !m->is_used;
 #endif
     if (is_stale || member_is_void(scope_at(roll, m->scope), m)) return false;
-    change_of_register(roll, place & LOG_MEMBER, out);
+    change_of_register(roll, slot & LOG_MEMBER, out);
     out->is_refresh = kind == LOG_REFRESH;
     return true;
 }
 
 size_t roll_changes(const struct roll *roll, uint64_t *after, size_t limit, bool *complete, struct change *out) {
-    /* What another origin's reset made void is in no place any more: whoever lacks it may lack the reset as well. */
-    *complete = roll->sequence - *after <= roll->config.log_places && *after >= roll->reset_merged_at;
+    /* What another origin's reset made void is in no slot any more: whoever lacks it may lack the reset as well. */
+    *complete = roll->sequence - *after <= roll->config.log_slots && *after >= roll->reset_merged_at;
     if (!*complete) return 0;
     size_t count = 0;
     for (size_t looked = 0; *after < roll->sequence && count < limit && looked < limit * LOG_LOOKED_A_CHANGE;
          looked++) {
         uint64_t sequence = ++*after;
-        count += change_of_place(roll, roll->log[sequence & (roll->config.log_places - 1)], sequence, &out[count]);
+        count += change_of_log_slot(roll, roll->log[sequence & (roll->config.log_slots - 1)], sequence, &out[count]);
     }
     return count;
 }
@@ -73,43 +73,43 @@ void roll_flushed(struct roll *roll, uint64_t sequence) {
 }
 
 uint64_t roll_refreshes_since(const struct roll *roll) {
-    uint64_t places = roll->config.log_places, beyond_log = roll->sequence > places ? roll->sequence - places : 0;
+    uint64_t slots = roll->config.log_slots, beyond_log = roll->sequence > slots ? roll->sequence - slots : 0;
     return beyond_log > roll->flushed_sequence ? beyond_log : roll->flushed_sequence;
 }
 
-bool roll_relay(struct roll *roll, const struct change *change) {
+bool roll_adopt(struct roll *roll, const struct change *change) {
     uint32_t ref = scope_find(roll, change->scope), kind = LOG_FOREIGN;
     if (ref == SCOPE_NONE) return false;
     if (change->is_reset) {
         kind = LOG_FOREIGN_RESET;
     } else {
         const struct scope *scope = scope_at(roll, ref);
-        ref = user_find(roll, scope, change->user, roll_place(roll, change->user));
+        ref = user_find(roll, scope, change->user, roll_hash(roll, change->user));
         while (ref != MEMBER_NONE && !text_equal(member_session(member_at(roll, ref)), change->session))
             ref = member_at(roll, ref)->next_session;
         if (ref == MEMBER_NONE) return false;
     }
-    roll->log[++roll->sequence & (roll->config.log_places - 1)] = ref | kind;
+    roll->log[++roll->sequence & (roll->config.log_slots - 1)] = ref | kind;
     return true;
 }
 
 /* ---- handles ----------------------------------------------------------------------------------------------------- */
 
-uint64_t roll_session_place(const struct roll *roll, struct text session) {
-    return session.len == 0 ? 0 : (place_of_name(roll, session.data, session.len) & UINT32_MAX) | 1;
+uint64_t roll_session_hash(const struct roll *roll, struct text session) {
+    return session.len == 0 ? 0 : (hash_of_name(roll, session.data, session.len) & UINT32_MAX) | 1;
 }
 
-bool roll_find_handle(const struct roll *roll, struct text scope_name, uint64_t user_place_asked,
-                      uint64_t session_place, struct change *out) {
+bool roll_find_handle(const struct roll *roll, struct text scope_name, uint64_t user_hash_asked, uint64_t session_hash,
+                      struct change *out) {
     uint32_t scope_ref = scope_find(roll, scope_name);
     if (scope_ref == SCOPE_NONE) return false;
     const struct scope *scope = scope_at(roll, scope_ref);
-    const struct index_slot *slot = index_find(&scope->users, user_place_asked);
-    for (uint32_t hash = slot == NULL ? 0 : slot->hash; slot != NULL && slot->ref != 0 && slot->hash == hash; slot++) {
-        if (user_place(roll, slot->ref) != user_place_asked) continue;
+    const struct index_slot *slot = index_find(&scope->users, user_hash_asked);
+    for (uint32_t high = slot == NULL ? 0 : slot->high; slot != NULL && slot->ref != 0 && slot->high == high; slot++) {
+        if (user_hash(roll, slot->ref) != user_hash_asked) continue;
         for (uint32_t ref = slot->ref; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
             const struct member *m = member_at(roll, ref);
-            if (member_is_void(scope, m) || roll_session_place(roll, member_session(m)) != session_place) continue;
+            if (member_is_void(scope, m) || roll_session_hash(roll, member_session(m)) != session_hash) continue;
             change_of_register(roll, ref, out);
             return true;
         }
@@ -144,19 +144,19 @@ static uint32_t bits_reversed(uint32_t number, unsigned bits) {
     return reversed;
 }
 
-static struct scattered_walk scattered_from(const struct index *index, uint8_t bits, uint32_t hash) {
+static struct scattered_walk scattered_from(const struct index *index, uint8_t bits, uint32_t high) {
     struct scattered_walk walk = {.index = index, .bits = bits <= SEGMENT_BITS_MAX ? bits : SEGMENT_BITS_MAX};
-    walk.segment = (uint32_t)((uint64_t)hash >> (32 - walk.bits));
-    walk.walk = index_walk_range(index, hash, (uint64_t)(walk.segment + 1) << (32 - walk.bits));
+    walk.segment = (uint32_t)((uint64_t)high >> (32 - walk.bits));
+    walk.walk = index_walk_range(index, high, (uint64_t)(walk.segment + 1) << (32 - walk.bits));
     return walk;
 }
 
-/* Goes on to the next segment. *place: the last place of this one. false: it was the last. */
-static bool scattered_step(struct scattered_walk *walk, uint64_t *place) {
+/* Goes on to the next segment. *hash: the last hash of this one. false: it was the last. */
+static bool scattered_step(struct scattered_walk *walk, uint64_t *hash) {
     if (walk->bits == 0) return false;
     uint32_t number = bits_reversed(walk->segment, walk->bits);
     if (number == (UINT32_C(1) << walk->bits) - 1) return false;
-    *place = ((uint64_t)(walk->segment + 1) << (64 - walk->bits)) - 1;
+    *hash = ((uint64_t)(walk->segment + 1) << (64 - walk->bits)) - 1;
     uint32_t next = bits_reversed(number + 1, walk->bits);
     *walk = scattered_from(walk->index, walk->bits, next << (32 - walk->bits));
     return true;
@@ -199,15 +199,15 @@ static bool registers_of_user(struct registers *registers, const struct scope *s
     return true;
 }
 
-/* Of the sessions of a user those whose places are in first..last: writes them where `out` is not NULL. */
+/* Of the sessions of a user those whose hashes are in first..last: writes them where `out` is not NULL. */
 static size_t sessions_between(const struct registers *registers, const struct scope *scope, uint32_t user,
                                uint64_t first, uint64_t last, struct change *out) {
     size_t count = 0;
     for (uint32_t ref = user; ref != MEMBER_NONE; ref = member_at(registers->roll, ref)->next_session) {
         const struct member *m = member_at(registers->roll, ref);
         struct text session = member_session(m);
-        uint64_t place = place_of_name(registers->roll, session.data, session.len);
-        if (place < first || place > last || !is_wanted(registers, scope, m)) continue;
+        uint64_t hash = hash_of_name(registers->roll, session.data, session.len);
+        if (hash < first || hash > last || !is_wanted(registers, scope, m)) continue;
         if (out != NULL) change_of_register(registers->roll, ref, &out[count]);
         count++;
     }
@@ -215,7 +215,7 @@ static size_t sessions_between(const struct registers *registers, const struct s
 }
 
 /* Nodes that do not see each other let in as many sessions each: such a user may not fit any page, and comes in parts,
- * by the places of its sessions. Whether this was the last part. */
+ * by the hashes of its sessions. Whether this was the last part. */
 static bool registers_split(struct registers *registers, const struct scope *scope, uint32_t user,
                             struct walk_cursor *cursor) {
     size_t room = registers->limit - registers->count;
@@ -226,7 +226,7 @@ static bool registers_split(struct registers *registers, const struct scope *sco
     registers->count +=
         sessions_between(registers, scope, user, cursor->split_session, last, &registers->out[registers->count]);
     registers->looked += room;
-    cursor->split_user = user_place(registers->roll, user);
+    cursor->split_user = user_hash(registers->roll, user);
     cursor->split_session = last == UINT64_MAX ? 0 : last + 1;
     return last == UINT64_MAX;
 }
@@ -235,7 +235,7 @@ static bool registers_split(struct registers *registers, const struct scope *sco
 static bool registers_take(struct registers *registers, const struct scope *scope, uint32_t user,
                            struct walk_cursor *cursor) {
     if (cursor->split_session != 0) {
-        if (cursor->split_user == user_place(registers->roll, user))
+        if (cursor->split_user == user_hash(registers->roll, user))
             return registers_split(registers, scope, user, cursor);
         cursor->split_session = 0; /* it was forgotten */
     }
@@ -247,19 +247,19 @@ static bool registers_take(struct registers *registers, const struct scope *scop
 static void cursor_stop(const struct roll *roll, struct walk_cursor *cursor, uint32_t last) {
     if (last == MEMBER_NONE) return;
     cursor->has_user = true;
-    cursor->user_place = user_place(roll, last);
+    cursor->user_hash = user_hash(roll, last);
 }
 
 /* The users of a scope after the cursor. false: out of room or budget; the cursor says where to go on. */
 static bool registers_of_scope(struct registers *registers, const struct scope *scope, struct walk_cursor *cursor) {
     const struct roll *roll = registers->roll;
-    uint32_t from = cursor->has_user ? (uint32_t)(cursor->user_place >> 32) : 0;
+    uint32_t from = cursor->has_user ? (uint32_t)(cursor->user_hash >> 32) : 0;
     struct scattered_walk scattered = scattered_from(&scope->users, cursor->user_bits, from);
     do {
         uint32_t last = MEMBER_NONE;
         const struct index_slot *slot;
         while ((slot = index_walk_next(&scattered.walk, &registers->looked)) != NULL) {
-            if (cursor->has_user && slot->hash == from && user_place(roll, slot->ref) <= cursor->user_place) continue;
+            if (cursor->has_user && slot->high == from && user_hash(roll, slot->ref) <= cursor->user_hash) continue;
             bool is_taken = registers_take(registers, scope, slot->ref, cursor);
             registers->has_users = true;
             if (is_taken) last = slot->ref;
@@ -267,22 +267,22 @@ static bool registers_of_scope(struct registers *registers, const struct scope *
             cursor_stop(roll, cursor, last);
             return false;
         }
-        if (!scattered_step(&scattered, &cursor->user_place)) return true;
+        if (!scattered_step(&scattered, &cursor->user_hash)) return true;
         cursor->has_user = true;
     } while (registers->looked < registers->budget);
     return false;
 }
 
 /* A scope that the cursor has come to, or was in. false: out of room or budget. */
-static bool registers_of_slot(struct registers *registers, const struct index_slot *slot, uint64_t place,
+static bool registers_of_slot(struct registers *registers, const struct index_slot *slot, uint64_t hash,
                               struct walk_cursor *cursor) {
     const struct scope *scope = scope_at(registers->roll, slot->ref);
-    bool is_resumed = cursor->is_begun && place == cursor->scope_place && !cursor->is_scope_done;
+    bool is_resumed = cursor->is_begun && hash == cursor->scope_hash && !cursor->is_scope_done;
     if (!is_resumed)
         *cursor = (struct walk_cursor){.is_begun = true,
                                        .scope_bits = cursor->scope_bits,
                                        .user_bits = segment_bits(&scope->users),
-                                       .scope_place = place};
+                                       .scope_hash = hash};
     /* Also where the walk goes on: a reset since then has taken members that were yet to come. */
     if (scope->reset_stamp != 0 && scope->reset_sequence > registers->have[scope->reset_origin])
         change_of_reset(registers->roll, scope, &registers->out[registers->count++]);
@@ -297,17 +297,17 @@ size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const stru
     registers_begin(&registers, have, have_count);
     *done = false;
     if (!cursor->is_begun) cursor->scope_bits = segment_bits(&roll->directory);
-    uint32_t from = cursor->is_begun ? (uint32_t)(cursor->scope_place >> 32) : 0;
+    uint32_t from = cursor->is_begun ? (uint32_t)(cursor->scope_hash >> 32) : 0;
     struct scattered_walk scattered = scattered_from(&roll->directory, cursor->scope_bits, from);
     do {
         const struct index_slot *slot;
         while ((slot = index_walk_next(&scattered.walk, &registers.looked)) != NULL) {
-            uint64_t place = scope_place(roll, slot->ref);
-            bool is_past = cursor->is_begun && slot->hash == from && place <= cursor->scope_place &&
-                           (place < cursor->scope_place || cursor->is_scope_done);
-            if (!is_past && !registers_of_slot(&registers, slot, place, cursor)) return registers.count;
+            uint64_t hash = scope_hash(roll, slot->ref);
+            bool is_past = cursor->is_begun && slot->high == from && hash <= cursor->scope_hash &&
+                           (hash < cursor->scope_hash || cursor->is_scope_done);
+            if (!is_past && !registers_of_slot(&registers, slot, hash, cursor)) return registers.count;
         }
-        if (!scattered_step(&scattered, &cursor->scope_place)) {
+        if (!scattered_step(&scattered, &cursor->scope_hash)) {
             *done = true;
             return registers.count;
         }
@@ -324,9 +324,9 @@ uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms) {
         const struct scope *scope = scope_at(roll, m->scope);
         if (!member_is_remembered(roll, scope, m, now_ms)) continue;
         struct text user = member_user(m), session = member_session(m);
-        uint64_t parts[6] = {place_of_name(roll, scope->name, scope->name_len),
-                             place_of_name(roll, user.data, user.len),
-                             place_of_name(roll, session.data, session.len),
+        uint64_t parts[6] = {hash_of_name(roll, scope->name, scope->name_len),
+                             hash_of_name(roll, user.data, user.len),
+                             hash_of_name(roll, session.data, session.len),
                              m->stamp,
                              roll->origins[m->origin].id,
                              m->sequence};

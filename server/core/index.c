@@ -31,31 +31,30 @@ static void table_clear(struct index_table *table, const struct allocator *alloc
 }
 
 /* Puts an entry where it belongs and pushes the following ones on. false if that would fill the last slot. */
-static bool table_insert(struct index_table *table, uint64_t place, uint32_t ref, index_place_fn *place_of,
+static bool table_insert(struct index_table *table, uint64_t hash, uint32_t ref, index_hash_fn *hash_of,
                          const void *context) {
-    uint32_t hash = (uint32_t)(place >> 32);
-    struct index_slot *slot = &table->slots[index_home(table, hash)];
-    while (slot->ref != 0 && (slot->hash < hash || (slot->hash == hash && place_of(context, slot->ref) < place)))
-        slot++;
+    uint32_t high = (uint32_t)(hash >> 32);
+    struct index_slot *slot = &table->slots[index_home(table, high)];
+    while (slot->ref != 0 && (slot->high < high || (slot->high == high && hash_of(context, slot->ref) < hash))) slot++;
     struct index_slot *empty = slot;
     while (empty->ref != 0) empty++;
     if (empty == &table->slots[table->total - 1]) return false;
     memmove(slot + 1, slot, (size_t)(empty - slot) * sizeof *slot);
-    *slot = (struct index_slot){hash, ref};
+    *slot = (struct index_slot){high, ref};
     return true;
 }
 
 /* Closes the gap: entries that are behind their home move up by one. */
 static void table_remove(struct index_table *table, struct index_slot *slot) {
     struct index_slot *end = slot + 1;
-    while (end->ref != 0 && &table->slots[index_home(table, end->hash)] != end) end++;
+    while (end->ref != 0 && &table->slots[index_home(table, end->high)] != end) end++;
     memmove(slot, slot + 1, (size_t)(end - slot - 1) * sizeof *slot);
     end[-1] = (struct index_slot){0};
 }
 
 /* Appends to a table that holds only smaller hashes, in the order in which they come. */
 static bool table_append(struct index_table *table, struct index_slot entry) {
-    struct index_slot *slot = &table->slots[index_home(table, entry.hash)];
+    struct index_slot *slot = &table->slots[index_home(table, entry.high)];
     while (slot->ref != 0) slot++;
     if (slot == &table->slots[table->total - 1]) return false;
     *slot = entry;
@@ -73,12 +72,12 @@ static void index_settle(struct index *index, const struct allocator *allocator)
 static bool index_move_run(struct index *index, uint32_t *moved) {
     struct index_slot *slot = &index->old.slots[index->old_at];
     struct index_slot *end = slot + 1;
-    while (end->ref != 0 && end->hash == slot->hash) end++;
+    while (end->ref != 0 && end->high == slot->high) end++;
     for (struct index_slot *at = slot; at < end; at++)
         if (!table_append(&index->now, *at)) {
             /* Take back what was moved of this run: it is the last that `now` holds. */
             for (struct index_slot *back = slot; back < at; back++) {
-                struct index_slot *in = &index->now.slots[index_home(&index->now, back->hash)];
+                struct index_slot *in = &index->now.slots[index_home(&index->now, back->high)];
                 while (in->ref != back->ref) in++;
                 *in = (struct index_slot){0};
             }
@@ -86,7 +85,7 @@ static bool index_move_run(struct index *index, uint32_t *moved) {
         }
     *moved += (uint32_t)(end - slot);
     index->old_at += (uint32_t)(end - slot);
-    index->frontier = (uint64_t)slot->hash + 1;
+    index->frontier = (uint64_t)slot->high + 1;
     return true;
 }
 
@@ -165,18 +164,18 @@ static bool index_is_full(const struct index *index) {
     return (uint64_t)(index->count + 1) * 100 > (uint64_t)index->now.capacity * INDEX_LOAD_PERCENT_MAX;
 }
 
-bool index_insert(struct index *index, uint64_t place, uint32_t ref, index_place_fn *place_of, const void *context,
+bool index_insert(struct index *index, uint64_t hash, uint32_t ref, index_hash_fn *hash_of, const void *context,
                   const struct allocator *allocator) {
     index_move(index, INDEX_MOVE_EACH_INSERT, allocator);
     if (index->now.slots == NULL || (index->old.slots == NULL && index_is_full(index))) {
         uint32_t capacity = capacity_for(index->count + index->count / 2);
         if (!index_resize(index, capacity, allocator)) return false;
     }
-    struct index_table *table = index->old.slots != NULL && place >> 32 >= index->frontier ? &index->old : &index->now;
+    struct index_table *table = index->old.slots != NULL && hash >> 32 >= index->frontier ? &index->old : &index->now;
     /* Past the last home it is full: a larger table spreads what crowds there, if not the first one then a later one.
      */
     uint32_t capacity = capacity_for(index->count + index->count / 2);
-    for (; !table_insert(table, place, ref, place_of, context); capacity += capacity / 2) {
+    for (; !table_insert(table, hash, ref, hash_of, context); capacity += capacity / 2) {
         if (!index_rebuild(index, capacity, allocator)) return false;
         table = &index->now;
     }
@@ -184,23 +183,23 @@ bool index_insert(struct index *index, uint64_t place, uint32_t ref, index_place
     return true;
 }
 
-static struct index_slot *index_slot_of(struct index *index, uint64_t place, uint32_t ref) {
-    const struct index_slot *found = index_find(index, place);
+static struct index_slot *index_slot_of(struct index *index, uint64_t hash, uint32_t ref) {
+    const struct index_slot *found = index_find(index, hash);
     assert(found != NULL);
-    struct index_table *table = place >> 32 >= index->frontier && index->old.slots != NULL ? &index->old : &index->now;
+    struct index_table *table = hash >> 32 >= index->frontier && index->old.slots != NULL ? &index->old : &index->now;
     struct index_slot *slot = &table->slots[found - table->slots];
     while (slot->ref != ref) slot++;
-    assert(slot->hash == place >> 32);
+    assert(slot->high == hash >> 32);
     return slot;
 }
 
-void index_replace(struct index *index, uint64_t place, uint32_t was, uint32_t ref) {
-    index_slot_of(index, place, was)->ref = ref;
+void index_replace(struct index *index, uint64_t hash, uint32_t was, uint32_t ref) {
+    index_slot_of(index, hash, was)->ref = ref;
 }
 
-void index_remove(struct index *index, uint64_t place, uint32_t ref) {
-    struct index_slot *slot = index_slot_of(index, place, ref);
-    bool in_old = index->old.slots != NULL && place >> 32 >= index->frontier;
+void index_remove(struct index *index, uint64_t hash, uint32_t ref) {
+    struct index_slot *slot = index_slot_of(index, hash, ref);
+    bool in_old = index->old.slots != NULL && hash >> 32 >= index->frontier;
     table_remove(in_old ? &index->old : &index->now, slot);
     index->count--;
 }
@@ -217,33 +216,33 @@ void index_clear(struct index *index, const struct allocator *allocator) {
     *index = (struct index){0};
 }
 
-static void walk_enter(struct index_walk *walk, const struct index_table *table, uint32_t hash) {
+static void walk_enter(struct index_walk *walk, const struct index_table *table, uint32_t high) {
     if (table->slots == NULL) {
         walk->at = walk->end = walk->last_home = NULL;
         return;
     }
-    walk->at = &table->slots[index_home(table, hash)];
+    walk->at = &table->slots[index_home(table, high)];
     walk->end = &table->slots[table->total];
     walk->last_home = walk->until > UINT32_MAX ? walk->end : &table->slots[index_home(table, (uint32_t)walk->until)];
-    while (walk->at->ref != 0 && walk->at->hash < hash) walk->at++;
+    while (walk->at->ref != 0 && walk->at->high < high) walk->at++;
 }
 
-struct index_walk index_walk_range(const struct index *index, uint32_t hash, uint64_t until) {
+struct index_walk index_walk_range(const struct index *index, uint32_t high, uint64_t until) {
     struct index_walk walk = {.index = index, .until = until};
-    walk.in_old = index->old.slots != NULL && hash >= index->frontier;
-    walk_enter(&walk, walk.in_old ? &index->old : &index->now, hash);
+    walk.in_old = index->old.slots != NULL && high >= index->frontier;
+    walk_enter(&walk, walk.in_old ? &index->old : &index->now, high);
     return walk;
 }
 
-struct index_walk index_walk_from(const struct index *index, uint32_t hash) {
-    return index_walk_range(index, hash, UINT64_C(1) << 32);
+struct index_walk index_walk_from(const struct index *index, uint32_t high) {
+    return index_walk_range(index, high, UINT64_C(1) << 32);
 }
 
 /* The next entry of the table that the walk is in. */
 static const struct index_slot *walk_next(struct index_walk *walk, size_t *looked) {
     for (; walk->at < walk->end; walk->at++) {
         ++*looked;
-        if (walk->at->ref != 0) return walk->at->hash < walk->until ? walk->at++ : NULL;
+        if (walk->at->ref != 0) return walk->at->high < walk->until ? walk->at++ : NULL;
         if (walk->at >= walk->last_home) return NULL;
     }
     return NULL;

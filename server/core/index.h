@@ -1,11 +1,11 @@
 /* A hash table whose slots are sorted by hash: Robin Hood hashing (Celis, 1986) with linear probing, indexed by the
- * high bits. Walking it from the first slot to the last visits names in the order of their hashes, so a place in a walk
- * is a hash value: stable while the table changes and grows, and the same in every table with the same key.
+ * high bits. Walking it from the first slot to the last visits names in the order of their hashes, so a position in a
+ * walk is a hash: stable while the table changes and grows, and the same in every table with the same key.
  *
  * It grows, and shrinks, step by step beside its old self, in hash order: hashes below `frontier` are in `now`, the
  * others still in `old`.
  *
- * An entry is the upper 32 bits of a name's hash (its place) and a reference. Entries of equal upper bits stand in the
+ * An entry is the upper half of a name's hash (64 bits) and a reference. Entries of equal upper bits stand in the
  * order of the whole hash, which is computed again in that rare case. */
 #ifndef MUSTER_CORE_INDEX_H
 #define MUSTER_CORE_INDEX_H
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 struct index_slot {
-    uint32_t hash; /* the upper half of the place */
+    uint32_t high; /* the upper half of the hash */
     uint32_t ref;  /* 0: empty */
 };
 
@@ -33,47 +33,47 @@ struct index {
 };
 
 /* Computes the whole hash of the name that `ref` stands for. */
-typedef uint64_t index_place_fn(const void *context, uint32_t ref);
+typedef uint64_t index_hash_fn(const void *context, uint32_t ref);
 
-static inline const struct index_table *index_table_of(const struct index *index, uint32_t hash) {
-    return index->old.slots != NULL && hash >= index->frontier ? &index->old : &index->now;
+static inline const struct index_table *index_table_of(const struct index *index, uint32_t high) {
+    return index->old.slots != NULL && high >= index->frontier ? &index->old : &index->now;
 }
 
-static inline uint32_t index_home(const struct index_table *table, uint32_t hash) {
-    return (uint32_t)((uint64_t)hash * table->capacity >> 32);
+static inline uint32_t index_home(const struct index_table *table, uint32_t high) {
+    return (uint32_t)((uint64_t)high * table->capacity >> 32);
 }
 
-/* Where the search for a place begins, to be fetched ahead. (The fetching itself stands in the caller: gcc 12 takes an
+/* Where the search for a hash begins, to be fetched ahead. (The fetching itself stands in the caller: gcc 12 takes an
  * inline function that only prefetches for one that does nothing, and drops the call.) */
-static inline const struct index_slot *index_begin(const struct index *index, uint64_t place) {
-    const struct index_table *table = index_table_of(index, (uint32_t)(place >> 32));
-    return table->slots == NULL ? NULL : &table->slots[index_home(table, (uint32_t)(place >> 32))];
+static inline const struct index_slot *index_begin(const struct index *index, uint64_t hash) {
+    const struct index_table *table = index_table_of(index, (uint32_t)(hash >> 32));
+    return table->slots == NULL ? NULL : &table->slots[index_home(table, (uint32_t)(hash >> 32))];
 }
 
-/* The first slot of a place's upper half: further ones follow while their hash is the same and ref is not 0. NULL if
+/* The first slot with the upper half of a hash: further ones follow while `high` is the same and ref is not 0. NULL if
  * there is none. Holds until the next change. */
-static inline const struct index_slot *index_find(const struct index *index, uint64_t place) {
-    uint32_t hash = (uint32_t)(place >> 32);
-    const struct index_table *table = index_table_of(index, hash);
+static inline const struct index_slot *index_find(const struct index *index, uint64_t hash) {
+    uint32_t high = (uint32_t)(hash >> 32);
+    const struct index_table *table = index_table_of(index, high);
     if (table->slots == NULL) return NULL;
-    const struct index_slot *slot = &table->slots[index_home(table, hash)];
+    const struct index_slot *slot = &table->slots[index_home(table, high)];
     /* Nearly all are within a few slots of their home. Looking at all of these takes no branch that depends on the
      * data, which would be mispredicted every other time. A table has at least 8 slots behind its last home. */
     unsigned equal = 0;
-    for (unsigned i = 0; i < 8; i++) equal |= (unsigned)(slot[i].hash == hash) << i;
+    for (unsigned i = 0; i < 8; i++) equal |= (unsigned)(slot[i].high == high) << i;
     if (equal != 0 && slot[__builtin_ctz(equal)].ref != 0) return &slot[__builtin_ctz(equal)];
-    while (slot->ref != 0 && slot->hash < hash) slot++;
-    return slot->ref != 0 && slot->hash == hash ? slot : NULL;
+    while (slot->ref != 0 && slot->high < high) slot++;
+    return slot->ref != 0 && slot->high == high ? slot : NULL;
 }
 
 /* Adds an entry, which must not be there, and moves a few more entries if the table is being moved. false if memory is
  * short; then the entries are as they were. */
-bool index_insert(struct index *index, uint64_t place, uint32_t ref, index_place_fn *place_of, const void *context,
+bool index_insert(struct index *index, uint64_t hash, uint32_t ref, index_hash_fn *hash_of, const void *context,
                   const struct allocator *allocator);
 /* Puts `ref` into the entry that holds `was`. */
-void index_replace(struct index *index, uint64_t place, uint32_t was, uint32_t ref);
+void index_replace(struct index *index, uint64_t hash, uint32_t was, uint32_t ref);
 /* Removes the entry that holds `ref`, which must be there. Never fails, never allocates. */
-void index_remove(struct index *index, uint64_t place, uint32_t ref);
+void index_remove(struct index *index, uint64_t hash, uint32_t ref);
 /* Moves up to `entries` entries; whether there are more to move. */
 bool index_move(struct index *index, uint32_t entries, const struct allocator *allocator);
 /* Begins to shrink a table that is far too large; without memory it stays as it is. Not while entries are being removed
@@ -90,9 +90,9 @@ struct index_walk {
     bool in_old;
 };
 /* Starts at the first entry whose hash is at least `hash`. */
-struct index_walk index_walk_from(const struct index *index, uint32_t hash);
+struct index_walk index_walk_from(const struct index *index, uint32_t high);
 /* The same, and ends before the first entry whose hash is at least `until`, for a cost in proportion to the range. */
-struct index_walk index_walk_range(const struct index *index, uint32_t hash, uint64_t until);
+struct index_walk index_walk_range(const struct index *index, uint32_t high, uint64_t until);
 /* The next entry; NULL at the end. *looked grows by the slots that were looked at. */
 const struct index_slot *index_walk_next(struct index_walk *walk, size_t *looked);
 

@@ -7,8 +7,8 @@ enum {
         16384, /* slots that a page may look at, though it finds nobody: half a millisecond at the worst */
 };
 
-uint64_t roll_place(const struct roll *roll, struct text name) {
-    return place_of_name(roll, name.data, name.len);
+uint64_t roll_hash(const struct roll *roll, struct text name) {
+    return hash_of_name(roll, name.data, name.len);
 }
 
 /* What a reader sees of a user; `user` is left unset. Does not rely on what roll_tick does. */
@@ -30,17 +30,17 @@ static struct user_view view_user(const struct roll *roll, const struct scope *s
 
 static void live_batch(const struct roll *roll, const struct scope *scope, const struct text *users, size_t n,
                        uint64_t now_ms, struct user_view *out) {
-    uint64_t places[READ_AHEAD];
+    uint64_t hashes[READ_AHEAD];
     for (size_t i = 0; i < n; i++) {
-        places[i] = place_of_name(roll, users[i].data, users[i].len);
-        __builtin_prefetch(index_begin(&scope->users, places[i]));
+        hashes[i] = hash_of_name(roll, users[i].data, users[i].len);
+        __builtin_prefetch(index_begin(&scope->users, hashes[i]));
     }
     for (size_t i = 0; i < n; i++) {
-        const struct index_slot *slot = index_find(&scope->users, places[i]);
+        const struct index_slot *slot = index_find(&scope->users, hashes[i]);
         if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref));
     }
     for (size_t i = 0; i < n; i++) {
-        out[i] = view_user(roll, scope, user_find(roll, scope, users[i], places[i]), now_ms);
+        out[i] = view_user(roll, scope, user_find(roll, scope, users[i], hashes[i]), now_ms);
         out[i].user = users[i];
     }
 }
@@ -61,7 +61,7 @@ static uint32_t find_user(const struct roll *roll, struct text scope, struct tex
     uint32_t ref = scope_find(roll, scope);
     if (ref == SCOPE_NONE) return MEMBER_NONE;
     *in = scope_at(roll, ref);
-    return user_find(roll, *in, user, roll_place(roll, user));
+    return user_find(roll, *in, user, roll_hash(roll, user));
 }
 
 size_t roll_sessions(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
@@ -87,18 +87,18 @@ size_t roll_session_names(const struct roll *roll, struct text scope, struct tex
 
 /* ---- walks ----------------------------------------------------------------------------------------------------- */
 
-/* A walk over an index that stands before the first entry whose place is greater than *after. */
+/* A walk over an index that stands before the first entry whose hash is greater than *after. */
 struct walk {
     struct index_walk at;
-    index_place_fn *place_of;
+    index_hash_fn *hash_of;
     const void *context;
     const uint64_t *after; /* NULL once it is passed */
     size_t looked;
 };
 
-static struct walk walk_begin(const struct index *index, const uint64_t *after, index_place_fn *place_of,
+static struct walk walk_begin(const struct index *index, const uint64_t *after, index_hash_fn *hash_of,
                               const void *context) {
-    return (struct walk){index_walk_from(index, after == NULL ? 0 : (uint32_t)(*after >> 32)), place_of, context, after,
+    return (struct walk){index_walk_from(index, after == NULL ? 0 : (uint32_t)(*after >> 32)), hash_of, context, after,
                          0};
 }
 
@@ -106,9 +106,9 @@ static struct walk walk_begin(const struct index *index, const uint64_t *after, 
 static uint32_t walk_next(struct walk *walk) {
     const struct index_slot *slot;
     while ((slot = index_walk_next(&walk->at, &walk->looked)) != NULL) {
-        /* Entries stand in the order of their whole place, so only those of the same upper half are in question. */
-        if (walk->after != NULL && slot->hash == *walk->after >> 32 &&
-            walk->place_of(walk->context, slot->ref) <= *walk->after)
+        /* Entries stand in the order of their whole hash, so only those of the same upper half are in question. */
+        if (walk->after != NULL && slot->high == *walk->after >> 32 &&
+            walk->hash_of(walk->context, slot->ref) <= *walk->after)
             continue;
         walk->after = NULL;
         return slot->ref;
@@ -136,23 +136,23 @@ static size_t walk_ahead(const struct roll *roll, struct walk *walk, uint32_t re
 }
 
 /* Ends a page before the user `next`, the last that was looked at being `last`. A page never ends between two users of
- * the same place, since the next one begins after that place: it gives back those of the last place; if it has no
+ * the same hash, since the next one begins after that hash: it gives back those of the last hash; if it has no
  * others, it keeps what fits. */
 static void page_end(const struct roll *roll, struct page *page, uint32_t last, uint32_t next,
                      const struct user_view *out) {
     page->more = true;
-    page->next = user_place(roll, last);
-    if (user_place(roll, next) != page->next) {
+    page->next = user_hash(roll, last);
+    if (user_hash(roll, next) != page->next) {
 #ifdef MUTANT_PAGE_SKIPS_ONE
-        page->next = user_place(roll, next);
+        page->next = user_hash(roll, next);
 #endif
         return;
     }
     size_t keep = page->count;
-    while (keep > 0 && roll_place(roll, out[keep - 1].user) == page->next) keep--;
+    while (keep > 0 && roll_hash(roll, out[keep - 1].user) == page->next) keep--;
     if (keep == 0) return;
     page->count = keep;
-    page->next = roll_place(roll, out[keep - 1].user);
+    page->next = roll_hash(roll, out[keep - 1].user);
 }
 
 struct page roll_list(const struct roll *roll, struct text scope, unsigned statuses, const uint64_t *after,
@@ -161,13 +161,12 @@ struct page roll_list(const struct roll *roll, struct text scope, unsigned statu
     uint32_t ref = scope_find(roll, scope);
     if (ref == SCOPE_NONE) return page;
     struct lister lister = {roll, scope_at(roll, ref), statuses, now_ms};
-    struct walk walk = walk_begin(&lister.scope->users, after, user_place, roll);
+    struct walk walk = walk_begin(&lister.scope->users, after, user_hash, roll);
     uint32_t refs[READ_AHEAD], last = 0;
     size_t n, looked_max = limit * 4 > LIST_LOOKED_MIN ? limit * 4 : LIST_LOOKED_MIN;
     while ((n = walk_ahead(roll, &walk, refs)) > 0) {
         for (size_t i = 0; i < n; i++) {
-            bool is_tired =
-                walk.looked >= looked_max && last != 0 && user_place(roll, refs[i]) != user_place(roll, last);
+            bool is_tired = walk.looked >= looked_max && last != 0 && user_hash(roll, refs[i]) != user_hash(roll, last);
             if (page.count == limit || is_tired) {
                 page_end(roll, &page, last, refs[i], out);
                 return page;
@@ -180,11 +179,11 @@ struct page roll_list(const struct roll *roll, struct text scope, unsigned statu
     return page;
 }
 
-/* How many rows of a page come before those of a place, which it ends with. */
-static size_t scopes_before(const struct roll *roll, const struct page *page, uint64_t place,
+/* How many rows of a page come before those of a hash, which it ends with. */
+static size_t scopes_before(const struct roll *roll, const struct page *page, uint64_t hash,
                             const struct scope_view *out) {
     size_t keep = page->count;
-    while (keep > 0 && roll_place(roll, out[keep - 1].scope) == place) keep--;
+    while (keep > 0 && roll_hash(roll, out[keep - 1].scope) == hash) keep--;
     return keep;
 }
 
@@ -192,21 +191,21 @@ struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t l
                         struct scope_view *out) {
     (void)now_ms;
     struct page page = {0};
-    struct walk walk = walk_begin(&roll->directory, after, scope_place, roll);
+    struct walk walk = walk_begin(&roll->directory, after, scope_hash, roll);
     uint32_t last = 0;
     for (uint32_t ref; (ref = walk_next(&walk)) != 0; last = ref) {
         bool is_tired = walk.looked >= LIST_LOOKED_MIN && last != 0;
-        if ((page.count == limit || is_tired) && scope_place(roll, ref) != scope_place(roll, last)) {
+        if ((page.count == limit || is_tired) && scope_hash(roll, ref) != scope_hash(roll, last)) {
             page.more = true;
-            page.next = scope_place(roll, last);
+            page.next = scope_hash(roll, last);
             return page;
         }
         const struct scope *scope = scope_at(roll, ref);
         if (scope->users_counted == 0) continue;
         if (page.count == limit) {
-            size_t keep = scopes_before(roll, &page, scope_place(roll, ref), out);
+            size_t keep = scopes_before(roll, &page, scope_hash(roll, ref), out);
             if (keep == 0) continue;
-            return (struct page){keep, true, roll_place(roll, out[keep - 1].scope)};
+            return (struct page){keep, true, roll_hash(roll, out[keep - 1].scope)};
         }
         out[page.count++] = (struct scope_view){{scope->name, scope->name_len}, scope->live};
     }
@@ -216,7 +215,7 @@ struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t l
 /* ---- the latest seen --------------------------------------------------------------------------------------------- */
 
 static bool is_older(const struct recent *a, const struct recent *b) {
-    return a->seen_ms != b->seen_ms ? a->seen_ms < b->seen_ms : a->place < b->place;
+    return a->seen_ms != b->seen_ms ? a->seen_ms < b->seen_ms : a->hash < b->hash;
 }
 
 /* Restores a heap whose oldest is at the top, from `i` down. */
@@ -262,21 +261,21 @@ bool roll_recent(const struct roll *roll, struct text scope, unsigned statuses, 
         return true;
     }
     struct lister lister = {roll, scope_at(roll, ref), statuses, now_ms};
-    struct walk walk = walk_begin(&lister.scope->users, search->is_begun ? &search->after : NULL, user_place, roll);
+    struct walk walk = walk_begin(&lister.scope->users, search->is_begun ? &search->after : NULL, user_hash, roll);
     search->is_begun = true;
     uint32_t refs[READ_AHEAD], last = 0;
     size_t n;
     while ((n = walk_ahead(roll, &walk, refs)) > 0) {
         for (size_t i = 0; i < n; i++) {
             struct user_view view;
-            if (walk.looked >= budget && last != 0 && user_place(roll, refs[i]) != user_place(roll, last)) {
-                search->after = user_place(roll, last);
+            if (walk.looked >= budget && last != 0 && user_hash(roll, refs[i]) != user_hash(roll, last)) {
+                search->after = user_hash(roll, last);
                 return false;
             }
             last = refs[i];
             if (!lister_wants(&lister, last, &view)) continue;
             if (search->count == k && view.seen_ms < best[0].seen_ms) continue;
-            heap_add(best, &search->count, k, (struct recent){{last}, view.seen_ms, user_place(roll, last)});
+            heap_add(best, &search->count, k, (struct recent){{last}, view.seen_ms, user_hash(roll, last)});
         }
     }
     search->is_done = true;
@@ -288,11 +287,11 @@ bool roll_recent_view(const struct roll *roll, struct text scope, const struct r
                       struct user_view *out) {
     uint32_t ref = scope_find(roll, scope);
     if (ref == SCOPE_NONE) return false;
-    /* By its place: the session it was found by may be no more, while the user lives on in another. */
-    const struct index_slot *slot = index_find(&scope_at(roll, ref)->users, found->place);
+    /* By its hash: the session it was found by may be no more, while the user lives on in another. */
+    const struct index_slot *slot = index_find(&scope_at(roll, ref)->users, found->hash);
     uint32_t first = MEMBER_NONE;
-    for (uint32_t hash = slot == NULL ? 0 : slot->hash; slot != NULL && slot->ref != 0 && slot->hash == hash; slot++)
-        if (user_place(roll, slot->ref) == found->place && (first == MEMBER_NONE || slot->ref == found->member.v))
+    for (uint32_t high = slot == NULL ? 0 : slot->high; slot != NULL && slot->ref != 0 && slot->high == high; slot++)
+        if (user_hash(roll, slot->ref) == found->hash && (first == MEMBER_NONE || slot->ref == found->member.v))
             first = slot->ref;
     if (first == MEMBER_NONE) return false;
     *out = view_user(roll, scope_at(roll, ref), first, now_ms);
@@ -304,7 +303,7 @@ bool roll_recent_view(const struct roll *roll, struct text scope, const struct r
 
 static void windows_by_looking(const struct roll *roll, const struct scope *scope, const uint64_t *from_ms, size_t n,
                                uint64_t now_ms, struct window_count *windows) {
-    struct walk walk = walk_begin(&scope->users, NULL, user_place, roll);
+    struct walk walk = walk_begin(&scope->users, NULL, user_hash, roll);
     uint32_t refs[READ_AHEAD];
     size_t users;
     while ((users = walk_ahead(roll, &walk, refs)) > 0)

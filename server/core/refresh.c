@@ -7,11 +7,11 @@ enum { REFRESH_AHEAD = 8 }; /* as many misses as a core overlaps */
 /* The only member that a handle may mean; MEMBER_NONE if there is none, or more than one. */
 static uint32_t handle_find(const struct roll *roll, const struct scope *scope, const struct refresh *refresh) {
     uint32_t found = MEMBER_NONE;
-    const struct index_slot *slot = index_find(&scope->users, refresh->user_place);
-    for (uint32_t hash = slot == NULL ? 0 : slot->hash; slot != NULL && slot->ref != 0 && slot->hash == hash; slot++) {
-        if (user_place(roll, slot->ref) != refresh->user_place) continue;
+    const struct index_slot *slot = index_find(&scope->users, refresh->user_hash);
+    for (uint32_t high = slot == NULL ? 0 : slot->high; slot != NULL && slot->ref != 0 && slot->high == high; slot++) {
+        if (user_hash(roll, slot->ref) != refresh->user_hash) continue;
         for (uint32_t ref = slot->ref; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
-            if (roll_session_place(roll, member_session(member_at(roll, ref))) != refresh->session_place) continue;
+            if (roll_session_hash(roll, member_session(member_at(roll, ref))) != refresh->session_hash) continue;
             if (found != MEMBER_NONE) return MEMBER_NONE;
             found = ref;
         }
@@ -19,11 +19,11 @@ static uint32_t handle_find(const struct roll *roll, const struct scope *scope, 
     return found;
 }
 
-static uint32_t scope_at_place(const struct roll *roll, uint64_t place) {
+static uint32_t scope_at_hash(const struct roll *roll, uint64_t hash) {
     uint32_t found = SCOPE_NONE;
-    const struct index_slot *slot = index_find(&roll->directory, place);
-    for (uint32_t hash = slot == NULL ? 0 : slot->hash; slot != NULL && slot->ref != 0 && slot->hash == hash; slot++) {
-        if (scope_place(roll, slot->ref) != place) continue;
+    const struct index_slot *slot = index_find(&roll->directory, hash);
+    for (uint32_t high = slot == NULL ? 0 : slot->high; slot != NULL && slot->ref != 0 && slot->high == high; slot++) {
+        if (scope_hash(roll, slot->ref) != hash) continue;
         if (found != SCOPE_NONE) return SCOPE_NONE;
         found = slot->ref;
     }
@@ -35,7 +35,7 @@ static void refresh_write(struct roll *roll, uint32_t ref, const struct refresh 
     struct member *m = member_at(roll, ref);
     struct scope *scope = scope_at(roll, m->scope);
     uint64_t was_ms = m->seen_ms, old_end = member_lease_end_ms(m);
-    uint32_t user = m->is_first ? ref : user_find(roll, scope, member_user(m), user_place(roll, ref));
+    uint32_t user = m->is_first ? ref : user_find(roll, scope, member_user(m), user_hash(roll, ref));
     struct user_sum before = {0}, after = {0};
     bool is_alone = m->is_first && m->next_session == MEMBER_NONE;
     if (!is_alone) before = user_sum(roll, user);
@@ -74,23 +74,23 @@ static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint64_t origin
 size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *refreshes, size_t n, uint64_t floor,
                     uint64_t now_ms, struct effects *effects) {
     roll_start(roll, now_ms);
-    uint64_t scope_place_found = 0;
+    uint64_t scope_hash_found = 0;
     uint32_t scope = SCOPE_NONE;
     size_t failed = 0;
     for (size_t i = 0; i < n; i++) {
-        if (scope == SCOPE_NONE || refreshes[i].scope_place != scope_place_found) {
-            scope_place_found = refreshes[i].scope_place;
-            scope = scope_at_place(roll, scope_place_found);
+        if (scope == SCOPE_NONE || refreshes[i].scope_hash != scope_hash_found) {
+            scope_hash_found = refreshes[i].scope_hash;
+            scope = scope_at_hash(roll, scope_hash_found);
         }
         if (scope == SCOPE_NONE) {
             failed++;
             continue;
         }
         if (i + REFRESH_AHEAD < n)
-            __builtin_prefetch(index_begin(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD].user_place));
+            __builtin_prefetch(index_begin(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD].user_hash));
         if (i + REFRESH_AHEAD / 2 < n) {
             const struct index_slot *slot =
-                index_find(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD / 2].user_place);
+                index_find(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD / 2].user_hash);
             if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref), 1);
         }
         failed += !refresh_apply(roll, scope, origin, &refreshes[i], floor, now_ms, effects);

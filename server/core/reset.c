@@ -6,15 +6,15 @@ enum { RESETS_A_TICK = 8 };
 void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t *budget, struct effects *effects) {
     struct scope *scope = scope_at(roll, scope_ref);
     while (*budget > 0) {
-        struct index_walk walk = index_walk_from(&scope->users, scope->sweep_hash);
+        struct index_walk walk = index_walk_from(&scope->users, scope->sweep_high);
         const struct index_slot *slot;
         size_t looked = 0;
-        uint32_t began = scope->sweep_hash;
+        uint32_t began = scope->sweep_high;
         do { /* as far as to the next hash at least, or a small budget would get nowhere */
             slot = index_walk_next(&walk, &looked);
-            if (slot != NULL) scope->sweep_hash = slot->hash;
+            if (slot != NULL) scope->sweep_high = slot->high;
         } while (slot != NULL && member_at(roll, slot->ref)->epoch == scope->epoch &&
-                 (looked < *budget || scope->sweep_hash == began));
+                 (looked < *budget || scope->sweep_high == began));
         *budget -= looked < *budget ? looked : *budget;
         if (slot == NULL) {
             scope->is_sweeping = false;
@@ -49,7 +49,7 @@ bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, u
     scope->epoch++;
     scope->epochs_unswept++;
     scope->is_sweeping = true;
-    scope->sweep_hash = 0;
+    scope->sweep_high = 0;
     scope->left += scope->live;
     scope->users_counted = scope->live = scope->sessions = scope->incomplete_ms = 0;
     memset(scope->by_status, 0, sizeof scope->by_status);
@@ -87,6 +87,6 @@ enum muster_code roll_reset(struct roll *roll, struct text name, uint64_t stamp,
     if (!reset_apply(roll, ref, &change, ORIGIN_SELF, now_ms, effects)) return MUSTER_OK;
     *forgotten = users;
     roll->sequence++;
-    roll->log[roll->sequence & (roll->config.log_places - 1)] = LOG_RESET | ref;
+    roll->log[roll->sequence & (roll->config.log_slots - 1)] = LOG_RESET | ref;
     return MUSTER_OK;
 }

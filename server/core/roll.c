@@ -1,10 +1,10 @@
 #include "roll_internal.h"
 
 static bool config_is_valid(const struct roll_config *config) {
-    uint32_t places = config->log_places;
+    uint32_t slots = config->log_slots;
     return config->retention_ms >= MUSTER_RETENTION_MIN_MS && config->retention_ms <= MUSTER_RETENTION_MAX_MS &&
            config->members_max >= 1 && config->members_max <= MUSTER_MEMBERS_MAX && config->bytes_max >= 64 * 1024 &&
-           places >= 16 && places <= UINT32_C(1) << 28 && (places & (places - 1)) == 0;
+           slots >= 16 && slots <= UINT32_C(1) << 28 && (slots & (slots - 1)) == 0;
 }
 
 struct roll *roll_new(const struct roll_config *config) {
@@ -15,7 +15,7 @@ struct roll *roll_new(const struct roll_config *config) {
     roll->config = *config;
     roll->allocator = *a;
     roll->origins[ORIGIN_SELF].id = config->origin == 0 ? ORIGIN_ID_LONE : config->origin;
-    roll->log = a->allocate(a->context, config->log_places * sizeof *roll->log);
+    roll->log = a->allocate(a->context, config->log_slots * sizeof *roll->log);
     if (roll->log == NULL) goto fail_roll;
     return roll;
 fail_roll:
@@ -32,7 +32,7 @@ void roll_free(struct roll *roll) {
     }
     scope_free_all(roll);
     slab_clear(&roll->slab, &a);
-    a.release(a.context, roll->log, roll->config.log_places * sizeof *roll->log);
+    a.release(a.context, roll->log, roll->config.log_slots * sizeof *roll->log);
     a.release(a.context, roll, sizeof *roll);
 }
 

@@ -45,11 +45,11 @@ enum { ROLL_ORIGINS_MAX = 1024, ROLL_MERGE_MAX = 1024 };
 
 struct roll_config {
     uint64_t origin;       /* the id of this node's incarnation; 0: it never meets another */
-    uint8_t hash_key[16];  /* SipHash key; secret, and the same on every node, since page places depend on it */
+    uint8_t hash_key[16];  /* SipHash key; secret, and the same on every node, since page tokens depend on it */
     uint64_t retention_ms; /* MUSTER_RETENTION_MIN_MS..MUSTER_RETENTION_MAX_MS */
     uint64_t members_max;  /* 1..MUSTER_MEMBERS_MAX */
     uint64_t bytes_max;    /* of roll_stats.bytes; at least 64 KiB */
-    uint32_t log_places;   /* places of the change log, a power of two, 16..2^28 */
+    uint32_t log_slots;    /* slots of the change log, a power of two, 16..2^28 */
     struct allocator allocator;
 };
 
@@ -203,8 +203,8 @@ void roll_live(const struct roll *roll, struct text scope, const struct text *us
 size_t roll_sessions(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
                      struct session_view out[MUSTER_SESSIONS_MAX]);
 
-/* A place in the order of a walk: the keyed hash of a name. Stable under any change, the same on every node. */
-uint64_t roll_place(const struct roll *roll, struct text name);
+/* The keyed hash of a name: its position in a walk. Stable under any change, the same on every node. */
+uint64_t roll_hash(const struct roll *roll, struct text name);
 
 struct page {
     size_t count;  /* users written */
@@ -214,11 +214,11 @@ struct page {
 
 enum { STATUS_MASK_ALL = 1 << STATUS_AWAY | 1 << STATUS_ONLINE | 1 << STATUS_BUSY };
 
-/* The live users of a scope in the order of their places.
+/* The live users of a scope in the order of their hashes.
  * statuses: a mask of 1 << enum status.
- * after: NULL for the first page, else only users whose place is greater than *after.
+ * after: NULL for the first page, else only users whose hash is greater than *after.
  * out: room for `limit` (1..MUSTER_PAGE_MAX) views. A page may be short or empty though the walk goes on: the work of
- * a call is bounded. Users of equal place are never split (2^-64 a pair): a page stops before them, or, where it would
+ * a call is bounded. Users of equal hash are never split (2^-64 a pair): a page stops before them, or, where it would
  * be empty, holds as many as fit. */
 struct page roll_list(const struct roll *roll, struct text scope, unsigned statuses, const uint64_t *after,
                       size_t limit, uint64_t now_ms, struct user_view *out);
@@ -229,7 +229,7 @@ struct page roll_list(const struct roll *roll, struct text scope, unsigned statu
 struct recent {
     struct member_ref member;
     uint64_t seen_ms;
-    uint64_t place;
+    uint64_t hash;
 };
 struct recent_search {
     bool is_begun, is_done;
@@ -266,7 +266,7 @@ struct scope_view {
     uint64_t live;
 };
 
-/* The scopes that have members, in the order of their places, as roll_list does. A scope whose last member passed its
+/* The scopes that have members, in the order of their hashes, as roll_list does. A scope whose last member passed its
  * retention may still come until its memory is taken back, at most 1/4096 of the retention and a tick later. */
 struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t limit, uint64_t now_ms,
                         struct scope_view *out);
@@ -299,7 +299,7 @@ struct change {
 
 /* The local changes after sequence *after, each member once, as it is now, in the order of sequences; at most
  * `limit`. Writes the changes, moves *after to the last sequence that was looked at, and returns how many were
- * written; 0 and *after == roll_stats.sequence when there is no more. A place whose member was touched here again,
+ * written; 0 and *after == roll_stats.sequence when there is no more. A slot whose member was touched here again,
  * or is no more, is stale and skipped; a member that another origin has overwritten since comes as it is now, with
  * that origin. false in *complete: the log no longer reaches back to *after, or a reset of another origin was merged
  * since; the caller must walk the roll instead (nothing is written). */
@@ -315,7 +315,7 @@ uint64_t roll_refreshes_since(const struct roll *roll);
 /* Tells peers of a register of another origin as though it were a local change: it takes the next sequence, and comes
  * from roll_changes as it is by then. For what nobody else could tell of. Only the names of `change` and is_reset are
  * looked at. false if it is not there. */
-bool roll_relay(struct roll *roll, const struct change *change);
+bool roll_adopt(struct roll *roll, const struct change *change);
 
 /* Merges n changes of other origins (n ≤ ROLL_MERGE_MAX), in any order. A change that is older than what is here, or
  * void by a reset, changes nothing. Members whose lease has ended by their age are merged as gone. effects: may be
@@ -325,26 +325,26 @@ bool roll_relay(struct roll *roll, const struct change *change);
 enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
                             struct effects *effects, size_t *applied, struct refusal *why);
 
-/* A beat of another origin that only extended a lease: its member is named by places. */
+/* A beat of another origin that only extended a lease: its member is named by hashes. */
 struct refresh {
-    uint64_t scope_place, user_place, session_place; /* session_place: roll_session_place */
+    uint64_t scope_hash, user_hash, session_hash; /* session_hash: roll_session_hash */
     uint64_t sequence, stamp, seen_ms;
 };
 
 /* Applies n refreshes of `origin`. A refresh says that since a beat of the same origin, which is known to be here or
  * something newer than it, nothing but stamp, sequence and seen_ms has changed. One that is older than what is here
- * changes nothing. It cannot be applied where its member is not found, or is not the only one that its places may mean,
+ * changes nothing. It cannot be applied where its member is not found, or is not the only one that its hashes may mean,
  * or is another origin's, or of a sequence before `floor`, or gone; these are counted and passed over. Returns how many
  * could not be applied. Allocates nothing. effects: may be NULL; at most n are made. */
 size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *refreshes, size_t n, uint64_t floor,
                     uint64_t now_ms, struct effects *effects);
 
-/* The member that a handle means: user_place, and session_place (0 for the empty session), in a scope; what the
+/* The member that a handle means: user_hash, and session_hash (0 for the empty session), in a scope; what the
  * register holds now is written to *out. false if there is none. */
-bool roll_find_handle(const struct roll *roll, struct text scope, uint64_t user_place, uint64_t session_place,
+bool roll_find_handle(const struct roll *roll, struct text scope, uint64_t user_hash, uint64_t session_hash,
                       struct change *out);
-/* The session's part of a handle: 0 for the empty session, else its place's lower bits, never 0. */
-uint64_t roll_session_place(const struct roll *roll, struct text session);
+/* The session's part of a handle: 0 for the empty session, else its hash's lower bits, never 0. */
+uint64_t roll_session_hash(const struct roll *roll, struct text session);
 
 /* What is known up to which sequence, for some origins; 0 for all others. */
 struct known {
@@ -355,7 +355,7 @@ struct known {
 struct walk_cursor {
     bool is_begun, is_scope_done, has_user;
     uint8_t scope_bits, user_bits; /* how fine the segments are in which it goes: see changes.c */
-    uint64_t scope_place, user_place;
+    uint64_t scope_hash, user_hash;
     uint64_t split_user, split_session; /* split_session 0: no user is told of in parts */
 };
 

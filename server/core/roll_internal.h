@@ -13,7 +13,7 @@
 #define ORIGIN_ID_LONE UINT64_C(1) /* of a roll that never meets another */
 
 enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
-/* A place of the log is a member, or a scope, and what is to be told of it. News stays news in the places of the
+/* A slot of the log is a member, or a scope, and what is to be told of it. News stays news in the slots of the
  * member's refreshes too, for two generations of it: see roll_flushed. */
 #define LOG_MEMBER        UINT32_C(0x1fffffff)
 #define LOG_KIND          UINT32_C(0xe0000000)
@@ -23,12 +23,12 @@ enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
 #define LOG_RESET         UINT32_C(0xa0000000) /* it is a scope */
 #define LOG_FOREIGN_RESET UINT32_C(0xc0000000)
 enum { NEWS_GENERATIONS = 3 };
-_Static_assert(MUSTER_MEMBERS_MAX <= LOG_MEMBER, "a place of the log holds every member");
+_Static_assert(MUSTER_MEMBERS_MAX <= LOG_MEMBER, "a slot of the log holds every member");
 _Static_assert(LOG_NEWS *(NEWS_GENERATIONS + 1) == LOG_FOREIGN, "kinds do not overlap");
 
 /* A scope: its users by hash, and the counts of those whose epoch is the scope's. */
 struct scope {
-    struct index users;      /* place -> the first member of a user's chain of sessions */
+    struct index users;      /* hash -> the first member of a user's chain of sessions */
     struct history *history; /* when its users were last seen; NULL in a small scope, which counts by looking */
     uint64_t users_counted;  /* users that the counts below and the history stand for */
     uint64_t live, by_status[4], sessions;
@@ -39,7 +39,7 @@ struct scope {
     uint16_t reset_origin;
     uint64_t settled_ms;    /* when the history was settled last */
     uint64_t incomplete_ms; /* the latest instant at which a user was seen who had to make room */
-    uint32_t sweep_hash;    /* users of lower hashes have the scope's epoch */
+    uint32_t sweep_high;    /* users of lower hashes have the scope's epoch */
     uint32_t upkeep_next;   /* the list of scopes that roll_tick works for */
     uint8_t epoch, epochs_unswept;
     bool is_sweeping, in_upkeep;
@@ -102,8 +102,8 @@ static inline struct scope *scope_at(const struct roll *roll, uint32_t ref) {
     return roll->scopes[ref];
 }
 
-static inline uint64_t place_of_name(const struct roll *roll, const char *name, size_t len) {
-#ifdef ROLL_TEST_WEAK_HASH /* a test's: so few places that they collide all the time, in halves and as a whole */
+static inline uint64_t hash_of_name(const struct roll *roll, const char *name, size_t len) {
+#ifdef ROLL_TEST_WEAK_HASH /* a test's: so few hashes that they collide all the time, in halves and as a whole */
     uint64_t hash = siphash(roll->config.hash_key, 1, 3, name, len) % ROLL_TEST_WEAK_HASH;
     return (hash / 2) << 60 | (hash & 1);
 #else
@@ -137,7 +137,7 @@ uint32_t scope_obtain(struct roll *roll, struct text name);
 /* Frees a scope that has no members and no reset to remember. */
 void scope_release_if_empty(struct roll *roll, uint32_t ref);
 void scope_free_all(struct roll *roll);
-uint64_t scope_place(const void *roll, uint32_t ref);
+uint64_t scope_hash(const void *roll, uint32_t ref);
 /* Puts it in the list of those that roll_tick works for. */
 void scope_wants_upkeep(struct roll *roll, uint32_t ref);
 /* Makes or drops the history as the number of users asks for. */
@@ -147,9 +147,9 @@ void scope_drop_history(struct scope *scope);
 void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
 
 /* user.c */
-uint64_t user_place(const void *roll, uint32_t ref);
+uint64_t user_hash(const void *roll, uint32_t ref);
 /* The first member of a user, MEMBER_NONE if it has none. */
-uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t place);
+uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t hash);
 struct user_sum user_sum(const struct roll *roll, uint32_t first);
 /* Brings the scope's counts and history from `before` to `after`, and notes what a watcher would see. */
 void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const struct user_sum *before,
@@ -186,7 +186,7 @@ bool register_is_older(const struct roll *roll, uint64_t stamp, uint16_t origin,
 /* Makes a scope's reset register what `change` says, if that is newer, and its older members void. */
 bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
                  struct effects *effects);
-/* Brings users that a reset left behind to the scope's epoch, in the order of their places. */
+/* Brings users that a reset left behind to the scope's epoch, in the order of their hashes. */
 void reset_sweep(struct roll *roll, uint32_t scope, uint64_t now_ms, size_t *budget, struct effects *effects);
 /* Looks at a few scopes, in turn over all. A reset is remembered as long as a member is: then nothing that it could
  * undo is on its way any more. */

@@ -4,16 +4,16 @@ static size_t scope_bytes(size_t name_len) {
     return sizeof(struct scope) + name_len;
 }
 
-uint64_t scope_place(const void *context, uint32_t ref) {
+uint64_t scope_hash(const void *context, uint32_t ref) {
     const struct roll *roll = context;
     const struct scope *scope = scope_at(roll, ref);
-    return place_of_name(roll, scope->name, scope->name_len);
+    return hash_of_name(roll, scope->name, scope->name_len);
 }
 
 uint32_t scope_find(const struct roll *roll, struct text name) {
-    const struct index_slot *slot = index_find(&roll->directory, place_of_name(roll, name.data, name.len));
+    const struct index_slot *slot = index_find(&roll->directory, hash_of_name(roll, name.data, name.len));
     if (slot == NULL) return SCOPE_NONE;
-    for (uint32_t hash = slot->hash; slot->ref != 0 && slot->hash == hash; slot++) {
+    for (uint32_t high = slot->high; slot->ref != 0 && slot->high == high; slot++) {
         const struct scope *scope = scope_at(roll, slot->ref);
         if (text_equal((struct text){scope->name, scope->name_len}, name)) return slot->ref;
     }
@@ -73,7 +73,7 @@ uint32_t scope_obtain(struct roll *roll, struct text name) {
     scope->incomplete_ms = roll->released_incomplete_ms;
     if ((ref = scope_take_ref(roll)) == SCOPE_NONE) goto fail_scope;
     roll->scopes[ref] = scope;
-    if (!index_insert(&roll->directory, scope_place(roll, ref), ref, scope_place, roll, a)) goto fail_ref;
+    if (!index_insert(&roll->directory, scope_hash(roll, ref), ref, scope_hash, roll, a)) goto fail_ref;
     return ref;
 fail_ref:
     scope_give_ref(roll, ref);
@@ -94,7 +94,7 @@ static void scope_free(struct roll *roll, uint32_t ref) {
 void scope_release_if_empty(struct roll *roll, uint32_t ref) {
     struct scope *scope = scope_at(roll, ref);
     if (scope->users.count > 0 || scope->reset_stamp != 0 || scope->in_upkeep) return;
-    index_remove(&roll->directory, scope_place(roll, ref), ref);
+    index_remove(&roll->directory, scope_hash(roll, ref), ref);
     index_tidy(&roll->directory, &roll->allocator);
     scope_free(roll, ref);
 }

@@ -145,7 +145,7 @@ static uint32_t memory_list(uint64_t bucket) {
 void timers_remember(struct timers *timers, uint32_t ref) {
     uint64_t bucket = member_lease_end_ms(slab_at(timers->slab, ref)) / timers->bucket_ms;
     uint64_t last = timers->forget_bucket + MEMORY_BUCKETS - 1;
-    /* A memory beyond the ring's end (nobody ticked for long) comes up early and is put in its place then. */
+    /* A memory beyond the ring's end (nobody ticked for long) comes up early and goes to its own bucket then. */
     if (bucket > last) bucket = last;
     if (bucket < timers->forget_bucket) bucket = timers->forget_bucket;
     if (bucket < timers->oldest_bucket || timers->memories == 0) timers->oldest_bucket = bucket;

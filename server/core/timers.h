@@ -2,7 +2,7 @@
  *
  * Leases: a hierarchical timing wheel (Varghese and Lauck, 1987) of three levels with a resolution of 1 ms. A timer is
  * lazy: a beat that extends a lease leaves it where it is, and when it comes up the member's own record says whether it
- * is due or goes to its new place. So a member costs about one event a TTL, however often it beats.
+ * is due or goes to its new slot. So a member costs about one event a TTL, however often it beats.
  *
  * Memories: members who are gone, in a ring of buckets by the instant that their lease ended, to forget them after the
  * retention and to evict the longest gone first.

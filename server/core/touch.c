@@ -66,7 +66,7 @@ static uint32_t state_room(uint32_t len) {
 _Static_assert(((MUSTER_STATE_BYTES_MAX + 15) & ~15) <= UINT16_MAX, "a state's room fits its field");
 
 /* A new member of a user (first: its first one, or MEMBER_NONE), not yet seen by anybody: its stamp is 0. */
-static uint32_t plan_member(struct call *call, uint32_t scope_ref, uint32_t first, uint64_t place,
+static uint32_t plan_member(struct call *call, uint32_t scope_ref, uint32_t first, uint64_t hash,
                             const struct beat *beat) {
     struct roll *roll = call->roll;
     struct scope *scope = scope_at(roll, scope_ref);
@@ -91,7 +91,7 @@ static uint32_t plan_member(struct call *call, uint32_t scope_ref, uint32_t firs
         return ref;
     }
     m->is_first = 1;
-    if (!index_insert(&scope->users, place, ref, user_place, roll, &roll->allocator)) goto fail_extra;
+    if (!index_insert(&scope->users, hash, ref, user_hash, roll, &roll->allocator)) goto fail_extra;
     if (scope->users.old.slots != NULL) scope_wants_upkeep(roll, scope_ref);
     return ref;
 fail_extra:
@@ -146,7 +146,7 @@ static bool is_plain(const struct call *call, const struct scope *scope, uint32_
            (beat->state.len == 0 || (m->has_extra && beat->state.len <= member_extra(m)->state_capacity));
 }
 
-static bool plan_beat(struct call *call, size_t i, uint32_t scope_ref, uint32_t first, uint64_t place) {
+static bool plan_beat(struct call *call, size_t i, uint32_t scope_ref, uint32_t first, uint64_t hash) {
     const struct beat *beat = &call->beats[i];
     struct planned *planned = &call->plan[i];
     struct roll *roll = call->roll;
@@ -164,7 +164,7 @@ static bool plan_beat(struct call *call, size_t i, uint32_t scope_ref, uint32_t 
         !has_room_for_session(roll, first))
         return refuse(call, "sessions", MUSTER_SESSIONS_MAX, i);
     if (planned->member == MEMBER_NONE) {
-        planned->member = plan_member(call, scope_ref, first, place, beat);
+        planned->member = plan_member(call, scope_ref, first, hash, beat);
         if (planned->member == MEMBER_NONE) return refuse(call, "memory", 0, i);
     }
     if (!plan_state(call, planned, beat)) return refuse(call, "memory", 0, i);
@@ -182,7 +182,7 @@ static void plan_release_scopes(struct roll *roll, const uint32_t *scopes, size_
 static bool plan_batch(struct call *call, size_t first, size_t n, size_t *done) {
     struct roll *roll = call->roll;
     uint32_t scopes[BATCH], users[BATCH];
-    uint64_t places[BATCH];
+    uint64_t hashes[BATCH];
     memset(&call->plan[first], 0, n * sizeof call->plan[first]);
     for (size_t i = 0; i < n; i++) {
         const struct beat *beat = &call->beats[first + i];
@@ -191,11 +191,11 @@ static bool plan_batch(struct call *call, size_t first, size_t n, size_t *done) 
             plan_release_scopes(roll, scopes, i);
             return refuse(call, "memory", 0, first + i);
         }
-        places[i] = place_of_name(roll, beat->user.data, beat->user.len);
-        __builtin_prefetch(index_begin(&scope_at(roll, scopes[i])->users, places[i]));
+        hashes[i] = hash_of_name(roll, beat->user.data, beat->user.len);
+        __builtin_prefetch(index_begin(&scope_at(roll, scopes[i])->users, hashes[i]));
     }
     for (size_t i = 0; i < n; i++) {
-        const struct index_slot *slot = index_find(&scope_at(roll, scopes[i])->users, places[i]);
+        const struct index_slot *slot = index_find(&scope_at(roll, scopes[i])->users, hashes[i]);
         users[i] = slot == NULL ? MEMBER_NONE : slot->ref;
         if (slot != NULL) __builtin_prefetch(member_at(roll, users[i]), 1);
     }
@@ -205,8 +205,8 @@ static bool plan_batch(struct call *call, size_t first, size_t n, size_t *done) 
         const struct member *m = users[i] == MEMBER_NONE ? NULL : member_at(roll, users[i]);
         if (m == NULL || !m->is_used || !m->is_first || m->scope != scopes[i] ||
             !text_equal(member_user(m), beat->user))
-            users[i] = user_find(roll, scope_at(roll, scopes[i]), beat->user, places[i]);
-        if (!plan_beat(call, first + i, scopes[i], users[i], places[i])) {
+            users[i] = user_find(roll, scope_at(roll, scopes[i]), beat->user, hashes[i]);
+        if (!plan_beat(call, first + i, scopes[i], users[i], hashes[i])) {
             plan_release_scopes(roll, scopes, n);
             return false;
         }
@@ -310,22 +310,22 @@ static bool commit_register(struct call *call, const struct planned *planned, co
     return is_changed;
 }
 
-/* The place of a sequence in the log's ring. */
-static uint32_t *log_place(const struct roll *roll, uint64_t sequence) {
-    return &roll->log[sequence & (roll->config.log_places - 1)];
+/* The slot of a sequence in the log's ring. */
+static uint32_t *log_slot(const struct roll *roll, uint64_t sequence) {
+    return &roll->log[sequence & (roll->config.log_slots - 1)];
 }
 
 static uint32_t log_news(unsigned generation) {
     return LOG_NEWS * (1 + generation % NEWS_GENERATIONS);
 }
 
-/* What is to be told of a member whose lease is only extended: as news what was news at its last place, unless peers
+/* What is to be told of a member whose lease is only extended: as news what was news in its last slot, unless peers
  * know it by now. (A lone node never flushes: it need not look.) */
 static uint32_t log_kind_again(const struct roll *roll, uint64_t old_sequence) {
     if (roll->flushed_sequence == 0) return log_news(roll->generation);
-    if (old_sequence <= roll->flushed_sequence || roll->sequence - old_sequence >= roll->config.log_places)
+    if (old_sequence <= roll->flushed_sequence || roll->sequence - old_sequence >= roll->config.log_slots)
         return LOG_REFRESH;
-    uint32_t kind = *log_place(roll, old_sequence) & LOG_KIND;
+    uint32_t kind = *log_slot(roll, old_sequence) & LOG_KIND;
     return kind == log_news(roll->generation + 1u) ? LOG_REFRESH : kind; /* of the generation before the last */
 }
 
@@ -341,7 +341,7 @@ static void commit_log(struct call *call, uint32_t ref, uint64_t old_sequence, u
             call->touched->refresh_by_ms = call->now_ms + left / 2;
         kind = log_kind_again(roll, old_sequence);
     }
-    *log_place(roll, roll->sequence) = ref | kind;
+    *log_slot(roll, roll->sequence) = ref | kind;
 }
 
 static bool is_leave_ignored(const struct beat *beat) {
@@ -356,7 +356,7 @@ static bool is_leave_ignored(const struct beat *beat) {
 /* The user's first member, known without a look-up where the member is alone. */
 static uint32_t commit_user(const struct roll *roll, uint32_t ref) {
     const struct member *m = member_at(roll, ref);
-    return m->is_first ? ref : user_find(roll, scope_at(roll, m->scope), member_user(m), user_place(roll, ref));
+    return m->is_first ? ref : user_find(roll, scope_at(roll, m->scope), member_user(m), user_hash(roll, ref));
 }
 
 /* The case that nearly all beats are: a user's only session stays live, and no earlier than before it ends. What
@@ -382,12 +382,12 @@ static bool commit_plain(struct call *call, const struct planned *planned, const
     return true;
 }
 
-/* Another origin overwrites what this one had in its log: the place still tells of the member, as it is now. */
+/* Another origin overwrites what this one had in its log: the slot still tells of the member, as it is now. */
 static void commit_mark_foreign(struct roll *roll, const struct member *m) {
     if (m->stamp == 0 || m->origin != ORIGIN_SELF) return;
-    if (roll->sequence - m->sequence >= roll->config.log_places) return;
-    uint32_t *place = log_place(roll, m->sequence);
-    *place = (*place & LOG_MEMBER) | LOG_FOREIGN;
+    if (roll->sequence - m->sequence >= roll->config.log_slots) return;
+    uint32_t *slot = log_slot(roll, m->sequence);
+    *slot = (*slot & LOG_MEMBER) | LOG_FOREIGN;
 }
 
 static void commit_writing(struct call *call, const struct planned *planned, const struct beat *beat,
@@ -513,7 +513,7 @@ enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, si
         if (i + COMMIT_AHEAD < n) __builtin_prefetch(member_at(roll, call.plan[i + COMMIT_AHEAD].member), 1);
         if (i + LOG_AHEAD < n) {
             uint64_t sequence = member_at(roll, call.plan[i + LOG_AHEAD].member)->sequence;
-            if (sequence > roll->flushed_sequence) __builtin_prefetch(log_place(roll, sequence));
+            if (sequence > roll->flushed_sequence) __builtin_prefetch(log_slot(roll, sequence));
         }
         uint64_t live = scope->live;
         commit_beat(&call, &call.plan[i], &beats[i]);

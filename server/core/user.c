@@ -1,15 +1,15 @@
 #include "roll_internal.h"
 
-uint64_t user_place(const void *context, uint32_t ref) {
+uint64_t user_hash(const void *context, uint32_t ref) {
     const struct roll *roll = context;
     struct text user = member_user(member_at(roll, ref));
-    return place_of_name(roll, user.data, user.len);
+    return hash_of_name(roll, user.data, user.len);
 }
 
-uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t place) {
-    const struct index_slot *slot = index_find(&scope->users, place);
+uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t hash) {
+    const struct index_slot *slot = index_find(&scope->users, hash);
     if (slot == NULL) return MEMBER_NONE;
-    for (uint32_t hash = slot->hash; slot->ref != 0 && slot->hash == hash; slot++)
+    for (uint32_t high = slot->high; slot->ref != 0 && slot->high == high; slot++)
         if (text_equal(member_user(member_at(roll, slot->ref)), user)) return slot->ref;
     return MEMBER_NONE;
 }
@@ -101,7 +101,7 @@ void member_unremember(struct roll *roll, uint32_t ref) {
 static uint32_t user_of(const struct roll *roll, uint32_t ref) {
     const struct member *m = member_at(roll, ref);
     if (m->is_first) return ref;
-    return user_find(roll, scope_at(roll, m->scope), member_user(m), user_place(roll, ref));
+    return user_find(roll, scope_at(roll, m->scope), member_user(m), user_hash(roll, ref));
 }
 
 void member_unlink(struct roll *roll, uint32_t ref) {
@@ -114,10 +114,10 @@ void member_unlink(struct roll *roll, uint32_t ref) {
         while (member_at(roll, before)->next_session != ref) before = member_at(roll, before)->next_session;
         member_at(roll, before)->next_session = m->next_session;
     } else if (m->next_session != MEMBER_NONE) {
-        index_replace(&scope->users, user_place(roll, ref), ref, m->next_session);
+        index_replace(&scope->users, user_hash(roll, ref), ref, m->next_session);
         member_at(roll, m->next_session)->is_first = 1;
     } else {
-        index_remove(&scope->users, user_place(roll, ref), ref);
+        index_remove(&scope->users, user_hash(roll, ref), ref);
         if (!scope->is_sweeping) index_tidy(&scope->users, &roll->allocator);
         if (scope->users.old.slots != NULL) scope_wants_upkeep(roll, m->scope);
     }

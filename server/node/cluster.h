@@ -13,7 +13,7 @@
 
 /* How long the change log of a node with peers reaches back, in beats; a power of two. A peer that missed less is told
  * what it missed, one that missed more is walked the roll. Four bytes each. */
-enum { NODE_CLUSTER_LOG_PLACES = 1 << 21 };
+enum { NODE_CLUSTER_LOG_SLOTS = 1 << 21 };
 
 /* Texts and keyring as in struct replica_config, whose other fields the node knows. */
 struct node_cluster_config {

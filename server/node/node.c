@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Places of the change log of a node without peers: nothing reads it. */
-enum { NODE_LOG_PLACES = 1 << 10 };
+enum { NODE_LOG_SLOTS = 1 << 10 };
 /* Units of upkeep in one hold of the lock: well under a millisecond, also where each of them is told to watches. */
 enum { NODE_TICK_SLICE = 250 };
 /* How often a breath looks whether somebody else had the lock. */
@@ -23,7 +23,7 @@ static struct roll *make_roll(const struct node_config *config) {
                                .retention_ms = config->retention_ms,
                                .members_max = config->members_max,
                                .bytes_max = config->bytes_max,
-                               .log_places = config->origin != 0 ? NODE_CLUSTER_LOG_PLACES : NODE_LOG_PLACES,
+                               .log_slots = config->origin != 0 ? NODE_CLUSTER_LOG_SLOTS : NODE_LOG_SLOTS,
                                .allocator = heap_allocator()};
     memcpy(roll.hash_key, config->hash_key, sizeof roll.hash_key);
     return roll_new(&roll);

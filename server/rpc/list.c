@@ -46,7 +46,7 @@ static bool take_page(struct call *call, const struct page_request *request, str
     *more = page.more || verdict != ROWS_TAKEN;
     *next = page.next;
     if (verdict != ROWS_TAKEN && rows->count > 0)
-        *next = roll_place(call->node->roll, rows->items[rows->count - 1].user);
+        *next = roll_hash(call->node->roll, rows->items[rows->count - 1].user);
     node_unlock(call->node);
     return verdict == ROWS_TAKEN || rows->count > 0;
 }

@@ -40,7 +40,7 @@ static bool take_page(struct call *call, const uint64_t *after, size_t limit, st
     }
     out->more = page.more || !fits;
     out->next = page.next;
-    if (!fits && out->count > 0) out->next = roll_place(call->node->roll, out->rows[out->count - 1].scope);
+    if (!fits && out->count > 0) out->next = roll_hash(call->node->roll, out->rows[out->count - 1].scope);
     node_unlock(call->node);
     return fits || out->count > 0;
 }

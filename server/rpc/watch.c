@@ -40,7 +40,7 @@ static enum muster_code read_users(struct call *call, const Muster__V1__WatchReq
     for (size_t i = 0; i < n; i++) {
         struct text name = text_of_field(request->users[i]);
         if ((code = check_id(call, name, (struct path){"users", i, NULL})) != MUSTER_OK) return code;
-        named[i] = (struct named){roll_place(call->node->roll, name), name};
+        named[i] = (struct named){roll_hash(call->node->roll, name), name};
     }
     if (n > 0) qsort(named, n, sizeof *named, by_place);
     for (size_t i = 0; i < n; i++)

@@ -117,7 +117,7 @@ static bool walk_users(struct call *call, struct telling *telling, uint64_t now_
     const struct journal *journal = &telling->scope->journal;
     for (; cursor->at < telling->user_count; cursor->at++) {
         struct text name = telling->users[cursor->at];
-        uint64_t place = roll_place(call->node->roll, name);
+        uint64_t place = roll_hash(call->node->roll, name);
         uint32_t user = journal_find(journal, name, place);
         if (user != 0 && is_told_of(telling, place) && !tell_change(call, telling, user, now_ms)) return false;
     }
@@ -172,7 +172,7 @@ static void tell_everybody(struct call *call, struct telling *telling, uint64_t 
                                  limit, now_ms, views);
     for (size_t i = 0; i < page.count; i++) {
         if (!take_present(call, telling, &views[i], now_ms)) return;
-        told_up_to(cursor, roll_place(roll, views[i].user));
+        told_up_to(cursor, roll_hash(roll, views[i].user));
     }
     if (page.more) told_up_to(cursor, page.next);
     else cursor->is_whole = true;
@@ -183,7 +183,7 @@ static void tell_named(struct call *call, struct telling *telling, uint64_t now_
     struct cursor *cursor = &telling->cursor;
     for (size_t i = 0; i < telling->user_count; i++) {
         struct text name = telling->users[i];
-        uint64_t place = roll_place(call->node->roll, name);
+        uint64_t place = roll_hash(call->node->roll, name);
         struct user_view view;
         if (cursor->is_placed && place <= cursor->place) continue;
         roll_live(call->node->roll, watched_name(telling->scope), &name, 1, now_ms, &view);

@@ -17,7 +17,7 @@ static uint64_t place_of(const void *context, uint32_t user) {
 uint32_t journal_find(const struct journal *journal, struct text user, uint64_t place) {
     const struct index_slot *slot = index_find(&journal->users, place);
     if (slot == NULL) return 0;
-    for (uint32_t hash = slot->hash; slot->ref != 0 && slot->hash == hash; slot++) {
+    for (uint32_t high = slot->high; slot->ref != 0 && slot->high == high; slot++) {
         const struct journal_user *found = journal_user(journal, slot->ref);
         if (text_equal((struct text){found->name, found->name_len}, user)) return slot->ref;
     }

@@ -33,7 +33,7 @@ struct journal_event {
 
 /* A user that has events, or that somebody holds. */
 struct journal_user {
-    uint64_t place; /* roll_place of its name */
+    uint64_t place; /* roll_hash of its name */
     uint64_t last;  /* the version of its last event; of use while `events` is not 0 */
     char *name;
     uint32_t events; /* in the journal */

@@ -105,7 +105,7 @@ static struct watched *make_scope(struct watches *watches, struct text name, uin
 
 struct watched *watches_scope(struct watches *watches, const struct roll *roll, struct text name, bool is_journaled,
                               uint64_t now_ms) {
-    uint64_t place = roll_place(roll, name);
+    uint64_t place = roll_hash(roll, name);
     struct watched *scope = find_scope(watches, name, place);
     if (scope != NULL) unlink_by_age(watches, scope);
     else if ((scope = make_scope(watches, name, place)) == NULL) return NULL;
@@ -187,7 +187,7 @@ static void note(struct watches *watches, const struct roll *roll, struct watche
         watches->journaled_events--;
     }
     uint64_t events = journal_events(journal);
-    uint32_t user = journal_note(journal, name, roll_place(roll, name), effect->kind, effect->reason);
+    uint32_t user = journal_note(journal, name, roll_hash(roll, name), effect->kind, effect->reason);
     watches->journaled_events = watches->journaled_events + journal_events(journal) - events;
     if (user != 0) mark_user(scope, user);
     else mark_all_users(scope);
@@ -200,7 +200,7 @@ void watches_notice(struct watches *watches, const struct roll *roll) {
         const struct effect *effect = &effects->items[i];
         if (i == 0 || effect->scope_at != effect[-1].scope_at) {
             struct text name = effect_scope(effects, effect);
-            scope = find_scope(watches, name, roll_place(roll, name));
+            scope = find_scope(watches, name, roll_hash(roll, name));
         }
         if (scope == NULL) continue;
         if (scope->is_journaled && effect->kind != EFFECT_RESET) note(watches, roll, scope, effect);

@@ -125,7 +125,7 @@ static struct watch *make_watch(struct watches *watches, const struct roll *roll
     watches->interests += parking->user_count;
     for (size_t i = 0; i < parking->user_count; i++) {
         struct text name = parking->users[i];
-        uint32_t user = journal_hold(&watch->scope->journal, name, roll_place(roll, name));
+        uint32_t user = journal_hold(&watch->scope->journal, name, roll_hash(roll, name));
         if (user == 0) {
             release_watch(watches, watch);
             return NULL;

@@ -52,7 +52,7 @@ static size_t record_bytes(const struct wires *wires) {
 static void a_refresh_takes_at_most_twelve_bytes(void **state) {
     (void)state;
     struct wires *wires = wires_new(2);
-    wires->log_places = 1 << 16;
+    wires->log_slots = 1 << 16;
     wired_start(wires, 0);
     wired_start(wires, 1);
     wired_run(wires, 1500);

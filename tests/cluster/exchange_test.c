@@ -27,7 +27,7 @@ static struct text ask_of_test(uint64_t until) {
         .want = WANT_ALL,
         .vector = vector,
         .vector_count = 2,
-        .cursor = {.is_set = true, .walk = {.is_begun = true, .has_user = true, .scope_place = 5, .user_place = 6}},
+        .cursor = {.is_set = true, .walk = {.is_begun = true, .has_user = true, .scope_hash = 5, .user_hash = 6}},
         .page_bytes = 65536,
         .until = until};
     struct pb_writer out = pb_write_to(memory, sizeof memory);
@@ -96,7 +96,7 @@ static void what_was_written_is_read(void **state) {
     struct ask ask = {.vector = theirs};
     if (!ask_get(ask_of_test(500), &ask)) fail_msg("the question is not read");
     if (ask.origin != 7 || ask.want != WANT_ALL || ask.vector_count != 2 || theirs[0].sequence != 107 ||
-        !ask.cursor.is_set || ask.cursor.walk.user_place != 6 || !ask.cursor.walk.has_user || ask.until != 500)
+        !ask.cursor.is_set || ask.cursor.walk.user_hash != 6 || !ask.cursor.walk.has_user || ask.until != 500)
         fail_msg("the question is another");
     struct answer answer = {.vector = theirs};
     if (!answer_get(answer_of_test(), &answer)) fail_msg("the answer is not read");

@@ -21,7 +21,7 @@ static struct roll *roll_of_test(void) {
                                  .retention_ms = 3600000,
                                  .members_max = 1000,
                                  .bytes_max = 1 << 20,
-                                 .log_places = 16,
+                                 .log_slots = 16,
                                  .allocator = heap_plain()};
     struct roll *roll = roll_new(&config);
     if (roll == NULL) fail_msg("no memory");
@@ -175,9 +175,9 @@ static void what_was_written_is_read(void **state) {
     if (!refresh_reader_begin(frame.refreshes, &reader)) fail_msg("the refreshes are not read");
     for (size_t i = 3; i < CHANGES; i++) {
         if (!refresh_reader_next(&reader, &refresh)) fail_msg("refresh %zu is not read", i);
-        if (refresh.scope_place != roll_place(roll, changes[i].scope) ||
-            refresh.user_place != roll_place(roll, changes[i].user) ||
-            refresh.session_place != roll_session_place(roll, changes[i].session) ||
+        if (refresh.scope_hash != roll_hash(roll, changes[i].scope) ||
+            refresh.user_hash != roll_hash(roll, changes[i].user) ||
+            refresh.session_hash != roll_session_hash(roll, changes[i].session) ||
             refresh.sequence != changes[i].sequence || refresh.stamp != changes[i].stamp ||
             refresh.seen_ms != now_ms - changes[i].seen_ms)
             fail_msg("refresh %zu is another", i);

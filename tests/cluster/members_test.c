@@ -23,7 +23,7 @@ static struct roll *roll_of_test(void) {
                                  .retention_ms = 3600000,
                                  .members_max = 1000,
                                  .bytes_max = 1 << 20,
-                                 .log_places = 16,
+                                 .log_slots = 16,
                                  .allocator = heap_plain()};
     struct roll *roll = roll_new(&config);
     if (roll == NULL) fail_msg("no memory");

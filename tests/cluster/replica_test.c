@@ -143,7 +143,7 @@ static void a_cut_heals(void **state) {
 static void a_log_that_is_too_short_is_walked_around(void **state) {
     (void)state;
     struct wires *wires = wires_new(2);
-    wires->log_places = 16;
+    wires->log_slots = 16;
     wired_start(wires, 0);
     wired_start(wires, 1);
     wired_run(wires, 1500);

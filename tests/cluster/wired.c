@@ -19,7 +19,7 @@ struct wires *wires_new(unsigned count) {
     wires->count = count;
     wires->now_ms = 1000;
     wires->members_max = 100000;
-    wires->log_places = 1 << 12;
+    wires->log_slots = 1 << 12;
     return wires;
 }
 
@@ -152,7 +152,7 @@ void wired_start(struct wires *wires, unsigned i) {
                                .retention_ms = WIRED_RETENTION_MS,
                                .members_max = wires->members_max,
                                .bytes_max = UINT64_C(1) << 32,
-                               .log_places = wires->log_places,
+                               .log_slots = wires->log_slots,
                                .allocator = heap_plain()};
     keyring_hash_key(wires->keyring, roll.hash_key);
     node->roll = roll_new(&roll);

@@ -56,7 +56,7 @@ struct wires {
     uint64_t published_bytes, answered_bytes;
     unsigned asks;
     uint64_t members_max;
-    uint32_t log_places;
+    uint32_t log_slots;
     struct keyring *keyring;
     uint64_t lives; /* origins that were drawn */
 };

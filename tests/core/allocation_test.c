@@ -89,7 +89,7 @@ static void write_names(void) {
 static bool play_begin(struct play *play) {
     struct roll_config config = rig_config();
     config.allocator = heap_counting(&play->heap);
-    config.log_places = 1024;
+    config.log_slots = 1024;
     play->now_ms = UINT64_C(1) << 40;
     play->stamp = 1000;
     play->roll = roll_new(&config);

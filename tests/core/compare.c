@@ -106,12 +106,11 @@ void compare_sessions(struct trial *trial, uint32_t scope, uint32_t user) {
 
 /* ---- pages ------------------------------------------------------------------------------------------------------ */
 
-/* A full page whose rows have all one place: there may be more of that place, who cannot come. */
+/* A full page whose rows have all one hash: there may be more of that hash, who cannot come. */
 static bool is_overfull(const struct trial *trial, const struct page *page, size_t limit) {
     if (!PLACES_MAY_COLLIDE || page->count != limit) return false;
     for (size_t i = 1; i < page->count; i++)
-        if (roll_place(trial->roll, trial->views[i].user) != roll_place(trial->roll, trial->views[0].user))
-            return false;
+        if (roll_hash(trial->roll, trial->views[i].user) != roll_hash(trial->roll, trial->views[0].user)) return false;
     return true;
 }
 
@@ -122,10 +121,10 @@ static void check_row(struct trial *trial, uint32_t scope, unsigned statuses, co
     if (user == NAMES_NONE) mismatch(trial, "roll_list: scope %u row %zu: a name from nowhere", scope, row);
     if (!compare_view(trial, scope, (uint32_t)user, view)) mismatch(trial, "roll_list: scope %u row %zu", scope, row);
     if (!is_wanted(view, statuses)) mismatch(trial, "roll_list: scope %u user %d is not wanted", scope, (int)user);
-    uint64_t place = trial->places[user];
-    if (after != NULL && place <= *after) mismatch(trial, "roll_list: row %zu is not after the token", row);
-    if (page->more && place > page->next) mismatch(trial, "roll_list: row %zu is past the next token", row);
-    if (row > 0 && place < roll_place(trial->roll, trial->views[row - 1].user))
+    uint64_t hash = trial->hashes[user];
+    if (after != NULL && hash <= *after) mismatch(trial, "roll_list: row %zu is not after the token", row);
+    if (page->more && hash > page->next) mismatch(trial, "roll_list: row %zu is past the next token", row);
+    if (row > 0 && hash < roll_hash(trial->roll, trial->views[row - 1].user))
         mismatch(trial, "roll_list: row %zu is out of order", row);
     if (trial->marks[user] == trial->mark) mismatch(trial, "roll_list: user %d twice in a page", (int)user);
     trial->marks[user] = trial->mark;
@@ -134,14 +133,14 @@ static void check_row(struct trial *trial, uint32_t scope, unsigned statuses, co
 static void check_nobody_missing(struct trial *trial, uint32_t scope, unsigned statuses, const uint64_t *after,
                                  const struct page *page, size_t limit) {
     for (uint32_t u = 0; u < trial->world->users; u++) {
-        uint64_t place = trial->places[u];
-        if ((after != NULL && place <= *after) || (page->more && place > page->next)) continue;
+        uint64_t hash = trial->hashes[u];
+        if ((after != NULL && hash <= *after) || (page->more && hash > page->next)) continue;
         struct user_view view = model_view(trial->model, scope, u, trial->now_ms);
         if (!is_wanted(&view, statuses) || trial->marks[u] == trial->mark) continue;
-        if (is_overfull(trial, page, limit) && place == roll_place(trial->roll, trial->views[0].user)) continue;
+        if (is_overfull(trial, page, limit) && hash == roll_hash(trial->roll, trial->views[0].user)) continue;
         trial_report_user(trial, scope, u);
-        mismatch(trial, "roll_list: scope %u user %u (place %llx) is missing from a page of %zu (limit %zu, more %d)",
-                 scope, u, (unsigned long long)place, page->count, limit, page->more);
+        mismatch(trial, "roll_list: scope %u user %u (hash %llx) is missing from a page of %zu (limit %zu, more %d)",
+                 scope, u, (unsigned long long)hash, page->count, limit, page->more);
     }
 }
 
@@ -171,7 +170,7 @@ void compare_list(struct trial *trial, uint32_t scope, unsigned statuses, size_t
         struct user_view view = model_view(trial->model, scope, u, trial->now_ms);
         expected += is_wanted(&view, statuses);
     }
-    /* A page whose rows all have one place may have left some out. */
+    /* A page whose rows all have one hash may have left some out. */
     if (rows != expected && !(is_full && rows < expected))
         mismatch(trial, "roll_list: scope %u statuses %x limit %zu: %llu users, not %llu", scope, statuses, limit,
                  (unsigned long long)rows, (unsigned long long)expected);
@@ -349,7 +348,7 @@ void compare_scopes(struct trial *trial, size_t limit) {
         if (page.more && !is_first && page.next <= after) mismatch(trial, "roll_scopes: the walk does not go on");
         for (size_t i = 0; i < page.count; i++) check_scope_row(trial, &views[i], is_listed);
         is_overfilled |= PLACES_MAY_COLLIDE && page.count == limit &&
-                         roll_place(trial->roll, views[0].scope) == roll_place(trial->roll, views[limit - 1].scope);
+                         roll_hash(trial->roll, views[0].scope) == roll_hash(trial->roll, views[limit - 1].scope);
     }
     for (uint32_t s = 0; s < trial->world->scopes && !is_overfilled; s++)
         if (!is_listed[s] && model_is_scope_known(trial->model, s, trial->now_ms))
@@ -441,7 +440,7 @@ void compare_changes(struct trial *trial, uint64_t after, size_t limit) {
         bool is_complete = false;
         uint64_t before = at;
         size_t count = roll_changes(trial->roll, &at, limit, &is_complete, changes);
-        if (is_complete != (sequence - before <= trial->world->log_places))
+        if (is_complete != (sequence - before <= trial->world->log_slots))
             mismatch(trial, "roll_changes: after %llu of %llu: complete %d", (unsigned long long)before,
                      (unsigned long long)sequence, is_complete);
         if (!is_complete) {

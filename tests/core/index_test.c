@@ -13,19 +13,19 @@
 
 enum { ENTRIES_MAX = 60000 };
 
-/* What should be in the table: by reference its place; 0 where it is not in. */
+/* What should be in the table: by reference its hash; 0 where it is not in. */
 struct expected {
     struct heap heap;
     struct allocator allocator;
     struct index index;
     struct random random;
-    uint64_t places[ENTRIES_MAX + 1];
+    uint64_t hashes[ENTRIES_MAX + 1];
     uint32_t count;
 };
 
-static uint64_t place_of(const void *context, uint32_t ref) {
+static uint64_t hash_of(const void *context, uint32_t ref) {
     const struct expected *expected = context;
-    return expected->places[ref];
+    return expected->hashes[ref];
 }
 
 static struct expected *expected_new(uint64_t seed) {
@@ -41,52 +41,52 @@ static void expected_free(struct expected *expected) {
     free(expected);
 }
 
-static bool insert(struct expected *expected, uint32_t ref, uint64_t place) {
-    expected->places[ref] = place;
-    bool is_in = index_insert(&expected->index, place, ref, place_of, expected, &expected->allocator);
+static bool insert(struct expected *expected, uint32_t ref, uint64_t hash) {
+    expected->hashes[ref] = hash;
+    bool is_in = index_insert(&expected->index, hash, ref, hash_of, expected, &expected->allocator);
     if (is_in) expected->count++;
-    else expected->places[ref] = 0;
+    else expected->hashes[ref] = 0;
     return is_in;
 }
 
 static void remove_one(struct expected *expected, uint32_t ref) {
-    index_remove(&expected->index, expected->places[ref], ref);
-    expected->places[ref] = 0;
+    index_remove(&expected->index, expected->hashes[ref], ref);
+    expected->hashes[ref] = 0;
     expected->count--;
 }
 
 static bool is_found(const struct expected *expected, uint32_t ref) {
-    uint64_t place = expected->places[ref];
-    const struct index_slot *slot = index_find(&expected->index, place);
-    for (; slot != NULL && slot->ref != 0 && slot->hash == place >> 32; slot++)
+    uint64_t hash = expected->hashes[ref];
+    const struct index_slot *slot = index_find(&expected->index, hash);
+    for (; slot != NULL && slot->ref != 0 && slot->high == hash >> 32; slot++)
         if (slot->ref == ref) return true;
     return false;
 }
 
-/* Everything is found, and a walk comes by everything once, in the order of places. */
+/* Everything is found, and a walk comes by everything once, in the order of hashes. */
 static void check(const struct expected *expected, const char *when) {
     if (expected->index.count != expected->count)
         fail_msg("%s: count %u, not %u", when, expected->index.count, expected->count);
     for (uint32_t ref = 1; ref <= ENTRIES_MAX; ref++)
-        if (expected->places[ref] != 0 && !is_found(expected, ref)) fail_msg("%s: entry %u is not found", when, ref);
+        if (expected->hashes[ref] != 0 && !is_found(expected, ref)) fail_msg("%s: entry %u is not found", when, ref);
     struct index_walk walk = index_walk_from(&expected->index, 0);
     const struct index_slot *slot;
     size_t looked = 0;
     uint64_t last = 0;
     uint32_t walked = 0;
     for (; (slot = index_walk_next(&walk, &looked)) != NULL; walked++) {
-        uint64_t place = expected->places[slot->ref];
-        if (place == 0 || slot->hash != place >> 32) fail_msg("%s: entry %u should not be here", when, slot->ref);
-        if (place < last) fail_msg("%s: the walk is out of order at entry %u", when, slot->ref);
-        last = place;
+        uint64_t hash = expected->hashes[slot->ref];
+        if (hash == 0 || slot->high != hash >> 32) fail_msg("%s: entry %u should not be here", when, slot->ref);
+        if (hash < last) fail_msg("%s: the walk is out of order at entry %u", when, slot->ref);
+        last = hash;
     }
     if (walked != expected->count) fail_msg("%s: the walk came by %u of %u", when, walked, expected->count);
 }
 
-static uint64_t pick_place(struct expected *expected) {
-    uint64_t place = random_next(&expected->random) | 1;
-    if (random_chance(&expected->random, 1, 10)) place &= UINT64_C(0xffff0000ffffffff); /* halves that collide */
-    return place;
+static uint64_t pick_hash(struct expected *expected) {
+    uint64_t hash = random_next(&expected->random) | 1;
+    if (random_chance(&expected->random, 1, 10)) hash &= UINT64_C(0xffff0000ffffffff); /* halves that collide */
+    return hash;
 }
 
 static void random_insertions_and_removals_keep_the_order(void **state) {
@@ -97,9 +97,9 @@ static void random_insertions_and_removals_keep_the_order(void **state) {
         for (uint32_t step = 0; step < 400000; step++) {
             uint32_t ref = 1 + (uint32_t)random_below(&expected->random, ENTRIES_MAX);
             bool grows = step % 200000 < 100000;
-            if (expected->places[ref] == 0 && (grows || random_chance(&expected->random, 1, 10))) {
-                if (!insert(expected, ref, pick_place(expected))) fail_msg("an insertion failed");
-            } else if (expected->places[ref] != 0 && (!grows || random_chance(&expected->random, 1, 10))) {
+            if (expected->hashes[ref] == 0 && (grows || random_chance(&expected->random, 1, 10))) {
+                if (!insert(expected, ref, pick_hash(expected))) fail_msg("an insertion failed");
+            } else if (expected->hashes[ref] != 0 && (!grows || random_chance(&expected->random, 1, 10))) {
                 remove_one(expected, ref);
                 index_tidy(&expected->index, &expected->allocator);
             }
@@ -116,7 +116,7 @@ static void small_tables_are_right_at_every_size(void **state) {
     (void)state;
     struct expected *expected = expected_new(5);
     for (uint32_t ref = 1; ref <= 1200; ref++) {
-        insert(expected, ref, pick_place(expected));
+        insert(expected, ref, pick_hash(expected));
         if (ref % 13 == 0) check(expected, "growing");
     }
     for (uint32_t ref = 1; ref <= 1200; ref++) {
@@ -132,17 +132,17 @@ static void insertions_between_the_steps_of_a_move_are_kept(void **state) {
     (void)state;
     /* A table that was large and is nearly empty is shrunk: it has long runs of empty slots, which a step passes. */
     struct expected *expected = expected_new(6);
-    for (uint32_t ref = 1; ref <= 20000; ref++) insert(expected, ref, pick_place(expected));
+    for (uint32_t ref = 1; ref <= 20000; ref++) insert(expected, ref, pick_hash(expected));
     while (index_move(&expected->index, 1000, &expected->allocator)) continue;
     for (uint32_t ref = 301; ref <= 20000; ref++) remove_one(expected, ref);
     index_tidy(&expected->index, &expected->allocator);
     for (uint32_t ref = 301; index_move(&expected->index, 1, &expected->allocator); ref++)
-        insert(expected, ref, pick_place(expected));
+        insert(expected, ref, pick_hash(expected));
     check(expected, "after the move");
     expected_free(expected);
 }
 
-static void equal_places_stand_side_by_side(void **state) {
+static void equal_hashes_stand_side_by_side(void **state) {
     (void)state;
     struct expected *expected = expected_new(7);
     for (uint32_t ref = 1; ref <= 600; ref++) insert(expected, ref, (uint64_t)(1 + ref % 6) << 61 | (ref % 2 + 1));
@@ -155,10 +155,10 @@ static void equal_places_stand_side_by_side(void **state) {
 static void a_reference_is_replaced_in_its_place(void **state) {
     (void)state;
     struct expected *expected = expected_new(8);
-    for (uint32_t ref = 1; ref <= 100; ref++) insert(expected, ref, pick_place(expected));
-    expected->places[1000] = expected->places[50];
-    index_replace(&expected->index, expected->places[50], 50, 1000);
-    expected->places[50] = 0;
+    for (uint32_t ref = 1; ref <= 100; ref++) insert(expected, ref, pick_hash(expected));
+    expected->hashes[1000] = expected->hashes[50];
+    index_replace(&expected->index, expected->hashes[50], 50, 1000);
+    expected->hashes[50] = 0;
     check(expected, "after it");
     expected_free(expected);
 }
@@ -168,14 +168,14 @@ static void without_memory_an_insertion_fails_and_changes_nothing(void **state) 
     struct expected *expected = expected_new(9);
     uint32_t failed = 0;
     for (uint32_t ref = 1; ref <= 5000; ref++) {
-        uint64_t place = pick_place(expected);
+        uint64_t hash = pick_hash(expected);
         expected->heap.fail_at = 1;
         expected->heap.fails_after = true;
-        if (!insert(expected, ref, place)) {
+        if (!insert(expected, ref, hash)) {
             failed++;
             if (ref < 300 || failed == 1) check(expected, "after a failure");
             expected->heap.fail_at = 0;
-            if (!insert(expected, ref, place)) fail_msg("it fails with memory, too");
+            if (!insert(expected, ref, hash)) fail_msg("it fails with memory, too");
         }
     }
     check(expected, "at the end");
@@ -199,7 +199,7 @@ int main(void) {
         cmocka_unit_test(random_insertions_and_removals_keep_the_order),
         cmocka_unit_test(small_tables_are_right_at_every_size),
         cmocka_unit_test(insertions_between_the_steps_of_a_move_are_kept),
-        cmocka_unit_test(equal_places_stand_side_by_side),
+        cmocka_unit_test(equal_hashes_stand_side_by_side),
         cmocka_unit_test(a_reference_is_replaced_in_its_place),
         cmocka_unit_test(without_memory_an_insertion_fails_and_changes_nothing),
         cmocka_unit_test(a_full_table_lies_about_nobody),

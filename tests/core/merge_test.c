@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROLLS = 3, USERS = 40, SESSIONS = 3, LOG_PLACES = 1 << 12 };
+enum { ROLLS = 3, USERS = 40, SESSIONS = 3, LOG_SLOTS = 1 << 12 };
 
 static const char *const scope_names[] = {"room", "hall"};
 
 static struct rig *rig_of(uint64_t origin) {
     struct roll_config config = rig_config();
     config.origin = origin;
-    config.log_places = LOG_PLACES;
+    config.log_slots = LOG_SLOTS;
     return rig_new_with(&config);
 }
 
@@ -232,10 +232,10 @@ static void what_is_relayed_is_in_the_log(void **state) {
     struct change changes[8], change = a_change(rig, "ada", 2, 5000);
     struct change reset = {
         .origin = 3, .sequence = 1, .stamp = 7, .seen_ms = rig->now_ms, .is_reset = true, .scope = text_of("hall")};
-    if (roll_relay(rig->roll, &change)) fail_msg("what is not there is relayed");
+    if (roll_adopt(rig->roll, &change)) fail_msg("what is not there is relayed");
     merge(rig, &reset, 1);
     merge(rig, &change, 1);
-    if (!roll_relay(rig->roll, &change) || !roll_relay(rig->roll, &reset)) fail_msg("what is there is not relayed");
+    if (!roll_adopt(rig->roll, &change) || !roll_adopt(rig->roll, &reset)) fail_msg("what is there is not relayed");
     size_t n = changes_after(rig, 0, changes, 8);
     if (n != 2 || changes[0].origin != 2 || changes[0].sequence != 5000 || changes[0].is_refresh)
         fail_msg("%zu changes, the first of origin %" PRIu64, n, changes[0].origin);
@@ -246,9 +246,9 @@ static void what_is_relayed_is_in_the_log(void **state) {
 /* ---- handles --------------------------------------------------------------------------------------------------- */
 
 static struct refresh refresh_of(const struct rig *rig, const char *user, const char *session, uint64_t stamp) {
-    return (struct refresh){.scope_place = roll_place(rig->roll, text_of("room")),
-                            .user_place = roll_place(rig->roll, text_of(user)),
-                            .session_place = roll_session_place(rig->roll, text_of(session)),
+    return (struct refresh){.scope_hash = roll_hash(rig->roll, text_of("room")),
+                            .user_hash = roll_hash(rig->roll, text_of(user)),
+                            .session_hash = roll_session_hash(rig->roll, text_of(session)),
                             .sequence = stamp,
                             .stamp = stamp,
                             .seen_ms = rig->now_ms};
@@ -265,8 +265,8 @@ static void a_handle_finds_its_member(void **state) {
     struct change change = a_change(rig, "ada", 2, 10), found;
     change.session = text_of("tab");
     merge(rig, &change, 1);
-    uint64_t user = roll_place(rig->roll, change.user), session = roll_session_place(rig->roll, change.session);
-    if (roll_session_place(rig->roll, text_of("")) != 0 || session == 0) fail_msg("the place of a session");
+    uint64_t user = roll_hash(rig->roll, change.user), session = roll_session_hash(rig->roll, change.session);
+    if (roll_session_hash(rig->roll, text_of("")) != 0 || session == 0) fail_msg("the hash of a session");
     if (!roll_find_handle(rig->roll, change.scope, user, session, &found) || found.sequence != 10 ||
         !text_equal(found.user, change.user))
         fail_msg("it is not found");
@@ -543,7 +543,7 @@ static void rolls_that_were_told_the_same_are_alike(void **state) {
                 rig_tick(mesh.rigs[i]);
             }
         }
-        for (int round = 0; round < 3 * LOG_PLACES / (ROLL_MERGE_MAX / 2); round++)
+        for (int round = 0; round < 3 * LOG_SLOTS / (ROLL_MERGE_MAX / 2); round++)
             for (unsigned to = 0; to < ROLLS; to++)
                 for (unsigned from = 0; from < ROLLS; from++)
                     if (to != from) tell(&mesh, to, from);
@@ -591,7 +591,7 @@ static void a_merge_without_memory_changes_nothing(void **state) {
     struct heap heap = {0};
     struct roll_config config = rig_config();
     config.origin = 1;
-    config.log_places = 16;
+    config.log_slots = 16;
     config.allocator = heap_counting(&heap);
     struct rig *rig = rig_new_with(&config);
     char users[100][16];

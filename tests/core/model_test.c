@@ -22,7 +22,7 @@
 #define NO_CAP    UINT64_C(1000000)
 #define NO_BYTES  (UINT64_C(1) << 40)
 
-enum { FIXED_SEEDS = 2, TTL_TINY_MS = 10, TICK_BUDGET_MANY = 100000, LOG_PLACES_FOR_CAPS = 1 << 18 };
+enum { FIXED_SEEDS = 2, TTL_TINY_MS = 10, TICK_BUDGET_MANY = 100000, LOG_SLOTS_FOR_CAPS = 1 << 18 };
 
 /* ---- random choices --------------------------------------------------------------------------------------------- */
 
@@ -457,7 +457,7 @@ static void step_walk(struct trial *trial) {
     free(seen);
 }
 
-/* Whether a search that finds a user is sure to show it. Where users share a place, it is told by its first session,
+/* Whether a search that finds a user is sure to show it. Where users share a hash, it is told by its first session,
  * and that one may go: as the user's other sessions do, or in the wake of a reset. */
 static bool is_sure_to_show(const struct trial *trial, uint32_t scope, uint32_t user) {
     return !PLACES_MAY_COLLIDE || (model_user_at(trial->model, scope, user)->count == 1 && !trial->was_reset);
@@ -490,7 +490,7 @@ static void step_search(struct trial *trial) {
         if (i > 0 && best[i].seen_ms > best[i - 1].seen_ms) mismatch(trial, "roll_recent: out of order");
         if (!roll_recent_view(trial->roll, trial->scopes.items[scope], &best[i], trial->now_ms, &view)) continue;
         int64_t user = names_find(&trial->users, view.user);
-        /* A record that another user of the same place has taken is that user's now. */
+        /* A record that another user of the same hash has taken is that user's now. */
         if (user != NAMES_NONE && is_found[user] && PLACES_MAY_COLLIDE) continue;
         if (user == NAMES_NONE || is_found[user]) mismatch(trial, "roll_recent: user %d", (int)user);
         if (!compare_view(trial, scope, (uint32_t)user, &view)) mismatch(trial, "roll_recent_view: user %d", (int)user);
@@ -576,7 +576,7 @@ static const struct world worlds[] = {
      .retention_ms = HOUR_MS,
      .members_max = NO_CAP,
      .bytes_max = NO_BYTES,
-     .log_places = 1 << 14,
+     .log_slots = 1 << 14,
      .batch_max = 50,
      .steps = 30000,
      .state_bytes_max = 1024,
@@ -590,7 +590,7 @@ static const struct world worlds[] = {
      .retention_ms = MUSTER_RETENTION_MIN_MS,
      .members_max = NO_CAP,
      .bytes_max = NO_BYTES,
-     .log_places = 16,
+     .log_slots = 16,
      .batch_max = 20,
      .steps = 20000,
      .state_bytes_max = 40,
@@ -604,21 +604,21 @@ static const struct world worlds[] = {
      .retention_ms = MUSTER_RETENTION_MAX_MS,
      .members_max = NO_CAP,
      .bytes_max = NO_BYTES,
-     .log_places = 1 << 10,
+     .log_slots = 1 << 10,
      .batch_max = 50,
      .steps = 15000,
      .state_bytes_max = 100,
      .compare_every = 29,
      .jumps = 5,
      .trials = 1},
-    {.name = "few places",
+    {.name = "few hashes",
      .scopes = 2,
      .users = 40,
      .sessions = 2,
      .retention_ms = DAY_MS,
      .members_max = 60,
      .bytes_max = NO_BYTES,
-     .log_places = LOG_PLACES_FOR_CAPS,
+     .log_slots = LOG_SLOTS_FOR_CAPS,
      .batch_max = 12,
      .steps = 3000,
      .state_bytes_max = 30,
@@ -626,14 +626,14 @@ static const struct world worlds[] = {
      .jumps = 4,
      .trials = 3,
      .is_capped = true},
-    {.name = "one place",
+    {.name = "one hash",
      .scopes = 2,
      .users = 4,
      .sessions = 2,
      .retention_ms = DAY_MS,
      .members_max = 1,
      .bytes_max = NO_BYTES,
-     .log_places = LOG_PLACES_FOR_CAPS,
+     .log_slots = LOG_SLOTS_FOR_CAPS,
      .batch_max = 3,
      .steps = 3000,
      .state_bytes_max = 30,
@@ -648,7 +648,7 @@ static const struct world worlds[] = {
      .retention_ms = DAY_MS,
      .members_max = NO_CAP,
      .bytes_max = 64 * 1024,
-     .log_places = LOG_PLACES_FOR_CAPS,
+     .log_slots = LOG_SLOTS_FOR_CAPS,
      .batch_max = 20,
      .steps = 3000,
      .state_bytes_max = 1024,
@@ -663,7 +663,7 @@ static const struct world worlds[] = {
      .retention_ms = HOUR_MS,
      .members_max = NO_CAP,
      .bytes_max = NO_BYTES,
-     .log_places = LOG_PLACES_FOR_CAPS,
+     .log_slots = LOG_SLOTS_FOR_CAPS,
      .batch_max = 40,
      .steps = 5000,
      .state_bytes_max = 30,
@@ -678,7 +678,7 @@ static const struct world worlds[] = {
      .retention_ms = 2 * HOUR_MS,
      .members_max = NO_CAP,
      .bytes_max = NO_BYTES,
-     .log_places = 1 << 12,
+     .log_slots = 1 << 12,
      .batch_max = 400,
      .steps = 3000,
      .state_bytes_max = 20,
@@ -692,7 +692,7 @@ static const struct world worlds[] = {
      .retention_ms = DAY_MS,
      .members_max = 6000,
      .bytes_max = NO_BYTES,
-     .log_places = LOG_PLACES_FOR_CAPS,
+     .log_slots = LOG_SLOTS_FOR_CAPS,
      .batch_max = 200,
      .steps = 500,
      .compare_every = 97,
@@ -706,7 +706,7 @@ static const struct world worlds[] = {
      .retention_ms = DAY_MS,
      .members_max = NO_CAP,
      .bytes_max = NO_BYTES,
-     .log_places = 1 << 12,
+     .log_slots = 1 << 12,
      .batch_max = 900,
      .steps = 900,
      .compare_every = 100,

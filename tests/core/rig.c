@@ -10,7 +10,7 @@ struct roll_config rig_config(void) {
         .retention_ms = RIG_RETENTION_MS,
         .members_max = 1000000,
         .bytes_max = UINT64_C(1) << 32,
-        .log_places = 1 << 16,
+        .log_slots = 1 << 16,
         .allocator = heap_plain(),
     };
 }

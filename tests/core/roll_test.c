@@ -678,9 +678,9 @@ static void walk(struct rig *rig, size_t limit, unsigned *came, void (*between)(
                          rows);
         if (page.count > limit) fail_msg("%zu rows, limit %zu", page.count, limit);
         for (size_t i = 0; i < page.count; i++) {
-            uint64_t place = roll_place(rig->roll, rows[i].user);
-            if (place < last) fail_msg("out of order");
-            last = place;
+            uint64_t hash = roll_hash(rig->roll, rows[i].user);
+            if (hash < last) fail_msg("out of order");
+            last = hash;
             came[user_number(rows[i].user)]++;
         }
         if (between != NULL) between(rig, pages);
@@ -816,7 +816,7 @@ static void one_who_was_found_and_is_forgotten_is_no_more(void **state) {
     struct user_view view;
     expect(!roll_recent_view(rig->roll, text_of("room"), &best[0], rig->now_ms, &view), "seen after the reset");
     rig_tick(rig);
-    rig_touch(rig, "room", "user-2", "", MINUTE_MS); /* perhaps in the place of user-1 */
+    rig_touch(rig, "room", "user-2", "", MINUTE_MS); /* perhaps with the record of user-1 */
     expect(!roll_recent_view(rig->roll, text_of("room"), &best[0], rig->now_ms, &view) ||
                text_equal(view.user, text_of("user-1")),
            "taken for another");
@@ -1229,8 +1229,8 @@ static void changes_skip_a_member_that_is_no_more(void **state) {
     rig_tick(rig);
     struct change changes[CHANGES];
     expect_number(changes_after(rig, after, changes), 0, "changes");
-    rig_touch(rig, "room", "bob", "", SECOND_MS); /* perhaps in the place of ada */
-    expect_number(changes_after(rig, after, changes), 1, "changes once another took the place");
+    rig_touch(rig, "room", "bob", "", SECOND_MS); /* perhaps with the record of ada */
+    expect_number(changes_after(rig, after, changes), 1, "changes once another has the record");
     expect(text_equal(changes[0].user, text_of("bob")), "bob");
 }
 
@@ -1269,17 +1269,17 @@ static void changes_come_in_parts(void **state) {
 static void a_log_that_was_passed_says_so(void **state) {
     (void)state;
     struct roll_config config = rig_config();
-    config.log_places = 16;
+    config.log_slots = 16;
     struct rig *rig = rig_new_with(&config);
     touch_many(rig, "room", 0, 20, MINUTE_MS);
     uint64_t sequence = rig_stats(rig).sequence, after = sequence - 16;
     struct change changes[CHANGES];
     bool is_complete = false;
     expect_number(roll_changes(rig->roll, &after, CHANGES, &is_complete, changes), 16, "changes");
-    expect(is_complete, "the log reaches back over its places");
+    expect(is_complete, "the log reaches back over its slots");
     after = sequence - 17;
     expect_number(roll_changes(rig->roll, &after, CHANGES, &is_complete, changes), 0, "changes");
-    expect(!is_complete, "the log reaches back further than it has places");
+    expect(!is_complete, "the log reaches back further than it has slots");
     rig_free(rig);
 }
 
@@ -1294,9 +1294,9 @@ static void a_configuration_out_of_range_makes_no_roll(void **state) {
     wrong[2].members_max = 0;
     wrong[3].members_max = MUSTER_MEMBERS_MAX + 1;
     wrong[4].bytes_max = 64 * 1024 - 1;
-    wrong[5].log_places = 8;
-    wrong[6].log_places = 1000;
-    wrong[7].log_places = UINT32_C(1) << 29;
+    wrong[5].log_slots = 8;
+    wrong[6].log_slots = 1000;
+    wrong[7].log_slots = UINT32_C(1) << 29;
     for (size_t i = 0; i < 8; i++) {
         struct roll *roll = roll_new(&wrong[i]);
         if (roll != NULL) fail_msg("configuration %zu was taken", i);

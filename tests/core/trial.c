@@ -22,7 +22,7 @@ static struct roll *new_roll(struct trial *trial) {
         .retention_ms = trial->world->retention_ms,
         .members_max = trial->world->members_max,
         .bytes_max = trial->world->bytes_max,
-        .log_places = trial->world->log_places,
+        .log_slots = trial->world->log_slots,
         .allocator = heap_plain(),
     };
     random_letters(&trial->random, (char *)config.hash_key, sizeof config.hash_key);
@@ -42,7 +42,7 @@ static void make_room(struct trial *trial) {
     trial->told = room(users, sizeof *trial->told);
     trial->flows = room(world->scopes, sizeof *trial->flows);
     trial->marks = room(world->users, sizeof *trial->marks);
-    trial->places = room(world->users, sizeof *trial->places);
+    trial->hashes = room(world->users, sizeof *trial->hashes);
     trial->views = room(world->users > 1000 ? world->users : 1000, sizeof *trial->views);
     trial->batch = room(world->batch_max, sizeof *trial->batch);
     trial->beats = room(world->batch_max, sizeof *trial->beats);
@@ -68,7 +68,7 @@ struct trial *trial_new(const struct world *world, uint64_t seed) {
     make_room(trial);
     trial->roll = new_roll(trial);
     if (trial->roll == NULL) mismatch(trial, "roll_new failed");
-    for (uint32_t u = 0; u < world->users; u++) trial->places[u] = roll_place(trial->roll, trial->users.items[u]);
+    for (uint32_t u = 0; u < world->users; u++) trial->hashes[u] = roll_hash(trial->roll, trial->users.items[u]);
     return trial;
 }
 
@@ -84,7 +84,7 @@ void trial_free(struct trial *trial) {
     free(trial->told);
     free(trial->flows);
     free(trial->marks);
-    free(trial->places);
+    free(trial->hashes);
     free(trial->views);
     free(trial->batch);
     free(trial->beats);

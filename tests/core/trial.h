@@ -6,7 +6,7 @@
 #include "names.h"
 #include "support/random.h"
 
-/* Whether the core was built so that the places of names collide all the time; populations are small then. */
+/* Whether the core was built so that the hashes of names collide all the time; populations are small then. */
 #ifdef ROLL_TEST_WEAK_HASH
 enum { PLACES_MAY_COLLIDE = 1, WEAK_USERS_MAX = 500 };
 #else
@@ -18,7 +18,7 @@ struct world {
     const char *name;
     uint32_t scopes, users, sessions;
     uint64_t retention_ms, members_max, bytes_max;
-    uint32_t log_places, batch_max, steps, state_bytes_max;
+    uint32_t log_slots, batch_max, steps, state_bytes_max;
     uint32_t compare_every; /* steps between two looks at everything */
     uint32_t jumps;         /* how often in 1000 steps time leaps far */
     uint32_t trials;        /* a seed */
@@ -56,7 +56,7 @@ struct trial {
     struct told *told;     /* by scope and user */
     struct flow *flows;    /* by scope */
     uint64_t *marks, mark; /* by user: scratch */
-    uint64_t *places;      /* by user */
+    uint64_t *hashes;      /* by user */
     struct effects effects;
     struct user_view *views;  /* room for a page */
     struct model_beat *batch; /* room for world->batch_max */

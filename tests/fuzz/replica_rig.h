@@ -43,7 +43,7 @@ static inline void rig_make(int i, const char *sync_address) {
                                                 .retention_ms = 60000,
                                                 .members_max = 500,
                                                 .bytes_max = 1 << 20,
-                                                .log_places = 64,
+                                                .log_slots = 64,
                                                 .allocator = heap_allocator()});
     hold(node->roll != NULL);
     node->replica = replica_new(&(struct replica_config){.origin = node->origin,

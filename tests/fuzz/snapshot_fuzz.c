@@ -29,7 +29,7 @@ static struct roll *make_roll(void) {
                                        .retention_ms = 3600000,
                                        .members_max = 1000,
                                        .bytes_max = 1 << 20,
-                                       .log_places = 16,
+                                       .log_slots = 16,
                                        .allocator = {take, give, NULL}};
     return roll_new(&config);
 }

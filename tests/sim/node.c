@@ -41,7 +41,7 @@ static struct roll *make_roll(const struct world *world, uint64_t origin) {
                                  .retention_ms = world->plan.retention_ms,
                                  .members_max = world->plan.members_max,
                                  .bytes_max = 64 << 20,
-                                 .log_places = world->plan.log_places,
+                                 .log_slots = world->plan.log_slots,
                                  .allocator = {allocate, release, NULL}};
     memcpy(config.hash_key, hash_key, sizeof hash_key);
     return roll_new(&config);

@@ -142,8 +142,8 @@ void oracle_was_reset(struct world *world, const struct node *node, unsigned sco
 
 bool oracle_register(const struct node *node, unsigned member, struct change *out) {
     struct member_name name = member_name(member);
-    return roll_find_handle(node->roll, scope_names[name.scope], roll_place(node->roll, user_names[name.user]),
-                            roll_session_place(node->roll, session_names[name.session]), out);
+    return roll_find_handle(node->roll, scope_names[name.scope], roll_hash(node->roll, user_names[name.user]),
+                            roll_session_hash(node->roll, session_names[name.session]), out);
 }
 
 /* Whether a full roll, of whatever node, has let members make room: then what was newer, and gone, may be missing. */

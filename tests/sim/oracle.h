@@ -24,7 +24,7 @@ struct world;
 struct node;
 
 /* What takes a sequence: an acknowledged beat or reset, or a register of another origin that a node tells as its own,
- * since nobody else could (roll_relay). */
+ * since nobody else could (roll_adopt). */
 struct acknowledged {
     uint64_t stamp, at_ms;     /* true time */
     uint64_t origin, sequence; /* of the register */

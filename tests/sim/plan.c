@@ -36,7 +36,7 @@ struct plan plan_draw(struct random *random, bool is_large) {
         .retention_ms = 600000,
         .members_max = 2 * MEMBERS,
         .users = USERS_FEW,
-        .log_places = (uint32_t)ONE_OF(random, 16, 64, 1024, 1024),
+        .log_slots = (uint32_t)ONE_OF(random, 16, 64, 1024, 1024),
         .clocks_are_wrong = random_chance(random, 1, 2),
         .is_sealed = random_chance(random, 1, 2),
     };
@@ -62,10 +62,10 @@ void plan_print(const struct plan *plan, FILE *out) {
     fprintf(out,
             "nodes %u..%u (told of %s), %" PRIu64 " ms with faults, flush %" PRIu64 " ms, delay <= %" PRIu64
             " ms, frames lost %u o/oo, asks lost %u o/oo, %squeue %u, a call each %" PRIu64 " ms, TTL <= %" PRIu64
-            " ms, %u users, members <= %" PRIu64 ", log of %u places, %s clocks, faults:",
+            " ms, %u users, members <= %" PRIu64 ", log of %u slots, %s clocks, faults:",
             plan->nodes_at_start, plan->nodes, plan->meets_all ? "all" : "one", plan->active_ms, plan->flush_ms,
             plan->delay_max_ms, plan->loss_permille, plan->ask_loss_permille, plan->is_chaotic ? "chaotic, " : "",
-            plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->users, plan->members_max, plan->log_places,
+            plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->users, plan->members_max, plan->log_slots,
             plan->clocks_are_wrong ? "wrong" : "right");
     for (unsigned i = 0; i < FAULTS; i++)
         if (plan_has(plan, (enum fault)i)) fprintf(out, " %s", fault_names[i]);

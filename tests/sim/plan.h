@@ -41,7 +41,7 @@ struct plan {
     unsigned users; /* that there may be in a scope */
     uint64_t retention_ms;
     uint64_t members_max;
-    uint32_t log_places;
+    uint32_t log_slots;
     bool clocks_are_wrong; /* by up to an hour */
     bool is_sealed;
 };

@@ -240,7 +240,7 @@ static void expect_everywhere(struct world *world, const char *what, uint64_t wi
 static void check_calm(struct world *world) {
     uint64_t news_ms = 2 * world->plan.flush_ms + world->plan.delay_max_ms + 1;
     /* A batch that the log has no room for is asked for, page by page. */
-    if (world->plan.log_places < CALL_BEATS_MAX && world->plan.users > USERS_FEW) news_ms += CONVERGENCE_MS;
+    if (world->plan.log_slots < CALL_BEATS_MAX && world->plan.users > USERS_FEW) news_ms += CONVERGENCE_MS;
     for (unsigned i = 0; i < CALM_ROUNDS && !world->has_failed; i++) {
         expect_everywhere(world, "touch", news_ms);
         expect_everywhere(world, "refresh", news_ms + REPLICA_REFRESH_WAIT_MS);

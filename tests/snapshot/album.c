@@ -12,7 +12,7 @@ struct roll *album_roll(uint64_t origin, uint64_t members_max) {
                                  .retention_ms = ALBUM_RETENTION_MS,
                                  .members_max = members_max == 0 ? 1000000 : members_max,
                                  .bytes_max = UINT64_C(1) << 30,
-                                 .log_places = 1 << 12,
+                                 .log_slots = 1 << 12,
                                  .allocator = heap_plain()};
     memset(config.hash_key, 7, sizeof config.hash_key);
     struct roll *roll = roll_new(&config);

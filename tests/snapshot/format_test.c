@@ -135,9 +135,9 @@ static void bustle(struct roll *roll, uint64_t *now_ms, void *context) {
 /* Whether the register was written while the walk went on. Where both rolls have the same beat, its age is the same. */
 static bool is_as_old(const struct roll *roll, const struct roll *loaded, const char *user, uint64_t begun_ms) {
     struct change had, has;
-    uint64_t place = roll_place(roll, text_of(user));
-    if (!roll_find_handle(roll, text_of("room"), place, 0, &had) ||
-        !roll_find_handle(loaded, text_of("room"), place, 0, &has))
+    uint64_t hash = roll_hash(roll, text_of(user));
+    if (!roll_find_handle(roll, text_of("room"), hash, 0, &had) ||
+        !roll_find_handle(loaded, text_of("room"), hash, 0, &has))
         fail_msg("%s is not found", user);
     if (had.stamp != has.stamp) return false;
     if (had.seen_ms != has.seen_ms)
