@@ -49,7 +49,7 @@ static ProtobufCBinaryData bytes_of(char *text) {
  */
 
 /* Room for all the messages of one answer. */
-struct draft {
+struct reply_builder {
     Muster__V1__WatchResponse response;
     Muster__V1__User users[USERS_MAX], *present[USERS_MAX];
     Muster__V1__Change changes[USERS_MAX], *changed[USERS_MAX];
@@ -61,9 +61,9 @@ struct draft {
 };
 
 /* "NAME:N*N#N/TEXT" into users[used]; returns N of the colon. Cuts the word up. */
-static unsigned draft_user(struct draft *draft, char *word) {
-    Muster__V1__User *user = &draft->users[draft->used];
-    Muster__V1__Session *session = &draft->sessions[draft->used];
+static unsigned builder_user(struct reply_builder *builder, char *word) {
+    Muster__V1__User *user = &builder->users[builder->used];
+    Muster__V1__Session *session = &builder->sessions[builder->used];
     muster__v1__user__init(user);
     muster__v1__session__init(session);
     unsigned colon = 0;
@@ -76,8 +76,8 @@ static unsigned draft_user(struct draft *draft, char *word) {
         if (mark == '#') user->last_seen_ms = strtoll(at, NULL, 10);
         if (mark == '/') {
             session->state = bytes_of(at);
-            draft->session_rows[draft->used] = session;
-            user->sessions = &draft->session_rows[draft->used];
+            builder->session_rows[builder->used] = session;
+            user->sessions = &builder->session_rows[builder->used];
             user->n_sessions = 1;
             break;
         }
@@ -87,15 +87,15 @@ static unsigned draft_user(struct draft *draft, char *word) {
     return colon;
 }
 
-static void draft_item(struct draft *draft, char *word) {
-    if (draft->used == USERS_MAX) abort();
-    unsigned number = draft_user(draft, word + 1);
-    Muster__V1__User *user = &draft->users[draft->used];
+static void builder_item(struct reply_builder *builder, char *word) {
+    if (builder->used == USERS_MAX) abort();
+    unsigned number = builder_user(builder, word + 1);
+    Muster__V1__User *user = &builder->users[builder->used];
     if (word[0] != '-') user->status = number == 0 ? MUSTER__V1__STATUS__STATUS_ONLINE : (Muster__V1__Status)number;
     if (word[0] == '=') {
-        draft->present[draft->response.n_present++] = user;
+        builder->present[builder->response.n_present++] = user;
     } else {
-        Muster__V1__Change *change = &draft->changes[draft->used];
+        Muster__V1__Change *change = &builder->changes[builder->used];
         muster__v1__change__init(change);
         change->kind = word[0] == '+'   ? MUSTER__V1__CHANGE_KIND__CHANGE_KIND_JOINED
                        : word[0] == '-' ? MUSTER__V1__CHANGE_KIND__CHANGE_KIND_LEFT
@@ -104,27 +104,27 @@ static void draft_item(struct draft *draft, char *word) {
         if (word[0] == '-') change->reason = (Muster__V1__LeaveReason)number;
         user->live = word[0] != '-';
         change->user = user;
-        draft->changed[draft->response.n_changes++] = change;
+        builder->changed[builder->response.n_changes++] = change;
     }
-    draft->used++;
+    builder->used++;
 }
 
-static void draft_counts(struct draft *draft, const char *numbers) {
-    muster__v1__scope_counts__init(&draft->counts);
+static void builder_counts(struct reply_builder *builder, const char *numbers) {
+    muster__v1__scope_counts__init(&builder->counts);
     char *end;
-    draft->counts.live = strtoull(numbers, &end, 10);
-    if (*end == ',') draft->counts.joined_total = strtoull(end + 1, NULL, 10);
-    draft->response.counts = &draft->counts;
+    builder->counts.live = strtoull(numbers, &end, 10);
+    if (*end == ',') builder->counts.joined_total = strtoull(end + 1, NULL, 10);
+    builder->response.counts = &builder->counts;
 }
 
-static void draft_word(struct draft *draft, char *word) {
-    if (strchr("=+-~?", word[0]) != NULL) draft_item(draft, word);
-    else if (strncmp(word, "counts:", 7) == 0) draft_counts(draft, word + 7);
-    else if (strcmp(word, "resync") == 0) draft->response.resync = true;
-    else if (strcmp(word, "more") == 0) draft->response.more = true;
-    else if (strcmp(word, "garbage") == 0) draft->is_garbage = true;
-    else if (strcmp(word, "nocursor") == 0) draft->cursor[0] = '\0';
-    else if (strcmp(word, "bigcursor") == 0) memset(draft->cursor, 'x', MUSTER_CURSOR_BYTES_MAX + 1);
+static void builder_word(struct reply_builder *builder, char *word) {
+    if (strchr("=+-~?", word[0]) != NULL) builder_item(builder, word);
+    else if (strncmp(word, "counts:", 7) == 0) builder_counts(builder, word + 7);
+    else if (strcmp(word, "resync") == 0) builder->response.resync = true;
+    else if (strcmp(word, "more") == 0) builder->response.more = true;
+    else if (strcmp(word, "garbage") == 0) builder->is_garbage = true;
+    else if (strcmp(word, "nocursor") == 0) builder->cursor[0] = '\0';
+    else if (strcmp(word, "bigcursor") == 0) memset(builder->cursor, 'x', MUSTER_CURSOR_BYTES_MAX + 1);
     else abort();
 }
 
@@ -136,22 +136,22 @@ static nng_msg *pack(const Muster__V1__Reply *reply) {
 }
 
 static nng_msg *scripted(char *script, unsigned port, size_t number) {
-    struct draft *draft = calloc(1, sizeof *draft);
-    if (draft == NULL) abort();
-    muster__v1__watch_response__init(&draft->response);
-    draft->response.present = draft->present;
-    draft->response.changes = draft->changed;
-    snprintf(draft->cursor, sizeof draft->cursor, "%u-%zu", port, number);
+    struct reply_builder *builder = calloc(1, sizeof *builder);
+    if (builder == NULL) abort();
+    muster__v1__watch_response__init(&builder->response);
+    builder->response.present = builder->present;
+    builder->response.changes = builder->changed;
+    snprintf(builder->cursor, sizeof builder->cursor, "%u-%zu", port, number);
     char *rest;
     for (char *word = strtok_r(script, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
-        draft_word(draft, word);
-    draft->response.cursor = bytes_of(draft->cursor);
+        builder_word(builder, word);
+    builder->response.cursor = bytes_of(builder->cursor);
     Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
     reply.response_case = MUSTER__V1__REPLY__RESPONSE_WATCH;
-    reply.watch = &draft->response;
+    reply.watch = &builder->response;
     nng_msg *message = pack(&reply);
-    if (draft->is_garbage) memset(nng_msg_body(message), 0xff, nng_msg_len(message));
-    free(draft);
+    if (builder->is_garbage) memset(nng_msg_body(message), 0xff, nng_msg_len(message));
+    free(builder);
     return message;
 }
 

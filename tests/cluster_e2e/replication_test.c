@@ -39,13 +39,13 @@ static void a_touch_is_live_everywhere(void **state) {
 static void a_reset_forgets_everywhere(void **state) {
     (void)state;
     struct rig rig;
-    struct draft draft;
+    struct request_builder builder;
     rig_open(&rig, 3, NULL);
     rig_start_all(&rig);
     rig_touch_many(&rig, 0, "u", 1000, LONG_MS);
     for (size_t i = 0; i < 3; i++) rig_expect_count(&rig, i, 1000, SOON_MS);
-    draft_reset(&draft, "room");
-    reply_free(ask(&rig.nodes[1].answerer, &draft));
+    builder_reset(&builder, "room");
+    reply_free(ask(&rig.nodes[1].answerer, &builder));
     for (size_t i = 0; i < 3; i++) rig_expect_count(&rig, i, 0, 2000);
     rig_close(&rig);
 }
@@ -154,10 +154,10 @@ static size_t count_lost(struct rig *rig, size_t node, const struct load *load) 
     size_t lost = 0;
     for (size_t first = 0; first < load->users; first += ASKED) {
         size_t n = load->users - first < ASKED ? load->users - first : ASKED;
-        struct draft draft;
-        draft_live(&draft, "room");
-        for (size_t i = 0; i < n; i++) draft_user(&draft, draft_number(&draft, "u", first + i));
-        Muster__V1__Reply *reply = ask(&rig->nodes[node].answerer, &draft);
+        struct request_builder builder;
+        builder_live(&builder, "room");
+        for (size_t i = 0; i < n; i++) builder_user(&builder, builder_number(&builder, "u", first + i));
+        Muster__V1__Reply *reply = ask(&rig->nodes[node].answerer, &builder);
         for (size_t i = 0; i < n; i++) lost += load->is_acknowledged[first + i] && !reply->live->users[i]->live;
         reply_free(reply);
     }
@@ -228,19 +228,19 @@ static void a_node_that_joins_takes_touches_and_answers_no_reads(void **state) {
     (void)state;
     const char *const flags[] = {"--join-timeout", "3s", NULL};
     struct rig rig;
-    struct draft draft;
+    struct request_builder builder;
     rig_open(&rig, 2, flags);
     rig_start(&rig, 0); /* its peer does not run */
     rig_touch(&rig, 0, "ada", LONG_MS);
-    draft_live(&draft, "room");
-    draft_user(&draft, draft_bytes("ada"));
-    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining: not in sync with its peers yet");
-    draft_counts(&draft);
-    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining");
-    draft_list(&draft, "room");
-    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining");
-    draft_scopes(&draft);
-    ask_refused(&rig.nodes[0].answerer, &draft, 14, "joining");
+    builder_live(&builder, "room");
+    builder_user(&builder, builder_bytes("ada"));
+    ask_refused(&rig.nodes[0].answerer, &builder, 14, "joining: not in sync with its peers yet");
+    builder_counts(&builder);
+    ask_refused(&rig.nodes[0].answerer, &builder, 14, "joining");
+    builder_list(&builder, "room");
+    ask_refused(&rig.nodes[0].answerer, &builder, 14, "joining");
+    builder_scopes(&builder);
+    ask_refused(&rig.nodes[0].answerer, &builder, 14, "joining");
     if (rig_state(&rig, 0, 0) != MUSTER__V1__NODE_STATE__NODE_STATE_JOINING) fail_msg("it does not say that it joins");
     uint64_t took_ms = rig_await_joined(&rig, 0);
     if (took_ms < 2900) fail_msg("alone, and in sync after %llu ms", (unsigned long long)took_ms);
@@ -255,11 +255,11 @@ static void nodes_are_listed(void **state) {
     (void)state;
     const char *const flags[] = {"--region", "north", NULL};
     struct rig rig;
-    struct draft draft;
+    struct request_builder builder;
     rig_open(&rig, 3, flags);
     rig_start_all(&rig);
-    draft_nodes(&draft);
-    Muster__V1__Reply *reply = ask(&rig.nodes[1].answerer, &draft);
+    builder_nodes(&builder);
+    Muster__V1__Reply *reply = ask(&rig.nodes[1].answerer, &builder);
     if (reply->nodes->n_nodes != 3) fail_msg("%zu nodes, expected 3", reply->nodes->n_nodes);
     for (size_t i = 0; i < 3; i++) {
         const Muster__V1__Node *node = reply->nodes->nodes[i];

@@ -143,23 +143,23 @@ static void connections_that_say_nothing(const char *url) {
 /* ---- attack 6 ---- */
 
 static void fill_scope(const struct answerer *answerer) {
-    struct draft draft;
-    draft_touch(&draft, "crowd");
-    for (size_t i = 0; i < 10000; i++) draft_beat(&draft, "", "")->user = draft_number(&draft, "user-", i);
-    reply_free(ask(answerer, &draft));
+    struct request_builder builder;
+    builder_touch(&builder, "crowd");
+    for (size_t i = 0; i < 10000; i++) builder_beat(&builder, "", "")->user = builder_number(&builder, "user-", i);
+    reply_free(ask(answerer, &builder));
 }
 
 /* Asks for large replies as fast as they are taken, and reads none. */
 static void ask_and_never_read(struct sp *sp) {
-    struct draft draft;
+    struct request_builder builder;
     uint32_t id;
     int small = 4096;
     setsockopt(sp->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     fcntl(sp->fd, F_SETFL, O_NONBLOCK);
     for (int i = 0; i < 600; i++) {
-        draft_list(&draft, "crowd");
-        draft.list.page_size = 10000;
-        if (!sp_send_draft(sp, &draft, &id)) return; /* it takes no more, or has hung up */
+        builder_list(&builder, "crowd");
+        builder.list.page_size = 10000;
+        if (!sp_send_built(sp, &builder, &id)) return; /* it takes no more, or has hung up */
     }
 }
 
@@ -191,15 +191,15 @@ static void a_reply_that_is_never_read(const char *url) {
     const struct answerer answerer = sp_answerer(url);
     fill_scope(&answerer);
     struct sp sp = sp_open(url, SERVED_MS);
-    struct draft draft;
+    struct request_builder builder;
     uint32_t id;
     int small = 4096;
     if (sp.fd < 0) fail_msg("%s: no connection", url);
     setsockopt(sp.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     for (int i = 0; i < 20; i++) { /* past what the system itself holds of a connection */
-        draft_list(&draft, "crowd");
-        draft.list.page_size = 10000;
-        if (!sp_send_draft(&sp, &draft, &id)) break;
+        builder_list(&builder, "crowd");
+        builder.list.page_size = 10000;
+        if (!sp_send_built(&sp, &builder, &id)) break;
     }
     if (!sp_is_hung_up(&sp, CLOSED_MS)) fail_msg("%s: replies that are never read are kept", url);
     sp_close(&sp);
@@ -259,13 +259,13 @@ static void resets_after_requests(const char *url) {
     const struct answerer answerer = sp_answerer(url);
     fill_scope(&answerer);
     for (int i = 0; i < 200; i++) {
-        struct draft draft;
+        struct request_builder builder;
         uint32_t id;
         struct sp sp = sp_open(url, SERVED_MS);
         if (sp.fd < 0) fail_msg("%s: no connection", url);
-        draft_list(&draft, "crowd");
-        draft.list.page_size = 10000;
-        sp_send_draft(&sp, &draft, &id);
+        builder_list(&builder, "crowd");
+        builder.list.page_size = 10000;
+        sp_send_built(&sp, &builder, &id);
         spin(i % 10 * 3000u);
         sp_reset(&sp);
     }
@@ -302,11 +302,11 @@ static void *come_and_go(void *context) {
         struct sp sp = sp_open(visitor->url, CLOSED_MS);
         if (sp.fd < 0) continue;
         for (uint64_t n = random_below(&random, 30); n > 0; n--) {
-            struct draft draft;
+            struct request_builder builder;
             uint32_t id;
-            draft_list(&draft, "crowd");
-            draft.list.page_size = 10000;
-            if (!sp_send_draft(&sp, &draft, &id)) break;
+            builder_list(&builder, "crowd");
+            builder.list.page_size = 10000;
+            if (!sp_send_built(&sp, &builder, &id)) break;
         }
         for (uint64_t n = random_below(&random, 4); n > 0; n--)
             if (recv(sp.fd, some, sizeof some, MSG_DONTWAIT) < 0) break;

@@ -126,28 +126,28 @@ static void its_settings_are_in_force(void **state) {
     const char *const flags[] = {"--ttl", "7s", "--retention", "1h", "--max-members", "5", "--name", "n1", NULL};
     struct server server = server_start(flags);
     const struct answerer answerer = sp_answerer(server.tcp);
-    struct draft draft;
-    draft_touch(&draft, "s");
-    draft_beat(&draft, "ada", "");
-    Muster__V1__Reply *reply = ask(&answerer, &draft);
+    struct request_builder builder;
+    builder_touch(&builder, "s");
+    builder_beat(&builder, "ada", "");
+    Muster__V1__Reply *reply = ask(&answerer, &builder);
     if (reply->touch->ttl_ms != 7000) fail_msg("a TTL of %u", reply->touch->ttl_ms);
     reply_free(reply);
-    draft_counts(&draft);
-    draft_window(&draft, 3600001);
-    ask_refused(&answerer, &draft, 3, "at most 3600000");
-    draft_touch(&draft, "s");
-    for (size_t i = 0; i < 6; i++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", i);
-    ask_refused(&answerer, &draft, 8, "at most 5 members");
+    builder_counts(&builder);
+    builder_window(&builder, 3600001);
+    ask_refused(&answerer, &builder, 3, "at most 3600000");
+    builder_touch(&builder, "s");
+    for (size_t i = 0; i < 6; i++) builder_beat(&builder, "", "")->user = builder_number(&builder, "u", i);
+    ask_refused(&answerer, &builder, 8, "at most 5 members");
     if (!process_await_line(server.process, PROCESS_ERRORS, "node=n1", SOON_MS, NULL)) fail_msg("no name in the logs");
     server_end(&server);
 }
 
 /* The process ticks: leases end without a request that would look. */
 static bool nobody_is_live(void *context) {
-    struct draft draft;
-    draft_counts(&draft);
-    draft_scope(&draft, draft_bytes("s"));
-    Muster__V1__Reply *reply = ask(context, &draft);
+    struct request_builder builder;
+    builder_counts(&builder);
+    builder_scope(&builder, builder_bytes("s"));
+    Muster__V1__Reply *reply = ask(context, &builder);
     bool is_empty = reply->counts->scopes[0]->live == 0;
     reply_free(reply);
     return is_empty;
@@ -194,11 +194,11 @@ static void it_drains(void **state) {
         if (sps[i].fd < 0) fail_msg("no connection");
     }
     for (int i = 0; i < CONNECTIONS * REQUESTS; i++) {
-        struct draft draft;
-        draft_touch(&draft, "drain");
+        struct request_builder builder;
+        builder_touch(&builder, "drain");
         for (size_t j = 0; j < 3000; j++)
-            draft_beat(&draft, "", "")->user = draft_number(&draft, "user-", (size_t)i * 3000 + j);
-        if (!sp_send_draft(&sps[i % CONNECTIONS], &draft, &id)) fail_msg("a request is not taken");
+            builder_beat(&builder, "", "")->user = builder_number(&builder, "user-", (size_t)i * 3000 + j);
+        if (!sp_send_built(&sps[i % CONNECTIONS], &builder, &id)) fail_msg("a request is not taken");
     }
     process_signal(server.process, SIGTERM);
     for (int i = 0; i < CONNECTIONS * REQUESTS; i++) {

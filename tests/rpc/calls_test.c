@@ -94,11 +94,11 @@ SUITE(message_refusals)
 SUITE(reply_cap)
 
 static Muster__V1__Reply *live_of(struct bench *bench, const char *user, bool sessions) {
-    struct draft draft;
-    draft_live(&draft, "s");
-    draft_user(&draft, draft_bytes(user));
-    draft.live.sessions = sessions;
-    return ask(&bench->answerer, &draft);
+    struct request_builder builder;
+    builder_live(&builder, "s");
+    builder_user(&builder, builder_bytes(user));
+    builder.live.sessions = sessions;
+    return ask(&bench->answerer, &builder);
 }
 
 static void test_last_seen_is_on_the_wall_clock(void **state) {
@@ -136,18 +136,19 @@ static void test_time_does_not_run_backward(void **state) {
 
 static void test_counts_expire_without_a_tick(void **state) {
     struct bench *bench = *state;
-    struct draft draft;
+    struct request_builder builder;
     for (int i = 0; i < 3; i++) {
-        draft_touch(&draft, "s");
-        for (size_t j = 0; j < 9000; j++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", j + 9000u * i);
-        reply_free(ask(&bench->answerer, &draft));
+        builder_touch(&builder, "s");
+        for (size_t j = 0; j < 9000; j++)
+            builder_beat(&builder, "", "")->user = builder_number(&builder, "u", j + 9000u * i);
+        reply_free(ask(&bench->answerer, &builder));
     }
     pass_ms(bench, 60001);
-    draft_counts(&draft);
-    draft_scope(&draft, draft_bytes("s"));
-    draft_window(&draft, 60001);
-    draft_window(&draft, 60000);
-    Muster__V1__Reply *reply = ask(&bench->answerer, &draft);
+    builder_counts(&builder);
+    builder_scope(&builder, builder_bytes("s"));
+    builder_window(&builder, 60001);
+    builder_window(&builder, 60000);
+    Muster__V1__Reply *reply = ask(&bench->answerer, &builder);
     const Muster__V1__ScopeCounts *row = reply->counts->scopes[0];
     if (row->live != 0 || row->windows[0]->users != 27000 || row->windows[1]->users != 0)
         fail_msg("live %llu, windows %llu %llu", (unsigned long long)row->live,
@@ -157,37 +158,37 @@ static void test_counts_expire_without_a_tick(void **state) {
 
 static void test_linger_ends(void **state) {
     struct bench *bench = *state;
-    struct draft draft;
+    struct request_builder builder;
     touch(&bench->answerer, "s", "ada", "");
-    draft_leave(&draft, "s");
-    draft_departure(&draft, "ada", "");
-    draft.leave.linger_ms = 5000;
-    reply_free(ask(&bench->answerer, &draft));
+    builder_leave(&builder, "s");
+    builder_departure(&builder, "ada", "");
+    builder.leave.linger_ms = 5000;
+    reply_free(ask(&bench->answerer, &builder));
     pass_ms(bench, 5000);
     if (!is_live(&bench->answerer, "s", "ada")) fail_msg("gone before the linger is over");
     pass_ms(bench, 1);
     if (is_live(&bench->answerer, "s", "ada")) fail_msg("live after the linger");
-    draft_leave(&draft, "s"); /* a late one resurrects nobody */
-    draft_departure(&draft, "ada", "");
-    draft.leave.linger_ms = 5000;
-    reply_free(ask(&bench->answerer, &draft));
+    builder_leave(&builder, "s"); /* a late one resurrects nobody */
+    builder_departure(&builder, "ada", "");
+    builder.leave.linger_ms = 5000;
+    reply_free(ask(&bench->answerer, &builder));
     if (is_live(&bench->answerer, "s", "ada")) fail_msg("a linger made somebody live");
 }
 
 /* The stamp that a leave carries back pulls the node's clock along, but not into a future that is nobody's. */
 static void test_leave_observes_a_stamp(void **state) {
     struct bench *bench = *state;
-    struct draft draft;
+    struct request_builder builder;
     uint64_t stamp = touch(&bench->answerer, "s", "ada", "");
     uint64_t hour_ahead = stamp + (UINT64_C(3600000) << 16), days_ahead = stamp + (UINT64_C(90000000) << 16);
-    draft_leave(&draft, "s");
-    draft_departure(&draft, "ada", "");
-    draft.leave.stamp = days_ahead;
-    ask_refused(&bench->answerer, &draft, MUSTER_INVALID_ARGUMENT, "stamp: ");
-    draft_leave(&draft, "s");
-    draft_departure(&draft, "ada", "");
-    draft.leave.stamp = hour_ahead;
-    Muster__V1__Reply *reply = ask(&bench->answerer, &draft);
+    builder_leave(&builder, "s");
+    builder_departure(&builder, "ada", "");
+    builder.leave.stamp = days_ahead;
+    ask_refused(&bench->answerer, &builder, MUSTER_INVALID_ARGUMENT, "stamp: ");
+    builder_leave(&builder, "s");
+    builder_departure(&builder, "ada", "");
+    builder.leave.stamp = hour_ahead;
+    Muster__V1__Reply *reply = ask(&bench->answerer, &builder);
     if (reply->leave->stamp <= hour_ahead || reply->leave->left != 1) fail_msg("a leave before the touch it ends");
     reply_free(reply);
     if (touch(&bench->answerer, "s", "ada", "") <= hour_ahead) fail_msg("a stamp that was seen is forgotten");
@@ -199,27 +200,28 @@ static void test_a_full_node_refuses_whole(void **state) {
     close_bench(state);
     *state = bench_of(&small);
     struct bench *bench = *state;
-    struct draft draft;
+    struct request_builder builder;
     touch(&bench->answerer, "s", "ada", "");
-    draft_touch(&draft, "s");
-    draft_beat(&draft, "bob", "");
-    draft_beat(&draft, "eve", "");
-    draft_beat(&draft, "joe", "");
-    ask_refused(&bench->answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 3 members");
+    builder_touch(&builder, "s");
+    builder_beat(&builder, "bob", "");
+    builder_beat(&builder, "eve", "");
+    builder_beat(&builder, "joe", "");
+    ask_refused(&bench->answerer, &builder, MUSTER_RESOURCE_EXHAUSTED, "at most 3 members");
     if (is_live(&bench->answerer, "s", "bob")) fail_msg("half a request was done");
 }
 
 static void test_sessions_of_a_user_are_capped(void **state) {
     struct bench *bench = *state;
-    struct draft draft;
-    draft_touch(&draft, "s");
+    struct request_builder builder;
+    builder_touch(&builder, "s");
     for (size_t i = 0; i < MUSTER_SESSIONS_MAX; i++)
-        draft_beat(&draft, "ada", "")->session = draft_number(&draft, "tab", i);
-    reply_free(ask(&bench->answerer, &draft));
-    draft_touch(&draft, "s");
-    draft_beat(&draft, "bob", "");
-    draft_beat(&draft, "ada", "one more");
-    ask_refused(&bench->answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "too many live sessions of the user, at most 64");
+        builder_beat(&builder, "ada", "")->session = builder_number(&builder, "tab", i);
+    reply_free(ask(&bench->answerer, &builder));
+    builder_touch(&builder, "s");
+    builder_beat(&builder, "bob", "");
+    builder_beat(&builder, "ada", "one more");
+    ask_refused(&bench->answerer, &builder, MUSTER_RESOURCE_EXHAUSTED,
+                "too many live sessions of the user, at most 64");
     if (is_live(&bench->answerer, "s", "bob")) fail_msg("half a request was done");
 }
 
@@ -227,29 +229,29 @@ static void test_sessions_of_a_user_are_capped(void **state) {
 static void test_leaving_too_much_is_refused_whole(void **state) {
     enum { USERS = 160 };
     struct bench *bench = *state;
-    struct draft draft;
+    struct request_builder builder;
     for (size_t user = 0; user < USERS; user++) {
-        draft_touch(&draft, "s");
+        builder_touch(&builder, "s");
         for (size_t i = 0; i < MUSTER_SESSIONS_MAX; i++) {
-            Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-            beat->user = draft_number(&draft, "u", user);
-            beat->session = draft_number(&draft, "tab", i);
+            Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+            beat->user = builder_number(&builder, "u", user);
+            beat->session = builder_number(&builder, "tab", i);
         }
-        reply_free(ask(&bench->answerer, &draft));
+        reply_free(ask(&bench->answerer, &builder));
     }
     for (size_t users = USERS; users >= 150; users -= 10) {
-        draft_leave(&draft, "s");
+        builder_leave(&builder, "s");
         for (size_t i = 0; i < users; i++) {
-            Muster__V1__Departure *departure = draft_departure(&draft, "", "");
-            departure->user = draft_number(&draft, "u", i);
+            Muster__V1__Departure *departure = builder_departure(&builder, "", "");
+            departure->user = builder_number(&builder, "u", i);
             departure->all_sessions = true;
         }
         if (users * MUSTER_SESSIONS_MAX > MUSTER_BEATS_MAX) {
-            ask_refused(&bench->answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "at most 10000");
+            ask_refused(&bench->answerer, &builder, MUSTER_RESOURCE_EXHAUSTED, "at most 10000");
             if (!is_live(&bench->answerer, "s", "u0")) fail_msg("half a request was done");
             continue;
         }
-        Muster__V1__Reply *reply = ask(&bench->answerer, &draft);
+        Muster__V1__Reply *reply = ask(&bench->answerer, &builder);
         if (reply->leave->left != users) fail_msg("%u left", reply->leave->left);
         reply_free(reply);
     }
@@ -261,24 +263,24 @@ static void test_page_tokens_across_nodes(void **state) {
     struct node_config other_key = usual;
     other_key.hash_key[3] ^= 1;
     struct bench *twin = bench_of(&usual), *stranger = bench_of(&other_key);
-    struct draft draft;
+    struct request_builder builder;
     const struct answerer *answerers[] = {&bench->answerer, &twin->answerer, &stranger->answerer};
     for (int i = 0; i < 3; i++) {
-        draft_touch(&draft, "s");
-        for (size_t j = 0; j < 100; j++) draft_beat(&draft, "", "")->user = draft_number(&draft, "u", j);
-        reply_free(ask(answerers[i], &draft));
+        builder_touch(&builder, "s");
+        for (size_t j = 0; j < 100; j++) builder_beat(&builder, "", "")->user = builder_number(&builder, "u", j);
+        reply_free(ask(answerers[i], &builder));
     }
-    draft_list(&draft, "s");
-    draft.list.page_size = 60;
-    Muster__V1__Reply *first = ask(&bench->answerer, &draft);
+    builder_list(&builder, "s");
+    builder.list.page_size = 60;
+    Muster__V1__Reply *first = ask(&bench->answerer, &builder);
     for (int i = 1; i < 3; i++) {
-        draft_list(&draft, "s");
-        draft.list.page_token = first->list->next_page_token;
+        builder_list(&builder, "s");
+        builder.list.page_token = first->list->next_page_token;
         if (i == 2) {
-            ask_refused(answerers[i], &draft, MUSTER_INVALID_ARGUMENT, "page_token: was not given out");
+            ask_refused(answerers[i], &builder, MUSTER_INVALID_ARGUMENT, "page_token: was not given out");
             continue;
         }
-        Muster__V1__Reply *second = ask(answerers[i], &draft);
+        Muster__V1__Reply *second = ask(answerers[i], &builder);
         if (first->list->n_users + second->list->n_users != 100)
             fail_msg("%zu + %zu users", first->list->n_users, second->list->n_users);
         reply_free(second);

@@ -1,6 +1,6 @@
 /* A node's snapshot on disk: what it keeps, and what becomes of a file that is not one. */
 #include "snapshot/file.h"
-#include "support/draft.h"
+#include "support/request_builder.h"
 #include "support/tempdir.h"
 #include "support/wait.h"
 #include "sys/clock.h"
@@ -71,17 +71,17 @@ static void rig_stop(struct rig *rig) {
 }
 
 static void touch_users(struct rig *rig, const char *stem, size_t count) {
-    struct draft draft;
-    draft_touch(&draft, "room");
-    for (size_t i = 0; i < count; i++) draft_beat(&draft, "", "")->user = draft_number(&draft, stem, i);
-    reply_free(ask(&rig->answerer, &draft));
+    struct request_builder builder;
+    builder_touch(&builder, "room");
+    for (size_t i = 0; i < count; i++) builder_beat(&builder, "", "")->user = builder_number(&builder, stem, i);
+    reply_free(ask(&rig->answerer, &builder));
 }
 
 static uint64_t live_users(struct rig *rig) {
-    struct draft draft;
-    draft_counts(&draft);
-    draft_scope(&draft, draft_bytes("room"));
-    Muster__V1__Reply *reply = ask(&rig->answerer, &draft);
+    struct request_builder builder;
+    builder_counts(&builder);
+    builder_scope(&builder, builder_bytes("room"));
+    Muster__V1__Reply *reply = ask(&rig->answerer, &builder);
     uint64_t live = reply->counts->scopes[0]->live;
     reply_free(reply);
     return live;
@@ -327,10 +327,10 @@ static void *touch_without_end(void *context) {
     struct load *load = context;
     struct answerer answerer = {load, "beside", ask_beside};
     while (!atomic_load(&load->is_over)) {
-        struct draft draft;
-        draft_touch(&draft, "room");
-        draft_beat(&draft, "ada", "");
-        reply_free(ask_any(&answerer, &draft));
+        struct request_builder builder;
+        builder_touch(&builder, "room");
+        builder_beat(&builder, "ada", "");
+        reply_free(ask_any(&answerer, &builder));
     }
     return NULL;
 }

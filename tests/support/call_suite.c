@@ -24,30 +24,30 @@ static const Muster__V1__Status AWAY = MUSTER__V1__STATUS__STATUS_AWAY, ONLINE =
 
 static Muster__V1__Reply *ask_live(const struct answerer *answerer, const char *scope, const char *user,
                                    bool sessions) {
-    struct draft draft;
-    draft_live(&draft, scope);
-    draft_user(&draft, draft_bytes(user));
-    draft.live.sessions = sessions;
-    return ask(answerer, &draft);
+    struct request_builder builder;
+    builder_live(&builder, scope);
+    builder_user(&builder, builder_bytes(user));
+    builder.live.sessions = sessions;
+    return ask(answerer, &builder);
 }
 
 static void touch_many(const struct answerer *answerer, const char *scope, const char *stem, size_t n) {
-    struct draft draft;
-    draft_touch(&draft, scope);
-    for (size_t i = 0; i < n; i++) draft_beat(&draft, "", "")->user = draft_number(&draft, stem, i);
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    struct request_builder builder;
+    builder_touch(&builder, scope);
+    for (size_t i = 0; i < n; i++) builder_beat(&builder, "", "")->user = builder_number(&builder, stem, i);
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->touch->joined, n);
     reply_free(reply);
 }
 
 void suite_touch(const struct answerer *answerer) {
-    struct draft draft;
-    draft_touch(&draft, "touch");
-    draft_beat(&draft, "ada", "tab-1");
-    draft_beat(&draft, "ada", "tab-2")->ttl_ms = 30000;
-    draft_beat(&draft, "bob", "")->scope = draft_bytes("touch:other");
-    draft.touch.ttl_ms = 45000;
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    struct request_builder builder;
+    builder_touch(&builder, "touch");
+    builder_beat(&builder, "ada", "tab-1");
+    builder_beat(&builder, "ada", "tab-2")->ttl_ms = 30000;
+    builder_beat(&builder, "bob", "")->scope = builder_bytes("touch:other");
+    builder.touch.ttl_ms = 45000;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_TOUCH);
     expect_equal(answerer, reply->touch->joined, 2);
     expect_equal(answerer, reply->touch->ttl_ms, 30000);
@@ -55,9 +55,9 @@ void suite_touch(const struct answerer *answerer) {
     expect(answerer, stamp > 0);
     reply_free(reply);
 
-    draft_touch(&draft, "touch");
-    draft_beat(&draft, "ada", "tab-1");
-    reply = ask(answerer, &draft);
+    builder_touch(&builder, "touch");
+    builder_beat(&builder, "ada", "tab-1");
+    reply = ask(answerer, &builder);
     expect_equal(answerer, reply->touch->joined, 0);
     expect_equal(answerer, reply->touch->ttl_ms, 60000);
     expect(answerer, reply->touch->stamp > stamp);
@@ -71,7 +71,7 @@ void suite_touch(const struct answerer *answerer) {
 }
 
 void suite_leave(const struct answerer *answerer) {
-    struct draft draft;
+    struct request_builder builder;
     touch(answerer, "leave", "ada", "one");
     touch(answerer, "leave", "ada", "two");
     uint64_t stamp = touch(answerer, "leave", "ada", "three");
@@ -80,12 +80,12 @@ void suite_leave(const struct answerer *answerer) {
     expect_equal(answerer, leave(answerer, "leave", "ada", "no such session"), 0);
     expect(answerer, is_live(answerer, "leave", "ada"));
 
-    draft_leave(&draft, "elsewhere");
-    Muster__V1__Departure *departure = draft_departure(&draft, "ada", "");
-    departure->scope = draft_bytes("leave");
+    builder_leave(&builder, "elsewhere");
+    Muster__V1__Departure *departure = builder_departure(&builder, "ada", "");
+    departure->scope = builder_bytes("leave");
     departure->all_sessions = true;
-    draft.leave.stamp = stamp;
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    builder.leave.stamp = stamp;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_LEAVE);
     expect_equal(answerer, reply->leave->left, 1);
     expect(answerer, reply->leave->stamp > stamp);
@@ -101,24 +101,24 @@ void suite_leave(const struct answerer *answerer) {
 }
 
 static void linger(const struct answerer *answerer, const char *user, const char *session, bool all, uint32_t left) {
-    struct draft draft;
-    draft_leave(&draft, "linger");
-    draft_departure(&draft, user, session)->all_sessions = all;
-    draft.leave.linger_ms = 20000;
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    struct request_builder builder;
+    builder_leave(&builder, "linger");
+    builder_departure(&builder, user, session)->all_sessions = all;
+    builder.leave.linger_ms = 20000;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->leave->left, left);
     reply_free(reply);
 }
 
 void suite_linger(const struct answerer *answerer) {
-    struct draft draft;
-    draft_touch(&draft, "linger");
-    Muster__V1__Beat *beat = draft_beat(&draft, "ada", "tab");
+    struct request_builder builder;
+    builder_touch(&builder, "linger");
+    Muster__V1__Beat *beat = builder_beat(&builder, "ada", "tab");
     beat->status = BUSY;
-    beat->state = draft_bytes("typing");
-    draft_beat(&draft, "bob", "x");
-    draft_beat(&draft, "bob", "y");
-    reply_free(ask(answerer, &draft));
+    beat->state = builder_bytes("typing");
+    builder_beat(&builder, "bob", "x");
+    builder_beat(&builder, "bob", "y");
+    reply_free(ask(answerer, &builder));
 
     linger(answerer, "ada", "tab", false, 0);
     Muster__V1__Reply *reply = ask_live(answerer, "linger", "ada", true);
@@ -144,22 +144,22 @@ void suite_linger(const struct answerer *answerer) {
 }
 
 void suite_live(const struct answerer *answerer) {
-    struct draft draft;
-    draft_touch(&draft, "live");
-    draft_beat(&draft, "ada", "a")->status = AWAY;
-    Muster__V1__Beat *beat = draft_beat(&draft, "ada", "b");
+    struct request_builder builder;
+    builder_touch(&builder, "live");
+    builder_beat(&builder, "ada", "a")->status = AWAY;
+    Muster__V1__Beat *beat = builder_beat(&builder, "ada", "b");
     beat->status = ONLINE;
-    beat->state = draft_bytes(" any bytes \xff");
-    draft_beat(&draft, "bob", "");
-    reply_free(ask(answerer, &draft));
+    beat->state = builder_bytes(" any bytes \xff");
+    builder_beat(&builder, "bob", "");
+    reply_free(ask(answerer, &builder));
 
-    draft_live(&draft, "live");
-    draft_user(&draft, draft_bytes("bob"));
-    draft_user(&draft, draft_bytes("stranger"));
-    draft_user(&draft, draft_bytes("ada"));
-    draft_user(&draft, draft_bytes("bob"));
-    draft.live.sessions = true;
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    builder_live(&builder, "live");
+    builder_user(&builder, builder_bytes("bob"));
+    builder_user(&builder, builder_bytes("stranger"));
+    builder_user(&builder, builder_bytes("ada"));
+    builder_user(&builder, builder_bytes("bob"));
+    builder.live.sessions = true;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_LIVE);
     expect_equal(answerer, reply->live->n_users, 4);
     Muster__V1__User **users = reply->live->users;
@@ -190,11 +190,11 @@ static size_t walk(const struct answerer *answerer, const char *scope, uint32_t 
     unsigned char *came = calloc(n, 1);
     bool more = true;
     while (more) {
-        struct draft draft;
-        draft_list(&draft, scope);
-        draft.list.page_size = page_size;
-        draft.list.page_token = draft_bytes(token);
-        Muster__V1__Reply *reply = ask(answerer, &draft);
+        struct request_builder builder;
+        builder_list(&builder, scope);
+        builder.list.page_size = page_size;
+        builder.list.page_token = builder_bytes(token);
+        Muster__V1__Reply *reply = ask(answerer, &builder);
         expect(answerer, reply->list->n_users <= page_size);
         for (size_t i = 0; i < reply->list->n_users; i++) {
             char name[64];
@@ -227,35 +227,35 @@ void suite_list_pages(const struct answerer *answerer) {
 }
 
 static size_t count_listed(const struct answerer *answerer, const char *scope, int status_a, int status_b) {
-    struct draft draft;
-    draft_list(&draft, scope);
-    if (status_a != 0) draft_status(&draft, status_a);
-    if (status_b != 0) draft_status(&draft, status_b);
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    struct request_builder builder;
+    builder_list(&builder, scope);
+    if (status_a != 0) builder_status(&builder, status_a);
+    if (status_b != 0) builder_status(&builder, status_b);
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     size_t n = reply->list->n_users;
     reply_free(reply);
     return n;
 }
 
 void suite_list_filters(const struct answerer *answerer) {
-    struct draft draft;
-    draft_touch(&draft, "list:filters");
-    draft_beat(&draft, "a", "")->status = AWAY;
-    draft_beat(&draft, "o1", "");
-    draft_beat(&draft, "o2", "")->status = ONLINE;
-    draft_beat(&draft, "b1", "")->status = BUSY;
-    draft_beat(&draft, "b2", "x")->status = AWAY;
-    draft_beat(&draft, "b2", "y")->status = BUSY;
-    reply_free(ask(answerer, &draft));
+    struct request_builder builder;
+    builder_touch(&builder, "list:filters");
+    builder_beat(&builder, "a", "")->status = AWAY;
+    builder_beat(&builder, "o1", "");
+    builder_beat(&builder, "o2", "")->status = ONLINE;
+    builder_beat(&builder, "b1", "")->status = BUSY;
+    builder_beat(&builder, "b2", "x")->status = AWAY;
+    builder_beat(&builder, "b2", "y")->status = BUSY;
+    reply_free(ask(answerer, &builder));
     expect_equal(answerer, count_listed(answerer, "list:filters", 0, 0), 5);
     expect_equal(answerer, count_listed(answerer, "list:filters", AWAY, 0), 1);
     expect_equal(answerer, count_listed(answerer, "list:filters", ONLINE, ONLINE), 2);
     expect_equal(answerer, count_listed(answerer, "list:filters", AWAY, BUSY), 3);
 
-    draft_list(&draft, "list:filters");
-    draft_status(&draft, BUSY);
-    draft.list.sessions = true;
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    builder_list(&builder, "list:filters");
+    builder_status(&builder, BUSY);
+    builder.list.sessions = true;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->list->n_users, 2);
     int b2 = bytes_are(reply->list->users[0]->user, "b2") ? 0 : 1;
     expect_equal(answerer, reply->list->users[b2]->n_sessions, 2);
@@ -263,42 +263,42 @@ void suite_list_filters(const struct answerer *answerer) {
 }
 
 void suite_list_recent(const struct answerer *answerer) {
-    struct draft draft;
+    struct request_builder builder;
     touch_many(answerer, "list:recent", "user-", 50);
     touch(answerer, "list:recent", "late", "");
     touch(answerer, "list:recent", "later", "");
-    draft_list(&draft, "list:recent");
-    draft.list.recent = 2;
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    builder_list(&builder, "list:recent");
+    builder.list.recent = 2;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->list->n_users, 2);
     expect_equal(answerer, reply->list->next_page_token.len, 0);
     expect(answerer, reply->list->users[0]->last_seen_ms >= reply->list->users[1]->last_seen_ms);
     reply_free(reply);
-    draft_list(&draft, "list:recent");
-    draft.list.recent = 10000;
-    draft.list.sessions = true;
-    reply = ask(answerer, &draft);
+    builder_list(&builder, "list:recent");
+    builder.list.recent = 10000;
+    builder.list.sessions = true;
+    reply = ask(answerer, &builder);
     expect_equal(answerer, reply->list->n_users, 52);
     for (size_t i = 0; i < 52; i++) expect_equal(answerer, reply->list->users[i]->n_sessions, 1);
     reply_free(reply);
 }
 
 void suite_counts(const struct answerer *answerer) {
-    struct draft draft;
-    draft_touch(&draft, "counts");
-    draft_beat(&draft, "a", "1")->status = AWAY;
-    draft_beat(&draft, "a", "2")->status = BUSY;
-    draft_beat(&draft, "o", "");
-    draft_beat(&draft, "gone", "");
-    reply_free(ask(answerer, &draft));
+    struct request_builder builder;
+    builder_touch(&builder, "counts");
+    builder_beat(&builder, "a", "1")->status = AWAY;
+    builder_beat(&builder, "a", "2")->status = BUSY;
+    builder_beat(&builder, "o", "");
+    builder_beat(&builder, "gone", "");
+    reply_free(ask(answerer, &builder));
     leave(answerer, "counts", "gone", "");
 
-    draft_counts(&draft);
-    draft_scope(&draft, draft_bytes("counts"));
-    draft_scope(&draft, draft_bytes("counts:nobody"));
-    draft_window(&draft, 3600000);
-    draft_window(&draft, 86400000);
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    builder_counts(&builder);
+    builder_scope(&builder, builder_bytes("counts"));
+    builder_scope(&builder, builder_bytes("counts:nobody"));
+    builder_window(&builder, 3600000);
+    builder_window(&builder, 86400000);
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_COUNTS);
     expect_equal(answerer, reply->counts->n_scopes, 2);
     const Muster__V1__ScopeCounts *row = reply->counts->scopes[0];
@@ -317,8 +317,8 @@ void suite_counts(const struct answerer *answerer) {
     expect_equal(answerer, reply->counts->scopes[1]->windows[0]->users, 0);
     reply_free(reply);
 
-    draft_counts(&draft);
-    reply = ask(answerer, &draft);
+    builder_counts(&builder);
+    reply = ask(answerer, &builder);
     expect_equal(answerer, reply->counts->n_scopes, 1);
     expect(answerer, bytes_are(reply->counts->scopes[0]->scope, "default"));
     reply_free(reply);
@@ -335,11 +335,11 @@ void suite_scopes(const struct answerer *answerer) {
         if (i % 2 == 0) touch(answerer, scope, "bob", "");
     }
     while (more) {
-        struct draft draft;
-        draft_scopes(&draft);
-        draft.scopes.page_size = 4;
-        draft.scopes.page_token = draft_bytes(token);
-        Muster__V1__Reply *reply = ask(answerer, &draft);
+        struct request_builder builder;
+        builder_scopes(&builder);
+        builder.scopes.page_size = 4;
+        builder.scopes.page_token = builder_bytes(token);
+        Muster__V1__Reply *reply = ask(answerer, &builder);
         expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_SCOPES);
         expect(answerer, reply->scopes->n_scopes <= 4);
         for (size_t i = 0; i < reply->scopes->n_scopes; i++) {
@@ -360,13 +360,13 @@ void suite_scopes(const struct answerer *answerer) {
 }
 
 void suite_reset(const struct answerer *answerer) {
-    struct draft draft;
+    struct request_builder builder;
     touch_many(answerer, "reset", "user-", 30);
     leave(answerer, "reset", "user-7", "");
     touch(answerer, "reset:other", "ada", "");
     uint64_t before = touch(answerer, "reset", "user-1", "");
-    draft_reset(&draft, "reset");
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    builder_reset(&builder, "reset");
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_RESET);
     expect_equal(answerer, reply->reset->forgotten, 30);
     expect(answerer, reply->reset->stamp > before);

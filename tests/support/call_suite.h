@@ -3,7 +3,7 @@
 #ifndef MUSTER_TESTS_SUPPORT_CALL_SUITE_H
 #define MUSTER_TESTS_SUPPORT_CALL_SUITE_H
 
-#include "draft.h"
+#include "request_builder.h"
 
 void suite_touch(const struct answerer *answerer);
 void suite_leave(const struct answerer *answerer);

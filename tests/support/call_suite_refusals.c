@@ -12,227 +12,227 @@
 
 /* ---- fields, each request with something good in it that must not happen ---- */
 
-static ProtobufCBinaryData nul_at(struct draft *d, size_t len, size_t at) {
-    ProtobufCBinaryData bytes = draft_filled(d, 'x', len);
+static ProtobufCBinaryData nul_at(struct request_builder *d, size_t len, size_t at) {
+    ProtobufCBinaryData bytes = builder_filled(d, 'x', len);
     bytes.data[at] = 0;
     return bytes;
 }
 
-static Muster__V1__Beat *touch_with(struct draft *d) {
-    draft_touch(d, "refused");
-    draft_beat(d, "innocent", "");
-    return draft_beat(d, "ada", "tab");
+static Muster__V1__Beat *touch_with(struct request_builder *d) {
+    builder_touch(d, "refused");
+    builder_beat(d, "innocent", "");
+    return builder_beat(d, "ada", "tab");
 }
 
-static Muster__V1__Departure *leave_with(struct draft *d) {
-    draft_leave(d, "refused");
-    draft_departure(d, "stays", "");
-    return draft_departure(d, "ada", "tab");
+static Muster__V1__Departure *leave_with(struct request_builder *d) {
+    builder_leave(d, "refused");
+    builder_departure(d, "stays", "");
+    return builder_departure(d, "ada", "tab");
 }
 
-static void live_with(struct draft *d, ProtobufCBinaryData user) {
-    draft_live(d, "refused");
-    draft_user(d, draft_bytes("ada"));
-    draft_user(d, user);
+static void live_with(struct request_builder *d, ProtobufCBinaryData user) {
+    builder_live(d, "refused");
+    builder_user(d, builder_bytes("ada"));
+    builder_user(d, user);
 }
 
-static void user_empty(struct draft *d) {
-    touch_with(d)->user = draft_bytes("");
+static void user_empty(struct request_builder *d) {
+    touch_with(d)->user = builder_bytes("");
 }
-static void user_long(struct draft *d) {
-    touch_with(d)->user = draft_filled(d, 'x', 129);
+static void user_long(struct request_builder *d) {
+    touch_with(d)->user = builder_filled(d, 'x', 129);
 }
-static void user_broken(struct draft *d) {
-    touch_with(d)->user = draft_bytes("ab\xc3(");
+static void user_broken(struct request_builder *d) {
+    touch_with(d)->user = builder_bytes("ab\xc3(");
 }
-static void user_overlong(struct draft *d) {
-    touch_with(d)->user = draft_bytes("\xc0\x80");
+static void user_overlong(struct request_builder *d) {
+    touch_with(d)->user = builder_bytes("\xc0\x80");
 }
-static void user_surrogate(struct draft *d) {
-    touch_with(d)->user = draft_bytes("\xed\xa0\x80");
+static void user_surrogate(struct request_builder *d) {
+    touch_with(d)->user = builder_bytes("\xed\xa0\x80");
 }
-static void user_past_unicode(struct draft *d) {
-    touch_with(d)->user = draft_bytes("\xf4\x90\x80\x80");
+static void user_past_unicode(struct request_builder *d) {
+    touch_with(d)->user = builder_bytes("\xf4\x90\x80\x80");
 }
-static void user_cut(struct draft *d) {
-    touch_with(d)->user = draft_bytes("12345678\xe2\x82");
+static void user_cut(struct request_builder *d) {
+    touch_with(d)->user = builder_bytes("12345678\xe2\x82");
 }
-static void user_nul(struct draft *d) {
+static void user_nul(struct request_builder *d) {
     touch_with(d)->user = nul_at(d, 3, 1);
 }
-static void user_nul_late(struct draft *d) {
+static void user_nul_late(struct request_builder *d) {
     touch_with(d)->user = nul_at(d, 20, 13);
 }
-static void session_long(struct draft *d) {
-    touch_with(d)->session = draft_filled(d, 'x', 129);
+static void session_long(struct request_builder *d) {
+    touch_with(d)->session = builder_filled(d, 'x', 129);
 }
-static void session_broken(struct draft *d) {
-    touch_with(d)->session = draft_bytes("\xff");
+static void session_broken(struct request_builder *d) {
+    touch_with(d)->session = builder_bytes("\xff");
 }
-static void scope_long(struct draft *d) {
-    touch_with(d)->scope = draft_filled(d, 'x', 129);
+static void scope_long(struct request_builder *d) {
+    touch_with(d)->scope = builder_filled(d, 'x', 129);
 }
-static void scope_broken(struct draft *d) {
-    touch_with(d)->scope = draft_bytes("\x80");
+static void scope_broken(struct request_builder *d) {
+    touch_with(d)->scope = builder_bytes("\x80");
 }
-static void request_scope_long(struct draft *d) {
+static void request_scope_long(struct request_builder *d) {
     touch_with(d);
-    d->touch.scope = draft_filled(d, 's', 200);
+    d->touch.scope = builder_filled(d, 's', 200);
 }
-static void status_unknown(struct draft *d) {
+static void status_unknown(struct request_builder *d) {
     touch_with(d)->status = (Muster__V1__Status)4;
 }
-static void status_wraps(struct draft *d) {
+static void status_wraps(struct request_builder *d) {
     touch_with(d)->status = (Muster__V1__Status)258;
 }
-static void status_negative(struct draft *d) {
+static void status_negative(struct request_builder *d) {
     touch_with(d)->status = (Muster__V1__Status)-1;
 }
-static void ttl_small(struct draft *d) {
+static void ttl_small(struct request_builder *d) {
     touch_with(d)->ttl_ms = 999;
 }
-static void ttl_large(struct draft *d) {
+static void ttl_large(struct request_builder *d) {
     touch_with(d)->ttl_ms = 86400001;
 }
-static void request_ttl_small(struct draft *d) {
+static void request_ttl_small(struct request_builder *d) {
     touch_with(d);
     d->touch.ttl_ms = 1;
 }
-static void request_ttl_large(struct draft *d) {
+static void request_ttl_large(struct request_builder *d) {
     touch_with(d);
     d->touch.ttl_ms = UINT32_MAX;
 }
-static void state_large(struct draft *d) {
-    touch_with(d)->state = draft_filled(d, 's', 1025);
+static void state_large(struct request_builder *d) {
+    touch_with(d)->state = builder_filled(d, 's', 1025);
 }
-static void beats_none(struct draft *d) {
-    draft_touch(d, "refused");
+static void beats_none(struct request_builder *d) {
+    builder_touch(d, "refused");
 }
-static void beats_many(struct draft *d) {
-    draft_touch(d, "refused");
-    for (int i = 0; i < 10001; i++) draft_beat(d, "innocent", "");
+static void beats_many(struct request_builder *d) {
+    builder_touch(d, "refused");
+    for (int i = 0; i < 10001; i++) builder_beat(d, "innocent", "");
 }
-static void token_long(struct draft *d) {
+static void token_long(struct request_builder *d) {
     touch_with(d);
-    d->call.token = draft_filled(d, 't', 4097);
+    d->call.token = builder_filled(d, 't', 4097);
 }
 
-static void leave_none(struct draft *d) {
-    draft_leave(d, "refused");
+static void leave_none(struct request_builder *d) {
+    builder_leave(d, "refused");
 }
-static void leave_user_empty(struct draft *d) {
-    leave_with(d)->user = draft_bytes("");
+static void leave_user_empty(struct request_builder *d) {
+    leave_with(d)->user = builder_bytes("");
 }
-static void leave_session_long(struct draft *d) {
-    leave_with(d)->session = draft_filled(d, 'x', 129);
+static void leave_session_long(struct request_builder *d) {
+    leave_with(d)->session = builder_filled(d, 'x', 129);
 }
-static void leave_scope_broken(struct draft *d) {
-    leave_with(d)->scope = draft_bytes("\xfe");
+static void leave_scope_broken(struct request_builder *d) {
+    leave_with(d)->scope = builder_bytes("\xfe");
 }
-static void leave_both(struct draft *d) {
+static void leave_both(struct request_builder *d) {
     leave_with(d)->all_sessions = true;
 }
-static void leave_linger_large(struct draft *d) {
+static void leave_linger_large(struct request_builder *d) {
     leave_with(d);
     d->leave.linger_ms = 86400001;
 }
-static void leave_stamp_future(struct draft *d) {
+static void leave_stamp_future(struct request_builder *d) {
     leave_with(d);
     d->leave.stamp = UINT64_MAX;
 }
-static void leave_many(struct draft *d) {
-    draft_leave(d, "refused");
-    for (int i = 0; i < 10001; i++) draft_departure(d, "stays", "");
+static void leave_many(struct request_builder *d) {
+    builder_leave(d, "refused");
+    for (int i = 0; i < 10001; i++) builder_departure(d, "stays", "");
 }
 
-static void live_none(struct draft *d) {
-    draft_live(d, "refused");
+static void live_none(struct request_builder *d) {
+    builder_live(d, "refused");
 }
-static void live_user_empty(struct draft *d) {
-    live_with(d, draft_bytes(""));
+static void live_user_empty(struct request_builder *d) {
+    live_with(d, builder_bytes(""));
 }
-static void live_user_long(struct draft *d) {
-    live_with(d, draft_bytes("x"));
-    d->live.users[1] = draft_filled(d, 'x', 129);
+static void live_user_long(struct request_builder *d) {
+    live_with(d, builder_bytes("x"));
+    d->live.users[1] = builder_filled(d, 'x', 129);
 }
-static void live_user_nul(struct draft *d) {
-    live_with(d, draft_bytes("x"));
+static void live_user_nul(struct request_builder *d) {
+    live_with(d, builder_bytes("x"));
     d->live.users[1] = nul_at(d, 1, 0);
 }
-static void live_scope_broken(struct draft *d) {
-    live_with(d, draft_bytes("x"));
-    d->live.scope = draft_bytes("\xc3");
+static void live_scope_broken(struct request_builder *d) {
+    live_with(d, builder_bytes("x"));
+    d->live.scope = builder_bytes("\xc3");
 }
-static void live_many(struct draft *d) {
-    draft_live(d, "refused");
-    for (int i = 0; i < 10001; i++) draft_user(d, draft_bytes("x"));
+static void live_many(struct request_builder *d) {
+    builder_live(d, "refused");
+    for (int i = 0; i < 10001; i++) builder_user(d, builder_bytes("x"));
 }
 
-static void list_page_large(struct draft *d) {
-    draft_list(d, "refused");
+static void list_page_large(struct request_builder *d) {
+    builder_list(d, "refused");
     d->list.page_size = 10001;
 }
-static void list_status_none(struct draft *d) {
-    draft_list(d, "refused");
-    draft_status(d, 2);
-    draft_status(d, 0);
+static void list_status_none(struct request_builder *d) {
+    builder_list(d, "refused");
+    builder_status(d, 2);
+    builder_status(d, 0);
 }
-static void list_status_unknown(struct draft *d) {
-    draft_list(d, "refused");
-    draft_status(d, 77);
+static void list_status_unknown(struct request_builder *d) {
+    builder_list(d, "refused");
+    builder_status(d, 77);
 }
-static void list_recent_large(struct draft *d) {
-    draft_list(d, "refused");
+static void list_recent_large(struct request_builder *d) {
+    builder_list(d, "refused");
     d->list.recent = 10001;
 }
-static void list_recent_and_size(struct draft *d) {
-    draft_list(d, "refused");
+static void list_recent_and_size(struct request_builder *d) {
+    builder_list(d, "refused");
     d->list.recent = 5;
     d->list.page_size = 5;
 }
-static void list_recent_and_token(struct draft *d) {
-    draft_list(d, "refused");
+static void list_recent_and_token(struct request_builder *d) {
+    builder_list(d, "refused");
     d->list.recent = 5;
-    d->list.page_token = draft_bytes("x");
+    d->list.page_token = builder_bytes("x");
 }
-static void list_scope_long(struct draft *d) {
-    draft_list(d, "");
-    d->list.scope = draft_filled(d, 'x', 129);
+static void list_scope_long(struct request_builder *d) {
+    builder_list(d, "");
+    d->list.scope = builder_filled(d, 'x', 129);
 }
 
-static void counts_window_zero(struct draft *d) {
-    draft_counts(d);
-    draft_window(d, 1000);
-    draft_window(d, 0);
+static void counts_window_zero(struct request_builder *d) {
+    builder_counts(d);
+    builder_window(d, 1000);
+    builder_window(d, 0);
 }
-static void counts_window_long(struct draft *d) {
-    draft_counts(d);
-    draft_window(d, 86400001);
+static void counts_window_long(struct request_builder *d) {
+    builder_counts(d);
+    builder_window(d, 86400001);
 }
-static void counts_windows_many(struct draft *d) {
-    draft_counts(d);
-    for (int i = 0; i < 17; i++) draft_window(d, 1000);
+static void counts_windows_many(struct request_builder *d) {
+    builder_counts(d);
+    for (int i = 0; i < 17; i++) builder_window(d, 1000);
 }
-static void counts_scope_empty(struct draft *d) {
-    draft_counts(d);
-    draft_scope(d, draft_bytes("a"));
-    draft_scope(d, draft_bytes(""));
+static void counts_scope_empty(struct request_builder *d) {
+    builder_counts(d);
+    builder_scope(d, builder_bytes("a"));
+    builder_scope(d, builder_bytes(""));
 }
-static void counts_scopes_many(struct draft *d) {
-    draft_counts(d);
-    for (int i = 0; i < 1001; i++) draft_scope(d, draft_bytes("a"));
+static void counts_scopes_many(struct request_builder *d) {
+    builder_counts(d);
+    for (int i = 0; i < 1001; i++) builder_scope(d, builder_bytes("a"));
 }
-static void scopes_page_large(struct draft *d) {
-    draft_scopes(d);
+static void scopes_page_large(struct request_builder *d) {
+    builder_scopes(d);
     d->scopes.page_size = UINT32_MAX;
 }
-static void reset_scope_nul(struct draft *d) {
-    draft_reset(d, "");
+static void reset_scope_nul(struct request_builder *d) {
+    builder_reset(d, "");
     d->reset.scope = nul_at(d, 1, 0);
 }
 
 static const struct refusal_case {
-    void (*fill)(struct draft *draft);
+    void (*fill)(struct request_builder *builder);
     const char *message;
 } cases[] = {
     {user_empty, "beats[1].user: empty, 1 to 128 bytes"},
@@ -291,11 +291,11 @@ static const struct refusal_case {
 };
 
 void suite_refusals(const struct answerer *answerer) {
-    struct draft draft;
+    struct request_builder builder;
     touch(answerer, "refused", "stays", "");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        cases[i].fill(&draft);
-        ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, cases[i].message);
+        cases[i].fill(&builder);
+        ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, cases[i].message);
     }
     if (is_live(answerer, "refused", "innocent")) fail_msg("%s: a refused request touched somebody", answerer->name);
     if (!is_live(answerer, "refused", "stays")) fail_msg("%s: a refused request made somebody leave", answerer->name);
@@ -305,24 +305,24 @@ void suite_refusals(const struct answerer *answerer) {
 
 static void list_with_token(const struct answerer *answerer, const char *scope, int status, const char *token,
                             const char *message) {
-    struct draft draft;
-    draft_list(&draft, scope);
-    if (status != 0) draft_status(&draft, status);
-    draft.list.page_token = draft_bytes(token);
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, message);
+    struct request_builder builder;
+    builder_list(&builder, scope);
+    if (status != 0) builder_status(&builder, status);
+    builder.list.page_token = builder_bytes(token);
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, message);
 }
 
 void suite_token_refusals(const struct answerer *answerer) {
-    struct draft draft;
+    struct request_builder builder;
     char token[64], damaged[66];
     for (int i = 0; i < 20; i++) {
         char user[16];
         snprintf(user, sizeof user, "user-%d", i);
         touch(answerer, "tokens", user, "");
     }
-    draft_list(&draft, "tokens");
-    draft.list.page_size = 5;
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    builder_list(&builder, "tokens");
+    builder.list.page_size = 5;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     snprintf(token, sizeof token, "%.*s", (int)reply->list->next_page_token.len,
              (const char *)reply->list->next_page_token.data);
     reply_free(reply);
@@ -330,9 +330,9 @@ void suite_token_refusals(const struct answerer *answerer) {
 
     list_with_token(answerer, "other", 0, token, "page_token: is of another walk");
     list_with_token(answerer, "tokens", 2, token, "page_token: is of another walk");
-    draft_scopes(&draft);
-    draft.scopes.page_token = draft_bytes(token);
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "page_token: is of another walk");
+    builder_scopes(&builder);
+    builder.scopes.page_token = builder_bytes(token);
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "page_token: is of another walk");
     for (size_t i = 0; token[i] != '\0'; i++) {
         snprintf(damaged, sizeof damaged, "%s", token);
         damaged[i] = damaged[i] == 'A' ? 'Q' : 'A';
@@ -398,34 +398,34 @@ void suite_message_refusals(const struct answerer *answerer) {
 
 void suite_reply_cap(const struct answerer *answerer) {
     enum { USERS = 25, SESSIONS = 40 }; /* a thousand states of 1 KiB: a little more than a message holds */
-    struct draft draft;
+    struct request_builder builder;
     for (size_t user = 0; user < USERS; user++) {
-        draft_touch(&draft, "cap");
+        builder_touch(&builder, "cap");
         for (size_t session = 0; session < SESSIONS; session++) {
-            Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-            beat->user = draft_number(&draft, "user-", user);
-            beat->session = draft_number(&draft, "session-", session);
-            beat->state = draft_filled(&draft, 's', MUSTER_STATE_BYTES_MAX);
+            Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+            beat->user = builder_number(&builder, "user-", user);
+            beat->session = builder_number(&builder, "session-", session);
+            beat->state = builder_filled(&builder, 's', MUSTER_STATE_BYTES_MAX);
         }
-        reply_free(ask(answerer, &draft));
+        reply_free(ask(answerer, &builder));
     }
-    draft_live(&draft, "cap");
-    for (size_t user = 0; user < USERS; user++) draft_user(&draft, draft_number(&draft, "user-", user));
-    draft.live.sessions = true;
-    ask_refused(answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
+    builder_live(&builder, "cap");
+    for (size_t user = 0; user < USERS; user++) builder_user(&builder, builder_number(&builder, "user-", user));
+    builder.live.sessions = true;
+    ask_refused(answerer, &builder, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
 
-    draft_list(&draft, "cap");
-    draft.list.recent = USERS;
-    draft.list.sessions = true;
-    ask_refused(answerer, &draft, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
+    builder_list(&builder, "cap");
+    builder.list.recent = USERS;
+    builder.list.sessions = true;
+    ask_refused(answerer, &builder, MUSTER_RESOURCE_EXHAUSTED, "1048576 bytes");
 
     size_t seen = 0, pages = 0;
     char token[64] = "";
     do {
-        draft_list(&draft, "cap");
-        draft.list.sessions = true;
-        draft.list.page_token = draft_bytes(token);
-        Muster__V1__Reply *reply = ask(answerer, &draft);
+        builder_list(&builder, "cap");
+        builder.list.sessions = true;
+        builder.list.page_token = builder_bytes(token);
+        Muster__V1__Reply *reply = ask(answerer, &builder);
         seen += reply->list->n_users;
         pages++;
         snprintf(token, sizeof token, "%.*s", (int)reply->list->next_page_token.len,

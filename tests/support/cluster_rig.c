@@ -152,21 +152,21 @@ void rig_await_log(struct rig *rig, size_t i, const char *needle, uint64_t timeo
 /* ---- telling ---- */
 
 void rig_touch(struct rig *rig, size_t i, const char *user, uint32_t ttl_ms) {
-    struct draft draft;
-    draft_touch(&draft, scope);
-    draft_beat(&draft, user, "");
-    draft.touch.ttl_ms = ttl_ms;
-    reply_free(ask(&rig->nodes[i].answerer, &draft));
+    struct request_builder builder;
+    builder_touch(&builder, scope);
+    builder_beat(&builder, user, "");
+    builder.touch.ttl_ms = ttl_ms;
+    reply_free(ask(&rig->nodes[i].answerer, &builder));
 }
 
 void rig_touch_many(struct rig *rig, size_t i, const char *stem, size_t count, uint32_t ttl_ms) {
     for (size_t done = 0; done < count; done += BATCH) {
-        struct draft draft;
-        draft_touch(&draft, scope);
-        draft.touch.ttl_ms = ttl_ms;
+        struct request_builder builder;
+        builder_touch(&builder, scope);
+        builder.touch.ttl_ms = ttl_ms;
         for (size_t j = done; j < count && j < done + BATCH; j++)
-            draft_beat(&draft, "", "")->user = draft_number(&draft, stem, j);
-        reply_free(ask(&rig->nodes[i].answerer, &draft));
+            builder_beat(&builder, "", "")->user = builder_number(&builder, stem, j);
+        reply_free(ask(&rig->nodes[i].answerer, &builder));
     }
 }
 
@@ -203,10 +203,10 @@ void rig_expect_gone(struct rig *rig, size_t i, const char *user, uint64_t timeo
 
 static bool count_is(void *context) {
     struct wish *wish = context;
-    struct draft draft;
-    draft_counts(&draft);
-    draft_scope(&draft, draft_bytes(scope));
-    Muster__V1__Reply *reply = ask(&wish->rig->nodes[wish->node].answerer, &draft);
+    struct request_builder builder;
+    builder_counts(&builder);
+    builder_scope(&builder, builder_bytes(scope));
+    Muster__V1__Reply *reply = ask(&wish->rig->nodes[wish->node].answerer, &builder);
     wish->seen = reply->counts->scopes[0]->live;
     reply_free(reply);
     return wish->seen == wish->count;
@@ -220,10 +220,10 @@ void rig_expect_count(struct rig *rig, size_t i, uint64_t live, uint64_t timeout
 }
 
 int rig_state(struct rig *rig, size_t i, size_t of) {
-    struct draft draft;
+    struct request_builder builder;
     int state = 0;
-    draft_nodes(&draft);
-    Muster__V1__Reply *reply = ask(&rig->nodes[i].answerer, &draft);
+    builder_nodes(&builder);
+    Muster__V1__Reply *reply = ask(&rig->nodes[i].answerer, &builder);
     for (size_t j = 0; j < reply->nodes->n_nodes; j++) {
         const Muster__V1__Node *node = reply->nodes->nodes[j];
         if (bytes_are(node->name, rig->nodes[of].name) && (int)node->state > 0 &&

@@ -2,8 +2,8 @@
 #ifndef MUSTER_TESTS_SUPPORT_CLUSTER_RIG_H
 #define MUSTER_TESTS_SUPPORT_CLUSTER_RIG_H
 
-#include "draft.h"
 #include "process.h"
+#include "request_builder.h"
 #include "tempdir.h"
 
 enum { RIG_NODES_MAX = 5, RIG_FLAGS_MAX = 12, RIG_URL_BYTES = 600 };

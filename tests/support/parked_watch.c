@@ -10,22 +10,23 @@
 
 #include "muster/limits.h"
 
-/* The draft of a Watch that begins at a cursor, which it borrows. */
-static void draft_from(struct draft *draft, const char *scope, bool with_sessions, ProtobufCBinaryData cursor) {
-    draft_watch(draft, scope);
-    draft->watch.sessions = with_sessions;
-    draft->watch.cursor = cursor;
+/* The builder of a Watch that begins at a cursor, which it borrows. */
+static void builder_from(struct request_builder *builder, const char *scope, bool with_sessions,
+                         ProtobufCBinaryData cursor) {
+    builder_watch(builder, scope);
+    builder->watch.sessions = with_sessions;
+    builder->watch.cursor = cursor;
 }
 
 struct waiting waiting_of(const struct answerer *answerer, const char *scope, bool with_sessions,
                           uint32_t max_wait_ms) {
     struct waiting waiting;
-    struct draft draft;
+    struct request_builder builder;
     uint8_t cursor[MUSTER_CURSOR_BYTES_MAX];
     size_t len = 0;
     for (bool more = true; more;) {
-        draft_from(&draft, scope, with_sessions, (ProtobufCBinaryData){len, cursor});
-        Muster__V1__Reply *reply = ask(answerer, &draft);
+        builder_from(&builder, scope, with_sessions, (ProtobufCBinaryData){len, cursor});
+        Muster__V1__Reply *reply = ask(answerer, &builder);
         const Muster__V1__WatchResponse *watch = reply->watch;
         if (watch->cursor.len == 0 || watch->cursor.len > sizeof cursor)
             fail_msg("%s: a cursor of %zu bytes", answerer->name, watch->cursor.len);
@@ -33,9 +34,9 @@ struct waiting waiting_of(const struct answerer *answerer, const char *scope, bo
         memcpy(cursor, watch->cursor.data, len = watch->cursor.len);
         reply_free(reply);
     }
-    draft_from(&draft, scope, with_sessions, (ProtobufCBinaryData){len, cursor});
-    draft.watch.max_wait_ms = max_wait_ms;
-    waiting.request = draft_packed(&draft, &waiting.len);
+    builder_from(&builder, scope, with_sessions, (ProtobufCBinaryData){len, cursor});
+    builder.watch.max_wait_ms = max_wait_ms;
+    waiting.request = builder_packed(&builder, &waiting.len);
     return waiting;
 }
 
@@ -65,12 +66,12 @@ size_t waiting_replies(struct sp *sp, size_t count, int code, uint64_t timeout_m
 }
 
 void waiting_stir(const struct answerer *answerer, char fill) {
-    struct draft draft;
-    draft_touch(&draft, "room");
+    struct request_builder builder;
+    builder_touch(&builder, "room");
     for (size_t i = 0; i < 100; i++) {
-        Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-        beat->user = draft_number(&draft, "user-", i);
-        beat->state = draft_filled(&draft, fill, MUSTER_STATE_BYTES_MAX);
+        Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+        beat->user = builder_number(&builder, "user-", i);
+        beat->state = builder_filled(&builder, fill, MUSTER_STATE_BYTES_MAX);
     }
-    reply_free(ask(answerer, &draft));
+    reply_free(ask(answerer, &builder));
 }

@@ -97,12 +97,12 @@ bool sp_send(struct sp *sp, const void *request, size_t len, uint32_t *id) {
     return sp_write_length(sp, len + 4) && sp_write(sp, &big_endian, 4) && sp_write(sp, request, len);
 }
 
-bool sp_send_draft(struct sp *sp, struct draft *draft, uint32_t *id) {
-    size_t len = muster__v1__call__get_packed_size(&draft->call);
+bool sp_send_built(struct sp *sp, struct request_builder *builder, uint32_t *id) {
+    size_t len = muster__v1__call__get_packed_size(&builder->call);
     uint8_t *request = malloc(len);
     if (request == NULL) abort();
-    muster__v1__call__pack(&draft->call, request);
-    draft_free(draft);
+    muster__v1__call__pack(&builder->call, request);
+    builder_free(builder);
     bool is_sent = sp_send(sp, request, len, id);
     free(request);
     return is_sent;

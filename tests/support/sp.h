@@ -5,7 +5,7 @@
 #ifndef MUSTER_TESTS_SUPPORT_SP_H
 #define MUSTER_TESTS_SUPPORT_SP_H
 
-#include "draft.h"
+#include "request_builder.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ bool sp_write(struct sp *sp, const void *bytes, size_t len); /* as it is; false 
 bool sp_write_length(struct sp *sp, uint64_t len);
 /* A whole request; *id is what its reply will carry. */
 bool sp_send(struct sp *sp, const void *request, size_t len, uint32_t *id);
-bool sp_send_draft(struct sp *sp, struct draft *draft, uint32_t *id); /* frees the draft */
+bool sp_send_built(struct sp *sp, struct request_builder *builder, uint32_t *id); /* frees the builder */
 /* The next reply, to be freed by the caller; NULL if the connection ended or timeout_ms passed. */
 uint8_t *sp_receive(struct sp *sp, uint64_t timeout_ms, uint32_t *id, size_t *len);
 /* Whether the server closes the connection within timeout_ms; reads what comes until then. */

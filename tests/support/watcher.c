@@ -79,16 +79,16 @@ const struct seen *watcher_find(const struct watcher *watcher, const char *user)
 
 /* ---- asking ---- */
 
-void watcher_draft(const struct watcher *watcher, struct draft *draft) {
-    draft_watch(draft, watcher->scope);
-    for (size_t i = 0; i < watcher->user_count; i++) draft_watched(draft, draft_bytes(watcher->users[i]));
-    draft->watch.counts = watcher->counts;
-    draft->watch.sessions = watcher->sessions;
-    draft->watch.max_wait_ms = watcher->max_wait_ms;
-    draft->watch.min_interval_ms = watcher->min_interval_ms;
-    uint8_t *cursor = draft_take(draft, watcher->cursor_len);
+void watcher_build(const struct watcher *watcher, struct request_builder *builder) {
+    builder_watch(builder, watcher->scope);
+    for (size_t i = 0; i < watcher->user_count; i++) builder_watched(builder, builder_bytes(watcher->users[i]));
+    builder->watch.counts = watcher->counts;
+    builder->watch.sessions = watcher->sessions;
+    builder->watch.max_wait_ms = watcher->max_wait_ms;
+    builder->watch.min_interval_ms = watcher->min_interval_ms;
+    uint8_t *cursor = builder_take(builder, watcher->cursor_len);
     memcpy(cursor, watcher->cursor, watcher->cursor_len);
-    draft->watch.cursor = (ProtobufCBinaryData){watcher->cursor_len, cursor};
+    builder->watch.cursor = (ProtobufCBinaryData){watcher->cursor_len, cursor};
 }
 
 /* ---- rows ---- */
@@ -243,10 +243,10 @@ const char *watcher_apply(struct watcher *watcher, const Muster__V1__WatchRespon
 /* ---- the truth ---- */
 
 static const char *counts_differ(const struct watcher *watcher, const struct answerer *answerer) {
-    struct draft draft;
-    draft_counts(&draft);
-    draft_scope(&draft, draft_bytes(watcher->scope));
-    Muster__V1__Reply *reply = ask(answerer, &draft);
+    struct request_builder builder;
+    builder_counts(&builder);
+    builder_scope(&builder, builder_bytes(watcher->scope));
+    Muster__V1__Reply *reply = ask(answerer, &builder);
     Muster__V1__ScopeCounts now = *reply->counts->scopes[0], told = watcher->last_counts;
     reply_free(reply);
     if (now.live == told.live && now.online == told.online && now.away == told.away && now.busy == told.busy &&
@@ -307,12 +307,12 @@ static const char *compare_pages(struct comparison *comparison, const struct ans
     ProtobufCBinaryData token = {0};
     Muster__V1__Reply *reply = NULL;
     do {
-        struct draft draft;
-        draft_list(&draft, comparison->watcher->scope);
-        draft.list.page_size = MUSTER_PAGE_MAX;
-        draft.list.sessions = comparison->watcher->sessions;
-        draft.list.page_token = token;
-        Muster__V1__Reply *next = ask(answerer, &draft);
+        struct request_builder builder;
+        builder_list(&builder, comparison->watcher->scope);
+        builder.list.page_size = MUSTER_PAGE_MAX;
+        builder.list.sessions = comparison->watcher->sessions;
+        builder.list.page_token = token;
+        Muster__V1__Reply *next = ask(answerer, &builder);
         if (reply != NULL) reply_free(reply);
         reply = next;
         token = reply->list->next_page_token;

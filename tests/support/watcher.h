@@ -2,8 +2,8 @@
 #ifndef MUSTER_TESTS_SUPPORT_WATCHER_H
 #define MUSTER_TESTS_SUPPORT_WATCHER_H
 
-#include "draft.h"
 #include "muster/limits.h"
+#include "request_builder.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,7 +47,7 @@ struct watcher {
 void watcher_close(struct watcher *watcher);
 
 /* Its next request. */
-void watcher_draft(const struct watcher *watcher, struct draft *draft);
+void watcher_build(const struct watcher *watcher, struct request_builder *builder);
 /* Applies an answer. NULL, or which rule it breaks; the text holds until the next call. */
 const char *watcher_apply(struct watcher *watcher, const Muster__V1__WatchResponse *answer);
 /* Whether that says that something happened. */

@@ -41,7 +41,7 @@ static void what_happens_at_one_node_is_told_at_another(void **state) {
     (void)state;
     struct rig rig;
     struct sp sp;
-    struct draft draft;
+    struct request_builder builder;
     rig_open(&rig, 3, NULL);
     rig_start_all(&rig);
     struct poll poll = watcher_at(&rig, 1, &sp);
@@ -53,8 +53,8 @@ static void what_happens_at_one_node_is_told_at_another(void **state) {
     wait_for(&poll, 0);
     rig_touch_many(&rig, 0, "u", 20000, 60000);
     wait_for(&poll, 20000);
-    draft_reset(&draft, "room");
-    reply_free(ask(&rig.nodes[2].answerer, &draft));
+    builder_reset(&builder, "room");
+    reply_free(ask(&rig.nodes[2].answerer, &builder));
     wait_for(&poll, 0);
     rig_touch(&rig, 0, "bob", TTL_MS);
     wait_for(&poll, 1);

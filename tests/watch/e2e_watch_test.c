@@ -22,10 +22,10 @@ enum { WAIT_MS = 30000, NAME_BYTES = 32 };
 static struct server server;
 
 static void beat(const struct answerer *answerer, const char *scope, const char *user, uint32_t ttl_ms) {
-    struct draft draft;
-    draft_touch(&draft, scope);
-    draft_beat(&draft, user, "")->ttl_ms = ttl_ms;
-    reply_free(ask(answerer, &draft));
+    struct request_builder builder;
+    builder_touch(&builder, scope);
+    builder_beat(&builder, user, "")->ttl_ms = ttl_ms;
+    reply_free(ask(answerer, &builder));
 }
 
 /* ---- one watcher ---- */
@@ -180,11 +180,11 @@ static void watchers_of_many_scopes_hear_of_their_own(void **state) {
     (void)state;
     const struct answerer answerer = sp_answerer(server.ipc);
     struct stage *stage = stage_set("cell", SCOPES);
-    struct draft draft;
+    struct request_builder builder;
     for (size_t i = 0; i < WATCHERS; i++) poll_ask(&stage->polls[i], WAIT_MS);
-    draft_touch(&draft, "nowhere");
-    for (size_t i = 0; i < SCOPES; i += 2) draft_beat(&draft, "ada", "")->scope = draft_bytes(stage->scopes[i]);
-    reply_free(ask(&answerer, &draft));
+    builder_touch(&builder, "nowhere");
+    for (size_t i = 0; i < SCOPES; i += 2) builder_beat(&builder, "ada", "")->scope = builder_bytes(stage->scopes[i]);
+    reply_free(ask(&answerer, &builder));
     everybody_hears(stage, 0, 2, 1);
     for (size_t i = 1; i < WATCHERS; i += 2)
         if (stage->polls[i].id == 0) fail_msg("watcher %zu of an empty scope was answered", i);
@@ -198,19 +198,19 @@ static void requests_that_are_wrong_are_refused(void **state) {
     struct sp sp = poll_connect(server.tcp);
     struct poll poll = {.sp = &sp, .watcher.scope = "wrong"};
     for (int i = 0; i < 6; i++) {
-        struct draft draft;
+        struct request_builder builder;
         uint32_t id, back;
         size_t len;
-        draft_watch(&draft, "wrong");
-        draft.watch.max_wait_ms = WAIT_MS;
-        if (i == 0) draft.watch.max_wait_ms = 60001;
-        if (i == 1) draft.watch.cursor = draft_filled(&draft, 'c', 257);
-        if (i == 2) draft_watched(&draft, draft_bytes("\xff"));
-        if (i == 3) draft.watch.counts = draft.watch.sessions = true;
-        if (i == 4) draft.watch.scope = draft_filled(&draft, 's', 5000);
+        builder_watch(&builder, "wrong");
+        builder.watch.max_wait_ms = WAIT_MS;
+        if (i == 0) builder.watch.max_wait_ms = 60001;
+        if (i == 1) builder.watch.cursor = builder_filled(&builder, 'c', 257);
+        if (i == 2) builder_watched(&builder, builder_bytes("\xff"));
+        if (i == 3) builder.watch.counts = builder.watch.sessions = true;
+        if (i == 4) builder.watch.scope = builder_filled(&builder, 's', 5000);
         if (i == 5)
-            for (size_t j = 0; j < 2000; j++) draft_watched(&draft, draft_number(&draft, "u", j));
-        if (!sp_send_draft(&sp, &draft, &id)) fail_msg("the server is gone");
+            for (size_t j = 0; j < 2000; j++) builder_watched(&builder, builder_number(&builder, "u", j));
+        if (!sp_send_built(&sp, &builder, &id)) fail_msg("the server is gone");
         uint8_t *bytes = sp_receive(&sp, POLL_SOON_MS, &back, &len);
         Muster__V1__Reply *reply = bytes == NULL ? NULL : muster__v1__reply__unpack(NULL, len, bytes);
         if (reply == NULL || back != id || reply->code != MUSTER_INVALID_ARGUMENT) fail_msg("request %d", i);
@@ -236,24 +236,24 @@ struct writer {
     atomic_bool is_done, has_failed;
 };
 
-static void write_once(struct random *random, struct draft *draft, const char *scope) {
+static void write_once(struct random *random, struct request_builder *builder, const char *scope) {
     size_t n = 1 + random_below(random, 5);
     if (random_chance(random, 1, 3)) {
-        draft_leave(draft, scope);
-        draft->leave.linger_ms = random_chance(random, 1, 3) ? 300 : 0;
+        builder_leave(builder, scope);
+        builder->leave.linger_ms = random_chance(random, 1, 3) ? 300 : 0;
         for (size_t i = 0; i < n; i++) {
-            Muster__V1__Departure *departure = draft_departure(draft, "", "");
-            departure->user = draft_number(draft, "u", random_below(random, USERS));
+            Muster__V1__Departure *departure = builder_departure(builder, "", "");
+            departure->user = builder_number(builder, "u", random_below(random, USERS));
             departure->all_sessions = true;
         }
         return;
     }
-    if (random_chance(random, 1, 200)) return draft_reset(draft, scope);
-    draft_touch(draft, scope);
+    if (random_chance(random, 1, 200)) return builder_reset(builder, scope);
+    builder_touch(builder, scope);
     for (size_t i = 0; i < n; i++) {
-        Muster__V1__Beat *beat = draft_beat(draft, "", "");
-        beat->user = draft_number(draft, "u", random_below(random, USERS));
-        beat->session = draft_number(draft, "s", random_below(random, 2));
+        Muster__V1__Beat *beat = builder_beat(builder, "", "");
+        beat->user = builder_number(builder, "u", random_below(random, USERS));
+        beat->session = builder_number(builder, "s", random_below(random, 2));
         beat->status = (Muster__V1__Status)random_below(random, 4);
         beat->ttl_ms = random_chance(random, 1, 4) ? 1000 : 60000;
     }
@@ -265,11 +265,11 @@ static void *write_much(void *argument) {
     struct sp sp = sp_open(server.tcp, POLL_SOON_MS);
     for (int i = 0; i < WRITES && !writer->has_failed; i++) {
         static const char *const scopes[SCOPES] = {"busy:0", "busy:1", "busy:2"};
-        struct draft draft;
+        struct request_builder builder;
         uint32_t id;
         size_t len;
-        write_once(&random, &draft, scopes[random_below(&random, SCOPES)]);
-        uint8_t *reply = sp_send_draft(&sp, &draft, &id) ? sp_receive(&sp, POLL_SOON_MS, &id, &len) : NULL;
+        write_once(&random, &builder, scopes[random_below(&random, SCOPES)]);
+        uint8_t *reply = sp_send_built(&sp, &builder, &id) ? sp_receive(&sp, POLL_SOON_MS, &id, &len) : NULL;
         if (reply == NULL) writer->has_failed = true;
         free(reply);
     }
@@ -318,14 +318,14 @@ static void watchers_keep_up_with_writers(void **state) {
     for (size_t i = 0; i < WRITERS; i++) pthread_join(writers[i].thread, NULL);
     if (writers[0].has_failed || writers[1].has_failed) fail_msg("a write was not answered");
     for (size_t i = 0; i < SCOPES; i++) { /* so that no lease ends while they are compared */
-        struct draft draft;
-        draft_touch(&draft, scopes[i]);
+        struct request_builder builder;
+        builder_touch(&builder, scopes[i]);
         for (size_t j = 0; j < 2 * (size_t)USERS; j++) {
-            Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-            beat->user = draft_number(&draft, "u", j / 2);
-            beat->session = draft_number(&draft, "s", j % 2);
+            Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+            beat->user = builder_number(&builder, "u", j / 2);
+            beat->session = builder_number(&builder, "s", j % 2);
         }
-        reply_free(ask(&answerer, &draft));
+        reply_free(ask(&answerer, &builder));
     }
     size_t told = 0;
     for (size_t i = 0; i < POLLS; i++) {

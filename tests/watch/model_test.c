@@ -108,60 +108,60 @@ static const char *const scopes[] = {"room:0", "room:1", "room:2", "room:3", "ro
 /* ---- what happens at the node ---- */
 
 static void touch_some(struct trial *trial) {
-    struct draft draft;
+    struct request_builder builder;
     size_t scope = random_below(&trial->random, trial->scene->scopes);
     size_t n = 1 + random_below(&trial->random, trial->scene->batch_max);
-    draft_touch(&draft, scopes[scope]);
+    builder_touch(&builder, scopes[scope]);
     record(trial, "touch %zu of %s", n, scopes[scope]);
     for (size_t i = 0; i < n; i++) {
         size_t user = random_below(&trial->random, trial->scene->users);
         size_t session = random_chance(&trial->random, 3, 4) ? 0 : random_below(&trial->random, CROWD_SESSIONS);
         bool is_long = trial->scene->users > 1000 && random_chance(&trial->random, 9, 10);
         uint32_t ttl_ms = is_long ? 3600000 : (uint32_t)random_between(&trial->random, 1000, 4000);
-        Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-        beat->user = draft_number(&draft, "u", user);
-        beat->session = draft_number(&draft, "s", session);
+        Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+        beat->user = builder_number(&builder, "u", user);
+        beat->session = builder_number(&builder, "s", session);
         beat->ttl_ms = ttl_ms;
         beat->status = (Muster__V1__Status)random_below(&trial->random, 4);
-        beat->state = draft_filled(&draft, (char)('a' + random_below(&trial->random, 4)),
-                                   random_below(&trial->random, trial->scene->state_bytes));
+        beat->state = builder_filled(&builder, (char)('a' + random_below(&trial->random, 4)),
+                                     random_below(&trial->random, trial->scene->state_bytes));
         crowd_beat(&trial->crowd, scope, user, session, ttl_ms);
         if (n <= 4) record(trial, "  u%zu s%zu ttl %u", user, session, ttl_ms);
     }
     trial->events += 2 * n;
-    reply_free(ask(&trial->rig.answerer, &draft));
+    reply_free(ask(&trial->rig.answerer, &builder));
 }
 
 static void leave_some(struct trial *trial) {
-    struct draft draft;
+    struct request_builder builder;
     size_t scope = random_below(&trial->random, trial->scene->scopes);
     size_t n = 1 + random_below(&trial->random, trial->scene->batch_max);
     uint32_t linger_ms = random_chance(&trial->random, 1, 3) ? (uint32_t)random_between(&trial->random, 1, 3000) : 0;
-    draft_leave(&draft, scopes[scope]);
-    draft.leave.linger_ms = linger_ms;
+    builder_leave(&builder, scopes[scope]);
+    builder.leave.linger_ms = linger_ms;
     record(trial, "leave %zu of %s, linger %u", n, scopes[scope], linger_ms);
     for (size_t i = 0; i < n; i++) {
         size_t user = random_below(&trial->random, trial->scene->users);
         size_t session = random_below(&trial->random, CROWD_SESSIONS + 1);
-        Muster__V1__Departure *departure = draft_departure(&draft, "", "");
-        departure->user = draft_number(&draft, "u", user);
+        Muster__V1__Departure *departure = builder_departure(&builder, "", "");
+        departure->user = builder_number(&builder, "u", user);
         if (session == CROWD_SESSIONS) departure->all_sessions = true;
-        else departure->session = draft_number(&draft, "s", session);
+        else departure->session = builder_number(&builder, "s", session);
         crowd_leave(&trial->crowd, scope, user, session, linger_ms);
         if (n <= 4) record(trial, "  u%zu s%zu", user, session);
     }
     trial->events += n;
-    reply_free(ask(&trial->rig.answerer, &draft));
+    reply_free(ask(&trial->rig.answerer, &builder));
 }
 
 static void reset_one(struct trial *trial) {
-    struct draft draft;
+    struct request_builder builder;
     size_t scope = random_below(&trial->random, trial->scene->scopes);
-    draft_reset(&draft, scopes[scope]);
+    builder_reset(&builder, scopes[scope]);
     record(trial, "reset %s", scopes[scope]);
     crowd_reset(&trial->crowd, scope);
     trial->events += trial->scene->users;
-    reply_free(ask(&trial->rig.answerer, &draft));
+    reply_free(ask(&trial->rig.answerer, &builder));
 }
 
 /* ---- what a guest is told ---- */
@@ -293,19 +293,19 @@ static void copy_watcher(struct watcher *to, const struct watcher *from) {
 
 static void send_request(struct trial *trial, struct guest *guest) {
     static const uint32_t waits_ms[] = {0, 0, 300, 2000, 20000};
-    struct draft draft;
+    struct request_builder builder;
     uint64_t now_ms = trial->rig.now.now_ms;
     guest->wait_ms = guest->watcher.max_wait_ms = waits_ms[random_below(&trial->random, 5)];
     guest->asked_ms = now_ms;
     guest->was_blocked = false;
     guest->is_on_page = guest->watcher.cursor_len > 0 && !guest->watcher.is_synced;
     guest->may_resync = now_ms - guest->cursor_ms > RECENT_MS || trial->events - guest->cursor_events > RECENT_EVENTS;
-    watcher_draft(&guest->watcher, &draft);
-    if (draft.watch.cursor.len > 0 && random_chance(&trial->random, 1, 200)) {
-        draft.watch.cursor.data[random_below(&trial->random, draft.watch.cursor.len)] ^= 1;
+    watcher_build(&guest->watcher, &builder);
+    if (builder.watch.cursor.len > 0 && random_chance(&trial->random, 1, 200)) {
+        builder.watch.cursor.data[random_below(&trial->random, builder.watch.cursor.len)] ^= 1;
         guest->may_resync = true;
     }
-    bool is_answered = place_ask(&guest->place, &trial->rig, &draft);
+    bool is_answered = place_ask(&guest->place, &trial->rig, &builder);
     record(trial, "guest %zu asks, wait %" PRIu64 ", pace %u: %s", (size_t)(guest - trial->guests), guest->wait_ms,
            guest->watcher.min_interval_ms, is_answered ? "answered" : "parked");
     take(trial, guest);
@@ -425,10 +425,10 @@ static void finish(struct trial *trial) {
         if (fault != NULL) mismatch(trial, "guest %zu at the end: %s", i, fault);
     }
     for (size_t scope = 0; scope < trial->scene->scopes; scope++) {
-        struct draft draft;
-        draft_counts(&draft);
-        draft_scope(&draft, draft_bytes(scopes[scope]));
-        Muster__V1__Reply *reply = ask(&trial->rig.answerer, &draft);
+        struct request_builder builder;
+        builder_counts(&builder);
+        builder_scope(&builder, builder_bytes(scopes[scope]));
+        Muster__V1__Reply *reply = ask(&trial->rig.answerer, &builder);
         if (reply->counts->scopes[0]->live != crowd_live(&trial->crowd, scope))
             mismatch(trial, "%" PRIu64 " are live in %s, expected %zu", reply->counts->scopes[0]->live, scopes[scope],
                      crowd_live(&trial->crowd, scope));

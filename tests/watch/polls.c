@@ -15,10 +15,10 @@ struct sp poll_connect(const char *url) {
 }
 
 void poll_ask(struct poll *poll, uint32_t max_wait_ms) {
-    struct draft draft;
+    struct request_builder builder;
     poll->watcher.max_wait_ms = max_wait_ms;
-    watcher_draft(&poll->watcher, &draft);
-    if (!sp_send_draft(poll->sp, &draft, &poll->id)) fail_msg("the server is gone");
+    watcher_build(&poll->watcher, &builder);
+    if (!sp_send_built(poll->sp, &builder, &poll->id)) fail_msg("the server is gone");
 }
 
 struct poll *polls_next(struct sp *sp, struct poll *polls, size_t count, uint64_t timeout_ms) {

@@ -109,10 +109,10 @@ static void what_has_changed_already_is_told_at_once(void **state) {
     struct bench *bench = *state;
     bench_look(bench);
     bench_join(bench, "ada");
-    struct draft draft;
+    struct request_builder builder;
     bench->watcher.max_wait_ms = WAIT_MS;
-    watcher_draft(&bench->watcher, &draft);
-    if (!place_ask(&bench->place, &bench->rig, &draft)) fail_msg("parked, and ada has joined");
+    watcher_build(&bench->watcher, &builder);
+    if (!place_ask(&bench->place, &bench->rig, &builder)) fail_msg("parked, and ada has joined");
     bench_answered(bench);
     bench_expect_only(bench, "ada", JOINED, NO_REASON);
 }
@@ -139,10 +139,10 @@ static void a_snapshot_and_its_pages_do_not_wait(void **state) {
     bench->watcher.sessions = true;
     bench_crowd(bench, 0, 3000, 'x', 1000);
     for (int i = 0; !bench->watcher.is_synced && i < 100; i++) {
-        struct draft draft;
+        struct request_builder builder;
         bench->watcher.max_wait_ms = WAIT_MS;
-        watcher_draft(&bench->watcher, &draft);
-        if (!place_ask(&bench->place, &bench->rig, &draft)) fail_msg("page %d waits", i);
+        watcher_build(&bench->watcher, &builder);
+        if (!place_ask(&bench->place, &bench->rig, &builder)) fail_msg("page %d waits", i);
         bench_answered(bench);
     }
     bench_expect_same(bench);
@@ -153,10 +153,10 @@ static void a_door_that_cannot_wait_is_answered_at_once(void **state) {
     struct bench *bench = *state;
     bench_look(bench);
     for (int i = 0; i < 2; i++) {
-        struct draft draft;
+        struct request_builder builder;
         bench->watcher.max_wait_ms = WAIT_MS;
-        watcher_draft(&bench->watcher, &draft);
-        reply_free(ask(&bench->rig.answerer, &draft));
+        watcher_build(&bench->watcher, &builder);
+        reply_free(ask(&bench->rig.answerer, &builder));
     }
     if (parked(bench) != 0) fail_msg("parked without a place");
 }
@@ -228,10 +228,10 @@ static void a_reload_ends_no_wait_with_a_leave(void **state) {
 /* Waits with a pace until it is answered with news, and returns when that was. */
 static uint64_t paced_answer(struct bench *bench) {
     if (!bench->place.is_parked && bench->place.reply == NULL) {
-        struct draft draft;
+        struct request_builder builder;
         bench->watcher.max_wait_ms = WAIT_MS;
-        watcher_draft(&bench->watcher, &draft);
-        place_ask(&bench->place, &bench->rig, &draft);
+        watcher_build(&bench->watcher, &builder);
+        place_ask(&bench->place, &bench->rig, &builder);
     }
     uint64_t until_ms = now_ms(bench) + WAIT_MS;
     while (bench->place.is_parked && rig_step(&bench->rig, until_ms)) {
@@ -289,14 +289,14 @@ static void a_pace_does_not_starve(void **state) {
     for (int i = 0; now_ms(bench) < until_ms; i++) {
         bench_beat(bench, (struct beat_of){.user = "ada", .status = 1 + i % 3});
         if (!bench->place.is_parked) {
-            struct draft draft;
+            struct request_builder builder;
             if (bench->place.reply != NULL) {
                 bench_answered(bench);
                 answers += watcher_is_news(bench->last->watch);
             }
             bench->watcher.max_wait_ms = WAIT_MS;
-            watcher_draft(&bench->watcher, &draft);
-            place_ask(&bench->place, &bench->rig, &draft);
+            watcher_build(&bench->watcher, &builder);
+            place_ask(&bench->place, &bench->rig, &builder);
         }
         rig_pass(&bench->rig, 17);
     }
@@ -314,11 +314,11 @@ static void a_wait_within_the_pace_ends_in_time(void **state) {
     bench_join(bench, "ada");
     unsigned empty = 0;
     do {
-        struct draft draft;
+        struct request_builder builder;
         uint64_t asked_ms = now_ms(bench);
         bench->watcher.max_wait_ms = 900;
-        watcher_draft(&bench->watcher, &draft);
-        if (!place_ask(&bench->place, &bench->rig, &draft)) rig_pass(&bench->rig, 900);
+        watcher_build(&bench->watcher, &builder);
+        if (!place_ask(&bench->place, &bench->rig, &builder)) rig_pass(&bench->rig, 900);
         bench_answered(bench);
         if (bench->place.answered_ms > asked_ms + 900) fail_msg("a wait of more than max_wait_ms");
         if (++empty > 30) fail_msg("never told");
@@ -368,9 +368,9 @@ struct many {
 
 static void many_ask(struct bench *bench, struct many *many, bool expect_answer) {
     for (size_t i = 0; i < MANY; i++) {
-        struct draft draft;
-        watcher_draft(&many->watchers[i], &draft);
-        if (place_ask(&many->places[i], &bench->rig, &draft) != expect_answer)
+        struct request_builder builder;
+        watcher_build(&many->watchers[i], &builder);
+        if (place_ask(&many->places[i], &bench->rig, &builder) != expect_answer)
             fail_msg("watcher %zu is%s parked", i, expect_answer ? "" : " not");
     }
 }
@@ -418,9 +418,9 @@ static void a_slow_reader_costs_one_answer(void **state) {
     bench_park(bench, WAIT_MS);
     bench->place.has_room = false;
     for (int i = 0; i < 20; i++) {
-        struct draft draft;
-        watcher_draft(&quick, &draft);
-        if (place_ask(&other, &bench->rig, &draft)) fail_msg("not parked");
+        struct request_builder builder;
+        watcher_build(&quick, &builder);
+        if (place_ask(&other, &bench->rig, &builder)) fail_msg("not parked");
         bench_beat(bench, (struct beat_of){.user = "ada", .status = 1 + i % 3});
         char user[16];
         snprintf(user, sizeof user, "u%d", i);
@@ -448,10 +448,10 @@ static void a_hang_up_gives_the_places_back(void **state) {
     bench_look(bench);
     bench->watcher.max_wait_ms = WAIT_MS;
     for (size_t i = 0; i < WATCHERS; i++) {
-        struct draft draft;
+        struct request_builder builder;
         place_open(&places[i], &bench->rig, 1000 + i % 2);
-        watcher_draft(&bench->watcher, &draft);
-        if (place_ask(&places[i], &bench->rig, &draft)) fail_msg("not parked");
+        watcher_build(&bench->watcher, &builder);
+        if (place_ask(&places[i], &bench->rig, &builder)) fail_msg("not parked");
     }
     struct watch_door other_door = bench->rig.door;
     node_watch_hang_up(bench->rig.node, &other_door, 1000);
@@ -489,12 +489,12 @@ static void a_hang_up_while_an_answer_is_due(void **state) {
 static void a_node_that_stops_answers_everybody(void **state) {
     struct bench *bench = *state;
     struct place slow;
-    struct draft draft;
+    struct request_builder builder;
     place_open(&slow, &bench->rig, 2);
     bench_look(bench);
     bench_park(bench, WAIT_MS);
-    watcher_draft(&bench->watcher, &draft);
-    if (place_ask(&slow, &bench->rig, &draft)) fail_msg("not parked");
+    watcher_build(&bench->watcher, &builder);
+    if (place_ask(&slow, &bench->rig, &builder)) fail_msg("not parked");
     node_watch_stop(bench->rig.node);
     rig_pass(&bench->rig, 0);
     struct place *places[] = {&bench->place, &slow};
@@ -504,8 +504,8 @@ static void a_node_that_stops_answers_everybody(void **state) {
             fail_msg("place %d is not told that the node stops", i);
         place_close(places[i]);
     }
-    watcher_draft(&bench->watcher, &draft);
-    if (!place_ask(&slow, &bench->rig, &draft)) fail_msg("parked at a node that stops");
+    watcher_build(&bench->watcher, &builder);
+    if (!place_ask(&slow, &bench->rig, &builder)) fail_msg("parked at a node that stops");
     if (slow.reply->code != MUSTER_UNAVAILABLE) fail_msg("code %d at a node that stops", slow.reply->code);
     place_close(&slow);
 }
@@ -517,16 +517,16 @@ static void past_the_cap_a_watch_is_refused(void **state) {
     config.watches_max = CAP;
     bench_open_again(bench, &config);
     struct place places[CAP];
-    struct draft draft;
+    struct request_builder builder;
     bench_look(bench);
     bench->watcher.max_wait_ms = WAIT_MS;
     for (int i = 0; i < CAP; i++) {
         place_open(&places[i], &bench->rig, (uint64_t)i);
-        watcher_draft(&bench->watcher, &draft);
-        if (place_ask(&places[i], &bench->rig, &draft)) fail_msg("watch %d is not parked", i);
+        watcher_build(&bench->watcher, &builder);
+        if (place_ask(&places[i], &bench->rig, &builder)) fail_msg("watch %d is not parked", i);
     }
-    watcher_draft(&bench->watcher, &draft);
-    if (!place_ask(&bench->place, &bench->rig, &draft)) fail_msg("parked past the cap");
+    watcher_build(&bench->watcher, &builder);
+    if (!place_ask(&bench->place, &bench->rig, &builder)) fail_msg("parked past the cap");
     Muster__V1__Reply *refusal = bench->place.reply;
     bench->place.reply = NULL;
     expect_refused(&bench->rig.answerer, refusal, MUSTER_RESOURCE_EXHAUSTED, "at most 3 watches");
@@ -549,17 +549,17 @@ static void watches_of_many_scopes_do_not_meet(void **state) {
     static char names[SCOPES][16];
     memset(watchers, 0, sizeof watchers);
     for (size_t i = 0; i < SCOPES; i++) {
-        struct draft draft;
+        struct request_builder builder;
         snprintf(names[i], sizeof names[i], "room:%zu", i);
         watchers[i] = (struct watcher){.scope = names[i], .max_wait_ms = WAIT_MS, .counts = i % 3 == 1};
         place_open(&places[i], &bench->rig, i);
-        watcher_draft(&watchers[i], &draft);
-        if (!place_ask(&places[i], &bench->rig, &draft)) fail_msg("a first request is parked");
+        watcher_build(&watchers[i], &builder);
+        if (!place_ask(&places[i], &bench->rig, &builder)) fail_msg("a first request is parked");
         Muster__V1__Reply *reply = place_take(&places[i]);
         if (watcher_apply(&watchers[i], reply->watch) != NULL) fail_msg("watcher %zu", i);
         reply_free(reply);
-        watcher_draft(&watchers[i], &draft);
-        if (place_ask(&places[i], &bench->rig, &draft)) fail_msg("watcher %zu is not parked", i);
+        watcher_build(&watchers[i], &builder);
+        if (place_ask(&places[i], &bench->rig, &builder)) fail_msg("watcher %zu is not parked", i);
     }
     for (size_t i = 0; i < SCOPES; i += 2) bench_beat(bench, (struct beat_of){.scope = names[i], .user = "ada"});
     rig_pass(&bench->rig, 0);

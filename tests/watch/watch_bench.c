@@ -40,13 +40,13 @@ void bench_open_again(struct bench *bench, const struct node_config *config) {
 /* ---- what happens ---- */
 
 void bench_beat(struct bench *bench, struct beat_of beat) {
-    struct draft draft;
-    draft_touch(&draft, beat.scope != NULL ? beat.scope : "room");
-    Muster__V1__Beat *out = draft_beat(&draft, beat.user, beat.session != NULL ? beat.session : "");
-    if (beat.state != NULL) out->state = draft_bytes(beat.state);
+    struct request_builder builder;
+    builder_touch(&builder, beat.scope != NULL ? beat.scope : "room");
+    Muster__V1__Beat *out = builder_beat(&builder, beat.user, beat.session != NULL ? beat.session : "");
+    if (beat.state != NULL) out->state = builder_bytes(beat.state);
     out->ttl_ms = beat.ttl_ms;
     out->status = (Muster__V1__Status)beat.status;
-    reply_free(ask(&bench->rig.answerer, &draft));
+    reply_free(ask(&bench->rig.answerer, &builder));
 }
 
 void bench_join(struct bench *bench, const char *user) {
@@ -56,16 +56,16 @@ void bench_join(struct bench *bench, const char *user) {
 void bench_crowd(struct bench *bench, size_t first, size_t count, char fill, size_t state_bytes) {
     size_t batch = BATCH_BYTES / (state_bytes + 50);
     while (count > 0) {
-        struct draft draft;
-        draft_touch(&draft, "room");
-        draft.touch.ttl_ms = DAY_MS;
+        struct request_builder builder;
+        builder_touch(&builder, "room");
+        builder.touch.ttl_ms = DAY_MS;
         size_t n = count < batch ? count : batch;
         for (size_t i = 0; i < n; i++) {
-            Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-            beat->user = draft_number(&draft, "u", first + i);
-            beat->state = draft_filled(&draft, fill, state_bytes);
+            Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+            beat->user = builder_number(&builder, "u", first + i);
+            beat->state = builder_filled(&builder, fill, state_bytes);
         }
-        reply_free(ask(&bench->rig.answerer, &draft));
+        reply_free(ask(&bench->rig.answerer, &builder));
         first += n;
         count -= n;
     }
@@ -76,38 +76,39 @@ void bench_leave(struct bench *bench, const char *user) {
 }
 
 void bench_linger(struct bench *bench, const char *user, uint32_t linger_ms) {
-    struct draft draft;
-    draft_leave(&draft, "room");
-    draft_departure(&draft, user, "")->all_sessions = true;
-    draft.leave.linger_ms = linger_ms;
-    reply_free(ask(&bench->rig.answerer, &draft));
+    struct request_builder builder;
+    builder_leave(&builder, "room");
+    builder_departure(&builder, user, "")->all_sessions = true;
+    builder.leave.linger_ms = linger_ms;
+    reply_free(ask(&bench->rig.answerer, &builder));
 }
 
 void bench_crowd_leaves(struct bench *bench, size_t first, size_t count) {
     while (count > 0) {
-        struct draft draft;
-        draft_leave(&draft, "room");
+        struct request_builder builder;
+        builder_leave(&builder, "room");
         size_t n = count < MUSTER_BEATS_MAX ? count : MUSTER_BEATS_MAX;
-        for (size_t i = 0; i < n; i++) draft_departure(&draft, "", "")->user = draft_number(&draft, "u", first + i);
-        reply_free(ask(&bench->rig.answerer, &draft));
+        for (size_t i = 0; i < n; i++)
+            builder_departure(&builder, "", "")->user = builder_number(&builder, "u", first + i);
+        reply_free(ask(&bench->rig.answerer, &builder));
         first += n;
         count -= n;
     }
 }
 
 void bench_reset(struct bench *bench) {
-    struct draft draft;
-    draft_reset(&draft, "room");
-    reply_free(ask(&bench->rig.answerer, &draft));
+    struct request_builder builder;
+    builder_reset(&builder, "room");
+    reply_free(ask(&bench->rig.answerer, &builder));
 }
 
 /* ---- what the watcher does ---- */
 
 static bool ask_place(struct bench *bench, uint32_t max_wait_ms) {
-    struct draft draft;
+    struct request_builder builder;
     bench->watcher.max_wait_ms = max_wait_ms;
-    watcher_draft(&bench->watcher, &draft);
-    return place_ask(&bench->place, &bench->rig, &draft);
+    watcher_build(&bench->watcher, &builder);
+    return place_ask(&bench->place, &bench->rig, &builder);
 }
 
 void bench_answered(struct bench *bench) {

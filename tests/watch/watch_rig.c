@@ -91,12 +91,12 @@ void place_close(struct place *place) {
     place->reply = NULL;
 }
 
-bool place_ask(struct place *place, struct rig *rig, struct draft *draft) {
+bool place_ask(struct place *place, struct rig *rig, struct request_builder *builder) {
     if (place->is_parked || place->reply != NULL) fail_msg("the place is taken");
     size_t len;
     enum muster_code code;
     struct text reply = {0};
-    uint8_t *request = draft_packed(draft, &len);
+    uint8_t *request = builder_packed(builder, &len);
     place->is_parked = true; /* it may be answered before the call returns */
     place->is_hung_up = false;
     bool is_answered = node_answer_or_park(rig->node, rig->worker, (struct text){(const char *)request, (uint32_t)len},

@@ -3,7 +3,7 @@
 #define MUSTER_TESTS_WATCH_RIG_H
 
 #include "node/node.h"
-#include "support/draft.h"
+#include "support/request_builder.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,9 +38,9 @@ void rig_close(struct rig *rig);
 
 void place_open(struct place *place, struct rig *rig, uint64_t connection);
 void place_close(struct place *place);
-/* Asks with a place to wait at, and pumps if the node wants it at once; frees the draft. false: it is parked. Ends the
- * test where the place is taken. */
-bool place_ask(struct place *place, struct rig *rig, struct draft *draft);
+/* Asks with a place to wait at, and pumps if the node wants it at once; frees the builder. false: it is parked. Ends
+ * the test where the place is taken. */
+bool place_ask(struct place *place, struct rig *rig, struct request_builder *builder);
 /* The answer, to be freed by the caller. Ends the test unless there is one, of code OK with a WatchResponse. */
 Muster__V1__Reply *place_take(struct place *place);
 

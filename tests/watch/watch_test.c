@@ -355,12 +355,12 @@ static void everybody_expires_at_once(void **state) {
     enum { MANY = 60000 };
     struct bench *bench = *state;
     for (size_t i = 0; i < MANY; i += MUSTER_BEATS_MAX) {
-        struct draft draft;
-        draft_touch(&draft, "room");
-        draft.touch.ttl_ms = 5000;
+        struct request_builder builder;
+        builder_touch(&builder, "room");
+        builder.touch.ttl_ms = 5000;
         for (size_t j = 0; j < MUSTER_BEATS_MAX; j++)
-            draft_beat(&draft, "", "")->user = draft_number(&draft, "u", i + j);
-        reply_free(ask(&bench->rig.answerer, &draft));
+            builder_beat(&builder, "", "")->user = builder_number(&builder, "u", i + j);
+        reply_free(ask(&bench->rig.answerer, &builder));
     }
     bench_catch_up(bench);
     if (bench->watcher.live != MANY) fail_msg("%zu are live", bench->watcher.live);
@@ -388,11 +388,11 @@ static void a_reset_of_many_is_told_in_pages(void **state) {
 
 static void watching_makes_nobody_present(void **state) {
     struct bench *bench = *state;
-    struct draft draft;
+    struct request_builder builder;
     bench_look(bench);
     bench_park(bench, 1000);
-    draft_scopes(&draft);
-    Muster__V1__Reply *reply = ask(&bench->rig.answerer, &draft);
+    builder_scopes(&builder);
+    Muster__V1__Reply *reply = ask(&bench->rig.answerer, &builder);
     if (reply->scopes->n_scopes != 0) fail_msg("a watched scope exists");
     reply_free(reply);
 }
@@ -417,10 +417,10 @@ static void a_resume_tells_exactly_what_was_missed(void **state) {
         size_t changes;
     } resumes[] = {{&first, 2}, {&second, 1}, {&first, 2}, {&second, 1}};
     for (size_t i = 0; i < 4; i++) {
-        struct draft draft;
+        struct request_builder builder;
         memcpy(late.cursor, resumes[i].cursor->bytes, resumes[i].cursor->len);
-        watcher_draft(&late, &draft);
-        Muster__V1__Reply *reply = ask(&bench->rig.answerer, &draft);
+        watcher_build(&late, &builder);
+        Muster__V1__Reply *reply = ask(&bench->rig.answerer, &builder);
         if (reply->watch->resync || reply->watch->n_changes != resumes[i].changes)
             fail_msg("resume %zu: %zu changes, expected %zu", i, reply->watch->n_changes, resumes[i].changes);
         for (size_t j = 0; j < reply->watch->n_changes; j++)
@@ -434,17 +434,17 @@ static void what_was_told_in_a_lost_answer_is_told_again(void **state) {
     struct bench *bench = *state;
     bench_join(bench, "ada");
     bench_look(bench);
-    struct draft draft;
+    struct request_builder builder;
     for (int i = 0; i < 5; i++) {
         bench_beat(bench, (struct beat_of){.user = "ada", .status = 1 + i % 3});
-        watcher_draft(&bench->watcher, &draft);
-        reply_free(ask(&bench->rig.answerer, &draft));
+        watcher_build(&bench->watcher, &builder);
+        reply_free(ask(&bench->rig.answerer, &builder));
     }
     bench_look(bench);
     bench_expect_only(bench, "ada", UPDATED, NO_REASON);
     bench_leave(bench, "ada");
-    watcher_draft(&bench->watcher, &draft);
-    reply_free(ask(&bench->rig.answerer, &draft));
+    watcher_build(&bench->watcher, &builder);
+    reply_free(ask(&bench->rig.answerer, &builder));
     bench_join(bench, "ada");
     bench_look(bench);
     bench_expect_only(bench, "ada", UPDATED, NO_REASON);
@@ -584,13 +584,13 @@ static void a_thousand_named_users_come_in_pages(void **state) {
     bench->watcher.sessions = true;
     bench_crowd(bench, 0, CROWD, 'x', 1024);
     for (int i = 0; i < 5; i++) { /* a second session, so that a reply is too small */
-        struct draft draft;
-        draft_touch(&draft, "room");
+        struct request_builder builder;
+        builder_touch(&builder, "room");
         for (size_t j = 0; j < 200; j++) {
-            Muster__V1__Beat *beat = draft_beat(&draft, names[200 * i + (int)j], "second");
-            beat->state = draft_filled(&draft, 's', 1024);
+            Muster__V1__Beat *beat = builder_beat(&builder, names[200 * i + (int)j], "second");
+            beat->state = builder_filled(&builder, 's', 1024);
         }
-        reply_free(ask(&bench->rig.answerer, &draft));
+        reply_free(ask(&bench->rig.answerer, &builder));
     }
     if (bench_catch_up(bench) < 2) fail_msg("one answer");
     bench_expect_same(bench);
@@ -674,58 +674,58 @@ static void a_crash_within_the_ttl_is_invisible(void **state) {
 
 /* ---- refusals ---- */
 
-static void watch(struct draft *draft) {
-    draft_watch(draft, "room");
+static void watch(struct request_builder *builder) {
+    builder_watch(builder, "room");
 }
 
 static void requests_out_of_their_limits_are_refused(void **state) {
     struct bench *bench = *state;
     const struct answerer *answerer = &bench->rig.answerer;
-    struct draft draft;
-    watch(&draft);
-    for (size_t i = 0; i <= MUSTER_WATCH_USERS_MAX; i++) draft_watched(&draft, draft_number(&draft, "u", i));
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "users: 1001");
-    watch(&draft);
-    draft.watch.max_wait_ms = 60001;
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "max_wait_ms: 60001");
-    watch(&draft);
-    draft.watch.min_interval_ms = 60001;
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "min_interval_ms: 60001");
-    watch(&draft);
-    draft.watch.cursor = draft_filled(&draft, 'c', 257);
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "cursor: 257");
-    watch(&draft);
-    draft.watch.scope = draft_filled(&draft, 's', 129);
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "scope: 129");
-    watch(&draft);
-    draft_watched(&draft, draft_bytes("ada"));
-    draft_watched(&draft, draft_filled(&draft, 'u', 129));
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "users[1]: 129");
-    watch(&draft);
-    draft_watched(&draft, draft_bytes(""));
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "users[0]: ");
-    watch(&draft);
-    draft_watched(&draft, draft_bytes("a\xff"));
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "users[0]: ");
-    watch(&draft);
-    draft.watch.counts = true;
-    draft_watched(&draft, draft_bytes("ada"));
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "users: must be empty");
-    watch(&draft);
-    draft.watch.counts = true;
-    draft.watch.sessions = true;
-    ask_refused(answerer, &draft, MUSTER_INVALID_ARGUMENT, "sessions: must be unset");
+    struct request_builder builder;
+    watch(&builder);
+    for (size_t i = 0; i <= MUSTER_WATCH_USERS_MAX; i++) builder_watched(&builder, builder_number(&builder, "u", i));
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "users: 1001");
+    watch(&builder);
+    builder.watch.max_wait_ms = 60001;
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "max_wait_ms: 60001");
+    watch(&builder);
+    builder.watch.min_interval_ms = 60001;
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "min_interval_ms: 60001");
+    watch(&builder);
+    builder.watch.cursor = builder_filled(&builder, 'c', 257);
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "cursor: 257");
+    watch(&builder);
+    builder.watch.scope = builder_filled(&builder, 's', 129);
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "scope: 129");
+    watch(&builder);
+    builder_watched(&builder, builder_bytes("ada"));
+    builder_watched(&builder, builder_filled(&builder, 'u', 129));
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "users[1]: 129");
+    watch(&builder);
+    builder_watched(&builder, builder_bytes(""));
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "users[0]: ");
+    watch(&builder);
+    builder_watched(&builder, builder_bytes("a\xff"));
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "users[0]: ");
+    watch(&builder);
+    builder.watch.counts = true;
+    builder_watched(&builder, builder_bytes("ada"));
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "users: must be empty");
+    watch(&builder);
+    builder.watch.counts = true;
+    builder.watch.sessions = true;
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "sessions: must be unset");
 }
 
 static void requests_at_their_limits_are_answered(void **state) {
     struct bench *bench = *state;
-    struct draft draft;
-    watch(&draft);
-    for (size_t i = 0; i < MUSTER_WATCH_USERS_MAX; i++) draft_watched(&draft, draft_number(&draft, "u", i));
-    draft.watch.max_wait_ms = draft.watch.min_interval_ms = 60000;
-    draft.watch.cursor = draft_filled(&draft, 'c', MUSTER_CURSOR_BYTES_MAX);
-    draft.watch.scope = draft_filled(&draft, 's', MUSTER_ID_BYTES_MAX);
-    Muster__V1__Reply *reply = ask(&bench->rig.answerer, &draft);
+    struct request_builder builder;
+    watch(&builder);
+    for (size_t i = 0; i < MUSTER_WATCH_USERS_MAX; i++) builder_watched(&builder, builder_number(&builder, "u", i));
+    builder.watch.max_wait_ms = builder.watch.min_interval_ms = 60000;
+    builder.watch.cursor = builder_filled(&builder, 'c', MUSTER_CURSOR_BYTES_MAX);
+    builder.watch.scope = builder_filled(&builder, 's', MUSTER_ID_BYTES_MAX);
+    Muster__V1__Reply *reply = ask(&bench->rig.answerer, &builder);
     if (!reply->watch->resync || reply->watch->more) fail_msg("not an empty snapshot");
     reply_free(reply);
 }
@@ -741,12 +741,12 @@ static void a_node_that_joins_answers_no_watch(void **state) {
                                                 .join_timeout_ms = 60000,
                                                 .expects_peers = true};
     if (!node_join(bench->rig.node, &cluster, bench->rig.now)) fail_msg("the node does not join");
-    struct draft draft;
-    watch(&draft);
-    ask_refused(&bench->rig.answerer, &draft, MUSTER_UNAVAILABLE, "joining");
-    watch(&draft);
-    draft.watch.max_wait_ms = 1000;
-    if (!place_ask(&bench->place, &bench->rig, &draft) || bench->place.reply->code != MUSTER_UNAVAILABLE)
+    struct request_builder builder;
+    watch(&builder);
+    ask_refused(&bench->rig.answerer, &builder, MUSTER_UNAVAILABLE, "joining");
+    watch(&builder);
+    builder.watch.max_wait_ms = 1000;
+    if (!place_ask(&bench->place, &bench->rig, &builder) || bench->place.reply->code != MUSTER_UNAVAILABLE)
         fail_msg("a node that joins lets a watch wait");
 }
 

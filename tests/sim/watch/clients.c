@@ -12,7 +12,7 @@ static const char *const state_names[] = {"", "typing", "7,7"};
 
 static ProtobufCBinaryData draw_name(struct stage *stage, const char *const names[3], unsigned first_in) {
     size_t i = random_chance(&stage->random, first_in - 1, first_in) ? 0 : random_below(&stage->random, 3);
-    return draft_bytes(names[i]);
+    return builder_bytes(names[i]);
 }
 
 static unsigned draw_scope(struct stage *stage) {
@@ -31,9 +31,10 @@ static unsigned draw_user(struct stage *stage, size_t n) {
     return (unsigned)random_below(&stage->random, stage->script.users - (n < stage->script.users ? n : 0));
 }
 
-/* Asks, and frees the draft; whether the call was done. */
-static bool call(struct stage *stage, struct host *host, struct draft *draft, bool may_be_refused, uint64_t *stamp) {
-    Muster__V1__Reply *reply = ask_any(&host->answerer, draft);
+/* Asks, and frees the builder; whether the call was done. */
+static bool call(struct stage *stage, struct host *host, struct request_builder *builder, bool may_be_refused,
+                 uint64_t *stamp) {
+    Muster__V1__Reply *reply = ask_any(&host->answerer, builder);
     bool is_done = reply->code == 0;
     if (!is_done && !may_be_refused)
         stage_fail(stage, "refused", "a call at node %u: code %d: %.*s", host->index, reply->code,
@@ -46,54 +47,54 @@ static bool call(struct stage *stage, struct host *host, struct draft *draft, bo
 }
 
 static void touch_some(struct stage *stage, struct host *host) {
-    struct draft draft;
+    struct request_builder builder;
     struct random *random = &stage->random;
     unsigned scope = draw_scope(stage);
     size_t n = draw_batch(stage);
     unsigned first = draw_user(stage, n);
-    draft_touch(&draft, scope_name(scope));
-    draft.touch.ttl_ms = (uint32_t)random_between(random, MUSTER_TTL_MIN_MS, stage->script.ttl_max_ms);
+    builder_touch(&builder, scope_name(scope));
+    builder.touch.ttl_ms = (uint32_t)random_between(random, MUSTER_TTL_MIN_MS, stage->script.ttl_max_ms);
     stage_note(stage, "node %u: touch %s u%u (%zu), TTL %u", host->index, scope_name(scope), first, n,
-               draft.touch.ttl_ms);
+               builder.touch.ttl_ms);
     for (size_t i = 0; i < n; i++) {
         unsigned user = (unsigned)((first + i) % stage->script.users);
-        Muster__V1__Beat *beat = draft_beat(&draft, "", "");
-        beat->user = draft_number(&draft, "u", user);
+        Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+        beat->user = builder_number(&builder, "u", user);
         beat->session = draw_name(stage, session_names, 2);
         beat->state = draw_name(stage, state_names, 3);
         /* Mostly the same, so that many a beat only extends a lease. */
         beat->status = (Muster__V1__Status)(random_chance(random, 2, 3) ? user % 3 + 1 : random_below(random, 4));
     }
     uint64_t stamp = 0;
-    if (!call(stage, host, &draft, false, &stamp)) return;
+    if (!call(stage, host, &builder, false, &stamp)) return;
     for (size_t i = 0; i < n; i++) {
         unsigned user = (unsigned)((first + i) % stage->script.users);
         stage->leases.stamps[scope][user] = stamp;
-        leases_extend(&stage->leases, scope, user, stage->now_ms + draft.touch.ttl_ms);
+        leases_extend(&stage->leases, scope, user, stage->now_ms + builder.touch.ttl_ms);
     }
 }
 
 static void leave_some(struct stage *stage, struct host *host) {
-    struct draft draft;
+    struct request_builder builder;
     struct random *random = &stage->random;
     unsigned scope = draw_scope(stage);
     size_t n = draw_batch(stage);
     unsigned first = draw_user(stage, n);
     uint32_t linger_ms = random_chance(random, 1, 3) ? (uint32_t)random_between(random, 1, 2500) : 0;
     bool is_carried = random_chance(random, 1, 2);
-    draft_leave(&draft, scope_name(scope));
-    draft.leave.linger_ms = linger_ms;
-    if (is_carried) draft.leave.stamp = stage->leases.stamps[scope][first];
+    builder_leave(&builder, scope_name(scope));
+    builder.leave.linger_ms = linger_ms;
+    if (is_carried) builder.leave.stamp = stage->leases.stamps[scope][first];
     stage_note(stage, "node %u: leave %s u%u (%zu), linger %u", host->index, scope_name(scope), first, n, linger_ms);
     for (size_t i = 0; i < n; i++) {
-        Muster__V1__Departure *departure = draft_departure(&draft, "", "");
-        departure->user = draft_number(&draft, "u", (first + i) % stage->script.users);
+        Muster__V1__Departure *departure = builder_departure(&builder, "", "");
+        departure->user = builder_number(&builder, "u", (first + i) % stage->script.users);
         departure->all_sessions = random_chance(random, 1, 2);
         if (!departure->all_sessions) departure->session = draw_name(stage, session_names, 2);
     }
     uint64_t unused;
     /* A stamp may be from a clock that runs an hour ahead. */
-    if (!call(stage, host, &draft, is_carried, &unused)) return;
+    if (!call(stage, host, &builder, is_carried, &unused)) return;
     for (size_t i = 0; i < n && linger_ms > 0; i++) {
         unsigned user = (unsigned)((first + i) % stage->script.users);
         leases_extend(&stage->leases, scope, user, stage->now_ms + linger_ms);
@@ -101,12 +102,12 @@ static void leave_some(struct stage *stage, struct host *host) {
 }
 
 static void reset_one(struct stage *stage, struct host *host) {
-    struct draft draft;
+    struct request_builder builder;
     unsigned scope = draw_scope(stage);
     uint64_t unused;
-    draft_reset(&draft, scope_name(scope));
+    builder_reset(&builder, scope_name(scope));
     stage_note(stage, "node %u: reset %s", host->index, scope_name(scope));
-    call(stage, host, &draft, false, &unused);
+    call(stage, host, &builder, false, &unused);
 }
 
 void clients_step(struct stage *stage) {

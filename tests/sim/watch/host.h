@@ -4,7 +4,7 @@
 
 #include "agenda.h"
 #include "node/cluster.h"
-#include "support/draft.h"
+#include "support/request_builder.h"
 
 enum { HOST_ASKS_MAX = 256 };
 

@@ -58,12 +58,12 @@ static void listen(struct stage *stage, const struct host *host, unsigned scope,
     Muster__V1__Reply *reply = NULL, *before;
     memset(out, 0, CROWD * sizeof *out);
     do {
-        struct draft draft;
-        draft_list(&draft, scope_name(scope));
-        draft.list.sessions = true;
-        if (reply != NULL) draft.list.page_token = reply->list->next_page_token;
+        struct request_builder builder;
+        builder_list(&builder, scope_name(scope));
+        builder.list.sessions = true;
+        if (reply != NULL) builder.list.page_token = reply->list->next_page_token;
         before = reply;
-        reply = ask(&host->answerer, &draft);
+        reply = ask(&host->answerer, &builder);
         if (before != NULL) reply_free(before);
         hear(stage, host, reply->list, out);
     } while (reply->list->next_page_token.len > 0);

@@ -272,15 +272,15 @@ static uint32_t draw_wait_ms(struct stage *stage) {
 
 static void ask_host(struct stage *stage, struct spectator *spectator) {
     struct host *host = spectator->host;
-    struct draft draft;
+    struct request_builder builder;
     size_t len;
     enum muster_code code;
     struct text reply = {0};
     forget(stage, spectator);
     spectator->watcher.max_wait_ms = draw_wait_ms(stage);
     spectator->asked_ms = stage->now_ms;
-    watcher_draft(&spectator->watcher, &draft);
-    uint8_t *request = draft_packed(&draft, &len);
+    watcher_build(&spectator->watcher, &builder);
+    uint8_t *request = builder_packed(&builder, &len);
     spectator->asker = (struct asker){spectator, spectator->index / 2, &host->door};
     spectator->is_parked = true; /* it may be answered before the call returns */
     bool is_answered =
