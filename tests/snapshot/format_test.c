@@ -1,5 +1,5 @@
 /* The format of a snapshot and what it promises, without a file. */
-#include "album.h"
+#include "snapshot_fixture.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -63,15 +63,15 @@ static void expect_same(const struct change *had, const struct change *has, uint
 /* The roll is loaded at an instant that is `shift_ms` later on its clock than it should be, with nothing elapsed. */
 static void keep_and_compare(uint64_t seed) {
     struct random random = random_of(seed);
-    uint64_t now_ms = ALBUM_BASE_MS;
-    struct roll *roll = album_roll(9, 0), *loaded = album_roll(10, 0);
-    album_live_through(roll, &random, 3000, 1000, &now_ms);
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
-    struct snapshot_moment later = {.now_ms = now_ms + 5000, .wall_ms = ALBUM_WALL_MS, .boot = {2}};
+    uint64_t now_ms = FIXTURE_BASE_MS;
+    struct roll *roll = fixture_roll(9, 0), *loaded = fixture_roll(10, 0);
+    fixture_live_through(roll, &random, 3000, 1000, &now_ms);
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, NULL, NULL);
+    struct snapshot_moment later = {.now_ms = now_ms + 5000, .wall_ms = FIXTURE_WALL_MS, .boot = {2}};
     struct hlc clock = hlc_start(later.wall_ms, later.now_ms);
     struct snapshot_merged merged = {0};
-    enum snapshot_fault fault = album_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
+    enum snapshot_fault fault = fixture_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
     if (fault != SNAPSHOT_GOOD) fail_msg("seed %" PRIu64 ": %s", seed, snapshot_fault_text(fault));
 
     struct dump had = dump_of(roll), has = dump_of(loaded);
@@ -95,11 +95,11 @@ static void every_register_comes_back_as_it_was(void **state) {
 
 static void an_empty_roll_comes_back_with_its_header(void **state) {
     (void)state;
-    uint64_t now_ms = ALBUM_BASE_MS;
-    struct roll *roll = album_roll(9, 0);
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
-    enum snapshot_fault fault = album_load(bytes.data, bytes.len, &reader, NULL, NULL, NULL, NULL);
+    uint64_t now_ms = FIXTURE_BASE_MS;
+    struct roll *roll = fixture_roll(9, 0);
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, NULL, NULL);
+    enum snapshot_fault fault = fixture_load(bytes.data, bytes.len, &reader, NULL, NULL, NULL, NULL);
     const struct snapshot_header *read = &reader.header;
     if (fault != SNAPSHOT_GOOD || reader.changes_before != 0) fail_msg("%s", snapshot_fault_text(fault));
     if (read->cluster != 77 || read->origin != header.origin || read->stamp != 5000 ||
@@ -127,7 +127,7 @@ static void bustle(struct roll *roll, uint64_t *now_ms, void *context) {
         uint64_t number = ++*stamp;
         bool is_steady = number % 2 == 0;
         snprintf(user, sizeof user, is_steady ? "steady-%" PRIu64 : "late-%" PRIu64, number % STEADY);
-        album_touch(roll, "room", user, "", number % 3 == 0 && !is_steady ? 0 : ALBUM_MINUTE_MS, number, *now_ms);
+        fixture_touch(roll, "room", user, "", number % 3 == 0 && !is_steady ? 0 : FIXTURE_MINUTE_MS, number, *now_ms);
     }
     roll_tick(roll, *now_ms, 100, NULL);
 }
@@ -147,19 +147,19 @@ static bool is_as_old(const struct roll *roll, const struct roll *loaded, const 
 
 static void whoever_is_there_throughout_the_walk_is_in_it(void **state) {
     (void)state;
-    uint64_t now_ms = ALBUM_BASE_MS, stamp = 1;
-    struct roll *roll = album_roll(9, 0), *loaded = album_roll(10, 0);
+    uint64_t now_ms = FIXTURE_BASE_MS, stamp = 1;
+    struct roll *roll = fixture_roll(9, 0), *loaded = fixture_roll(10, 0);
     char user[32];
     for (int i = 0; i < STEADY; i++) {
         snprintf(user, sizeof user, "steady-%d", i);
-        album_touch(roll, "room", user, "", ALBUM_MINUTE_MS, stamp, now_ms);
+        fixture_touch(roll, "room", user, "", FIXTURE_MINUTE_MS, stamp, now_ms);
     }
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, bustle, &stamp);
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, bustle, &stamp);
     struct snapshot_moment later = moment_after(&header.begun, now_ms - header.begun.now_ms);
     struct hlc clock = hlc_start(later.wall_ms, later.now_ms);
     struct snapshot_merged merged = {0};
-    enum snapshot_fault fault = album_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
+    enum snapshot_fault fault = fixture_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
     if (fault != SNAPSHOT_GOOD) fail_msg("%s", snapshot_fault_text(fault));
     size_t written_meanwhile = 0;
     for (int i = 0; i < STEADY; i++) {
@@ -183,43 +183,44 @@ static void whoever_is_there_throughout_the_walk_is_in_it(void **state) {
 
 static void time_that_passed_is_told_by_the_right_clock(void **state) {
     (void)state;
-    const struct snapshot_moment then = {.now_ms = 1000000, .wall_ms = ALBUM_WALL_MS, .boot = {1}};
+    const struct snapshot_moment then = {.now_ms = 1000000, .wall_ms = FIXTURE_WALL_MS, .boot = {1}};
     static const struct {
         const char *what;
         struct snapshot_moment now;
         uint64_t elapsed_ms;
     } cases[] = {
-        {"the same run", {1005000, ALBUM_WALL_MS + 5000, {1}}, 5000},
-        {"the same run, the wall clock was put forward", {1005000, ALBUM_WALL_MS + 3600000, {1}}, 5000},
-        {"the same run, the wall clock was put back", {1005000, ALBUM_WALL_MS - 3600000, {1}}, 5000},
-        {"another run", {400, ALBUM_WALL_MS + 90000, {2}}, 90000},
-        {"another run, the wall clock was put back", {400, ALBUM_WALL_MS - 1, {2}}, 0},
-        {"the same run by its name, but an earlier time", {400, ALBUM_WALL_MS + 70000, {1}}, 70000},
+        {"the same run", {1005000, FIXTURE_WALL_MS + 5000, {1}}, 5000},
+        {"the same run, the wall clock was put forward", {1005000, FIXTURE_WALL_MS + 3600000, {1}}, 5000},
+        {"the same run, the wall clock was put back", {1005000, FIXTURE_WALL_MS - 3600000, {1}}, 5000},
+        {"another run", {400, FIXTURE_WALL_MS + 90000, {2}}, 90000},
+        {"another run, the wall clock was put back", {400, FIXTURE_WALL_MS - 1, {2}}, 0},
+        {"the same run by its name, but an earlier time", {400, FIXTURE_WALL_MS + 70000, {1}}, 70000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t elapsed_ms = snapshot_elapsed_ms(&then, &cases[i].now);
         if (elapsed_ms != cases[i].elapsed_ms)
             fail_msg("%s: %" PRIu64 " ms, expected %" PRIu64, cases[i].what, elapsed_ms, cases[i].elapsed_ms);
     }
-    const struct snapshot_moment unknown = {.now_ms = 1000000, .wall_ms = ALBUM_WALL_MS};
-    const struct snapshot_moment unknown_later = {.now_ms = 1005000, .wall_ms = ALBUM_WALL_MS + 70000};
+    const struct snapshot_moment unknown = {.now_ms = 1000000, .wall_ms = FIXTURE_WALL_MS};
+    const struct snapshot_moment unknown_later = {.now_ms = 1005000, .wall_ms = FIXTURE_WALL_MS + 70000};
     if (snapshot_elapsed_ms(&unknown, &unknown_later) != 70000) fail_msg("a run without a name was taken for the same");
 }
 
 /* Whether ada, touched for a minute ten seconds before the snapshot, is live when it is loaded so much later. */
 static bool is_live_after(uint64_t wall_shift_ms, bool is_back, uint64_t wait_ms) {
-    uint64_t now_ms = ALBUM_BASE_MS;
-    struct roll *roll = album_roll(9, 0), *loaded = album_roll(10, 0);
-    album_touch(roll, "room", "ada", "", ALBUM_MINUTE_MS, 1, now_ms);
+    uint64_t now_ms = FIXTURE_BASE_MS;
+    struct roll *roll = fixture_roll(9, 0), *loaded = fixture_roll(10, 0);
+    fixture_touch(roll, "room", "ada", "", FIXTURE_MINUTE_MS, 1, now_ms);
     now_ms += 10000;
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
-    struct snapshot_moment later = {.now_ms = ALBUM_BASE_MS + 700,
-                                    .wall_ms = is_back ? ALBUM_WALL_MS - wall_shift_ms : ALBUM_WALL_MS + wall_shift_ms,
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, NULL, NULL);
+    struct snapshot_moment later = {.now_ms = FIXTURE_BASE_MS + 700,
+                                    .wall_ms =
+                                        is_back ? FIXTURE_WALL_MS - wall_shift_ms : FIXTURE_WALL_MS + wall_shift_ms,
                                     .boot = {2}};
     struct hlc clock = hlc_start(later.wall_ms, later.now_ms);
     struct snapshot_merged merged = {0};
-    album_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
+    fixture_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
     struct text ada = text_of("ada");
     struct user_view view;
     roll_live(loaded, text_of("room"), &ada, 1, later.now_ms + wait_ms, &view);
@@ -246,14 +247,14 @@ static void a_wall_clock_that_was_put_back_makes_nobody_younger(void **state) {
 
 static void the_clock_goes_on_after_every_stamp_that_was_kept(void **state) {
     (void)state;
-    uint64_t now_ms = ALBUM_BASE_MS, ahead = (ALBUM_WALL_MS + 3600000) << HLC_COUNTER_BITS;
-    struct roll *roll = album_roll(9, 0), *loaded = album_roll(10, 0);
-    album_touch(roll, "room", "ada", "", ALBUM_MINUTE_MS, ahead, now_ms);
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
+    uint64_t now_ms = FIXTURE_BASE_MS, ahead = (FIXTURE_WALL_MS + 3600000) << HLC_COUNTER_BITS;
+    struct roll *roll = fixture_roll(9, 0), *loaded = fixture_roll(10, 0);
+    fixture_touch(roll, "room", "ada", "", FIXTURE_MINUTE_MS, ahead, now_ms);
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, NULL, NULL);
     struct hlc clock = hlc_start(header.begun.wall_ms, now_ms);
     struct snapshot_merged merged = {0};
-    album_load(bytes.data, bytes.len, &reader, loaded, &clock, &header.begun, &merged);
+    fixture_load(bytes.data, bytes.len, &reader, loaded, &clock, &header.begun, &merged);
     uint64_t next = hlc_next(&clock, now_ms);
     if (next <= ahead) fail_msg("the next stamp, %" PRIu64 ", is not after %" PRIu64, next, ahead);
     free(bytes.data);
@@ -265,23 +266,23 @@ static void the_clock_goes_on_after_every_stamp_that_was_kept(void **state) {
 static void windows_count_the_same_after_a_load(void **state) {
     (void)state;
     enum { USERS = 6000 };
-    static const uint64_t windows_ms[] = {1000, 60000, 300000, 1799000, 1800000, ALBUM_RETENTION_MS};
+    static const uint64_t windows_ms[] = {1000, 60000, 300000, 1799000, 1800000, FIXTURE_RETENTION_MS};
     enum { WINDOWS = sizeof windows_ms / sizeof windows_ms[0] };
-    uint64_t now_ms = ALBUM_BASE_MS;
-    struct roll *roll = album_roll(9, 0), *loaded = album_roll(10, 0);
+    uint64_t now_ms = FIXTURE_BASE_MS;
+    struct roll *roll = fixture_roll(9, 0), *loaded = fixture_roll(10, 0);
     char user[32];
     for (int i = 0; i < USERS; i++) {
         snprintf(user, sizeof user, "user-%d", i);
-        album_touch(roll, "room", user, "", ALBUM_MINUTE_MS, (uint64_t)i + 1, now_ms);
-        now_ms += ALBUM_RETENTION_MS / USERS;
+        fixture_touch(roll, "room", user, "", FIXTURE_MINUTE_MS, (uint64_t)i + 1, now_ms);
+        now_ms += FIXTURE_RETENTION_MS / USERS;
         if (i % 100 == 0) roll_tick(roll, now_ms, 10000, NULL);
     }
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, NULL, NULL);
     struct snapshot_moment later = moment_after(&header.begun, 90000);
     struct hlc clock = hlc_start(later.wall_ms, later.now_ms);
     struct snapshot_merged merged = {0};
-    album_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
+    fixture_load(bytes.data, bytes.len, &reader, loaded, &clock, &later, &merged);
     struct scope_counts counts;
     struct window_count was[WINDOWS], is[WINDOWS];
     for (int i = 0; i < 3; i++, later.now_ms += 61000) {
@@ -302,31 +303,31 @@ static void windows_count_the_same_after_a_load(void **state) {
 /* ---- what is wrong is seen -----------------------------------------------------------------------------------------
  */
 
-static struct album_bytes small_snapshot(void) {
-    uint64_t now_ms = ALBUM_BASE_MS + 100;
-    struct roll *roll = album_roll(9, 0);
-    album_touch(roll, "room", "ada", "tab", ALBUM_MINUTE_MS, 11, ALBUM_BASE_MS);
-    album_touch(roll, "room", "ben", "", ALBUM_MINUTE_MS, 12, ALBUM_BASE_MS + 50);
-    album_touch(roll, "hall", "ada", "", 0, 13, now_ms);
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
+static struct fixture_bytes small_snapshot(void) {
+    uint64_t now_ms = FIXTURE_BASE_MS + 100;
+    struct roll *roll = fixture_roll(9, 0);
+    fixture_touch(roll, "room", "ada", "tab", FIXTURE_MINUTE_MS, 11, FIXTURE_BASE_MS);
+    fixture_touch(roll, "room", "ben", "", FIXTURE_MINUTE_MS, 12, FIXTURE_BASE_MS + 50);
+    fixture_touch(roll, "hall", "ada", "", 0, 13, now_ms);
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, NULL, NULL);
     roll_free(roll);
     return bytes;
 }
 
 static void expect_fault(const uint8_t *data, size_t len, enum snapshot_fault expected, const char *what) {
-    enum snapshot_fault fault = album_load(data, len, &reader, NULL, NULL, NULL, NULL);
+    enum snapshot_fault fault = fixture_load(data, len, &reader, NULL, NULL, NULL, NULL);
     if (fault != expected)
         fail_msg("%s: '%s', expected '%s'", what, snapshot_fault_text(fault), snapshot_fault_text(expected));
 }
 
 static void every_changed_bit_is_seen(void **state) {
     (void)state;
-    struct album_bytes bytes = small_snapshot();
+    struct fixture_bytes bytes = small_snapshot();
     expect_fault(bytes.data, bytes.len, SNAPSHOT_GOOD, "as it was written");
     for (size_t bit = 0; bit < bytes.len * 8; bit++) {
         bytes.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        if (album_load(bytes.data, bytes.len, &reader, NULL, NULL, NULL, NULL) == SNAPSHOT_GOOD)
+        if (fixture_load(bytes.data, bytes.len, &reader, NULL, NULL, NULL, NULL) == SNAPSHOT_GOOD)
             fail_msg("bit %zu of byte %zu is not looked at", bit % 8, bit / 8);
         bytes.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
@@ -335,7 +336,7 @@ static void every_changed_bit_is_seen(void **state) {
 
 static void every_missing_end_is_seen(void **state) {
     (void)state;
-    struct album_bytes bytes = small_snapshot();
+    struct fixture_bytes bytes = small_snapshot();
     for (size_t len = 0; len < bytes.len; len++)
         expect_fault(bytes.data, len, len < SNAPSHOT_HEAD_BYTES ? SNAPSHOT_FOREIGN : SNAPSHOT_TRUNCATED, "cut off");
     bytes.data = realloc(bytes.data, bytes.len + 1);
@@ -347,21 +348,21 @@ static void every_missing_end_is_seen(void **state) {
 enum { BLOCKS_MAX = 16, REST = -1, LAST = -2 };
 
 struct cut {
-    struct album_bytes bytes;
+    struct fixture_bytes bytes;
     size_t begins[BLOCKS_MAX + 1], blocks;
 };
 
 /* A snapshot of a header, three slices at least and an end. */
 static struct cut cut_into_blocks(void) {
-    uint64_t now_ms = ALBUM_BASE_MS;
-    struct roll *roll = album_roll(9, 0);
+    uint64_t now_ms = FIXTURE_BASE_MS;
+    struct roll *roll = fixture_roll(9, 0);
     char user[32];
     for (int i = 0; i < 3 * SNAPSHOT_BLOCK_CHANGES_MAX; i++) {
         snprintf(user, sizeof user, "user-%d", i);
-        album_touch(roll, "room", user, "", ALBUM_MINUTE_MS, 1, now_ms);
+        fixture_touch(roll, "room", user, "", FIXTURE_MINUTE_MS, 1, now_ms);
     }
-    struct snapshot_header header = album_header(now_ms);
-    struct cut cut = {.bytes = album_take(roll, &header, &now_ms, NULL, NULL), .begins = {SNAPSHOT_HEAD_BYTES}};
+    struct snapshot_header header = fixture_header(now_ms);
+    struct cut cut = {.bytes = fixture_take(roll, &header, &now_ms, NULL, NULL), .begins = {SNAPSHOT_HEAD_BYTES}};
     for (; cut.begins[cut.blocks] < cut.bytes.len; cut.blocks++) {
         if (cut.blocks == BLOCKS_MAX) fail_msg("more than %d blocks", BLOCKS_MAX);
         cut.begins[cut.blocks + 1] =
@@ -405,7 +406,7 @@ static void blocks_out_of_place_are_seen(void **state) {
 
 static void what_is_no_snapshot_of_this_version_is_named(void **state) {
     (void)state;
-    struct album_bytes bytes = small_snapshot();
+    struct fixture_bytes bytes = small_snapshot();
     bytes.data[16] = 2;
     expect_fault(bytes.data, bytes.len, SNAPSHOT_NEWER, "version 2");
     bytes.data[16] = 0;
@@ -433,18 +434,18 @@ static void a_block_that_is_too_long_is_not_waited_for(void **state) {
 
 static void a_roll_that_is_full_takes_what_fits(void **state) {
     (void)state;
-    uint64_t now_ms = ALBUM_BASE_MS;
-    struct roll *roll = album_roll(9, 0), *loaded = album_roll(10, 100);
+    uint64_t now_ms = FIXTURE_BASE_MS;
+    struct roll *roll = fixture_roll(9, 0), *loaded = fixture_roll(10, 100);
     char user[32];
     for (int i = 0; i < 700; i++) {
         snprintf(user, sizeof user, "user-%d", i);
-        album_touch(roll, "room", user, "", ALBUM_MINUTE_MS, 1, now_ms);
+        fixture_touch(roll, "room", user, "", FIXTURE_MINUTE_MS, 1, now_ms);
     }
-    struct snapshot_header header = album_header(now_ms);
-    struct album_bytes bytes = album_take(roll, &header, &now_ms, NULL, NULL);
+    struct snapshot_header header = fixture_header(now_ms);
+    struct fixture_bytes bytes = fixture_take(roll, &header, &now_ms, NULL, NULL);
     struct hlc clock = hlc_start(header.begun.wall_ms, now_ms);
     struct snapshot_merged merged = {0};
-    enum snapshot_fault fault = album_load(bytes.data, bytes.len, &reader, loaded, &clock, &header.begun, &merged);
+    enum snapshot_fault fault = fixture_load(bytes.data, bytes.len, &reader, loaded, &clock, &header.begun, &merged);
     if (fault != SNAPSHOT_GOOD || merged.changes != 100 || merged.refused != 600)
         fail_msg("%s; %" PRIu64 " merged, %" PRIu64 " refused; expected 100 and 600", snapshot_fault_text(fault),
                  merged.changes, merged.refused);
@@ -462,7 +463,7 @@ static void the_bytes_of_version_1_stay_as_they_are(void **state) {
     static const char golden[] =
 #include "golden.inc"
         ;
-    struct album_bytes bytes = small_snapshot();
+    struct fixture_bytes bytes = small_snapshot();
     char *hex = calloc(bytes.len * 2 + 1, 1);
     for (size_t i = 0; i < bytes.len; i++) sprintf(hex + 2 * i, "%02x", bytes.data[i]);
     if (strcmp(hex, golden) != 0) fail_msg("the format changed; it is now\n%s\nand was\n%s", hex, golden);

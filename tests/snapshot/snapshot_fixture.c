@@ -1,4 +1,4 @@
-#include "album.h"
+#include "snapshot_fixture.h"
 
 #include "support/heap.h"
 
@@ -7,9 +7,9 @@
 
 enum { SCOPES = 5, USERS = 400, NAME_BYTES = MUSTER_ID_BYTES_MAX + 1 };
 
-struct roll *album_roll(uint64_t origin, uint64_t members_max) {
+struct roll *fixture_roll(uint64_t origin, uint64_t members_max) {
     struct roll_config config = {.origin = origin,
-                                 .retention_ms = ALBUM_RETENTION_MS,
+                                 .retention_ms = FIXTURE_RETENTION_MS,
                                  .members_max = members_max == 0 ? 1000000 : members_max,
                                  .bytes_max = UINT64_C(1) << 30,
                                  .log_slots = 1 << 12,
@@ -20,8 +20,8 @@ struct roll *album_roll(uint64_t origin, uint64_t members_max) {
     return roll;
 }
 
-void album_touch(struct roll *roll, const char *scope, const char *user, const char *session, uint32_t ttl_ms,
-                 uint64_t stamp, uint64_t now_ms) {
+void fixture_touch(struct roll *roll, const char *scope, const char *user, const char *session, uint32_t ttl_ms,
+                   uint64_t stamp, uint64_t now_ms) {
     struct beat beat = {.scope = text_of(scope),
                         .user = text_of(user),
                         .session = text_of(session),
@@ -54,7 +54,7 @@ static void draw(struct past *past, struct random *random) {
     struct change *change = &past->change;
     *change = (struct change){.scope = name_of(past->scope, "scope", random_below(random, SCOPES)),
                               .user = name_of(past->user, "user", random_below(random, USERS)),
-                              .ttl_ms = (uint32_t)random_between(random, 1000, 10 * ALBUM_MINUTE_MS),
+                              .ttl_ms = (uint32_t)random_between(random, 1000, 10 * FIXTURE_MINUTE_MS),
                               .status = (uint8_t)random_between(random, STATUS_AWAY, STATUS_BUSY)};
     if (random_chance(random, 1, 3)) change->session = name_of(past->session, "session", random_below(random, 8));
     if (random_chance(random, 1, 5)) {
@@ -79,7 +79,7 @@ static void live_once(struct roll *roll, struct random *random, uint64_t stamp, 
         change->origin = random_between(random, 100, 103);
         change->sequence = sequence;
         change->stamp = stamp;
-        change->seen_ms = now_ms - random_below(random, ALBUM_MINUTE_MS);
+        change->seen_ms = now_ms - random_below(random, FIXTURE_MINUTE_MS);
         if (roll_merge(roll, change, 1, now_ms, NULL, &applied, &why) != MUSTER_OK)
             fail_msg("not merged: %s", why.what);
         return;
@@ -89,7 +89,7 @@ static void live_once(struct roll *roll, struct random *random, uint64_t stamp, 
         fail_msg("not touched: %s", why.what);
 }
 
-void album_live_through(struct roll *roll, struct random *random, size_t calls, uint64_t stamp, uint64_t *now_ms) {
+void fixture_live_through(struct roll *roll, struct random *random, size_t calls, uint64_t stamp, uint64_t *now_ms) {
     char name[NAME_BYTES];
     struct refusal why;
     uint64_t forgotten;
@@ -107,10 +107,10 @@ void album_live_through(struct roll *roll, struct random *random, size_t calls, 
 
 /* ---- snapshots ---- */
 
-struct snapshot_header album_header(uint64_t now_ms) {
+struct snapshot_header fixture_header(uint64_t now_ms) {
     static const struct known vector[] = {{UINT64_C(0x1122334455667788), 300}, {101, 1}};
     static const struct text peers[] = {{"tcp://10.0.0.2:7704", 19}};
-    return (struct snapshot_header){.begun = {.now_ms = now_ms, .wall_ms = ALBUM_WALL_MS, .boot = {1}},
+    return (struct snapshot_header){.begun = {.now_ms = now_ms, .wall_ms = FIXTURE_WALL_MS, .boot = {1}},
                                     .cluster = 77,
                                     .origin = UINT64_C(0x1122334455667788),
                                     .stamp = 5000,
@@ -120,7 +120,7 @@ struct snapshot_header album_header(uint64_t now_ms) {
                                     .peer_count = 1};
 }
 
-static void append(struct album_bytes *bytes, const uint8_t *data, size_t len) {
+static void append(struct fixture_bytes *bytes, const uint8_t *data, size_t len) {
     while (bytes->capacity - bytes->len < len) {
         bytes->capacity = bytes->capacity == 0 ? 65536 : bytes->capacity * 2;
         bytes->data = realloc(bytes->data, bytes->capacity);
@@ -130,11 +130,11 @@ static void append(struct album_bytes *bytes, const uint8_t *data, size_t len) {
     bytes->len += len;
 }
 
-struct album_bytes album_take(struct roll *roll, const struct snapshot_header *header, uint64_t *now_ms,
-                              album_meanwhile *meanwhile, void *context) {
+struct fixture_bytes fixture_take(struct roll *roll, const struct snapshot_header *header, uint64_t *now_ms,
+                                  fixture_meanwhile *meanwhile, void *context) {
     static uint8_t block[SNAPSHOT_HEAD_BYTES + SNAPSHOT_BLOCK_BYTES_MAX];
     static struct snapshot_writer writer;
-    struct album_bytes bytes = {0};
+    struct fixture_bytes bytes = {0};
     size_t len = snapshot_begin(&writer, header, block);
     append(&bytes, block, len);
     while (snapshot_next(&writer, roll, *now_ms, block, &len)) {
@@ -146,8 +146,8 @@ struct album_bytes album_take(struct roll *roll, const struct snapshot_header *h
     return bytes;
 }
 
-enum snapshot_fault album_load(const uint8_t *data, size_t len, struct snapshot_reader *reader, struct roll *roll,
-                               struct hlc *clock, const struct snapshot_moment *now, struct snapshot_merged *merged) {
+enum snapshot_fault fixture_load(const uint8_t *data, size_t len, struct snapshot_reader *reader, struct roll *roll,
+                                 struct hlc *clock, const struct snapshot_moment *now, struct snapshot_merged *merged) {
     if (len < SNAPSHOT_HEAD_BYTES) return SNAPSHOT_FOREIGN;
     enum snapshot_fault fault = snapshot_open(reader, data);
     size_t at = SNAPSHOT_HEAD_BYTES;
