@@ -1,5 +1,5 @@
 /* Compiled with each build of the node: what that build changes for a watcher. */
-#include "spectator.h"
+#include "sim_watcher.h"
 
 #ifdef WATCH_TEST_SMALL
 const bool journals_are_short = true;

@@ -149,7 +149,7 @@ void host_start(struct host *host) {
                                        .bytes_max = 64 << 20};
     if ((host->node = node_new(&config, host_now(host))) == NULL) abort();
     host->answerer = (struct answerer){host, host->sync_address, answer};
-    host->door = (struct watch_door){host, spectator_has_room, spectator_deliver};
+    host->door = (struct watch_door){host, sim_watcher_has_room, sim_watcher_deliver};
     node_watch_waker(host->node, wake_pump, host);
     wires_host_started(stage, host->index);
     join(host);
@@ -163,7 +163,7 @@ void host_start(struct host *host) {
 
 static void end(struct host *host) {
     wires_host_ended(host->stage, host->index);
-    spectators_lose(host->stage, host);
+    sim_watchers_lose(host->stage, host);
     node_free(host->node);
     host->node = NULL;
     host->is_up = host->is_stopping = false;
@@ -199,7 +199,7 @@ static void pump(struct host *host) {
     /* It may have been woken meanwhile. */
     if (wait_ms != UINT32_MAX && stage->now_ms + wait_ms < host->pump_wanted_ms)
         want_pump(host, stage->now_ms + wait_ms);
-    spectators_take(stage, host);
+    sim_watchers_take(stage, host);
 }
 
 void host_settle(struct host *host) {

@@ -11,8 +11,8 @@ static void settle_all(struct stage *stage) {
 
 void look(struct stage *stage) {
     settle_all(stage);
-    for (unsigned i = 0; i < stage->script.spectators && stage->failed_check == NULL; i++)
-        spectator_check(stage, &stage->spectators[i]);
+    for (unsigned i = 0; i < stage->script.sim_watchers && stage->failed_check == NULL; i++)
+        sim_watcher_check(stage, &stage->sim_watchers[i]);
 }
 
 /* ---- do nodes answer alike? ------------------------------------------------------------------------------------ */
@@ -89,17 +89,17 @@ static void compare(struct stage *stage, unsigned scope, const struct host *a, c
     }
 }
 
-static void check_watcher(struct stage *stage, const struct spectator *spectator) {
-    uint64_t pace_ms = spectator->watcher.min_interval_ms * 5 / 4;
-    if (spectator->watcher.is_synced && spectator->right_ms + pace_ms + HOST_LATE_MS >= stage->now_ms) return;
-    stage_fail(stage, "diverged", "watcher %u has not caught up: %s, was right last at %" PRIu64, spectator->index,
-               spectator->is_parked ? "it waits" : "it does not wait", spectator->right_ms);
+static void check_watcher(struct stage *stage, const struct sim_watcher *sim_watcher) {
+    uint64_t pace_ms = sim_watcher->watcher.min_interval_ms * 5 / 4;
+    if (sim_watcher->watcher.is_synced && sim_watcher->right_ms + pace_ms + HOST_LATE_MS >= stage->now_ms) return;
+    stage_fail(stage, "diverged", "watcher %u has not caught up: %s, was right last at %" PRIu64, sim_watcher->index,
+               sim_watcher->is_parked ? "it waits" : "it does not wait", sim_watcher->right_ms);
 }
 
 void look_for_agreement(struct stage *stage) {
     look(stage);
     for (unsigned i = 1; i < stage->script.hosts && stage->failed_check == NULL; i++)
         for (unsigned scope = 0; scope < SCOPES; scope++) compare(stage, scope, &stage->hosts[0], &stage->hosts[i]);
-    for (unsigned i = 0; i < stage->script.spectators && stage->failed_check == NULL; i++)
-        check_watcher(stage, &stage->spectators[i]);
+    for (unsigned i = 0; i < stage->script.sim_watchers && stage->failed_check == NULL; i++)
+        check_watcher(stage, &stage->sim_watchers[i]);
 }

@@ -60,7 +60,7 @@ static void break_something(struct stage *stage, enum mishap mishap) {
     uint64_t until_ms = stage->now_ms + draw_span_ms(stage);
     unsigned a = (unsigned)random_below(random, stage->script.hosts);
     unsigned b = (a + 1 + (unsigned)random_below(random, stage->script.hosts - 1)) % stage->script.hosts;
-    struct spectator *spectator = &stage->spectators[random_below(random, stage->script.spectators)];
+    struct sim_watcher *sim_watcher = &stage->sim_watchers[random_below(random, stage->script.sim_watchers)];
     switch (mishap) {
     case MISHAP_CUT:
         cut(stage, a, b, until_ms);
@@ -78,10 +78,10 @@ static void break_something(struct stage *stage, enum mishap mishap) {
         jump_wall(stage, &stage->hosts[a]);
         break;
     case MISHAP_FULL:
-        spectator->full_until_ms = until_ms;
+        sim_watcher->full_until_ms = until_ms;
         break;
     case MISHAP_HANG_UP:
-        spectator_hang_up(stage, spectator);
+        sim_watcher_hang_up(stage, sim_watcher);
         break;
     case MISHAPS:
         break;
@@ -102,10 +102,10 @@ void mishaps_end(struct stage *stage) {
     wires_heal(stage);
     for (unsigned i = 0; i < stage->script.hosts; i++)
         if (!stage->hosts[i].is_up) host_start(&stage->hosts[i]);
-    for (unsigned i = 0; i < stage->script.spectators; i++) {
-        struct spectator *spectator = &stage->spectators[i];
-        if (spectator->full_until_ms > stage->now_ms) spectator->full_until_ms = stage->now_ms;
-        if (!spectator->is_parked)
-            spectator_act_at(stage, spectator, stage->now_ms + random_below(&stage->random, WATCHERS_BACK_MS));
+    for (unsigned i = 0; i < stage->script.sim_watchers; i++) {
+        struct sim_watcher *sim_watcher = &stage->sim_watchers[i];
+        if (sim_watcher->full_until_ms > stage->now_ms) sim_watcher->full_until_ms = stage->now_ms;
+        if (!sim_watcher->is_parked)
+            sim_watcher_act_at(stage, sim_watcher, stage->now_ms + random_below(&stage->random, WATCHERS_BACK_MS));
     }
 }

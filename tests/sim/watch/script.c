@@ -15,7 +15,7 @@ static uint64_t one_of(struct random *random, const uint64_t *values, size_t cou
 struct script script_draw(struct random *random, bool is_large) {
     struct script script = {
         .hosts = (unsigned)random_between(random, 2, HOSTS_MAX),
-        .spectators = (unsigned)random_between(random, 6, SPECTATORS_MAX),
+        .sim_watchers = (unsigned)random_between(random, 6, SIM_WATCHERS_MAX),
         .users = (unsigned)random_between(random, 3, 9),
         .active_ms = random_between(random, 4000, 15000),
         .late_calls_ms = random_chance(random, 1, 2) ? random_between(random, 0, 3000) : 0,
@@ -51,7 +51,7 @@ void script_print(const struct script *script, FILE *out) {
             "%u nodes, %u watchers, %u users, %" PRIu64 " ms with mishaps, calls for %" PRIu64
             " ms more, flush %" PRIu64 " ms, delay <= %" PRIu64 " ms, a call each %" PRIu64 " ms, TTL <= %" PRIu32
             " ms, %s clocks%s, mishaps each %" PRIu64 " ms:",
-            script->hosts, script->spectators, script->users, script->active_ms, script->late_calls_ms,
+            script->hosts, script->sim_watchers, script->users, script->active_ms, script->late_calls_ms,
             script->flush_ms, script->delay_max_ms, script->call_every_ms, script->ttl_max_ms,
             script->clocks_are_wrong ? "wrong" : "right", script->is_sealed ? ", sealed" : "", script->mishap_every_ms);
     for (unsigned i = 0; i < MISHAPS; i++)

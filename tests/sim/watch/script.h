@@ -10,7 +10,7 @@
 
 enum {
     HOSTS_MAX = 5,
-    SPECTATORS_MAX = 12,
+    SIM_WATCHERS_MAX = 12,
     SCOPES = 3,
     CROWD = 1400, /* users of a scope, in a large world */
     HOST_TICK_MS = 100,
@@ -30,7 +30,7 @@ enum mishap {
 };
 
 struct script {
-    unsigned hosts, spectators, users;
+    unsigned hosts, sim_watchers, users;
     uint64_t active_ms, late_calls_ms; /* late: calls go on for so long after the last fault has ended */
     uint64_t flush_ms, delay_max_ms, call_every_ms, mishap_every_ms;
     uint32_t ttl_max_ms;

@@ -27,7 +27,7 @@ static void happen(struct stage *stage, const struct event *event) {
         if (!stage->hosts[event->node].is_up) host_start(&stage->hosts[event->node]);
         break;
     case EVENT_WATCH:
-        spectator_act(stage, &stage->spectators[event->node]);
+        sim_watcher_act(stage, &stage->sim_watchers[event->node]);
         break;
     case EVENT_CALL:
         clients_step(stage);
@@ -117,13 +117,13 @@ void stage_begin(struct stage *stage, uint64_t seed, bool is_large) {
         abort();
     for (unsigned i = 0; i < stage->script.hosts; i++) host_place(stage, i);
     fill_agenda(stage);
-    for (unsigned i = 0; i < stage->script.spectators; i++) spectator_open(stage, i);
+    for (unsigned i = 0; i < stage->script.sim_watchers; i++) sim_watcher_open(stage, i);
 }
 
 void stage_end(struct stage *stage) {
     for (unsigned i = 0; i < stage->script.hosts; i++)
         if (stage->hosts[i].is_up) host_crash(&stage->hosts[i]);
-    for (unsigned i = 0; i < stage->script.spectators; i++) spectator_close(&stage->spectators[i]);
+    for (unsigned i = 0; i < stage->script.sim_watchers; i++) sim_watcher_close(&stage->sim_watchers[i]);
     agenda_clear(&stage->agenda);
     keyring_free(stage->keyring);
     stage->keyring = NULL;
@@ -140,14 +140,14 @@ void stage_print(struct stage *stage, FILE *out) {
     script_print(&stage->script, out);
     fprintf(out, "at %" PRIu64 " ms; the last events:\n", stage->now_ms);
     transcript_print(&stage->transcript, out);
-    for (unsigned i = 0; i < stage->script.spectators; i++) {
-        const struct spectator *spectator = &stage->spectators[i];
-        const struct watcher *watcher = &spectator->watcher;
+    for (unsigned i = 0; i < stage->script.sim_watchers; i++) {
+        const struct sim_watcher *sim_watcher = &stage->sim_watchers[i];
+        const struct watcher *watcher = &sim_watcher->watcher;
         fprintf(out, "watcher %u of %s%s%s%s, pace %u, at node %d, %s since %" PRIu64 " for %u ms, knows", i,
                 watcher->scope, watcher->sessions ? " with sessions" : "", watcher->counts ? " counts" : "",
                 watcher->user_count > 0 ? " named" : "", watcher->min_interval_ms,
-                spectator->host == NULL ? -1 : (int)spectator->host->index, spectator->is_parked ? "waits" : "asked",
-                spectator->asked_ms, watcher->max_wait_ms);
+                sim_watcher->host == NULL ? -1 : (int)sim_watcher->host->index,
+                sim_watcher->is_parked ? "waits" : "asked", sim_watcher->asked_ms, watcher->max_wait_ms);
         size_t shown = 0;
         for (size_t k = 0; k < watcher->table_size && shown < 20; k++)
             if (watcher->table[k].is_live && ++shown > 0) fprintf(out, " %s", watcher->table[k].user);

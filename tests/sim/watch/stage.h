@@ -16,7 +16,7 @@
 #include "host.h"
 #include "leases.h"
 #include "script.h"
-#include "spectator.h"
+#include "sim_watcher.h"
 #include "transcript.h"
 #include "wires.h"
 
@@ -27,7 +27,7 @@ struct stage {
     struct agenda agenda;
     struct wires wires;
     struct host hosts[HOSTS_MAX];
-    struct spectator spectators[SPECTATORS_MAX];
+    struct sim_watcher sim_watchers[SIM_WATCHERS_MAX];
     struct leases leases;
     struct worker *worker; /* kept from seed to seed */
     struct keyring *keyring;

@@ -1,8 +1,8 @@
 /* A program that watches, at one node after another: what it knows (tests/support/watcher.h), the request that it has
  * out, and how it behaves: it pauses, loses answers and goes on from an older cursor, goes elsewhere with the cursor
  * that it has, hangs up, begins anew. */
-#ifndef MUSTER_SIM_SPECTATOR_H
-#define MUSTER_SIM_SPECTATOR_H
+#ifndef MUSTER_SIM_SIM_WATCHER_H
+#define MUSTER_SIM_SIM_WATCHER_H
 
 #include "host.h"
 #include "script.h"
@@ -10,7 +10,7 @@
 
 enum { NAMED_MAX = 40 };
 
-struct spectator {
+struct sim_watcher {
     unsigned index, scope;
     struct watcher watcher;
     const char *names[NAMED_MAX]; /* point into name_bytes */
@@ -32,25 +32,25 @@ struct spectator {
 /* So short that a node may forget what the cursor of a patient watcher is of. */
 extern const bool journals_are_short;
 
-void spectator_open(struct stage *stage, unsigned index);
-void spectator_close(struct spectator *spectator);
+void sim_watcher_open(struct stage *stage, unsigned index);
+void sim_watcher_close(struct sim_watcher *sim_watcher);
 /* Its moment to act has come. */
-void spectator_act(struct stage *stage, struct spectator *spectator);
+void sim_watcher_act(struct stage *stage, struct sim_watcher *sim_watcher);
 /* It is to act then. */
-void spectator_act_at(struct stage *stage, struct spectator *spectator, uint64_t at_ms);
-void spectator_hang_up(struct stage *stage, struct spectator *spectator);
+void sim_watcher_act_at(struct stage *stage, struct sim_watcher *sim_watcher, uint64_t at_ms);
+void sim_watcher_hang_up(struct stage *stage, struct sim_watcher *sim_watcher);
 /* Those who wait hold what is right, and not for longer than they may. Its host has settled. */
-void spectator_check(struct stage *stage, struct spectator *spectator);
+void sim_watcher_check(struct stage *stage, struct sim_watcher *sim_watcher);
 /* By when its pace lets it be told of anything that happens now. */
-uint64_t spectator_pace_ms(const struct spectator *spectator);
+uint64_t sim_watcher_pace_ms(const struct sim_watcher *sim_watcher);
 
 /* The host's connections break. */
-void spectators_lose(struct stage *stage, const struct host *host);
+void sim_watchers_lose(struct stage *stage, const struct host *host);
 /* Takes the answers that a host gave, at this instant. */
-void spectators_take(struct stage *stage, const struct host *host);
+void sim_watchers_take(struct stage *stage, const struct host *host);
 
 /* The functions of a host's door. */
-bool spectator_has_room(void *context, const struct asker *asker);
-void spectator_deliver(void *context, const struct asker *asker, struct text reply);
+bool sim_watcher_has_room(void *context, const struct asker *asker);
+void sim_watcher_deliver(void *context, const struct asker *asker, struct text reply);
 
 #endif
