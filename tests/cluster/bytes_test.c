@@ -1,6 +1,6 @@
 /* What a refresh costs on the wire: 10,000 users of one scope with ids of 17 bytes, a beat each 30 s, at one node. */
 #include "cluster/record.h"
-#include "wired.h"
+#include "cluster_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,30 +13,31 @@ static struct text user_of(char name[24], unsigned i) {
 }
 
 /* All users beat once in BEAT_EVERY_MS, evenly spread, in an order that is not that of their names. */
-static void beat_for(struct wires *wires, uint64_t ms, uint64_t *beats) {
+static void beat_for(struct cluster_fixture *fixture, uint64_t ms, uint64_t *beats) {
     char name[24];
-    for (uint64_t end_ms = wires->now_ms + ms; wires->now_ms < end_ms; wired_run(wires, WIRED_FLUSH_MS)) {
-        uint64_t until = wires->now_ms % BEAT_EVERY_MS * USERS / BEAT_EVERY_MS + USERS * WIRED_FLUSH_MS / BEAT_EVERY_MS;
-        for (uint64_t i = wires->now_ms % BEAT_EVERY_MS * USERS / BEAT_EVERY_MS; i <= until && i < USERS; i++) {
-            if (i * BEAT_EVERY_MS / USERS < wires->now_ms % BEAT_EVERY_MS ||
-                i * BEAT_EVERY_MS / USERS >= wires->now_ms % BEAT_EVERY_MS + WIRED_FLUSH_MS)
+    for (uint64_t end_ms = fixture->now_ms + ms; fixture->now_ms < end_ms; fixture_run(fixture, FIXTURE_FLUSH_MS)) {
+        uint64_t until =
+            fixture->now_ms % BEAT_EVERY_MS * USERS / BEAT_EVERY_MS + USERS * FIXTURE_FLUSH_MS / BEAT_EVERY_MS;
+        for (uint64_t i = fixture->now_ms % BEAT_EVERY_MS * USERS / BEAT_EVERY_MS; i <= until && i < USERS; i++) {
+            if (i * BEAT_EVERY_MS / USERS < fixture->now_ms % BEAT_EVERY_MS ||
+                i * BEAT_EVERY_MS / USERS >= fixture->now_ms % BEAT_EVERY_MS + FIXTURE_FLUSH_MS)
                 continue;
             const struct beat beat = {.scope = text_of("dashboard"),
                                       .user = user_of(name, (unsigned)(i * 7919 % USERS)),
                                       .ttl_ms = 90000,
                                       .status = STATUS_ONLINE};
-            wired_beat(wires, 1, &beat);
+            fixture_beat(fixture, 1, &beat);
             ++*beats;
         }
     }
 }
 
 /* The same refresh as a record of its own: the names, and nothing told in relation to the one before. */
-static size_t record_bytes(const struct wires *wires) {
+static size_t record_bytes(const struct cluster_fixture *fixture) {
     char name[24];
     uint8_t memory[RECORD_BYTES_MAX];
     struct pb_writer out = pb_write_to(memory, sizeof memory);
-    const uint64_t now_ms = wired_now_ms(wires, 1);
+    const uint64_t now_ms = fixture_now_ms(fixture, 1);
     const struct change change = {.scope = text_of("dashboard"),
                                   .user = user_of(name, 1),
                                   .ttl_ms = 90000,
@@ -51,32 +52,32 @@ static size_t record_bytes(const struct wires *wires) {
 
 static void a_refresh_takes_at_most_twelve_bytes(void **state) {
     (void)state;
-    struct wires *wires = wires_new(2);
-    wires->log_slots = 1 << 16;
-    wired_start(wires, 0);
-    wired_start(wires, 1);
-    wired_run(wires, 1500);
+    struct cluster_fixture *fixture = fixture_new(2);
+    fixture->log_slots = 1 << 16;
+    fixture_start(fixture, 0);
+    fixture_start(fixture, 1);
+    fixture_run(fixture, 1500);
     uint64_t beats = 0;
-    beat_for(wires, BEAT_EVERY_MS, &beats);
-    wired_run(wires, 1000);
-    struct replica_stats before = wired_stats(wires, 1);
-    unsigned asks = wires->asks;
+    beat_for(fixture, BEAT_EVERY_MS, &beats);
+    fixture_run(fixture, 1000);
+    struct replica_stats before = fixture_stats(fixture, 1);
+    unsigned asks = fixture->asks;
     beats = 0;
-    beat_for(wires, MEASURE_MS, &beats);
-    struct replica_stats after = wired_stats(wires, 1);
-    wired_run(wires, 2000);
-    wired_agree(wires);
+    beat_for(fixture, MEASURE_MS, &beats);
+    struct replica_stats after = fixture_stats(fixture, 1);
+    fixture_run(fixture, 2000);
+    fixture_agree(fixture);
     uint64_t frames = after.frames_out - before.frames_out, refreshes = after.refreshes_out - before.refreshes_out;
     uint64_t bytes = after.bytes_out - before.bytes_out + frames * NNG_HEADER_BYTES;
-    double each = (double)bytes / (double)refreshes, naive = (double)record_bytes(wires);
+    double each = (double)bytes / (double)refreshes, naive = (double)record_bytes(fixture);
     double columns = (double)(after.refresh_bytes_out - before.refresh_bytes_out) / (double)refreshes;
     printf("{\"benchmark\":\"refresh_bytes\",\"users\":%d,\"id_bytes\":17,\"beat_every_ms\":%d,\"beats\":%llu,"
            "\"frames\":%llu,\"bytes_each\":%.2f,\"columns_only\":%.2f,\"record_each\":%.2f}\n",
            USERS, BEAT_EVERY_MS, (unsigned long long)beats, (unsigned long long)frames, each, columns, naive);
     if (refreshes < beats * 98 / 100) fail_msg("%d of %d beats went out as refreshes", (int)refreshes, (int)beats);
-    if (wires->asks != asks) fail_msg("%u questions at steady state", wires->asks - asks);
+    if (fixture->asks != asks) fail_msg("%u questions at steady state", fixture->asks - asks);
     if (each > 12) fail_msg("%.2f bytes a refresh, sealed and framed", each);
-    wires_free(wires);
+    fixture_free(fixture);
 }
 
 int main(void) {
