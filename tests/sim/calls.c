@@ -128,5 +128,5 @@ void calls_step(struct world *world) {
     const char *what = kind < 45 ? "touch" : kind < 78 ? "refresh" : kind < 98 ? "leave" : "reset";
     if (node != NULL) calls_make(world, node, what);
     uint64_t next_ms = world->now_ms + random_between(&world->random, 1, 2 * world->plan.call_every_ms);
-    agenda_add(&world->agenda, (struct event){.at_ms = next_ms, .kind = EVENT_CALL});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = next_ms, .kind = EVENT_CALL});
 }

@@ -57,7 +57,7 @@ static void slow(struct world *world, uint64_t until_ms) {
 }
 
 static void start_at(struct world *world, unsigned node, uint64_t at_ms) {
-    agenda_add(&world->agenda, (struct event){.at_ms = at_ms, .kind = EVENT_START, .node = node});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = at_ms, .kind = EVENT_START, .node = node});
 }
 
 static void end_node(struct world *world, bool is_leave) {
@@ -74,8 +74,8 @@ static void pause_node(struct world *world, uint64_t until_ms) {
     if (node == NULL) return;
     transcript_add(&world->transcript, world->now_ms, "node %u is stopped until %" PRIu64, node->index, until_ms);
     node->paused_until_ms = until_ms;
-    agenda_add(&world->agenda,
-               (struct event){.at_ms = until_ms, .kind = EVENT_RESUME, .node = node->index, .life = node->life});
+    event_queue_add(&world->event_queue,
+                    (struct event){.at_ms = until_ms, .kind = EVENT_RESUME, .node = node->index, .life = node->life});
 }
 
 static void jump_wall(struct world *world) {
@@ -136,7 +136,7 @@ void faults_step(struct world *world) {
     enum fault fault = (enum fault)random_below(&world->random, FAULTS);
     if (plan_has(&world->plan, fault)) break_something(world, fault);
     uint64_t next_ms = world->now_ms + random_between(&world->random, 1, 2 * world->plan.fault_every_ms) / 2;
-    agenda_add(&world->agenda, (struct event){.at_ms = next_ms, .kind = EVENT_FAULT});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = next_ms, .kind = EVENT_FAULT});
 }
 
 /* Some stay dead, but nobody is left with none but dead ones to ask for the others. */
@@ -159,7 +159,7 @@ void faults_end(struct world *world) {
         struct node *node = &world->nodes[i];
         if (!node->is_up || node->paused_until_ms <= world->now_ms) continue;
         node->paused_until_ms = world->now_ms;
-        agenda_add(&world->agenda,
-                   (struct event){.at_ms = world->now_ms, .kind = EVENT_RESUME, .node = i, .life = node->life});
+        event_queue_add(&world->event_queue,
+                        (struct event){.at_ms = world->now_ms, .kind = EVENT_RESUME, .node = i, .life = node->life});
     }
 }

@@ -32,7 +32,7 @@ static uint64_t delay_ms(struct world *world) {
 }
 
 static void pump_at(struct world *world, unsigned to, unsigned from, uint64_t at_ms) {
-    agenda_add(&world->agenda, (struct event){.at_ms = at_ms, .kind = EVENT_PUMP, .node = to, .other = from});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = at_ms, .kind = EVENT_PUMP, .node = to, .other = from});
 }
 
 static void connect_later(struct world *world, unsigned to, unsigned from) {
@@ -55,12 +55,12 @@ void network_subscribe(struct world *world, unsigned to, struct text gossip_addr
 }
 
 static void arrive(struct world *world, unsigned to, unsigned from, struct packet *packet, uint64_t at_ms) {
-    agenda_add(&world->agenda, (struct event){.at_ms = at_ms,
-                                              .kind = EVENT_FRAME,
-                                              .node = to,
-                                              .other = from,
-                                              .life = world->nodes[to].life,
-                                              .packet = packet});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = at_ms,
+                                                        .kind = EVENT_FRAME,
+                                                        .node = to,
+                                                        .other = from,
+                                                        .life = world->nodes[to].life,
+                                                        .packet = packet});
 }
 
 static void send_frame(struct world *world, unsigned to, unsigned from, struct packet *packet) {
@@ -138,7 +138,7 @@ void network_ask(struct world *world, unsigned from, uint64_t ticket, struct tex
         return;
     }
     asker->asks[asker->ask_count++] = ticket;
-    agenda_add(&world->agenda, event);
+    event_queue_add(&world->event_queue, event);
     if (to == NODES_MAX || is_ask_lost(world, from, to)) return;
     if (rogue_answers(world, from, to, ticket)) return;
     event.at_ms = world->now_ms + delay_ms(world);
@@ -153,9 +153,9 @@ void network_ask(struct world *world, unsigned from, uint64_t ticket, struct tex
         struct event again = event;
         again.packet = packet_keep(event.packet);
         again.at_ms += delay_ms(world) * 4;
-        agenda_add(&world->agenda, again);
+        event_queue_add(&world->event_queue, again);
     }
-    agenda_add(&world->agenda, event);
+    event_queue_add(&world->event_queue, event);
 }
 
 void network_reply(struct world *world, unsigned from, unsigned to, uint64_t ticket, uint32_t life,
@@ -166,13 +166,13 @@ void network_reply(struct world *world, unsigned from, unsigned to, uint64_t tic
         packet_drop(packet);
         return;
     }
-    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + delay_ms(world),
-                                              .kind = EVENT_REPLY,
-                                              .node = to,
-                                              .other = from,
-                                              .life = life,
-                                              .ticket = ticket,
-                                              .packet = packet});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = world->now_ms + delay_ms(world),
+                                                        .kind = EVENT_REPLY,
+                                                        .node = to,
+                                                        .other = from,
+                                                        .life = life,
+                                                        .ticket = ticket,
+                                                        .packet = packet});
 }
 
 /* ---- what breaks ----------------------------------------------------------------------------------------------- */

@@ -4,8 +4,8 @@
 #ifndef MUSTER_SIM_NETWORK_H
 #define MUSTER_SIM_NETWORK_H
 
-#include "agenda.h"
 #include "common/text.h"
+#include "event_queue.h"
 #include "plan.h"
 
 enum { STREAM_FRAMES_MAX = 16, RECONNECT_MAX_MS = 2000, RECONNECT_QUIET_MS = 100 };

@@ -93,10 +93,10 @@ void node_start(struct world *world, struct node *node) {
     node_restore(world, node);
     network_node_started(world, node->index);
     meet_peers(world, node);
-    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + random_below(&world->random, 5),
-                                              .kind = EVENT_TICK,
-                                              .node = node->index,
-                                              .life = node->life});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = world->now_ms + random_below(&world->random, 5),
+                                                        .kind = EVENT_TICK,
+                                                        .node = node->index,
+                                                        .life = node->life});
 }
 
 void node_clear_inbox(struct node *node) {

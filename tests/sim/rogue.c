@@ -32,23 +32,23 @@ bool rogue_answers(struct world *world, unsigned asker, unsigned to, uint64_t ti
     if (heard->packet == NULL) return false;
     transcript_add(&world->transcript, world->now_ms, "the rogue answers node %u with an old reply of node %u", asker,
                    heard->from);
-    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + 1,
-                                              .kind = EVENT_REPLY,
-                                              .node = asker,
-                                              .other = to,
-                                              .life = world->nodes[asker].life,
-                                              .ticket = ticket,
-                                              .packet = packet_keep(heard->packet)});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = world->now_ms + 1,
+                                                        .kind = EVENT_REPLY,
+                                                        .node = asker,
+                                                        .other = to,
+                                                        .life = world->nodes[asker].life,
+                                                        .ticket = ticket,
+                                                        .packet = packet_keep(heard->packet)});
     return true;
 }
 
 static void send_to(struct world *world, unsigned to, unsigned from, struct packet *packet) {
-    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + 1,
-                                              .kind = EVENT_FRAME,
-                                              .node = to,
-                                              .other = from,
-                                              .life = world->nodes[to].life,
-                                              .packet = packet});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = world->now_ms + 1,
+                                                        .kind = EVENT_FRAME,
+                                                        .node = to,
+                                                        .other = from,
+                                                        .life = world->nodes[to].life,
+                                                        .packet = packet});
 }
 
 void rogue_replay(struct world *world) {

@@ -3,7 +3,7 @@
 #ifndef MUSTER_SIM_ROGUE_H
 #define MUSTER_SIM_ROGUE_H
 
-#include "agenda.h"
+#include "event_queue.h"
 
 #include <stdbool.h>
 

@@ -44,7 +44,7 @@ static void end(void *context) {
 
 static void close(void *context) {
     struct world *world = context;
-    agenda_free(&world->agenda);
+    event_queue_free(&world->event_queue);
 }
 
 int sim_main(int argc, char **argv) {

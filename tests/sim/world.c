@@ -115,13 +115,13 @@ static void tick(struct world *world, struct node *node, struct event event) {
     /* A timer is late now and then. */
     uint64_t late_ms = world->is_quiet || !random_chance(&world->random, 1, 8) ? 0 : random_below(&world->random, 30);
     event.at_ms = world->now_ms + world->plan.flush_ms + late_ms;
-    agenda_add(&world->agenda, event);
+    event_queue_add(&world->event_queue, event);
 }
 
 static void look(struct world *world) {
     for (unsigned i = 0; i < world->node_count && !world->has_failed; i++)
         if (node_runs(world, &world->nodes[i])) oracle_look(world, &world->nodes[i]);
-    agenda_add(&world->agenda, (struct event){.at_ms = world->now_ms + LOOK_EVERY_MS, .kind = EVENT_LOOK});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = world->now_ms + LOOK_EVERY_MS, .kind = EVENT_LOOK});
 }
 
 static void happen(struct world *world, const struct event *event) {
@@ -157,7 +157,7 @@ static void happen(struct world *world, const struct event *event) {
 
 void world_run_until(struct world *world, uint64_t at_ms) {
     struct event event;
-    while (!world->has_failed && agenda_next(&world->agenda, at_ms, &event)) {
+    while (!world->has_failed && event_queue_next(&world->event_queue, at_ms, &event)) {
         world->now_ms = event.at_ms;
         happen(world, &event);
         packet_drop(event.packet);
@@ -205,11 +205,11 @@ void world_begin(struct world *world, uint64_t seed, bool is_large) {
     for (unsigned i = 0; i < world->plan.nodes; i++) node_place(world, i);
     world->node_count = world->plan.nodes_at_start;
     for (unsigned i = 0; i < world->node_count; i++)
-        agenda_add(&world->agenda,
-                   (struct event){.at_ms = random_below(&world->random, 500), .kind = EVENT_START, .node = i});
-    agenda_add(&world->agenda, (struct event){.at_ms = 10, .kind = EVENT_CALL});
-    agenda_add(&world->agenda, (struct event){.at_ms = 1000, .kind = EVENT_FAULT});
-    agenda_add(&world->agenda, (struct event){.at_ms = LOOK_EVERY_MS, .kind = EVENT_LOOK});
+        event_queue_add(&world->event_queue,
+                        (struct event){.at_ms = random_below(&world->random, 500), .kind = EVENT_START, .node = i});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = 10, .kind = EVENT_CALL});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = 1000, .kind = EVENT_FAULT});
+    event_queue_add(&world->event_queue, (struct event){.at_ms = LOOK_EVERY_MS, .kind = EVENT_LOOK});
 }
 
 void world_end(struct world *world) {
@@ -222,7 +222,7 @@ void world_end(struct world *world) {
         node->snapshot.is_there = false;
         node->wall_error_ms = 0;
     }
-    agenda_clear(&world->agenda);
+    event_queue_clear(&world->event_queue);
     network_clear(&world->network);
     rogue_clear(&world->rogue);
     oracle_clear(&world->oracle);

@@ -3,8 +3,8 @@
 #ifndef MUSTER_SIM_WORLD_H
 #define MUSTER_SIM_WORLD_H
 
-#include "agenda.h"
 #include "cluster/replica.h"
+#include "event_queue.h"
 #include "network.h"
 #include "oracle.h"
 #include "plan.h"
@@ -61,7 +61,7 @@ struct world {
     uint64_t seed, now_ms;
     struct random random;
     struct plan plan;
-    struct agenda agenda;
+    struct event_queue event_queue;
     struct network network;
     struct rogue rogue;
     struct oracle oracle;

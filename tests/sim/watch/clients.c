@@ -118,5 +118,5 @@ void clients_step(struct stage *stage) {
     else if (host != NULL && kind < 98) leave_some(stage, host);
     else if (host != NULL) reset_one(stage, host);
     uint64_t next_ms = stage->now_ms + random_between(&stage->random, 1, 2 * stage->script.call_every_ms);
-    agenda_add(&stage->agenda, (struct event){.at_ms = next_ms, .kind = EVENT_CALL});
+    event_queue_add(&stage->event_queue, (struct event){.at_ms = next_ms, .kind = EVENT_CALL});
 }

@@ -51,7 +51,8 @@ struct host *host_any_ready(struct stage *stage) {
 static void come(struct host *host, enum event_kind kind, uint64_t *when_ms, uint64_t at_ms) {
     struct stage *stage = host->stage;
     *when_ms = at_ms;
-    agenda_add(&stage->agenda, (struct event){.at_ms = at_ms, .kind = kind, .node = host->index, .life = host->life});
+    event_queue_add(&stage->event_queue,
+                    (struct event){.at_ms = at_ms, .kind = kind, .node = host->index, .life = host->life});
 }
 
 /* How late a timer is now. */
@@ -155,10 +156,11 @@ void host_start(struct host *host) {
     join(host);
     come(host, EVENT_GOSSIP, &host->gossip_ms, stage->now_ms);
     want_pump(host, stage->now_ms);
-    agenda_add(&stage->agenda, (struct event){.at_ms = stage->now_ms + random_below(&stage->random, HOST_TICK_MS),
-                                              .kind = EVENT_TICK,
-                                              .node = host->index,
-                                              .life = host->life});
+    event_queue_add(&stage->event_queue,
+                    (struct event){.at_ms = stage->now_ms + random_below(&stage->random, HOST_TICK_MS),
+                                   .kind = EVENT_TICK,
+                                   .node = host->index,
+                                   .life = host->life});
 }
 
 static void end(struct host *host) {
@@ -256,7 +258,7 @@ static void gossip(struct host *host) {
 static void tick(struct host *host, struct event event) {
     node_tick(host->node, host_now(host));
     event.at_ms = host->stage->now_ms + HOST_TICK_MS + late_ms(host->stage);
-    agenda_add(&host->stage->agenda, event);
+    event_queue_add(&host->stage->event_queue, event);
 }
 
 void host_event(struct host *host, const struct event *event) {

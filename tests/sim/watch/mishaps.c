@@ -44,8 +44,8 @@ static void end_host(struct stage *stage, bool is_drain) {
     if (is_drain) host_drain(host);
     else host_crash(host);
     if (random_chance(&stage->random, 5, 6))
-        agenda_add(
-            &stage->agenda,
+        event_queue_add(
+            &stage->event_queue,
             (struct event){.at_ms = stage->now_ms + draw_span_ms(stage) / 2, .kind = EVENT_START, .node = host->index});
 }
 
@@ -93,7 +93,7 @@ void mishaps_step(struct stage *stage) {
     enum mishap mishap = (enum mishap)random_below(&stage->random, MISHAPS);
     if (script_has(&stage->script, mishap)) break_something(stage, mishap);
     uint64_t next_ms = stage->now_ms + random_between(&stage->random, 1, stage->script.mishap_every_ms);
-    agenda_add(&stage->agenda, (struct event){.at_ms = next_ms, .kind = EVENT_FAULT});
+    event_queue_add(&stage->event_queue, (struct event){.at_ms = next_ms, .kind = EVENT_FAULT});
 }
 
 void mishaps_end(struct stage *stage) {

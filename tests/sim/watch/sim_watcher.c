@@ -245,7 +245,8 @@ void sim_watcher_deliver(void *context, const struct asker *asker, struct text r
 
 void sim_watcher_act_at(struct stage *stage, struct sim_watcher *sim_watcher, uint64_t at_ms) {
     sim_watcher->acts_ms = at_ms;
-    agenda_add(&stage->agenda, (struct event){.at_ms = at_ms, .kind = EVENT_WATCH, .node = sim_watcher->index});
+    event_queue_add(&stage->event_queue,
+                    (struct event){.at_ms = at_ms, .kind = EVENT_WATCH, .node = sim_watcher->index});
 }
 
 void sim_watcher_hang_up(struct stage *stage, struct sim_watcher *sim_watcher) {

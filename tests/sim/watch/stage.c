@@ -37,7 +37,8 @@ static void happen(struct stage *stage, const struct event *event) {
         break;
     case EVENT_LOOK:
         look(stage);
-        agenda_add(&stage->agenda, (struct event){.at_ms = stage->now_ms + LOOK_EVERY_MS, .kind = EVENT_LOOK});
+        event_queue_add(&stage->event_queue,
+                        (struct event){.at_ms = stage->now_ms + LOOK_EVERY_MS, .kind = EVENT_LOOK});
         break;
     default:
         host_event(&stage->hosts[event->node], event);
@@ -46,7 +47,7 @@ static void happen(struct stage *stage, const struct event *event) {
 
 static void run_until(struct stage *stage, uint64_t at_ms) {
     struct event event;
-    while (stage->failed_check == NULL && agenda_next(&stage->agenda, at_ms, &event)) {
+    while (stage->failed_check == NULL && event_queue_next(&stage->event_queue, at_ms, &event)) {
         stage->now_ms = event.at_ms;
         happen(stage, &event);
         packet_drop(event.packet);
@@ -90,13 +91,14 @@ void stage_run(struct stage *stage) {
 
 /* ---- beginning and end ----------------------------------------------------------------------------------------- */
 
-static void fill_agenda(struct stage *stage) {
+static void fill_event_queue(struct stage *stage) {
     struct random *random = &stage->random;
     for (unsigned i = 0; i < stage->script.hosts; i++)
-        agenda_add(&stage->agenda, (struct event){.at_ms = random_below(random, 500), .kind = EVENT_START, .node = i});
-    agenda_add(&stage->agenda, (struct event){.at_ms = 10, .kind = EVENT_CALL});
-    agenda_add(&stage->agenda, (struct event){.at_ms = 1000, .kind = EVENT_FAULT});
-    agenda_add(&stage->agenda, (struct event){.at_ms = LOOK_EVERY_MS, .kind = EVENT_LOOK});
+        event_queue_add(&stage->event_queue,
+                        (struct event){.at_ms = random_below(random, 500), .kind = EVENT_START, .node = i});
+    event_queue_add(&stage->event_queue, (struct event){.at_ms = 10, .kind = EVENT_CALL});
+    event_queue_add(&stage->event_queue, (struct event){.at_ms = 1000, .kind = EVENT_FAULT});
+    event_queue_add(&stage->event_queue, (struct event){.at_ms = LOOK_EVERY_MS, .kind = EVENT_LOOK});
 }
 
 void stage_begin(struct stage *stage, uint64_t seed, bool is_large) {
@@ -116,7 +118,7 @@ void stage_begin(struct stage *stage, uint64_t seed, bool is_large) {
         (stage->keyring = keyring_parse(keyring_text, strlen(keyring_text), error, sizeof error)) == NULL)
         abort();
     for (unsigned i = 0; i < stage->script.hosts; i++) host_place(stage, i);
-    fill_agenda(stage);
+    fill_event_queue(stage);
     for (unsigned i = 0; i < stage->script.sim_watchers; i++) sim_watcher_open(stage, i);
 }
 
@@ -124,13 +126,13 @@ void stage_end(struct stage *stage) {
     for (unsigned i = 0; i < stage->script.hosts; i++)
         if (stage->hosts[i].is_up) host_crash(&stage->hosts[i]);
     for (unsigned i = 0; i < stage->script.sim_watchers; i++) sim_watcher_close(&stage->sim_watchers[i]);
-    agenda_clear(&stage->agenda);
+    event_queue_clear(&stage->event_queue);
     keyring_free(stage->keyring);
     stage->keyring = NULL;
 }
 
 void stage_close(struct stage *stage) {
-    agenda_free(&stage->agenda);
+    event_queue_free(&stage->event_queue);
     worker_free(stage->worker);
 }
 

@@ -24,7 +24,7 @@ struct stage {
     uint64_t seed, now_ms;
     struct random random;
     struct script script;
-    struct agenda agenda;
+    struct event_queue event_queue;
     struct wires wires;
     struct host hosts[HOSTS_MAX];
     struct sim_watcher sim_watchers[SIM_WATCHERS_MAX];

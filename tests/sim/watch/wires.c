@@ -48,13 +48,13 @@ void wires_publish(struct stage *stage, unsigned from, const uint8_t *bytes, siz
         if (!wire->is_wanted || wire->opens_ms > stage->now_ms) continue;
         uint64_t at_ms = arrival_ms(stage, wire);
         if (at_ms == UINT64_MAX) continue;
-        agenda_add(&stage->agenda, (struct event){.at_ms = at_ms,
-                                                  .kind = EVENT_FRAME,
-                                                  .node = to,
-                                                  .other = from,
-                                                  .life = stage->hosts[to].life,
-                                                  .ticket = wire->connection,
-                                                  .packet = packet_keep(packet)});
+        event_queue_add(&stage->event_queue, (struct event){.at_ms = at_ms,
+                                                            .kind = EVENT_FRAME,
+                                                            .node = to,
+                                                            .other = from,
+                                                            .life = stage->hosts[to].life,
+                                                            .ticket = wire->connection,
+                                                            .packet = packet_keep(packet)});
     }
     packet_drop(packet);
 }
@@ -73,7 +73,7 @@ void wires_ask(struct stage *stage, unsigned from, unsigned to, uint64_t ticket,
                           .other = to,
                           .life = asker->life,
                           .ticket = ticket};
-    agenda_add(&stage->agenda, event);
+    event_queue_add(&stage->event_queue, event);
     if (is_cut(stage, from, to)) return;
     event.at_ms = stage->now_ms + delay_ms(stage);
     if (asked->is_up) {
@@ -84,18 +84,18 @@ void wires_ask(struct stage *stage, unsigned from, unsigned to, uint64_t ticket,
         event.other_life = asker->life;
         event.packet = packet_new(bytes, len);
     } /* else nobody listens: it is refused */
-    agenda_add(&stage->agenda, event);
+    event_queue_add(&stage->event_queue, event);
 }
 
 void wires_reply(struct stage *stage, const struct event *request, const uint8_t *bytes, size_t len) {
     if (is_cut(stage, request->node, request->other)) return;
-    agenda_add(&stage->agenda, (struct event){.at_ms = stage->now_ms + delay_ms(stage),
-                                              .kind = EVENT_REPLY,
-                                              .node = request->other,
-                                              .other = request->node,
-                                              .life = request->other_life,
-                                              .ticket = request->ticket,
-                                              .packet = packet_new(bytes, len)});
+    event_queue_add(&stage->event_queue, (struct event){.at_ms = stage->now_ms + delay_ms(stage),
+                                                        .kind = EVENT_REPLY,
+                                                        .node = request->other,
+                                                        .other = request->node,
+                                                        .life = request->other_life,
+                                                        .ticket = request->ticket,
+                                                        .packet = packet_new(bytes, len)});
 }
 
 /* ---- what breaks ----------------------------------------------------------------------------------------------- */

@@ -4,8 +4,8 @@
 #ifndef MUSTER_SIM_WIRES_H
 #define MUSTER_SIM_WIRES_H
 
-#include "agenda.h"
 #include "common/text.h"
+#include "event_queue.h"
 #include "script.h"
 
 struct stage;

@@ -1,7 +1,7 @@
 /* What is yet to happen in a simulated world, in the order of time; events of one instant in the order they were made.
  */
-#ifndef MUSTER_SIM_AGENDA_H
-#define MUSTER_SIM_AGENDA_H
+#ifndef MUSTER_SIM_EVENT_QUEUE_H
+#define MUSTER_SIM_EVENT_QUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,16 +46,16 @@ struct event {
     struct packet *packet;
 };
 
-struct agenda {
+struct event_queue {
     struct event *events; /* a binary heap */
     size_t count, capacity;
     uint64_t order;
 };
 
-void agenda_add(struct agenda *agenda, struct event event); /* takes over the packet */
-bool agenda_next(struct agenda *agenda, uint64_t until_ms, struct event *out);
-void agenda_clear(struct agenda *agenda);
-/* The same, and gives back the memory that agenda_clear keeps for the next world. */
-void agenda_free(struct agenda *agenda);
+void event_queue_add(struct event_queue *event_queue, struct event event); /* takes over the packet */
+bool event_queue_next(struct event_queue *event_queue, uint64_t until_ms, struct event *out);
+void event_queue_clear(struct event_queue *event_queue);
+/* The same, and gives back the memory that event_queue_clear keeps for the next world. */
+void event_queue_free(struct event_queue *event_queue);
 
 #endif
