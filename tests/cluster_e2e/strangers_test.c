@@ -207,7 +207,7 @@ static void recorded_frames_are_inert(void **state) {
     (void)state;
     static struct recorder recorder;
     struct rig rig;
-    nng_socket rogue;
+    nng_socket attacker;
     pthread_t thread;
     char url[64];
     rig_open(&rig, 3, NULL);
@@ -221,16 +221,16 @@ static void recorded_frames_are_inert(void **state) {
     rig_expect_live(&rig, 0, "ghost99", 1000);
     rig_expect_gone(&rig, 0, "ghost99", SOON_MS);
     rig_kill(&rig, 1);
-    if (nng_pub0_open(&rogue) != 0 || nng_listen(rogue, url, NULL, 0) != 0) fail_msg("no rogue");
+    if (nng_pub0_open(&attacker) != 0 || nng_listen(attacker, url, NULL, 0) != 0) fail_msg("no attacker");
     uint64_t until_ms = wait_now_ms() + 5000;
     while (wait_now_ms() < until_ms) {
-        replay(&recorder, rogue);
+        replay(&recorder, attacker);
         for (size_t i = 0; i < 3; i += 2)
             if (is_live(&rig.nodes[i].answerer, "room", "ghost0") || is_live(&rig.nodes[i].answerer, "room", "ghost99"))
                 fail_msg("a recorded beat is live again at %s", rig.nodes[i].name);
     }
     rig_await_log(&rig, 0, "replayed=", 1000);
-    nng_close(rogue);
+    nng_close(attacker);
     rig_touch(&rig, 0, "ada", LONG_MS);
     rig_expect_live(&rig, 2, "ada", 2000);
     /* The next incarnation is heard, and frames of the one before are as inert as they were. */
@@ -296,24 +296,24 @@ static void garbage_does_no_harm(void **state) {
 static void garbage_from_a_peer_does_no_harm(void **state) {
     (void)state;
     struct rig rig;
-    nng_socket rogue;
+    nng_socket attacker;
     char url[64];
     rig_open(&rig, 3, NULL);
     rig_start_all(&rig);
     rig_kill(&rig, 1);
     snprintf(url, sizeof url, "tcp://127.0.0.1:%u", rig.nodes[1].gossip_port);
-    if (nng_pub0_open(&rogue) != 0 || nng_listen(rogue, url, NULL, 0) != 0) fail_msg("no rogue");
+    if (nng_pub0_open(&attacker) != 0 || nng_listen(attacker, url, NULL, 0) != 0) fail_msg("no attacker");
     uint64_t until_ms = wait_now_ms() + 4000;
     while (wait_now_ms() < until_ms) {
         nng_msg *message;
         size_t len = (size_t)(wait_now_ms() % 3) * REPLICA_FRAME_BYTES_MAX / 2 + 100;
         if (nng_msg_alloc(&message, len) != 0) fail_msg("no message");
         memset(nng_msg_body(message), (int)(wait_now_ms() & 0xff), len);
-        if (nng_sendmsg(rogue, message, 0) != 0) nng_msg_free(message);
+        if (nng_sendmsg(attacker, message, 0) != 0) nng_msg_free(message);
         rig_expect_count(&rig, 0, 0, 1000);
     }
     rig_await_log(&rig, 0, "event=dropped", 3000);
-    nng_close(rogue);
+    nng_close(attacker);
     rig_touch(&rig, 0, "ada", LONG_MS);
     rig_expect_live(&rig, 2, "ada", 2000);
     rig_close(&rig);

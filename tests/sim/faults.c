@@ -121,10 +121,10 @@ static void break_something(struct world *world, enum fault fault) {
         save(world);
         break;
     case FAULT_REPLAY:
-        rogue_replay(world);
+        attacker_replay(world);
         break;
     case FAULT_GARBAGE:
-        rogue_send_garbage(world);
+        attacker_send_garbage(world);
         break;
     case FAULTS:
         break;

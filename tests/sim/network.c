@@ -106,7 +106,7 @@ static void enqueue(struct world *world, unsigned to, unsigned from, struct pack
 
 void network_publish(struct world *world, unsigned from, const uint8_t *bytes, size_t len) {
     struct packet *packet = packet_new(bytes, len);
-    rogue_hear(world, from, packet);
+    attacker_hear(world, from, packet);
     for (unsigned to = 0; to < world->node_count; to++) {
         struct stream *stream = &world->network.streams[to][from];
         if (!stream->is_wanted || stream->opens_ms > world->now_ms || !world->nodes[to].is_up) continue;
@@ -140,7 +140,7 @@ void network_ask(struct world *world, unsigned from, uint64_t ticket, struct tex
     asker->asks[asker->ask_count++] = ticket;
     event_queue_add(&world->event_queue, event);
     if (to == NODES_MAX || is_ask_lost(world, from, to)) return;
-    if (rogue_answers(world, from, to, ticket)) return;
+    if (attacker_answers(world, from, to, ticket)) return;
     event.at_ms = world->now_ms + delay_ms(world);
     event.kind = world->nodes[to].is_up ? EVENT_REQUEST : EVENT_REPLY; /* nobody listens: refused */
     event.node = world->nodes[to].is_up ? to : from;
@@ -161,7 +161,7 @@ void network_ask(struct world *world, unsigned from, uint64_t ticket, struct tex
 void network_reply(struct world *world, unsigned from, unsigned to, uint64_t ticket, uint32_t life,
                    const uint8_t *bytes, size_t len) {
     struct packet *packet = packet_new(bytes, len);
-    rogue_hear_reply(world, from, packet);
+    attacker_hear_reply(world, from, packet);
     if (is_ask_lost(world, from, to)) {
         packet_drop(packet);
         return;

@@ -20,8 +20,8 @@ enum fault {
     FAULT_LEAVE,     /* a drain */
     FAULT_WALL_JUMP, /* the wall clock of a node jumps, by up to an hour */
     FAULT_SAVE,      /* a snapshot */
-    FAULT_REPLAY,    /* the rogue sends what it has recorded */
-    FAULT_GARBAGE,   /* the rogue sends what is broken */
+    FAULT_REPLAY,    /* the attacker sends what it has recorded */
+    FAULT_GARBAGE,   /* the attacker sends what is broken */
     FAULTS,
 };
 

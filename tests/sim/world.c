@@ -224,7 +224,7 @@ void world_end(struct world *world) {
     }
     event_queue_clear(&world->event_queue);
     network_clear(&world->network);
-    rogue_clear(&world->rogue);
+    attacker_clear(&world->attacker);
     oracle_clear(&world->oracle);
     keyring_free(world->keyring);
     world->keyring = NULL;

@@ -3,12 +3,12 @@
 #ifndef MUSTER_SIM_WORLD_H
 #define MUSTER_SIM_WORLD_H
 
+#include "attacker.h"
 #include "cluster/replica.h"
 #include "event_queue.h"
 #include "network.h"
 #include "oracle.h"
 #include "plan.h"
-#include "rogue.h"
 #include "support/random.h"
 #include "transcript.h"
 
@@ -63,7 +63,7 @@ struct world {
     struct plan plan;
     struct event_queue event_queue;
     struct network network;
-    struct rogue rogue;
+    struct attacker attacker;
     struct oracle oracle;
     struct node nodes[NODES_MAX];
     unsigned node_count;      /* that were ever started */
