@@ -22,7 +22,7 @@ struct host {
     struct watch_door door;
     uint64_t zero_ms; /* its monotonic clock at the stage's 0 */
     int64_t wall_error_ms;
-    uint64_t gossip_ms, pump_ms;  /* when each comes; what is in the event_queue for another moment is void */
+    uint64_t gossip_ms, pump_ms;  /* when each comes; what is in the event queue for another moment is void */
     uint64_t pump_wanted_ms;      /* the timer may be late */
     uint64_t asks[HOST_ASKS_MAX]; /* tickets of which the answer is awaited */
     size_t ask_count;
