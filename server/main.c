@@ -26,6 +26,7 @@ _Static_assert((int)CLUSTERING_WHY_BYTES >= (int)SNAPSHOTS_WHY_BYTES, "one messa
 
 struct service {
     struct node *node;
+    struct rpc *rpc;
     struct watch_pump *pump;
     struct periodic *ticker;
     struct clustering *clustering; /* NULL: no peers */
@@ -70,21 +71,21 @@ static bool make_node(struct service *service, const struct options *options, ch
                                  .ttl_ms = options->ttl_ms,
                                  .retention_ms = options->retention_ms,
                                  .members_max = options->members_max,
-                                 .bytes_max = options->bytes_max,
-                                 .watches_max = options->watches_max};
+                                 .bytes_max = options->bytes_max};
     if (sodium_init() < 0) return false;
     if (service->clustering != NULL) clustering_identify(service->clustering, &config);
     else randombytes_buf(config.hash_key, sizeof config.hash_key);
     while (config.origin == 0 && options->data_dir != NULL) randombytes_buf(&config.origin, sizeof config.origin);
     service->node = node_new(&config, clock_now());
-    bool is_made = service->node != NULL && recall(service, options, config.hash_key, why);
+    if (service->node != NULL) service->rpc = rpc_new(service->node, options->watches_max);
+    bool is_made = service->rpc != NULL && recall(service, options, config.hash_key, why);
     sodium_memzero(&config, sizeof config);
     return is_made;
 }
 
 static struct rep_door *open_door(const struct service *service, const struct options *options, const char *program) {
     const char *url = NULL, *why = "out of memory";
-    const struct rep_door_config config = {.node = service->node,
+    const struct rep_door_config config = {.rpc = service->rpc,
                                            .urls = options->rpc_urls,
                                            .url_count = options->rpc_url_count,
                                            .connections_max = options->connections_max,
@@ -105,7 +106,7 @@ static bool service_start(struct service *service, const struct options *options
     const struct cluster_options *cluster = &options->cluster;
     if (cluster->is_wanted && (service->clustering = clustering_open(cluster, why)) == NULL) goto fail;
     if (!make_node(service, options, why)) goto fail;
-    if ((service->pump = watch_pump_start(service->node)) == NULL) goto fail;
+    if ((service->pump = watch_pump_start(rpc_watches(service->rpc))) == NULL) goto fail;
     if ((service->ticker = periodic_start(tick, service->node, 0, options->tick_ms)) == NULL) goto fail;
     if (service->clustering != NULL && !clustering_start(service->clustering, service->node, nng_guard_end_unread, why))
         goto fail;
@@ -144,7 +145,7 @@ static void service_stop(struct service *service, int signal_number) {
     log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in",
              {"signal", strsignal(signal_number), 0},
              {"connections", NULL, rep_door_figures(service->door).connections});
-    node_watch_stop(service->node); /* who waits for a change waits elsewhere */
+    pump_stop(rpc_watches(service->rpc)); /* who waits for a change waits elsewhere */
     bool is_drained = rep_door_drain(service->door, DRAIN_MS);
     if (service->clustering != NULL) clustering_leave(service->clustering);
     if (service->snapshots != NULL) snapshots_finish(service->snapshots);
@@ -161,6 +162,7 @@ static void service_stop(struct service *service, int signal_number) {
     periodic_stop(service->ticker);
     snapshots_close(service->snapshots);
     watch_pump_free(service->pump);
+    rpc_free(service->rpc);
     node_free(service->node);
 }
 

@@ -93,7 +93,7 @@ void connection_has_parked(struct rep_door *door, uint32_t pipe) {
     struct connection *connection = connection_of(door, pipe);
     if (connection != NULL) connection->has_parked = true;
     pthread_mutex_unlock(&door->lock);
-    if (connection == NULL) node_watch_hang_up(door->node, &door->watch_door, pipe);
+    if (connection == NULL) pump_hang_up(rpc_watches(door->rpc), &door->watch_door, pipe);
 }
 
 void connections_hang_up(struct rep_door *door) {
@@ -104,7 +104,7 @@ void connections_hang_up(struct rep_door *door) {
     struct connection *connection;
     while ((connection = SLIST_FIRST(&gone)) != NULL) {
         SLIST_REMOVE_HEAD(&gone, chain);
-        node_watch_hang_up(door->node, &door->watch_door, connection->pipe);
+        pump_hang_up(rpc_watches(door->rpc), &door->watch_door, connection->pipe);
         free(connection);
     }
 }

@@ -54,7 +54,8 @@ static struct rep_door *door_new(const struct rep_door_config *config) {
     TAILQ_INIT(&door->sending);
     TAILQ_INIT(&door->spares);
     worker_pool_open(&door->workers);
-    door->node = config->node;
+    door->rpc = config->rpc;
+    door->answer_context = config->answer_context;
     door->connections_max = config->connections_max != 0 ? config->connections_max : MUSTER_CONNECTIONS_DEFAULT;
     door->end_unread = config->end_unread;
     door->answer = config->answer;

@@ -15,7 +15,7 @@
 #ifndef MUSTER_NET_REP_DOOR_H
 #define MUSTER_NET_REP_DOOR_H
 
-#include "node/node.h"
+#include "rpc/rpc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,16 +38,17 @@ typedef size_t end_unread_fn(uint64_t age_ms);
 
 /* Puts the answer to a request in its place. False: there is to be none. On nng's threads; does not block for long. */
 typedef struct nng_msg nng_msg;
-typedef bool rep_answer_fn(struct node *node, nng_msg *message);
+typedef bool rep_answer_fn(void *context, nng_msg *message);
 
 /* Zero is the default of each field after `url_count`. */
 struct rep_door_config {
-    struct node *node;       /* outlives the door */
+    struct rpc *rpc;         /* outlives the door */
     const char *const *urls; /* a tcp port of 0 is chosen by the system */
     size_t url_count;        /* 1..DOOR_URLS_MAX */
     size_t connections_max;
-    end_unread_fn *end_unread;  /* NULL: nng's own means, which are weaker (nng_guard.h, 2 and 3) */
-    rep_answer_fn *answer;      /* another than node_answer's */
+    end_unread_fn *end_unread; /* NULL: nng's own means, which are weaker (nng_guard.h, 2 and 3) */
+    void *answer_context;
+    rep_answer_fn *answer;      /* another than rpc_answer's */
     size_t receive_bytes_max;   /* of a request; a larger one ends its connection */
     uint32_t reply_timeout_ms;  /* 5 s */
     uint32_t probe_every_ms;    /* 500 ms; how often each listener is tried */

@@ -53,10 +53,11 @@ struct connection {
 SLIST_HEAD(connections, connection);
 
 struct rep_door {
-    struct node *node;
+    struct rpc *rpc;
     size_t connections_max;
     uint32_t reply_timeout_ms;
     rep_answer_fn *answer;
+    void *answer_context;
     end_unread_fn *end_unread;
     struct watch_door watch_door;
 

@@ -42,7 +42,7 @@ static enum outcome ask_node(struct slot *slot, nng_msg *message) {
     enum outcome outcome = PARKED;
     slot->is_out_of_service = true;
     atomic_fetch_add(&door->held, 1);
-    if (node_answer_or_park(door->node, worker, request, clock_now(), &asker, &code, &reply)) {
+    if (rpc_answer_or_park(door->rpc, worker, request, clock_now(), &asker, &code, &reply)) {
         atomic_fetch_sub(&door->held, 1);
         slot->is_out_of_service = false;
         nng_msg_clear(message);
@@ -64,7 +64,7 @@ static void slot_answer(struct slot *slot, nng_msg *message, enum admission admi
     struct rep_door *door = slot->door;
     uint32_t pipe = slot->pipe;
     enum outcome outcome;
-    if (door->answer != NULL) outcome = door->answer(door->node, message) ? ANSWERED : FAILED;
+    if (door->answer != NULL) outcome = door->answer(door->answer_context, message) ? ANSWERED : FAILED;
     else outcome = ask_node(slot, message);
     if (outcome == ANSWERED) {
         if (admission == ADMITTED) slot_send(slot, message);

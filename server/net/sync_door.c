@@ -15,7 +15,8 @@ static void put(void *context, const struct action *answer) {
     reply->is_put = nng_msg_append(reply->message, answer->bytes, answer->len) == 0;
 }
 
-static bool answer_sync(struct node *node, nng_msg *message) {
+static bool answer_sync(void *context, nng_msg *message) {
+    struct node *node = context;
     struct reply reply = {.message = message};
     struct text request = {nng_msg_body(message), (uint32_t)nng_msg_len(message)};
     node_sync_request(node, request, clock_now(), put, &reply);
@@ -24,7 +25,7 @@ static bool answer_sync(struct node *node, nng_msg *message) {
 
 struct rep_door *sync_door_open(struct node *node, const char *url, end_unread_fn *end_unread, const char **why) {
     const char *failed_url;
-    const struct rep_door_config config = {.node = node,
+    const struct rep_door_config config = {.answer_context = node,
                                            .urls = &url,
                                            .url_count = 1,
                                            .connections_max = SYNC_CONNECTIONS_MAX,

@@ -2,6 +2,7 @@
 #ifndef MUSTER_NET_SYNC_DOOR_H
 #define MUSTER_NET_SYNC_DOOR_H
 
+#include "node/node.h"
 #include "rep_door.h"
 
 enum { SYNC_CONNECTIONS_MAX = 1024 };

@@ -1,4 +1,5 @@
 #include "watch_pump.h"
+#include "reply/worker.h"
 #include "sys/clock.h"
 
 #include <pthread.h>
@@ -7,7 +8,7 @@
 #include <time.h>
 
 struct watch_pump {
-    struct node *node;
+    struct watches *watches;
     struct worker *worker;
     atomic_bool is_woken; /* since the node was last pumped */
     bool is_stopping;
@@ -51,7 +52,7 @@ static void *pump_watches(void *context) {
     uint32_t wait_ms;
     do {
         atomic_store(&pump->is_woken, false); /* before the node is looked at: what comes later wakes again */
-        wait_ms = node_watch_pump(pump->node, pump->worker, clock_now());
+        wait_ms = pump_run(pump->watches, pump->worker, clock_now());
     } while (wait_for_work(pump, wait_ms));
     return NULL;
 }
@@ -63,10 +64,10 @@ static void destroy(struct watch_pump *pump) {
     free(pump);
 }
 
-struct watch_pump *watch_pump_start(struct node *node) {
+struct watch_pump *watch_pump_start(struct watches *watches) {
     struct watch_pump *pump = calloc(1, sizeof *pump);
     if (pump == NULL) return NULL;
-    pump->node = node;
+    pump->watches = watches;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -78,7 +79,7 @@ struct watch_pump *watch_pump_start(struct node *node) {
         destroy(pump);
         return NULL;
     }
-    node_watch_waker(node, wake, pump);
+    pump_set_waker(watches, wake, pump);
     return pump;
 }
 

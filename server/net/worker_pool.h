@@ -3,7 +3,7 @@
 #ifndef MUSTER_NET_WORKER_POOL_H
 #define MUSTER_NET_WORKER_POOL_H
 
-#include "node/node.h"
+#include "reply/worker.h"
 
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 #include "cluster.h"
+#include "node_internal.h"
 #include "page_allocator.h"
-#include "rpc/call.h"
 
 #include <sodium.h>
 
@@ -73,8 +73,7 @@ uint64_t node_gossip(struct node *node, struct instant now) {
 
 void node_frame(struct node *node, struct text from, struct text frame, struct instant now) {
     uint64_t now_ms = node_lock(node, now);
-    give(node, replica_frame(node->replica, from, (const uint8_t *)frame.data, frame.len, now_ms,
-                             watches_effects(node->watches)));
+    give(node, replica_frame(node->replica, from, (const uint8_t *)frame.data, frame.len, now_ms, node_effects(node)));
     node_unlock(node);
 }
 
@@ -89,8 +88,8 @@ void node_sync_request(struct node *node, struct text request, struct instant no
 
 void node_sync_answer(struct node *node, uint64_t ticket, struct text answer, struct instant now) {
     uint64_t now_ms = node_lock(node, now);
-    give(node, replica_answered(node->replica, ticket, (const uint8_t *)answer.data, answer.len, now_ms,
-                                watches_effects(node->watches)));
+    give(node,
+         replica_answered(node->replica, ticket, (const uint8_t *)answer.data, answer.len, now_ms, node_effects(node)));
     look_ready(node);
     node_unlock(node);
 }

@@ -1,6 +1,6 @@
 #include "muster/limits.h"
+#include "node_internal.h"
 #include "page_allocator.h"
-#include "rpc/call.h"
 
 #include <sched.h>
 #include <sodium.h>
@@ -12,6 +12,8 @@ enum { NODE_LOG_SLOTS = 1 << 10 };
 enum { NODE_TICK_SLICE = 250 };
 /* How often a breath looks whether somebody else had the lock. */
 enum { NODE_BREATH_YIELDS = 256 };
+
+static struct node_observer nobody;
 
 static bool settings_are_good(const struct node_config *config) {
     return config->ttl_ms >= MUSTER_TTL_MIN_MS && config->ttl_ms <= MUSTER_TTL_MAX_MS &&
@@ -27,11 +29,6 @@ static struct roll *make_roll(const struct node_config *config) {
                                .allocator = heap_allocator()};
     memcpy(roll.hash_key, config->hash_key, sizeof roll.hash_key);
     return roll_new(&roll);
-}
-
-static struct watches *make_watches(const struct node_config *config) {
-    struct cursor_key key = cursor_key_new(config->origin);
-    return watches_new(config->watches_max != 0 ? config->watches_max : MUSTER_WATCHES_DEFAULT, &key);
 }
 
 /* Holds are short, so that spinning for a moment beats sleeping. */
@@ -50,7 +47,7 @@ struct node *node_new(const struct node_config *config, struct instant now) {
     if (node == NULL) return NULL;
     if (!make_lock(&node->lock)) goto fail_node;
     if ((node->roll = make_roll(config)) == NULL) goto fail_lock;
-    if ((node->watches = make_watches(config)) == NULL) goto fail_roll;
+    node->observer = &nobody;
     node->hlc = hlc_start(now.wall_ms, now.now_ms);
     node->now_ms = now.now_ms;
     node->origin = config->origin;
@@ -59,11 +56,9 @@ struct node *node_new(const struct node_config *config, struct instant now) {
     atomic_store(&node->is_ready, true);
     node->ttl_ms = config->ttl_ms;
     node->retention_ms = config->retention_ms;
-    node->token_key = page_token_key(config->hash_key);
+    memcpy(node->hash_key, config->hash_key, sizeof node->hash_key);
     return node;
 
-fail_roll:
-    roll_free(node->roll);
 fail_lock:
     pthread_mutex_destroy(&node->lock);
 fail_node:
@@ -74,11 +69,16 @@ fail_node:
 void node_free(struct node *node) {
     if (node == NULL) return;
     replica_free(node->replica);
-    watches_free(node->watches);
     free(node->recalled);
     roll_free(node->roll);
     pthread_mutex_destroy(&node->lock);
     free(node);
+}
+
+void node_observe(struct node *node, struct node_observer *observer) {
+    node_lock(node, (struct instant){0});
+    node->observer = observer != NULL ? observer : &nobody;
+    node_unlock(node);
 }
 
 uint64_t node_lock(struct node *node, struct instant now) {
@@ -90,11 +90,17 @@ uint64_t node_lock(struct node *node, struct instant now) {
     return node->now_ms;
 }
 
+static void take_effects(struct node *node) {
+    const struct node_observer *observer = node->observer;
+    if (observer->effects != NULL) observer->take_effects(observer->context, node->roll);
+}
+
 void node_unlock(struct node *node) {
-    watches_notice(node->watches, node->roll);
-    bool is_wanted = node->wake != NULL && watches_want_pump(node->watches);
-    void (*wake)(void *) = node->wake;
-    void *context = node->wake_context;
+    take_effects(node);
+    const struct node_observer *observer = node->observer;
+    void (*wake)(void *) = observer->wake;
+    void *context = observer->wake_context;
+    bool is_wanted = wake != NULL && observer->effects != NULL && observer->wants_wake(observer->context);
     pthread_mutex_unlock(&node->lock);
     if (is_wanted) wake(context);
 }
@@ -114,10 +120,10 @@ uint64_t node_breathe(struct node *node, struct instant now) {
 /* Ticks until nothing is due, and keeps the lock. */
 static uint64_t catch_up(struct node *node, struct instant now, size_t *work) {
     uint64_t now_ms = node_lock(node, now);
-    for (*work = NODE_TICK_SLICE; roll_tick(node->roll, now_ms, NODE_TICK_SLICE, watches_effects(node->watches));
+    for (*work = NODE_TICK_SLICE; roll_tick(node->roll, now_ms, NODE_TICK_SLICE, node_effects(node));
          *work += NODE_TICK_SLICE)
         now_ms = node_breathe(node, now);
-    watches_notice(node->watches, node->roll);
+    take_effects(node);
     return now_ms;
 }
 
@@ -129,7 +135,7 @@ uint64_t node_catch_up(struct node *node, struct instant now) {
 size_t node_tick(struct node *node, struct instant now) {
     size_t work;
     uint64_t now_ms = catch_up(node, now, &work);
-    watches_tidy(node->watches, now_ms);
+    if (node->observer->effects != NULL) node->observer->tidy(node->observer->context, now_ms);
     node_unlock(node);
     return work;
 }
@@ -138,7 +144,6 @@ void node_figures(struct node *node, struct node_figures *out) {
     struct roll_stats stats;
     node_lock(node, (struct instant){0});
     roll_stats(node->roll, &stats);
-    uint64_t watches = watches_parked(node->watches);
     node_unlock(node);
-    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes, watches};
+    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes};
 }

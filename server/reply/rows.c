@@ -1,12 +1,7 @@
 #include "rows.h"
 #include "muster/limits.h"
-#include "watch/cursor.h"
 #include "wire.h"
 
-/* The reply's tag and length, the response's page token, or a watch's cursor and marks. */
-enum { ROWS_MARGIN_BYTES = 128 };
-_Static_assert(PAGE_TOKEN_CHARS + 2 * 8 <= ROWS_MARGIN_BYTES && CURSOR_BYTES + 4 * 8 <= ROWS_MARGIN_BYTES,
-               "what stands besides the rows fits the margin");
 /* The largest row: every session with all it may have. It must fit, or a walk could not go on. */
 enum {
     SESSION_BYTES_MAX = MUSTER_ID_BYTES_MAX + MUSTER_STATE_BYTES_MAX + 48,
@@ -20,28 +15,35 @@ enum { SESSION_SESSION = 1, SESSION_STATUS, SESSION_STATE, SESSION_LAST_SEEN, SE
 enum { CHANGE_KIND = 1, CHANGE_REASON, CHANGE_USER };
 enum { RESPONSE_USERS = 1, RESPONSE_NEXT_PAGE_TOKEN = 2 };
 
-bool rows_open(struct rows *rows, struct arena *arena, size_t capacity) {
-    *rows = (struct rows){.items = arena_take(arena, capacity, sizeof(struct user_row))};
+bool rows_open(struct rows *rows, struct arena *arena, struct instant now, size_t capacity) {
+    *rows = (struct rows){.arena = arena, .now = now, .items = arena_take(arena, capacity, sizeof(struct user_row))};
     return rows->items != NULL;
 }
 
-static bool take_session(struct call *call, const struct session_view *view, uint64_t now_ms, struct session_row *row) {
+/* When a moment on the roll's clock was, on this node's wall clock. */
+static int64_t wall_ms_of(const struct rows *rows, uint64_t now_ms, uint64_t seen_ms) {
+    uint64_t age_ms = now_ms > seen_ms ? now_ms - seen_ms : 0;
+    return age_ms < rows->now.wall_ms ? (int64_t)(rows->now.wall_ms - age_ms) : 0;
+}
+
+static bool take_session(const struct rows *rows, const struct session_view *view, uint64_t now_ms,
+                         struct session_row *row) {
     *row = (struct session_row){
-        .last_seen_ms = call_wall_ms(call, now_ms, view->seen_ms), .ttl_ms = view->ttl_ms, .status = view->status};
-    if (!arena_copy(call->arena, view->session, &row->session) || !arena_copy(call->arena, view->state, &row->state))
+        .last_seen_ms = wall_ms_of(rows, now_ms, view->seen_ms), .ttl_ms = view->ttl_ms, .status = view->status};
+    if (!arena_copy(rows->arena, view->session, &row->session) || !arena_copy(rows->arena, view->state, &row->state))
         return false;
     row->bytes = (uint32_t)(wire_text_size(row->session) + wire_uint_size(row->status) + wire_text_size(row->state) +
                             wire_uint_size((uint64_t)row->last_seen_ms) + wire_uint_size(row->ttl_ms));
     return true;
 }
 
-static bool take_sessions(struct call *call, struct text scope, struct text user, uint64_t now_ms,
-                          struct user_row *row) {
+static bool take_sessions(const struct rows *rows, const struct roll *roll, struct text scope, struct text user,
+                          uint64_t now_ms, struct user_row *row) {
     struct session_view views[MUSTER_SESSIONS_MAX];
-    size_t n = roll_sessions(call->node->roll, scope, user, now_ms, views);
-    if ((row->rows = arena_take(call->arena, n, sizeof *row->rows)) == NULL) return false;
+    size_t n = roll_sessions(roll, scope, user, now_ms, views);
+    if ((row->rows = arena_take(rows->arena, n, sizeof *row->rows)) == NULL) return false;
     for (size_t i = 0; i < n; i++) {
-        if (!take_session(call, &views[i], now_ms, &row->rows[i])) return false;
+        if (!take_session(rows, &views[i], now_ms, &row->rows[i])) return false;
         row->bytes += (uint32_t)wire_len_size(row->rows[i].bytes);
     }
     row->row_count = (uint32_t)n;
@@ -57,13 +59,13 @@ size_t row_size(const struct user_row *row) {
     return wire_len_size(row_body_size(row));
 }
 
-enum rows_verdict rows_take(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+enum rows_verdict rows_take(struct rows *rows, const struct roll *roll, const struct user_view *view, uint64_t now_ms,
                             const struct row_options *options) {
-    return rows_take_change(call, rows, view, now_ms, options, 0, 0);
+    return rows_take_change(rows, roll, view, now_ms, options, 0, 0);
 }
 
-enum rows_verdict rows_take_change(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
-                                   const struct row_options *options, uint8_t kind, uint8_t reason) {
+enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, const struct user_view *view,
+                                   uint64_t now_ms, const struct row_options *options, uint8_t kind, uint8_t reason) {
     struct user_row *row = &rows->items[rows->count];
     *row = (struct user_row){.kind = kind, .reason = reason};
     if (view->known) {
@@ -71,12 +73,12 @@ enum rows_verdict rows_take_change(struct call *call, struct rows *rows, const s
         row->status = view->status;
         row->sessions = view->sessions;
         row->seen_ms = view->seen_ms;
-        row->last_seen_ms = call_wall_ms(call, now_ms, view->seen_ms);
+        row->last_seen_ms = wall_ms_of(rows, now_ms, view->seen_ms);
     }
-    if (options->with_name && !arena_copy(call->arena, view->user, &row->user)) return ROWS_NO_ROOM;
+    if (options->with_name && !arena_copy(rows->arena, view->user, &row->user)) return ROWS_NO_ROOM;
     row->bytes = (uint32_t)(wire_text_size(row->user) + (row->live ? 2 : 0) + wire_uint_size(row->status) +
                             wire_uint_size((uint64_t)row->last_seen_ms) + wire_uint_size(row->sessions));
-    if (options->with_sessions && row->live && !take_sessions(call, options->scope, view->user, now_ms, row))
+    if (options->with_sessions && row->live && !take_sessions(rows, roll, options->scope, view->user, now_ms, row))
         return ROWS_NO_ROOM;
     size_t bytes = rows->bytes + row_size(row);
     if (bytes + ROWS_MARGIN_BYTES > MUSTER_MESSAGE_BYTES_MAX) return ROWS_FULL;
@@ -110,13 +112,13 @@ char *row_put(char *at, unsigned field, const struct user_row *row) {
     return at;
 }
 
-bool rows_encode(struct call *call, const struct rows *rows, unsigned response, struct text next_page_token) {
+bool rows_encode(const struct rows *rows, unsigned response, struct text next_page_token, struct text *reply) {
     size_t body = rows->bytes + wire_text_size(next_page_token);
-    char *start = arena_take(call->arena, 1, wire_len_size(body));
+    char *start = arena_take(rows->arena, 1, wire_len_size(body));
     if (start == NULL) return false;
     char *at = wire_put_len(start, response, body);
     for (size_t i = 0; i < rows->count; i++) at = row_put(at, RESPONSE_USERS, &rows->items[i]);
     at = wire_put_text(at, RESPONSE_NEXT_PAGE_TOKEN, next_page_token);
-    call->encoded = (struct text){start, (uint32_t)(at - start)};
+    *reply = (struct text){start, (uint32_t)(at - start)};
     return true;
 }

@@ -3,7 +3,9 @@
 #ifndef MUSTER_REPLY_ROWS_H
 #define MUSTER_REPLY_ROWS_H
 
-#include "rpc/call.h"
+#include "arena.h"
+#include "core/roll.h"
+#include "node/node.h"
 
 struct session_row {
     struct text session, state;
@@ -26,6 +28,8 @@ struct user_row {
 };
 
 struct rows {
+    struct arena *arena;
+    struct instant now; /* of the request: rows say when a user was seen by this wall clock */
     struct user_row *items;
     size_t count;
     size_t bytes; /* of all rows, tags and lengths included */
@@ -37,8 +41,8 @@ enum rows_verdict {
     ROWS_NO_ROOM, /* the worker's memory is used up; not in it either */
 };
 
-/* Room for `capacity` rows; false if the worker has none. */
-bool rows_open(struct rows *rows, struct arena *arena, size_t capacity);
+/* Room for `capacity` rows; false if the arena has none. */
+bool rows_open(struct rows *rows, struct arena *arena, struct instant now, size_t capacity);
 
 /* What of a view a row shows. */
 struct row_options {
@@ -48,18 +52,21 @@ struct row_options {
 
 /* Appends the row of a view, copying its texts. Under the lock, at now_ms; the view is of this hold. rows_take_change:
  * as what happened to the user. */
-enum rows_verdict rows_take(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
+enum rows_verdict rows_take(struct rows *rows, const struct roll *roll, const struct user_view *view, uint64_t now_ms,
                             const struct row_options *options);
-enum rows_verdict rows_take_change(struct call *call, struct rows *rows, const struct user_view *view, uint64_t now_ms,
-                                   const struct row_options *options, uint8_t kind, uint8_t reason);
+enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, const struct user_view *view,
+                                   uint64_t now_ms, const struct row_options *options, uint8_t kind, uint8_t reason);
 
 /* The row as field `field`, of row_size bytes. */
 size_t row_size(const struct user_row *row);
 char *row_put(char *at, unsigned field, const struct user_row *row);
 
 /* Encodes a whole Reply whose response, of field `response`, has the rows as field 1 and, unless empty,
- * next_page_token as field 2; leaves it in call->encoded. False if the worker has no room. */
-bool rows_encode(struct call *call, const struct rows *rows, unsigned response, struct text next_page_token);
+ * next_page_token as field 2. False if the worker has no room. */
+bool rows_encode(const struct rows *rows, unsigned response, struct text next_page_token, struct text *reply);
+
+/* What stands besides the rows of a reply takes at most so much: tags, lengths, a page token, a cursor. */
+enum { ROWS_MARGIN_BYTES = 128 };
 
 /* Field numbers of Reply (presence.proto). */
 enum { REPLY_LIVE = 5, REPLY_LIST = 6, REPLY_WATCH = 10 };

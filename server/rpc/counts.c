@@ -1,3 +1,4 @@
+#include "calls.h"
 #include "muster/limits.h"
 #include "validate.h"
 
@@ -39,7 +40,7 @@ static void count(struct call *call, const Muster__V1__CountsRequest *request, s
     struct node *node = call->node;
     uint64_t now_ms = node_lock(node, call->now);
     for (int slice = 0; slice < COUNTS_TICK_SLICES_MAX; slice++) {
-        if (!roll_tick(node->roll, now_ms, COUNTS_TICK_SLICE, watches_effects(node->watches))) break;
+        if (!roll_tick(node->roll, now_ms, COUNTS_TICK_SLICE, node_effects(node))) break;
         now_ms = node_breathe(node, call->now);
     }
     for (size_t i = 0; i < n; i++) {

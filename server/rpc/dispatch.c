@@ -1,53 +1,34 @@
 /* From the bytes of a request to the bytes of its reply: decode, dispatch, encode. */
-#include "call.h"
+#include "calls.h"
 #include "muster/limits.h"
+#include "reply/refusal.h"
+#include "rpc.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-struct worker *worker_new(void) {
-    struct worker *worker = calloc(1, sizeof *worker);
-    if (worker == NULL) return NULL;
-    if (!arena_open(&worker->arena, WORKER_BYTES_MAX)) {
-        free(worker);
-        return NULL;
-    }
-    return worker;
+struct rpc *rpc_new(struct node *node, size_t watches_max) {
+    struct rpc *rpc = calloc(1, sizeof *rpc);
+    if (rpc == NULL) return NULL;
+    rpc->node = node;
+    rpc->token_key = page_token_key(node->hash_key);
+    if ((rpc->watches = watches_new(node, watches_max)) != NULL) return rpc;
+    free(rpc);
+    return NULL;
 }
 
-void worker_free(struct worker *worker) {
-    if (worker == NULL) return;
-    arena_close(&worker->arena);
-    free(worker);
+void rpc_free(struct rpc *rpc) {
+    if (rpc == NULL) return;
+    watches_free(rpc->watches);
+    free(rpc);
 }
 
-enum muster_code call_refuse(struct call *call, enum muster_code code, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(call->message, sizeof call->message, format, arguments);
-    va_end(arguments);
-    return code;
+struct node *rpc_node(const struct rpc *rpc) {
+    return rpc->node;
 }
 
-enum muster_code call_too_large(struct call *call, const char *field) {
-    return call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "%s: the reply would pass %d bytes; ask for less at a time",
-                       field, MUSTER_MESSAGE_BYTES_MAX);
-}
-
-enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
-                                      const char *where) {
-    if (why->what == NULL) return call_refuse(call, code, "%s: refused", where);
-    if (strcmp(why->what, "sessions") == 0)
-        return call_refuse(call, code, "%s: too many live sessions of the user, at most %" PRIu64, where, why->limit);
-    if (strcmp(why->what, "memory") == 0) return call_refuse(call, code, "%s: the node is out of memory", where);
-    return call_refuse(call, code, "%s: the node is full, at most %" PRIu64 " %s", where, why->limit, why->what);
-}
-
-int64_t call_wall_ms(const struct call *call, uint64_t now_ms, uint64_t seen_ms) {
-    uint64_t age_ms = now_ms > seen_ms ? now_ms - seen_ms : 0;
-    return age_ms < call->now.wall_ms ? (int64_t)(call->now.wall_ms - age_ms) : 0;
+struct watches *rpc_watches(const struct rpc *rpc) {
+    return rpc->watches;
 }
 
 /* What a node that has just started does not know yet, it must not deny. */
@@ -119,18 +100,9 @@ static bool encode(struct call *call, struct text *out) {
     return true;
 }
 
-enum muster_code call_encode_refusal(struct call *call, enum muster_code code, struct text *out) {
-    arena_reset(call->arena, WORKER_BYTES_KEPT);
-    muster__v1__reply__init(&call->reply);
-    call->reply.code = (int32_t)code;
-    call->reply.message = field_of_text(text_of(call->message));
-    if (!encode(call, out)) abort(); /* an empty arena holds a message of CALL_MESSAGE_BYTES */
-    return code;
-}
-
-bool node_answer_or_park(struct node *node, struct worker *worker, struct text request, struct instant now,
-                         const struct asker *asker, enum muster_code *code, struct text *reply) {
-    struct call call = {.node = node, .arena = &worker->arena, .now = now, .asker = asker};
+bool rpc_answer_or_park(struct rpc *rpc, struct worker *worker, struct text request, struct instant now,
+                        const struct asker *asker, enum muster_code *code, struct text *reply) {
+    struct call call = {.rpc = rpc, .node = rpc->node, .arena = &worker->arena, .now = now, .asker = asker};
     arena_reset(&worker->arena, WORKER_BYTES_KEPT);
     muster__v1__reply__init(&call.reply);
 
@@ -142,13 +114,13 @@ bool node_answer_or_park(struct node *node, struct worker *worker, struct text r
         if (call.encoded.len > 0 || encode(&call, reply)) return true;
         *code = call_too_large(&call, "reply");
     }
-    call_encode_refusal(&call, *code, reply);
+    refusal_encode(call.arena, *code, text_of(call.message), reply);
     return true;
 }
 
-enum muster_code node_answer(struct node *node, struct worker *worker, struct text request, struct instant now,
-                             struct text *reply) {
+enum muster_code rpc_answer(struct rpc *rpc, struct worker *worker, struct text request, struct instant now,
+                            struct text *reply) {
     enum muster_code code;
-    node_answer_or_park(node, worker, request, now, NULL, &code, reply);
+    rpc_answer_or_park(rpc, worker, request, now, NULL, &code, reply);
     return code;
 }

@@ -1,3 +1,4 @@
+#include "calls.h"
 #include "muster/limits.h"
 #include "validate.h"
 
@@ -94,7 +95,7 @@ static enum muster_code apply(struct call *call, const struct departure *departu
     if (endings->count == 0) return MUSTER_OK;
     struct refusal why = {0};
     enum muster_code code = roll_touch(node->roll, endings->beats, endings->count, response->stamp, now_ms,
-                                       watches_effects(node->watches), touched, &why);
+                                       node_effects(node), touched, &why);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "departures");
     response->left = touched->left;
     return MUSTER_OK;

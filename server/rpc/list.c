@@ -1,8 +1,11 @@
+#include "calls.h"
 #include "muster/limits.h"
 #include "reply/rows.h"
 #include "validate.h"
 
 #include <stdlib.h>
+
+_Static_assert(PAGE_TOKEN_CHARS + 2 * 8 <= ROWS_MARGIN_BYTES, "a page token fits beside the rows");
 
 /* A page with sessions is at most so long, and the latest seen are viewed in such slices: the lock is held meanwhile.
  */
@@ -36,13 +39,13 @@ struct page_request {
 static bool take_page(struct call *call, const struct page_request *request, struct rows *rows, bool *more,
                       uint64_t *next) {
     struct user_view *views = arena_take(call->arena, request->limit, sizeof *views);
-    if (views == NULL || !rows_open(rows, call->arena, request->limit)) return false;
+    if (views == NULL || !rows_open(rows, call->arena, call->now, request->limit)) return false;
     uint64_t now_ms = node_lock(call->node, call->now);
     struct page page = roll_list(call->node->roll, request->walk.scope, request->walk.statuses, request->after,
                                  request->limit, now_ms, views);
     enum rows_verdict verdict = ROWS_TAKEN;
     for (size_t i = 0; i < page.count && verdict == ROWS_TAKEN; i++)
-        verdict = rows_take(call, rows, &views[i], now_ms, &request->options);
+        verdict = rows_take(rows, call->node->roll, &views[i], now_ms, &request->options);
     *more = page.more || verdict != ROWS_TAKEN;
     *next = page.next;
     if (verdict != ROWS_TAKEN && rows->count > 0)
@@ -57,8 +60,8 @@ static enum muster_code list_page(struct call *call, const struct page_request *
     uint64_t next;
     char token[PAGE_TOKEN_CHARS + 1] = "";
     if (!take_page(call, request, &rows, &more, &next)) return call_too_large(call, "page_size");
-    if (more) page_token_write(&call->node->token_key, &request->walk, next, token);
-    if (!rows_encode(call, &rows, REPLY_LIST, text_of(token))) return call_too_large(call, "page_size");
+    if (more) page_token_write(&call->rpc->token_key, &request->walk, next, token);
+    if (!rows_encode(&rows, REPLY_LIST, text_of(token), &call->encoded)) return call_too_large(call, "page_size");
     return MUSTER_OK;
 }
 
@@ -83,7 +86,7 @@ static enum rows_verdict take_recent(struct call *call, const struct walk *walk,
         if (i > 0 && i % RECENT_VIEW_SLICE == 0) now_ms = node_breathe(call->node, call->now);
         if (!roll_recent_view(call->node->roll, walk->scope, &best[i], now_ms, &view)) continue;
         if (!view.live || (walk->statuses & 1u << view.status) == 0) continue;
-        verdict = rows_take(call, rows, &view, now_ms, options);
+        verdict = rows_take(rows, call->node->roll, &view, now_ms, options);
     }
     node_unlock(call->node);
     return verdict;
@@ -98,11 +101,11 @@ static enum muster_code list_recent(struct call *call, const struct walk *walk, 
                                     size_t k) {
     struct rows rows;
     struct recent *best = arena_take(call->arena, k, sizeof *best);
-    if (best == NULL || !rows_open(&rows, call->arena, k)) return call_too_large(call, "recent");
+    if (best == NULL || !rows_open(&rows, call->arena, call->now, k)) return call_too_large(call, "recent");
     size_t n = search_recent(call, walk, k, best);
     if (take_recent(call, walk, options, best, n, &rows) != ROWS_TAKEN) return call_too_large(call, "recent");
     qsort(rows.items, rows.count, sizeof *rows.items, newest_first);
-    if (!rows_encode(call, &rows, REPLY_LIST, (struct text){0})) return call_too_large(call, "recent");
+    if (!rows_encode(&rows, REPLY_LIST, (struct text){0}, &call->encoded)) return call_too_large(call, "recent");
     return MUSTER_OK;
 }
 

@@ -1,3 +1,4 @@
+#include "calls.h"
 #include "muster/limits.h"
 #include "reply/rows.h"
 #include "validate.h"
@@ -14,7 +15,7 @@ static bool take_plain(struct call *call, const struct text *users, size_t n, co
     roll_live(call->node->roll, options->scope, users, n, now_ms, views);
     node_unlock(call->node);
     for (size_t i = 0; i < n; i++)
-        if (rows_take(call, rows, &views[i], now_ms, options) != ROWS_TAKEN) return false;
+        if (rows_take(rows, call->node->roll, &views[i], now_ms, options) != ROWS_TAKEN) return false;
     return true;
 }
 
@@ -29,7 +30,7 @@ static bool take_with_sessions(struct call *call, const struct text *users, size
         roll_live(call->node->roll, options->scope, users + done, slice, now_ms, views);
         for (size_t i = 0; i < slice && all_fit; i++) {
             views[i].user = users[done + i];
-            all_fit = rows_take(call, rows, &views[i], now_ms, options) == ROWS_TAKEN;
+            all_fit = rows_take(rows, call->node->roll, &views[i], now_ms, options) == ROWS_TAKEN;
         }
     }
     node_unlock(call->node);
@@ -44,10 +45,11 @@ enum muster_code call_live_fields(struct call *call, const struct live_fields *f
     for (size_t i = 0; i < fields->count && code == MUSTER_OK; i++)
         code = check_id(call, fields->users[i], (struct path){"users", i, NULL});
     if (code != MUSTER_OK) return code;
-    if (!rows_open(&rows, call->arena, fields->count)) return call_too_large(call, "users");
+    if (!rows_open(&rows, call->arena, call->now, fields->count)) return call_too_large(call, "users");
     bool all_fit = fields->sessions ? take_with_sessions(call, fields->users, fields->count, &options, &rows)
                                     : take_plain(call, fields->users, fields->count, &options, &rows);
-    if (!all_fit || !rows_encode(call, &rows, REPLY_LIVE, (struct text){0})) return call_too_large(call, "users");
+    if (!all_fit || !rows_encode(&rows, REPLY_LIVE, (struct text){0}, &call->encoded))
+        return call_too_large(call, "users");
     return MUSTER_OK;
 }
 

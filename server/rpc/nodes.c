@@ -1,4 +1,4 @@
-#include "call.h"
+#include "calls.h"
 
 /* The rows of an answer, as they are taken from the replica. */
 struct listing {

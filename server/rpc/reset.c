@@ -1,3 +1,4 @@
+#include "calls.h"
 #include "validate.h"
 
 enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *request) {
@@ -12,8 +13,8 @@ enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *r
     struct refusal why = {0};
     uint64_t now_ms = node_lock(call->node, call->now);
     response->stamp = hlc_next(&call->node->hlc, now_ms);
-    code = roll_reset(call->node->roll, scope, response->stamp, now_ms, watches_effects(call->node->watches),
-                      &response->forgotten, &why);
+    code = roll_reset(call->node->roll, scope, response->stamp, now_ms, node_effects(call->node), &response->forgotten,
+                      &why);
     if (code == MUSTER_OK) node_unlock_told(call->node, &news);
     else node_unlock(call->node);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "scope");

@@ -1,3 +1,4 @@
+#include "calls.h"
 #include "muster/limits.h"
 #include "reply/wire.h"
 #include "validate.h"
@@ -76,7 +77,7 @@ enum muster_code call_scopes(struct call *call, const Muster__V1__ScopesRequest 
     char *token = arena_take(call->arena, 1, PAGE_TOKEN_CHARS + 1);
     if (response == NULL || token == NULL) return call_too_large(call, "page_size");
     if (page.more) {
-        page_token_write(&call->node->token_key, &walk, page.next, token);
+        page_token_write(&call->rpc->token_key, &walk, page.next, token);
         response->next_page_token = field_of_text(text_of(token));
     }
     call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_SCOPES;

@@ -1,3 +1,4 @@
+#include "calls.h"
 #include "muster/limits.h"
 #include "validate.h"
 
@@ -58,8 +59,8 @@ enum muster_code call_touch_fields(struct call *call, const struct touch_fields 
     struct refusal why = {0};
     uint64_t now_ms = node_lock(call->node, call->now);
     uint64_t stamp = hlc_next(&call->node->hlc, now_ms);
-    code = roll_touch(call->node->roll, fields->beats, fields->count, stamp, now_ms,
-                      watches_effects(call->node->watches), &touched, &why);
+    code = roll_touch(call->node->roll, fields->beats, fields->count, stamp, now_ms, node_effects(call->node), &touched,
+                      &why);
     if (code == MUSTER_OK) node_unlock_told(call->node, &touched);
     else node_unlock(call->node);
     if (code != MUSTER_OK) {

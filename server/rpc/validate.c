@@ -75,7 +75,7 @@ enum muster_code check_page_token(struct call *call, ProtobufCBinaryData field, 
     *place = 0;
     *after = NULL;
     if (field.len == 0) return MUSTER_OK;
-    switch (page_token_read(&call->node->token_key, walk, text_of_field(field), place)) {
+    switch (page_token_read(&call->rpc->token_key, walk, text_of_field(field), place)) {
     case PAGE_TOKEN_GOOD:
         *after = place;
         return MUSTER_OK;

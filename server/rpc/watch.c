@@ -1,4 +1,5 @@
 /* The call Watch: a question is answered at once where there is something to tell, else parked. */
+#include "calls.h"
 #include "muster/limits.h"
 #include "validate.h"
 #include "watch/answer.h"
@@ -76,7 +77,7 @@ static enum muster_code read_question(struct call *call, const Muster__V1__Watch
 
 /* Where the watcher is, by its cursor; whether that was of use. */
 static bool resume(struct call *call, const struct question *question, struct telling *telling) {
-    const struct cursor_key *key = watches_cursor_key(call->node->watches);
+    const struct cursor_key *key = watches_cursor_key(call->rpc->watches);
     uint64_t selection =
         cursor_selection(key, question->scope, question->users, question->user_count, question->is_counts);
     bool is_ours = cursor_read(key, question->cursor, &telling->cursor) && telling->cursor.selection == selection;
@@ -101,7 +102,7 @@ static enum muster_code park(struct call *call, const struct question *question,
                                     .with_sessions = question->with_sessions,
                                     .resync = telling->resync,
                                     .is_pending = is_pending};
-    enum muster_code code = watches_park(call->node->watches, call->node->roll, &parking, &why);
+    enum muster_code code = watches_park(call->rpc->watches, call->node->roll, &parking, &why);
     call->is_parked = code == MUSTER_OK;
     return code == MUSTER_OK ? code : call_refused_by_roll(call, code, &why, "watch");
 }
@@ -116,10 +117,10 @@ static enum muster_code tell_or_park(struct call *call, const struct question *q
     if (due_ms <= now_ms) {
         /* Long answers are the pump's: who goes through the same pages at the same time is told by one look, and no
          * number of watchers takes every thread of the door. */
-        if (call->asker != NULL && tell_is_long(call, telling, now_ms) &&
+        if (call->asker != NULL && tell_is_long(telling, now_ms) &&
             park(call, question, telling, now_ms, is_paced ? deadline_ms : now_ms, true) == MUSTER_OK)
             return MUSTER_OK;
-        if (!tell(call, telling, now_ms)) return call_too_large(call, "sessions");
+        if (!tell(telling, now_ms)) return call_too_large(call, "sessions");
         if (tell_has_news(telling)) {
             if (!telling->more) cursor->paced_ms = now_ms; /* it asked late: no answer is late */
             return MUSTER_OK;
@@ -135,10 +136,10 @@ static enum muster_code answer(struct call *call, const struct question *questio
     struct node *node = call->node;
     uint64_t now_ms = node_catch_up(node, call->now);
     enum muster_code code;
-    if (watches_are_stopping(node->watches)) {
+    if (watches_are_stopping(call->rpc->watches)) {
         code = call_refuse(call, MUSTER_UNAVAILABLE, "watch: the node stops");
-    } else if ((telling->scope =
-                    watches_scope(node->watches, node->roll, question->scope, !question->is_counts, now_ms)) == NULL) {
+    } else if ((telling->scope = watches_scope(call->rpc->watches, node->roll, question->scope, !question->is_counts,
+                                               now_ms)) == NULL) {
         code = call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "scope: the node watches as many scopes as it may");
     } else {
         telling->resync = !resume(call, question, telling) && question->cursor.len > 0;
@@ -152,14 +153,18 @@ enum muster_code call_watch(struct call *call, const Muster__V1__WatchRequest *r
     struct question question;
     enum muster_code code = read_question(call, request, &question);
     if (code != MUSTER_OK) return code;
-    struct telling telling = {.users = question.users,
+    struct telling telling = {.watches = call->rpc->watches,
+                              .arena = call->arena,
+                              .now = call->now,
+                              .users = question.users,
                               .user_count = question.user_count,
                               .is_counts = question.is_counts,
                               .with_sessions = question.with_sessions};
     code = answer(call, &question, &telling);
     if (code != MUSTER_OK || call->is_parked) return code;
     struct text body;
-    if (!tell_encode(call, &telling, &body) || !tell_reply(call, body, &telling.cursor, &call->encoded))
+    if (!tell_encode(&telling, &body) ||
+        !tell_reply(call->arena, watches_cursor_key(call->rpc->watches), body, &telling.cursor, &call->encoded))
         return call_too_large(call, "watch");
     return MUSTER_OK;
 }

@@ -1,5 +1,5 @@
 #include "capture.h"
-#include "rpc/call.h"
+#include "node/node_internal.h"
 
 #include <stdlib.h>
 

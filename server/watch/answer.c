@@ -1,5 +1,9 @@
 #include "answer.h"
+#include "muster/v1/presence.pb-c.h"
+#include "node/node_internal.h"
 #include "reply/wire.h"
+
+_Static_assert(CURSOR_BYTES + 4 * 8 <= ROWS_MARGIN_BYTES, "a cursor and marks fit beside the rows");
 
 /* Rows of one answer, and events that are looked at for it: the lock is held meanwhile. */
 #ifdef WATCH_TEST_SMALL
@@ -23,6 +27,10 @@ _Static_assert((int)REASON_LEFT == (int)MUSTER__V1__LEAVE_REASON__LEAVE_REASON_L
                    (int)REASON_RESET == (int)MUSTER__V1__LEAVE_REASON__LEAVE_REASON_RESET,
                "reasons are numbered alike");
 
+static const struct roll *roll_of(const struct telling *telling) {
+    return watches_node(telling->watches)->roll;
+}
+
 bool tell_can_resume(const struct telling *telling) {
     const struct cursor *cursor = &telling->cursor;
     if (telling->is_counts) return true;
@@ -31,19 +39,19 @@ bool tell_can_resume(const struct telling *telling) {
 }
 
 /* Live users of the scope; exact where roll_tick has nothing left to do. */
-static uint64_t live_users(const struct call *call, const struct telling *telling, uint64_t now_ms) {
+static uint64_t live_users(const struct telling *telling, uint64_t now_ms) {
     struct scope_counts counts;
-    roll_counts(call->node->roll, watched_name(telling->scope), NULL, 0, now_ms, &counts, NULL);
+    roll_counts(roll_of(telling), watched_name(telling->scope), NULL, 0, now_ms, &counts, NULL);
     return counts.live;
 }
 
-bool tell_is_long(const struct call *call, const struct telling *telling, uint64_t now_ms) {
+bool tell_is_long(const struct telling *telling, uint64_t now_ms) {
     const struct cursor *cursor = &telling->cursor;
     uint64_t page = telling->with_sessions ? TELL_SESSION_ROWS_MAX : TELL_ROWS_MAX;
     if (telling->is_counts) return false;
     if (cursor->is_owed) return true;
     if (cursor->is_whole) return telling->scope->journal.version - cursor->base > page;
-    return (telling->user_count > 0 ? telling->user_count : live_users(call, telling, now_ms)) > page;
+    return (telling->user_count > 0 ? telling->user_count : live_users(telling, now_ms)) > page;
 }
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
@@ -58,7 +66,7 @@ static bool is_full(const struct telling *telling) {
 }
 
 /* One user's change, where its events come to one. False: the reply is full. */
-static bool tell_change(struct call *call, struct telling *telling, uint32_t user, uint64_t now_ms) {
+static bool tell_change(struct telling *telling, uint32_t user, uint64_t now_ms) {
     const struct cursor *cursor = &telling->cursor;
     const struct journal_user *record = journal_user(&telling->scope->journal, user);
     struct journal_change change = journal_change_of(&telling->scope->journal, user, cursor->base, cursor->target);
@@ -68,7 +76,7 @@ static bool tell_change(struct call *call, struct telling *telling, uint32_t use
     if (change.at == 0 || (!change.was_live && !change.is_live)) return true;
     struct text name = {record->name, record->name_len};
     struct user_view view;
-    roll_live(call->node->roll, watched_name(telling->scope), &name, 1, now_ms, &view);
+    roll_live(roll_of(telling), watched_name(telling->scope), &name, 1, now_ms, &view);
     uint8_t kind = change.was_live ? EFFECT_UPDATED : EFFECT_JOINED;
     if (!change.is_live) {
         kind = EFFECT_LEFT;
@@ -81,7 +89,7 @@ static bool tell_change(struct call *call, struct telling *telling, uint32_t use
     }
     if (is_full(telling)) return false;
     const struct row_options options = options_of(telling);
-    return rows_take_change(call, &telling->rows, &view, now_ms, &options, kind + 1,
+    return rows_take_change(&telling->rows, roll_of(telling), &view, now_ms, &options, kind + 1,
                             change.is_live ? REASON_NONE : change.reason) == ROWS_TAKEN;
 }
 
@@ -91,7 +99,7 @@ static bool is_told_of(const struct telling *telling, uint64_t place) {
 }
 
 /* Goes on with the walk over events. Whether it came to its end. */
-static bool walk_events(struct call *call, struct telling *telling, uint64_t now_ms) {
+static bool walk_events(struct telling *telling, uint64_t now_ms) {
     struct cursor *cursor = &telling->cursor;
     const struct journal *journal = &telling->scope->journal;
     for (int looked = 0; cursor->at < cursor->target; looked++) {
@@ -100,7 +108,7 @@ static bool walk_events(struct call *call, struct telling *telling, uint64_t now
         bool is_last = event->next == 0 || version + event->next > cursor->target;
         if (looked == TELL_EVENTS_MAX) return false;
         if (is_last && is_told_of(telling, journal_user(journal, event->user)->place) &&
-            !tell_change(call, telling, event->user, now_ms)) {
+            !tell_change(telling, event->user, now_ms)) {
 #ifdef MUTANT_WATCH_PAGE_LOSES_CHANGE
             cursor->at = version;
 #endif
@@ -112,20 +120,20 @@ static bool walk_events(struct call *call, struct telling *telling, uint64_t now
 }
 
 /* The same over named users. */
-static bool walk_users(struct call *call, struct telling *telling, uint64_t now_ms) {
+static bool walk_users(struct telling *telling, uint64_t now_ms) {
     struct cursor *cursor = &telling->cursor;
     const struct journal *journal = &telling->scope->journal;
     for (; cursor->at < telling->user_count; cursor->at++) {
         struct text name = telling->users[cursor->at];
-        uint64_t place = roll_hash(call->node->roll, name);
+        uint64_t place = roll_hash(roll_of(telling), name);
         uint32_t user = journal_find(journal, name, place);
-        if (user != 0 && is_told_of(telling, place) && !tell_change(call, telling, user, now_ms)) return false;
+        if (user != 0 && is_told_of(telling, place) && !tell_change(telling, user, now_ms)) return false;
     }
     return true;
 }
 
 /* Tells what changed up to now; whether all of it was told. */
-static bool tell_changes(struct call *call, struct telling *telling, uint64_t now_ms) {
+static bool tell_changes(struct telling *telling, uint64_t now_ms) {
     struct cursor *cursor = &telling->cursor;
     uint64_t version = telling->scope->journal.version;
     bool is_named = telling->user_count > 0;
@@ -138,7 +146,7 @@ static bool tell_changes(struct call *call, struct telling *telling, uint64_t no
         if (!is_named) cursor->at++;
 #endif
     }
-    if (is_named ? !walk_users(call, telling, now_ms) : !walk_events(call, telling, now_ms)) return false;
+    if (is_named ? !walk_users(telling, now_ms) : !walk_events(telling, now_ms)) return false;
     cursor->is_walking = false;
     cursor->base = cursor->target;
     return cursor->base == version;
@@ -146,9 +154,9 @@ static bool tell_changes(struct call *call, struct telling *telling, uint64_t no
 
 /* ---- snapshots --------------------------------------------------------------------------------------------------- */
 
-static bool take_present(struct call *call, struct telling *telling, const struct user_view *view, uint64_t now_ms) {
+static bool take_present(struct telling *telling, const struct user_view *view, uint64_t now_ms) {
     const struct row_options options = options_of(telling);
-    return !is_full(telling) && rows_take(call, &telling->rows, view, now_ms, &options) == ROWS_TAKEN;
+    return !is_full(telling) && rows_take(&telling->rows, roll_of(telling), view, now_ms, &options) == ROWS_TAKEN;
 }
 
 static void told_up_to(struct cursor *cursor, uint64_t place) {
@@ -157,21 +165,21 @@ static void told_up_to(struct cursor *cursor, uint64_t place) {
 }
 
 /* A page of the whole scope. A walk through many who are gone is spared where nobody is live. */
-static void tell_everybody(struct call *call, struct telling *telling, uint64_t now_ms) {
+static void tell_everybody(struct telling *telling, uint64_t now_ms) {
     struct cursor *cursor = &telling->cursor;
-    if (live_users(call, telling, now_ms) == 0) {
+    if (live_users(telling, now_ms) == 0) {
         cursor->is_whole = true;
         return;
     }
-    const struct roll *roll = call->node->roll;
+    const struct roll *roll = roll_of(telling);
     size_t limit = telling->with_sessions ? TELL_SESSION_ROWS_MAX : TELL_ROWS_MAX;
-    struct user_view *views = arena_take(call->arena, limit, sizeof *views);
+    struct user_view *views = arena_take(telling->arena, limit, sizeof *views);
     if (views == NULL) return;
     const uint64_t after = cursor->place;
     struct page page = roll_list(roll, watched_name(telling->scope), STATUS_MASK_ALL, cursor->is_placed ? &after : NULL,
                                  limit, now_ms, views);
     for (size_t i = 0; i < page.count; i++) {
-        if (!take_present(call, telling, &views[i], now_ms)) return;
+        if (!take_present(telling, &views[i], now_ms)) return;
         told_up_to(cursor, roll_hash(roll, views[i].user));
     }
     if (page.more) told_up_to(cursor, page.next);
@@ -179,15 +187,15 @@ static void tell_everybody(struct call *call, struct telling *telling, uint64_t 
 }
 
 /* A page of the named users. */
-static void tell_named(struct call *call, struct telling *telling, uint64_t now_ms) {
+static void tell_named(struct telling *telling, uint64_t now_ms) {
     struct cursor *cursor = &telling->cursor;
     for (size_t i = 0; i < telling->user_count; i++) {
         struct text name = telling->users[i];
-        uint64_t place = roll_hash(call->node->roll, name);
+        uint64_t place = roll_hash(roll_of(telling), name);
         struct user_view view;
         if (cursor->is_placed && place <= cursor->place) continue;
-        roll_live(call->node->roll, watched_name(telling->scope), &name, 1, now_ms, &view);
-        if (view.live && !take_present(call, telling, &view, now_ms)) return;
+        roll_live(roll_of(telling), watched_name(telling->scope), &name, 1, now_ms, &view);
+        if (view.live && !take_present(telling, &view, now_ms)) return;
         told_up_to(cursor, place);
     }
     cursor->is_whole = true;
@@ -195,30 +203,30 @@ static void tell_named(struct call *call, struct telling *telling, uint64_t now_
 
 /* ---- counts ------------------------------------------------------------------------------------------------------ */
 
-static void tell_counts(struct call *call, struct telling *telling, uint64_t now_ms) {
+static void tell_counts(struct telling *telling, uint64_t now_ms) {
     struct scope_counts *counts = &telling->counts;
-    roll_counts(call->node->roll, watched_name(telling->scope), NULL, 0, now_ms, counts, NULL);
+    roll_counts(roll_of(telling), watched_name(telling->scope), NULL, 0, now_ms, counts, NULL);
     const uint64_t shown[] = {counts->live, counts->by_status[STATUS_AWAY], counts->by_status[STATUS_ONLINE],
                               counts->by_status[STATUS_BUSY], counts->sessions};
-    uint64_t digest = cursor_digest(watches_cursor_key(call->node->watches), shown, sizeof shown);
+    uint64_t digest = cursor_digest(watches_cursor_key(telling->watches), shown, sizeof shown);
     telling->has_counts = !telling->cursor.is_whole || digest != telling->cursor.base;
     telling->cursor.base = digest;
     telling->cursor.is_whole = true;
 }
 
-bool tell(struct call *call, struct telling *telling, uint64_t now_ms) {
+bool tell(struct telling *telling, uint64_t now_ms) {
     struct cursor *cursor = &telling->cursor;
     telling->more = telling->has_counts = false;
     if (telling->is_counts) {
-        tell_counts(call, telling, now_ms);
+        tell_counts(telling, now_ms);
         return true;
     }
     size_t capacity = telling->with_sessions ? TELL_SESSION_ROWS_MAX : TELL_ROWS_MAX;
-    if (!rows_open(&telling->rows, call->arena, capacity + 1)) return false;
+    if (!rows_open(&telling->rows, telling->arena, telling->now, capacity + 1)) return false;
     if (!cursor->is_placed && !cursor->is_whole) cursor->base = telling->scope->journal.version;
-    if (!tell_changes(call, telling, now_ms)) telling->more = true;
-    else if (!cursor->is_whole && telling->user_count > 0) tell_named(call, telling, now_ms);
-    else if (!cursor->is_whole) tell_everybody(call, telling, now_ms);
+    if (!tell_changes(telling, now_ms)) telling->more = true;
+    else if (!cursor->is_whole && telling->user_count > 0) tell_named(telling, now_ms);
+    else if (!cursor->is_whole) tell_everybody(telling, now_ms);
     if (!cursor->is_whole) telling->more = true;
     cursor->is_owed = telling->more;
     watched_hand_out(telling->scope, cursor->is_walking ? cursor->target : cursor->base);
@@ -261,12 +269,12 @@ static char *put_counts(char *at, const struct telling *telling, size_t size) {
     return at;
 }
 
-bool tell_encode(struct call *call, const struct telling *telling, struct text *body) {
+bool tell_encode(const struct telling *telling, struct text *body) {
     size_t counts = telling->has_counts ? counts_size(telling) : 0;
     size_t size = wire_uint_size(telling->resync) + wire_uint_size(telling->more);
     size += telling->has_counts ? wire_len_size(counts) : 0;
     for (size_t i = 0; i < telling->rows.count; i++) size += row_size(&telling->rows.items[i]);
-    char *start = arena_take(call->arena, 1, size > 0 ? size : 1);
+    char *start = arena_take(telling->arena, 1, size > 0 ? size : 1);
     if (start == NULL) return false;
     char *at = wire_put_uint(start, WATCH_RESYNC, telling->resync);
     at = wire_put_uint(at, WATCH_MORE, telling->more);
@@ -279,13 +287,14 @@ bool tell_encode(struct call *call, const struct telling *telling, struct text *
     return true;
 }
 
-bool tell_reply(struct call *call, struct text body, const struct cursor *cursor, struct text *reply) {
+bool tell_reply(struct arena *arena, const struct cursor_key *key, struct text body, const struct cursor *cursor,
+                struct text *reply) {
     size_t size = wire_len_size(CURSOR_BYTES) + body.len;
-    char *start = arena_take(call->arena, 1, wire_len_size(size));
+    char *start = arena_take(arena, 1, wire_len_size(size));
     if (start == NULL) return false;
     char *at = wire_put_len(start, REPLY_WATCH, size);
     at = wire_put_len(at, WATCH_CURSOR, CURSOR_BYTES);
-    cursor_write(watches_cursor_key(call->node->watches), cursor, at);
+    cursor_write(key, cursor, at);
     at += CURSOR_BYTES;
     if (body.len > 0) memcpy(at, body.data, body.len);
     at += body.len;

@@ -1,5 +1,4 @@
-/* What a watch is told: the users of a snapshot, or what changed, selected from the roll and the journal. Internal to
- * server/rpc.
+/* What a watch is told: the users of a snapshot, or what changed, selected from the roll and the journal.
  *
  * After each answer the watcher knows exactly the users that it was told of so far, as of one version. A snapshot goes
  * through the scope in the order of places, a page an answer; each further page begins with what changed meanwhile
@@ -13,6 +12,9 @@
 #include "watches.h"
 
 struct telling {
+    struct watches *watches;
+    struct arena *arena; /* of the worker that answers */
+    struct instant now;  /* that it answers at */
     struct watched *scope;
     const struct text *users; /* in the order of their places; unless user_count is 0: then all */
     size_t user_count;
@@ -29,12 +31,12 @@ struct telling {
 /* Whether the cursor is of a watch that this node can go on with. */
 bool tell_can_resume(const struct telling *telling);
 /* Whether what there is to tell may take more than one answer. Under the lock. */
-bool tell_is_long(const struct call *call, const struct telling *telling, uint64_t now_ms);
+bool tell_is_long(const struct telling *telling, uint64_t now_ms);
 
 /* Selects what is told now, at most one reply's worth. Under the lock, at a moment at which roll_tick had nothing left
  * to do, unless the cursor is whole. Nothing is to be told where the rows are empty, and has_counts and more unset.
  * False: the worker's memory does not hold even one row. */
-bool tell(struct call *call, struct telling *telling, uint64_t now_ms);
+bool tell(struct telling *telling, uint64_t now_ms);
 
 /* Whether something was told. */
 static inline bool tell_has_news(const struct telling *telling) {
@@ -43,8 +45,9 @@ static inline bool tell_has_news(const struct telling *telling) {
 
 /* What was told as the fields of a WatchResponse but for its cursor; in the worker's memory. False where that is short.
  * Outside of the lock. */
-bool tell_encode(struct call *call, const struct telling *telling, struct text *body);
+bool tell_encode(const struct telling *telling, struct text *body);
 /* A whole Reply of a body and a cursor. */
-bool tell_reply(struct call *call, struct text body, const struct cursor *cursor, struct text *reply);
+bool tell_reply(struct arena *arena, const struct cursor_key *key, struct text body, const struct cursor *cursor,
+                struct text *reply);
 
 #endif

@@ -1,7 +1,11 @@
-/* Parked watches: answering those who are due. */
+#include "pump.h"
 #include "answer.h"
+#include "muster/codes.h"
 #include "muster/limits.h"
 #include "pace.h"
+#include "reply/refusal.h"
+#include "reply/worker.h"
+#include "watches_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,6 +23,10 @@ enum {
     HANG_UP_BATCH = 256,
 };
 
+/* An answer that passes the size of a message. */
+static const char too_large[] = "watch: the reply would pass 1048576 bytes; ask for less at a time";
+_Static_assert(MUSTER_MESSAGE_BYTES_MAX == 1048576, "as the message says");
+
 /* Who is told when, once the watch itself has ended. */
 struct addressee {
     struct asker asker;
@@ -28,6 +36,7 @@ struct addressee {
 };
 
 struct pump {
+    struct watches *watches;
     struct node *node;
     struct worker *worker;
     struct instant now;
@@ -35,11 +44,6 @@ struct pump {
     struct addressee told[PUMP_GROUP];
     size_t told_count;
 };
-
-static struct call call_of(struct pump *pump) {
-    struct call call = {.node = pump->node, .arena = &pump->worker->arena, .now = pump->now};
-    return call;
-}
 
 /* ---- one group: watches that are told the same ------------------------------------------------------------------- */
 
@@ -74,8 +78,8 @@ static size_t group_of(struct watch *const *due, size_t count) {
 }
 
 /* The named users of a watch, in the order of their places, as its question had them. */
-static void name_users(struct call *call, const struct watch *watch, struct telling *telling) {
-    struct text *users = arena_take(call->arena, watch->interest_count, sizeof *users);
+static void name_users(const struct watch *watch, struct telling *telling) {
+    struct text *users = arena_take(telling->arena, watch->interest_count, sizeof *users);
     assert(users != NULL); /* a fresh worker holds far more than MUSTER_WATCH_USERS_MAX names */
     for (uint32_t i = 0; i < watch->interest_count; i++) {
         const struct journal_user *user = journal_user(&watch->scope->journal, watch->interests[i].user);
@@ -87,10 +91,13 @@ static void name_users(struct call *call, const struct watch *watch, struct tell
 
 /* Selects what a watch of a group is told. Under the lock, which it may let go for a moment: a snapshot is taken where
  * nothing is left to tick. */
-static void tell_group(struct pump *pump, struct call *call, const struct watch *watch, struct telling *telling) {
+static void tell_group(struct pump *pump, const struct watch *watch, struct telling *telling) {
     uint64_t now_ms = pump->node->now_ms;
     bool has_begun = watch->is_counts || watch->cursor.is_placed || watch->cursor.is_whole;
-    *telling = (struct telling){.scope = watch->scope,
+    *telling = (struct telling){.watches = pump->watches,
+                                .arena = &pump->worker->arena,
+                                .now = pump->now,
+                                .scope = watch->scope,
                                 .is_counts = watch->is_counts,
                                 .with_sessions = watch->with_sessions,
                                 .resync = watch->resync,
@@ -103,8 +110,8 @@ static void tell_group(struct pump *pump, struct call *call, const struct watch 
         node_unlock(pump->node);
         now_ms = node_catch_up(pump->node, pump->now);
     }
-    if (watch->interest_count > 0) name_users(call, watch, telling);
-    bool is_told = tell(call, telling, now_ms);
+    if (watch->interest_count > 0) name_users(watch, telling);
+    bool is_told = tell(telling, now_ms);
     assert(is_told); /* as above: a page of rows; to go on without would be to skip in silence */
     (void)is_told;
 }
@@ -112,7 +119,7 @@ static void tell_group(struct pump *pump, struct call *call, const struct watch 
 /* What becomes of one watch of the group. Under the lock. */
 static void settle(struct pump *pump, struct watch *watch, const struct telling *telling, bool is_told,
                    uint64_t now_ms) {
-    struct watches *watches = pump->node->watches;
+    struct watches *watches = pump->watches;
     bool may_tell = watch->due_ms <= now_ms;
     struct cursor cursor = watch->cursor;
     if (may_tell && is_told) {
@@ -136,44 +143,44 @@ static void hand_over(const struct addressee *to, struct text reply) {
     to->asker.door->deliver(to->asker.door->context, &to->asker, to->is_gone ? (struct text){0} : reply);
 }
 
-static void deliver(struct pump *pump, struct call *call, struct text body) {
-    size_t used = call->arena->used;
+static void deliver_refusal(struct pump *pump, enum muster_code code, const char *message) {
+    struct text reply;
+    refusal_encode(&pump->worker->arena, code, text_of(message), &reply);
+    for (size_t i = 0; i < pump->told_count; i++) hand_over(&pump->told[i], reply);
+}
+
+static void deliver(struct pump *pump, struct text body) {
+    struct arena *arena = &pump->worker->arena;
+    size_t used = arena->used;
     for (size_t i = 0; i < pump->told_count; i++) {
         const struct addressee *to = &pump->told[i];
         struct text reply = {0};
-        call->arena->used = used;
-        if (!tell_reply(call, to->is_news ? body : (struct text){0}, &to->cursor, &reply))
-            call_encode_refusal(call, call_too_large(call, "watch"), &reply);
+        arena->used = used;
+        if (!tell_reply(arena, &pump->watches->cursor_key, to->is_news ? body : (struct text){0}, &to->cursor, &reply))
+            refusal_encode(arena, MUSTER_RESOURCE_EXHAUSTED, text_of(too_large), &reply);
         hand_over(to, reply);
     }
 }
 
-static void deliver_refusal(struct pump *pump, struct call *call, enum muster_code code) {
-    struct text reply;
-    call_encode_refusal(call, code, &reply);
-    for (size_t i = 0; i < pump->told_count; i++) hand_over(&pump->told[i], reply);
-}
-
 static void answer_group(struct pump *pump, struct watch *const *group, size_t count) {
-    struct call call = call_of(pump);
     struct telling telling = {0};
     struct text body = {0};
     bool is_told = false;
-    arena_reset(call.arena, WORKER_BYTES_KEPT);
+    arena_reset(&pump->worker->arena, WORKER_BYTES_KEPT);
     pump->told_count = 0;
     uint64_t now_ms = node_lock(pump->node, pump->now);
-    bool is_stopping = watches_are_stopping(pump->node->watches);
+    bool is_stopping = watches_are_stopping(pump->watches);
     for (size_t i = 0; i < count && !is_told && !is_stopping; i++) {
         is_told = group[i]->due_ms <= now_ms && !group[i]->is_hung_up;
-        if (is_told) tell_group(pump, &call, group[i], &telling);
+        if (is_told) tell_group(pump, group[i], &telling);
     }
     now_ms = pump->node->now_ms;
     for (size_t i = 0; i < count; i++) settle(pump, group[i], &telling, is_told, now_ms);
     node_unlock(pump->node);
-    if (is_stopping) deliver_refusal(pump, &call, call_refuse(&call, MUSTER_UNAVAILABLE, "watch: the node stops"));
-    else if (is_told && tell_has_news(&telling) && !tell_encode(&call, &telling, &body))
-        deliver_refusal(pump, &call, call_too_large(&call, "watch"));
-    else deliver(pump, &call, body);
+    if (is_stopping) deliver_refusal(pump, MUSTER_UNAVAILABLE, "watch: the node stops");
+    else if (is_told && tell_has_news(&telling) && !tell_encode(&telling, &body))
+        deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
+    else deliver(pump, body);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------------------------- */
@@ -192,14 +199,14 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
     uint64_t now_ms = node_lock(pump->node, pump->now);
     for (size_t i = 0; i < full_count; i++) {
         struct watch *watch = full[i];
-        if (watch->is_hung_up || watches_are_stopping(pump->node->watches)) {
+        if (watch->is_hung_up || watches_are_stopping(pump->watches)) {
             group[left++] = watch;
             continue;
         }
         uint64_t retry_ms = now_ms + ROOM_RETRY_MS;
         if (watch->due_ms < retry_ms) watch->due_ms = retry_ms; /* its pace may say later */
         if (watch->deadline_ms < retry_ms) watch->deadline_ms = retry_ms;
-        watches_repark(pump->node->watches, watch, true);
+        watches_repark(pump->watches, watch, true);
     }
     node_unlock(pump->node);
     return left;
@@ -208,19 +215,20 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
 /* Wakes and takes a batch; when the next is due, where there is none. What a reset ended is told of at once. */
 static size_t take_batch(struct pump *pump, uint64_t *next_ms) {
     struct node *node = pump->node;
+    struct watches *watches = pump->watches;
     uint64_t now_ms = node_catch_up(node, pump->now);
-    while (watches_wake(node->watches, now_ms, PUMP_WAKES)) now_ms = node_breathe(node, pump->now);
-    size_t count = watches_take_due(node->watches, now_ms, pump->due, PUMP_BATCH);
+    while (watches_wake(watches, now_ms, PUMP_WAKES)) now_ms = node_breathe(node, pump->now);
+    size_t count = watches_take_due(watches, now_ms, pump->due, PUMP_BATCH);
     if (count == 0) {
-        uint64_t next = watches_next_ms(node->watches);
+        uint64_t next = watches_next_ms(watches);
         *next_ms = next == UINT64_MAX ? next : next - now_ms;
     }
     node_unlock(node);
     return count;
 }
 
-uint32_t node_watch_pump(struct node *node, struct worker *worker, struct instant now) {
-    struct pump pump = {.node = node, .worker = worker, .now = now};
+uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant now) {
+    struct pump pump = {.watches = watches, .node = watches->node, .worker = worker, .now = now};
     uint64_t next_ms = UINT64_MAX;
     size_t count;
     while ((count = take_batch(&pump, &next_ms)) > 0) {
@@ -234,26 +242,33 @@ uint32_t node_watch_pump(struct node *node, struct worker *worker, struct instan
     return next_ms < UINT32_MAX ? (uint32_t)next_ms : UINT32_MAX;
 }
 
-void node_watch_waker(struct node *node, void (*wake)(void *context), void *context) {
-    node_lock(node, (struct instant){0});
-    node->wake = wake;
-    node->wake_context = context;
-    node_unlock(node);
+void pump_set_waker(struct watches *watches, void (*wake)(void *context), void *context) {
+    node_lock(watches->node, (struct instant){0});
+    watches->observer.wake = wake;
+    watches->observer.wake_context = context;
+    node_unlock(watches->node);
 }
 
-void node_watch_hang_up(struct node *node, const struct watch_door *door, uint64_t connection) {
+void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection) {
     struct asker gone[HANG_UP_BATCH];
     size_t count;
     do {
-        node_lock(node, (struct instant){0});
-        count = watches_hang_up(node->watches, door, connection, gone, HANG_UP_BATCH);
-        node_unlock(node);
+        node_lock(watches->node, (struct instant){0});
+        count = watches_hang_up(watches, door, connection, gone, HANG_UP_BATCH);
+        node_unlock(watches->node);
         for (size_t i = 0; i < count; i++) door->deliver(door->context, &gone[i], (struct text){0});
     } while (count == HANG_UP_BATCH);
 }
 
-void node_watch_stop(struct node *node) {
-    node_lock(node, (struct instant){0});
-    watches_stop(node->watches);
-    node_unlock(node);
+void pump_stop(struct watches *watches) {
+    node_lock(watches->node, (struct instant){0});
+    watches_stop(watches);
+    node_unlock(watches->node);
+}
+
+size_t pump_parked(struct watches *watches) {
+    node_lock(watches->node, (struct instant){0});
+    size_t parked = watches_parked(watches);
+    node_unlock(watches->node);
+    return parked;
 }

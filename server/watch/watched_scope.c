@@ -56,7 +56,7 @@ void watched_drop(struct watches *watches, struct watched *scope) {
     while (scope->dirty_users != 0) watched_unmark_user(scope);
     unlink_by_age(watches, scope);
     close_journal(watches, scope);
-    watches->scope_count--;
+    if (--watches->scope_count == 0) watches->observer.effects = NULL;
     watches->allocator.release(watches->allocator.context, scope, sizeof *scope + scope->name_len);
 }
 
@@ -100,6 +100,7 @@ static struct watched *make_scope(struct watches *watches, struct text name, uin
     scope->next_in_bucket = watches->scopes[place % SCOPE_BUCKETS];
     watches->scopes[place % SCOPE_BUCKETS] = scope;
     watches->scope_count++;
+    watches->observer.effects = &watches->effects;
     return scope;
 }
 
@@ -115,7 +116,8 @@ struct watched *watches_scope(struct watches *watches, const struct roll *roll, 
     return scope;
 }
 
-void watches_tidy(struct watches *watches, uint64_t now_ms) {
+void watches_tidy(void *context, uint64_t now_ms) {
+    struct watches *watches = context;
     for (int i = 0; i < TIDY_SCOPES && watches->oldest != NULL; i++) {
         struct watched *scope = watches->oldest;
         if (scope->polled_ms + WATCH_KEEP_MS > now_ms) return;
@@ -135,10 +137,6 @@ void watched_hand_out(struct watched *scope, uint64_t version) {
 }
 
 /* ---- what changes ------------------------------------------------------------------------------------------------ */
-
-struct effects *watches_effects(struct watches *watches) {
-    return watches->scope_count > 0 ? &watches->effects : NULL;
-}
 
 static void mark_scope(struct watches *watches, struct watched *scope) {
     if (scope->is_dirty || scope->parked == 0) return;
@@ -193,7 +191,8 @@ static void note(struct watches *watches, const struct roll *roll, struct watche
     else mark_all_users(scope);
 }
 
-void watches_notice(struct watches *watches, const struct roll *roll) {
+void watches_take_effects(void *context, const struct roll *roll) {
+    struct watches *watches = context;
     struct effects *effects = &watches->effects;
     struct watched *scope = NULL;
     for (size_t i = 0; i < effects->count; i++) {

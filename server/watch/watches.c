@@ -1,29 +1,40 @@
 #include "common/random.h"
+#include "muster/limits.h"
 #include "node/page_allocator.h"
 #include "watches_internal.h"
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
-struct watches *watches_new(size_t watches_max, const struct cursor_key *cursor_key) {
-    struct allocator allocator = heap_allocator();
-    struct watches *watches = allocator.allocate(allocator.context, sizeof *watches);
-    if (watches == NULL) return NULL;
-    watches->allocator = allocator;
-    watches->cursor_key = *cursor_key;
-    watches->watches_max = watches_max;
-    watches->pump_ms = UINT64_MAX;
-    return watches;
-}
-
-const struct cursor_key *watches_cursor_key(const struct watches *watches) {
-    return &watches->cursor_key;
-}
-
-bool watches_want_pump(struct watches *watches) {
+/* Whether the pump has to come earlier than it said: asked once until it goes again. */
+static bool want_pump(void *context) {
+    struct watches *watches = context;
     if (watches->is_pumping || watches->heap_count == 0) return false;
     watches->is_pumping =
         watches->dirty != NULL || watches->is_stopping || queue_wakes_ms(watches->heap[0]) < watches->pump_ms;
     return watches->is_pumping;
+}
+
+struct watches *watches_new(struct node *node, size_t watches_max) {
+    struct allocator allocator = heap_allocator();
+    struct watches *watches = allocator.allocate(allocator.context, sizeof *watches);
+    if (watches == NULL) return NULL;
+    watches->allocator = allocator;
+    watches->node = node;
+    watches->cursor_key = cursor_key_new(node->origin);
+    watches->watches_max = watches_max != 0 ? watches_max : MUSTER_WATCHES_DEFAULT;
+    watches->pump_ms = UINT64_MAX;
+    watches->observer = (struct node_observer){
+        .context = watches, .take_effects = watches_take_effects, .wants_wake = want_pump, .tidy = watches_tidy};
+    node_observe(node, &watches->observer);
+    return watches;
+}
+
+struct node *watches_node(const struct watches *watches) {
+    return watches->node;
+}
+
+const struct cursor_key *watches_cursor_key(const struct watches *watches) {
+    return &watches->cursor_key;
 }
 
 size_t watches_parked(const struct watches *watches) {
@@ -280,6 +291,7 @@ bool watches_are_stopping(const struct watches *watches) {
 
 void watches_free(struct watches *watches) {
     if (watches == NULL) return;
+    node_observe(watches->node, NULL);
     const struct allocator *a = &watches->allocator;
     while (watches->heap_count > 0) {
         struct watch *watch = watches->heap[0];

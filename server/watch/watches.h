@@ -5,13 +5,14 @@
  * is only a mark on the scope, or on the named user: what that means for the watches is worked out by the pump, in
  * slices, so that a change costs the same whoever watches.
  *
- * Reads no clock and knows no transport. Not thread-safe: it lives under the node's lock. */
+ * Reads no clock and knows no transport. Not thread-safe: all below is for who holds the node's lock. pump.h has what
+ * does not want it. */
 #ifndef MUSTER_WATCH_WATCHES_H
 #define MUSTER_WATCH_WATCHES_H
 
 #include "cursor.h"
 #include "journal.h"
-#include "node/node.h"
+#include "waiter.h"
 
 enum {
     WATCH_KEEP_MS = 5 * 60 * 1000, /* a scope's journal is kept for so long after somebody asked for it */
@@ -75,31 +76,20 @@ struct watch {
 
 struct watches;
 
-/* cursor_key: of this incarnation. NULL: memory is short. */
-struct watches *watches_new(size_t watches_max, const struct cursor_key *cursor_key);
-/* Frees it and all watches, whose places are lost. `watches` may be NULL. */
+/* Makes the watches of a node, and has the node tell them what changes. NULL: memory is short. */
+struct watches *watches_new(struct node *node, size_t watches_max);
+/* Before the node is freed. Frees it and all watches, whose places are lost. `watches` may be NULL. */
 void watches_free(struct watches *watches);
+struct node *watches_node(const struct watches *watches);
 const struct cursor_key *watches_cursor_key(const struct watches *watches);
 size_t watches_parked(const struct watches *watches);
-
-/* ---- what changes ---- */
-
-/* Where the roll's next call puts its effects; NULL while no scope is watched. */
-struct effects *watches_effects(struct watches *watches);
-/* Takes the effects of that call to the journals, and marks what is watched. */
-void watches_notice(struct watches *watches, const struct roll *roll);
-/* Whether the pump has to come earlier than it said: asked once until it goes again. */
-bool watches_want_pump(struct watches *watches);
 
 /* ---- scopes ---- */
 
 /* Finds or makes the record of a scope that somebody asks for. NULL: as many scopes are watched as watches may be, or
- * memory is short. Holds until watches_tidy. */
+ * memory is short. Holds until the next tick. */
 struct watched *watches_scope(struct watches *watches, const struct roll *roll, struct text name, bool is_journaled,
                               uint64_t now_ms);
-/* Lets go of scopes that nobody asked for lately. A few at a time. */
-void watches_tidy(struct watches *watches, uint64_t now_ms);
-
 static inline struct text watched_name(const struct watched *scope) {
     return (struct text){scope->name, scope->name_len};
 }
@@ -130,8 +120,8 @@ bool watches_wake(struct watches *watches, uint64_t now_ms, size_t budget);
 /* Takes at most `max` watches that are due or whose time is over. They are the caller's until it gives each back by
  * watches_repark or watches_end. */
 size_t watches_take_due(struct watches *watches, uint64_t now_ms, struct watch **out, size_t max);
-/* When the next is due; UINT64_MAX: none is parked. The pump goes, and comes again then unless watches_want_pump asks
- * for it. */
+/* When the next is due; UINT64_MAX: none is parked. The pump goes, and comes again then unless it is woken
+ * before. */
 uint64_t watches_next_ms(struct watches *watches);
 /* Parks a taken one again: idle, as of its cursor, or pending until due_ms. */
 void watches_repark(struct watches *watches, struct watch *watch, bool is_pending);

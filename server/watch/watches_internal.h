@@ -1,12 +1,15 @@
-/* What the files of the watches share. Internal to watches.c, watched.c and watch_queue.c. */
+/* What the files of the watches share. Internal to watches.c, watched_scope.c, queue.c and pump.c. */
 #ifndef MUSTER_WATCH_WATCHES_INTERNAL_H
 #define MUSTER_WATCH_WATCHES_INTERNAL_H
 
+#include "node/node_internal.h"
 #include "watches.h"
 
 enum { SCOPE_BUCKETS = 1 << 14, CONNECTION_BUCKETS = 1 << 12 };
 
 struct watches {
+    struct node *node;
+    struct node_observer observer; /* what the node calls */
     struct allocator allocator;
     struct cursor_key cursor_key;
     size_t watches_max, parked, interests;
@@ -28,13 +31,17 @@ struct watches {
     struct watch *connections[CONNECTION_BUCKETS];
 };
 
-/* watched.c */
+/* watched_scope.c */
+/* Takes the effects of the roll's calls to the journals, and marks what is watched. */
+void watches_take_effects(void *watches, const struct roll *roll);
+/* Lets go of scopes that nobody asked for lately. A few at a time. */
+void watches_tidy(void *watches, uint64_t now_ms);
 /* Lets go of a scope that no watch refers to. */
 void watched_drop(struct watches *watches, struct watched *scope);
 /* Takes the first user from the list of those who changed. */
 void watched_unmark_user(struct watched *scope);
 
-/* watch_queue.c: the parked watches by when they are due; a binary heap. */
+/* queue.c: the parked watches by when they are due; a binary heap. */
 uint64_t queue_wakes_ms(const struct watch *watch);
 /* Room for one watch more than are parked. */
 bool queue_reserve(struct watches *watches);

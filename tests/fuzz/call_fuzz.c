@@ -3,7 +3,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
-#include "node/node.h"
+#include "rpc/rpc.h"
 
 #include <string.h>
 
@@ -11,11 +11,13 @@
 enum { NODE_INPUTS = 2000 };
 
 static struct node *node;
+static struct rpc *rpc;
 static struct worker *worker;
 static struct instant now;
 static unsigned inputs;
 
 static void finish(void) {
+    rpc_free(rpc);
     node_free(node);
     worker_free(worker);
 }
@@ -26,9 +28,11 @@ static void begin(void) {
                                        .retention_ms = 120000,
                                        .members_max = 500,
                                        .bytes_max = 64 << 20};
+    rpc_free(rpc);
     node_free(node);
     now = (struct instant){UINT64_C(1) << 40, UINT64_C(1700000000000)};
     hold((node = node_new(&config, now)) != NULL);
+    hold((rpc = rpc_new(node, 0)) != NULL);
     if (worker != NULL) return;
     hold((worker = worker_new()) != NULL);
     atexit(finish);
@@ -42,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     now.wall_ms += size % 5;
     node_tick(node, now);
     node_figures(node, &before);
-    enum muster_code code = node_answer(node, worker, (struct text){(const char *)data, (uint32_t)size}, now, &reply);
+    enum muster_code code = rpc_answer(rpc, worker, (struct text){(const char *)data, (uint32_t)size}, now, &reply);
     node_figures(node, &after);
     hold(reply.len <= MUSTER_MESSAGE_BYTES_MAX);
     Muster__V1__Reply *decoded = muster__v1__reply__unpack(NULL, reply.len, (const uint8_t *)reply.data);

@@ -7,7 +7,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
-#include "node/node.h"
+#include "rpc/rpc.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -20,6 +20,8 @@ struct place {
 
 static struct {
     struct node *node;
+    struct rpc *rpc;
+    struct watches *watches;
     struct worker *worker, *pump_worker;
     struct instant now;
     struct place places[PLACES];
@@ -64,21 +66,23 @@ static void begin(void) {
                                        .ttl_ms = MUSTER_TTL_DEFAULT_MS,
                                        .retention_ms = 120000,
                                        .members_max = 500,
-                                       .bytes_max = 64 << 20,
-                                       .watches_max = WATCHES_MAX};
+                                       .bytes_max = 64 << 20};
     memset(&rig, 0, sizeof rig);
     rig.now = (struct instant){UINT64_C(1) << 40, UINT64_C(1700000000000)};
     rig.has_room = true;
     hold((rig.node = node_new(&config, rig.now)) != NULL);
+    hold((rig.rpc = rpc_new(rig.node, WATCHES_MAX)) != NULL);
+    rig.watches = rpc_watches(rig.rpc);
     hold((rig.worker = worker_new()) != NULL);
     hold((rig.pump_worker = worker_new()) != NULL);
 }
 
 static void end(void) {
-    node_watch_stop(rig.node);
+    pump_stop(rig.watches);
     rig.has_room = true;
-    node_watch_pump(rig.node, rig.pump_worker, rig.now);
+    pump_run(rig.watches, rig.pump_worker, rig.now);
     for (size_t i = 0; i < PLACES; i++) hold(!rig.places[i].is_out);
+    rpc_free(rig.rpc);
     node_free(rig.node);
     worker_free(rig.worker);
     worker_free(rig.pump_worker);
@@ -93,7 +97,7 @@ static void ask_or_park(struct text request) {
     struct text reply;
     rig.asked++;
     place->is_out = true;
-    if (!node_answer_or_park(rig.node, rig.worker, request, rig.now, &asker, &code, &reply)) return;
+    if (!rpc_answer_or_park(rig.rpc, rig.worker, request, rig.now, &asker, &code, &reply)) return;
     hold(place->is_out);
     place->is_out = false;
     check_reply(reply, (int)code);
@@ -128,9 +132,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         rig.now.now_ms += (what & 7) * 400u;
         rig.now.wall_ms += what & 7;
         rig.has_room = (what & 8) == 0;
-        if (what & 16) node_watch_hang_up(rig.node, &door, what >> 6);
+        if (what & 16) pump_hang_up(rig.watches, &door, what >> 6);
         if (what & 32) node_tick(rig.node, rig.now);
-        node_watch_pump(rig.node, rig.pump_worker, rig.now);
+        pump_run(rig.watches, rig.pump_worker, rig.now);
     }
     end();
     return 0;

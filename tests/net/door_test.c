@@ -18,6 +18,7 @@ enum { SERVED_MS = 5000 };
 
 struct house {
     struct node *node;
+    struct rpc *rpc;
     struct rep_door *door;
 };
 
@@ -29,8 +30,8 @@ static struct house house_of(uint32_t reply_timeout_ms) {
                                        .bytes_max = 1 << 28};
     struct house house = {.node = node_new(&config, clock_now())};
     const char *url, *why = "";
-    if (house.node == NULL) fail_msg("no node");
-    const struct rep_door_config door = {.node = house.node,
+    if (house.node == NULL || (house.rpc = rpc_new(house.node, 0)) == NULL) fail_msg("no node");
+    const struct rep_door_config door = {.rpc = house.rpc,
                                          .urls = urls,
                                          .url_count = 1,
                                          .reply_timeout_ms = reply_timeout_ms,
@@ -43,6 +44,7 @@ static struct house house_of(uint32_t reply_timeout_ms) {
 
 static void house_close(struct house *house) {
     rep_door_close(house->door);
+    rpc_free(house->rpc);
     node_free(house->node);
 }
 
@@ -119,7 +121,7 @@ static void an_address_that_cannot_be_had(void **state) {
     (void)state;
     struct house house = house_of(0);
     const char *urls[] = {"tcp://127.0.0.1:0", rep_door_url(house.door, 0)}, *url, *why;
-    const struct rep_door_config config = {.node = house.node, .urls = urls, .url_count = 2};
+    const struct rep_door_config config = {.rpc = house.rpc, .urls = urls, .url_count = 2};
     struct rep_door *second = rep_door_open(&config, &url, &why);
     if (second != NULL || url != urls[1]) fail_msg("two doors at one address");
     house_close(&house);

@@ -29,6 +29,7 @@ enum { SERVED_MS = 5000, TOLD_MS = 20000, WAIT_MS = MUSTER_WATCH_WAIT_MAX_MS, FI
 
 struct house {
     struct node *node;
+    struct rpc *rpc;
     struct watch_pump *pump;
     struct rep_door *door;
 };
@@ -38,18 +39,14 @@ static struct house house_with(size_t watches_max, uint32_t reply_timeout_ms, en
     const struct node_config config = {.ttl_ms = MUSTER_TTL_DEFAULT_MS,
                                        .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
                                        .members_max = 100000,
-                                       .bytes_max = 1 << 28,
-                                       .watches_max = watches_max};
+                                       .bytes_max = 1 << 28};
     struct house house = {.node = node_new(&config, clock_now())};
     const char *url, *why = "";
-    if (house.node == NULL) fail_msg("no node");
-    house.pump = watch_pump_start(house.node);
+    if (house.node == NULL || (house.rpc = rpc_new(house.node, watches_max)) == NULL) fail_msg("no node");
+    house.pump = watch_pump_start(rpc_watches(house.rpc));
     if (house.pump == NULL) fail_msg("no pump");
-    const struct rep_door_config door = {.node = house.node,
-                                         .urls = urls,
-                                         .url_count = 1,
-                                         .end_unread = end_unread,
-                                         .reply_timeout_ms = reply_timeout_ms};
+    const struct rep_door_config door = {
+        .rpc = house.rpc, .urls = urls, .url_count = 1, .end_unread = end_unread, .reply_timeout_ms = reply_timeout_ms};
     house.door = rep_door_open(&door, &url, &why);
     if (house.door == NULL) fail_msg("no door: %s", why);
     return house;
@@ -63,13 +60,12 @@ static void house_close(struct house *house) {
     watch_pump_stop(house->pump);
     rep_door_close(house->door);
     watch_pump_free(house->pump);
+    rpc_free(house->rpc);
     node_free(house->node);
 }
 
 static uint64_t parked_in(const struct house *house) {
-    struct node_figures figures;
-    node_figures(house->node, &figures);
-    return figures.watches;
+    return pump_parked(rpc_watches(house->rpc));
 }
 
 struct expected {
@@ -256,7 +252,7 @@ static void a_drain_answers_who_waits(void **state) {
     struct sp sp = connect_to(&house);
     waiting_send(&waiting, &sp, 1000);
     expect_parked(&house, 1000, "before the drain");
-    node_watch_stop(house.node);
+    pump_stop(rpc_watches(house.rpc));
     if (!rep_door_drain(house.door, DRAIN_MS)) fail_msg("the door does not drain");
     expect_parked(&house, 0, "after the drain");
     expect_told(&sp, 1000, UNAVAILABLE, "who waited");

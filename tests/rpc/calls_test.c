@@ -2,7 +2,7 @@
 #include "common/duration.h"
 #include "muster/codes.h"
 #include "muster/limits.h"
-#include "node/node.h"
+#include "rpc/rpc.h"
 #include "support/call_suite.h"
 
 #include <setjmp.h>
@@ -18,6 +18,7 @@ static const uint64_t start_ms = UINT64_C(1) << 40;
 
 struct bench {
     struct node *node;
+    struct rpc *rpc;
     struct worker *worker;
     struct instant now;
     struct answerer answerer;
@@ -29,7 +30,7 @@ static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_
     /* A copy of exactly its size, so that the address sanitizer sees a read past the end. */
     uint8_t *exact = malloc(len);
     if (len > 0) memcpy(exact, request, len);
-    node_answer(bench->node, bench->worker, (struct text){(const char *)exact, (uint32_t)len}, bench->now, &out);
+    rpc_answer(bench->rpc, bench->worker, (struct text){(const char *)exact, (uint32_t)len}, bench->now, &out);
     free(exact);
     if (out.len > MUSTER_MESSAGE_BYTES_MAX) fail_msg("a reply of %u bytes", out.len);
     *reply = malloc(out.len + 1);
@@ -45,6 +46,7 @@ static struct bench *bench_of(const struct node_config *config) {
     bench->node = node_new(config, bench->now);
     bench->worker = worker_new();
     if (bench->node == NULL || bench->worker == NULL) fail_msg("no node");
+    if ((bench->rpc = rpc_new(bench->node, 0)) == NULL) fail_msg("no calls");
     bench->answerer = (struct answerer){bench, "in process", ask_node};
     return bench;
 }
@@ -63,6 +65,7 @@ static int open_bench(void **state) {
 static int close_bench(void **state) {
     struct bench *bench = *state;
     if (bench == NULL) return 0;
+    rpc_free(bench->rpc);
     node_free(bench->node);
     worker_free(bench->worker);
     free(bench);

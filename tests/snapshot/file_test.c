@@ -1,4 +1,5 @@
 /* A node's snapshot on disk: what it keeps, and what becomes of a file that is not one. */
+#include "rpc/rpc.h"
 #include "snapshot/file.h"
 #include "support/request_builder.h"
 #include "support/tempdir.h"
@@ -29,6 +30,7 @@ enum { PATIENCE_MS = 20000, USERS = 1500 };
 struct rig {
     struct tempdir dir;
     struct node *node;
+    struct rpc *rpc;
     struct worker *worker;
     struct snapshot_file *file;
     struct snapshot_peers peers;
@@ -38,7 +40,7 @@ struct rig {
 static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct rig *rig = context;
     struct text out;
-    node_answer(rig->node, rig->worker, (struct text){(const char *)request, (uint32_t)len}, clock_now(), &out);
+    rpc_answer(rig->rpc, rig->worker, (struct text){(const char *)request, (uint32_t)len}, clock_now(), &out);
     *reply = malloc(out.len + 1);
     if (*reply == NULL) abort();
     memcpy(*reply, out.data, out.len);
@@ -59,6 +61,7 @@ static enum snapshot_fault rig_start(struct rig *rig, uint64_t origin, uint64_t 
     rig->answerer = (struct answerer){rig, "in process", ask_node};
     rig->file = snapshot_file_open(rig->dir.path, cluster, why, sizeof why);
     if (rig->node == NULL || rig->worker == NULL) fail_msg("no node");
+    if ((rig->rpc = rpc_new(rig->node, 0)) == NULL) fail_msg("no calls");
     if (rig->file == NULL) fail_msg("no data directory: %s", why);
     return snapshot_file_load(rig->file, rig->node, &rig->peers);
 }
@@ -67,6 +70,7 @@ static void rig_stop(struct rig *rig) {
     snapshot_peers_free(&rig->peers);
     snapshot_file_close(rig->file);
     worker_free(rig->worker);
+    rpc_free(rig->rpc);
     node_free(rig->node);
 }
 
@@ -316,7 +320,7 @@ struct load {
 static size_t ask_beside(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct load *load = context;
     struct text out;
-    node_answer(load->rig->node, load->worker, (struct text){(const char *)request, (uint32_t)len}, clock_now(), &out);
+    rpc_answer(load->rig->rpc, load->worker, (struct text){(const char *)request, (uint32_t)len}, clock_now(), &out);
     *reply = malloc(out.len + 1);
     if (*reply == NULL) abort();
     memcpy(*reply, out.data, out.len);

@@ -17,9 +17,7 @@ static uint64_t now_ms(const struct bench *bench) {
 }
 
 static uint64_t parked(struct bench *bench) {
-    struct node_figures figures;
-    node_figures(bench->rig.node, &figures);
-    return figures.watches;
+    return pump_parked(bench->rig.watches);
 }
 
 /* What waits is answered at this instant, by a pump that the change woke. */
@@ -454,15 +452,15 @@ static void a_hang_up_gives_the_places_back(void **state) {
         if (place_ask(&places[i], &bench->rig, &builder)) fail_msg("not parked");
     }
     struct watch_door other_door = bench->rig.door;
-    node_watch_hang_up(bench->rig.node, &other_door, 1000);
-    node_watch_hang_up(bench->rig.node, &bench->rig.door, 1002);
+    pump_hang_up(bench->rig.watches, &other_door, 1000);
+    pump_hang_up(bench->rig.watches, &bench->rig.door, 1002);
     if (parked(bench) != WATCHERS) fail_msg("another door's connection hung up on these");
-    node_watch_hang_up(bench->rig.node, &bench->rig.door, 1001);
+    pump_hang_up(bench->rig.watches, &bench->rig.door, 1001);
     rig_pass(&bench->rig, 0);
     for (size_t i = 0; i < WATCHERS; i++)
         if (places[i].is_parked != (i % 2 == 0) || places[i].is_hung_up != (i % 2 == 1)) fail_msg("place %zu", i);
     if (parked(bench) != WATCHERS / 2) fail_msg("%llu are parked", (unsigned long long)parked(bench));
-    node_watch_hang_up(bench->rig.node, &bench->rig.door, 1001);
+    pump_hang_up(bench->rig.watches, &bench->rig.door, 1001);
     bench_join(bench, "ada");
     rig_pass(&bench->rig, 0);
     for (size_t i = 0; i < WATCHERS; i += 2) reply_free(place_take(&places[i]));
@@ -480,7 +478,7 @@ static void a_hang_up_while_an_answer_is_due(void **state) {
     bench->place.has_room = false;
     bench_join(bench, "ada");
     rig_pass(&bench->rig, 2 * PACE_MS);
-    node_watch_hang_up(bench->rig.node, &bench->rig.door, 1);
+    pump_hang_up(bench->rig.watches, &bench->rig.door, 1);
     rig_pass(&bench->rig, 0);
     if (!bench->place.is_hung_up || parked(bench) != 0) fail_msg("still parked");
     rig_pass(&bench->rig, WAIT_MS);
@@ -495,7 +493,7 @@ static void a_node_that_stops_answers_everybody(void **state) {
     bench_park(bench, WAIT_MS);
     watcher_build(&bench->watcher, &builder);
     if (place_ask(&slow, &bench->rig, &builder)) fail_msg("not parked");
-    node_watch_stop(bench->rig.node);
+    pump_stop(bench->rig.watches);
     rig_pass(&bench->rig, 0);
     struct place *places[] = {&bench->place, &slow};
     for (int i = 0; i < 2; i++) {
@@ -513,9 +511,9 @@ static void a_node_that_stops_answers_everybody(void **state) {
 static void past_the_cap_a_watch_is_refused(void **state) {
     enum { CAP = 3 };
     struct bench *bench = *state;
-    struct node_config config = rig_usual;
-    config.watches_max = CAP;
-    bench_open_again(bench, &config);
+    rig_close(&bench->rig);
+    rig_open_capped(&bench->rig, &rig_usual, CAP);
+    place_open(&bench->place, &bench->rig, 1);
     struct place places[CAP];
     struct request_builder builder;
     bench_look(bench);

@@ -23,7 +23,7 @@ const struct node_config rig_usual = {.hash_key = "sixteen bytes..",
 static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct rig *rig = context;
     struct text out;
-    node_answer(rig->node, rig->worker, (struct text){(const char *)request, (uint32_t)len}, rig->now, &out);
+    rpc_answer(rig->rpc, rig->worker, (struct text){(const char *)request, (uint32_t)len}, rig->now, &out);
     if ((*reply = malloc(out.len + 1)) == NULL) abort();
     memcpy(*reply, out.data, out.len);
     return out.len;
@@ -58,17 +58,24 @@ static void wake(void *context) {
 }
 
 void rig_open(struct rig *rig, const struct node_config *config) {
+    rig_open_capped(rig, config, 0);
+}
+
+void rig_open_capped(struct rig *rig, const struct node_config *config, size_t watches_max) {
     *rig = (struct rig){.now = start, .tick_at_ms = start.now_ms + RIG_TICK_MS, .pump_at_ms = start.now_ms};
     rig->node = node_new(config, rig->now);
     rig->worker = worker_new();
     rig->pump_worker = worker_new();
     if (rig->node == NULL || rig->worker == NULL || rig->pump_worker == NULL) fail_msg("no node");
+    if ((rig->rpc = rpc_new(rig->node, watches_max)) == NULL) fail_msg("no calls");
+    rig->watches = rpc_watches(rig->rpc);
     rig->answerer = (struct answerer){rig, "in process", ask_node};
     rig->door = (struct watch_door){rig, place_has_room, place_deliver};
-    node_watch_waker(rig->node, wake, rig);
+    pump_set_waker(rig->watches, wake, rig);
 }
 
 void rig_close(struct rig *rig) {
+    rpc_free(rig->rpc);
     node_free(rig->node);
     worker_free(rig->worker);
     worker_free(rig->pump_worker);
@@ -77,7 +84,7 @@ void rig_close(struct rig *rig) {
 
 static void pump(struct rig *rig) {
     rig->is_woken = false;
-    uint32_t wait_ms = node_watch_pump(rig->node, rig->pump_worker, rig->now);
+    uint32_t wait_ms = pump_run(rig->watches, rig->pump_worker, rig->now);
     rig->pump_at_ms = wait_ms == UINT32_MAX ? UINT64_MAX : rig->now.now_ms + wait_ms;
     if (++rig->idle_pumps > IDLE_PUMPS_MAX) fail_msg("the pump spins");
 }
@@ -99,8 +106,8 @@ bool place_ask(struct place *place, struct rig *rig, struct request_builder *bui
     uint8_t *request = builder_packed(builder, &len);
     place->is_parked = true; /* it may be answered before the call returns */
     place->is_hung_up = false;
-    bool is_answered = node_answer_or_park(rig->node, rig->worker, (struct text){(const char *)request, (uint32_t)len},
-                                           rig->now, &place->asker, &code, &reply);
+    bool is_answered = rpc_answer_or_park(rig->rpc, rig->worker, (struct text){(const char *)request, (uint32_t)len},
+                                          rig->now, &place->asker, &code, &reply);
     free(request);
     if (!is_answered) {
         if (reply.len > 0 || code != MUSTER_OK) fail_msg("parked, with code %d and %u bytes", code, reply.len);

@@ -2,7 +2,7 @@
 #ifndef MUSTER_TESTS_WATCH_RIG_H
 #define MUSTER_TESTS_WATCH_RIG_H
 
-#include "node/node.h"
+#include "rpc/rpc.h"
 #include "support/request_builder.h"
 
 #include <stdbool.h>
@@ -12,6 +12,8 @@ enum { RIG_TICK_MS = 100 };
 
 struct rig {
     struct node *node;
+    struct rpc *rpc;
+    struct watches *watches; /* of the rpc */
     struct worker *worker, *pump_worker;
     struct instant now;
     struct answerer answerer; /* without waiting */
@@ -34,6 +36,8 @@ struct place {
 extern const struct node_config rig_usual;
 
 void rig_open(struct rig *rig, const struct node_config *config);
+/* The same, with room for so many parked watches. */
+void rig_open_capped(struct rig *rig, const struct node_config *config, size_t watches_max);
 void rig_close(struct rig *rig);
 
 void place_open(struct place *place, struct rig *rig, uint64_t connection);

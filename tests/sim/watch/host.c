@@ -108,8 +108,8 @@ static void take_errand(void *context, const struct action *action) {
 static size_t answer(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct host *host = context;
     struct text out;
-    node_answer(host->node, host->stage->worker, (struct text){(const char *)request, (uint32_t)len}, host_now(host),
-                &out);
+    rpc_answer(host->rpc, host->stage->worker, (struct text){(const char *)request, (uint32_t)len}, host_now(host),
+               &out);
     if ((*reply = malloc(out.len + 1)) == NULL) abort();
     memcpy(*reply, out.data, out.len);
     return out.len;
@@ -149,9 +149,10 @@ void host_start(struct host *host) {
                                        .members_max = 100000,
                                        .bytes_max = 64 << 20};
     if ((host->node = node_new(&config, host_now(host))) == NULL) abort();
+    if ((host->rpc = rpc_new(host->node, 0)) == NULL) abort();
     host->answerer = (struct answerer){host, host->sync_address, answer};
     host->door = (struct watch_door){host, sim_watcher_has_room, sim_watcher_deliver};
-    node_watch_waker(host->node, wake_pump, host);
+    pump_set_waker(rpc_watches(host->rpc), wake_pump, host);
     wires_host_started(stage, host->index);
     join(host);
     come(host, EVENT_GOSSIP, &host->gossip_ms, stage->now_ms);
@@ -166,7 +167,9 @@ void host_start(struct host *host) {
 static void end(struct host *host) {
     wires_host_ended(host->stage, host->index);
     sim_watchers_lose(host->stage, host);
+    rpc_free(host->rpc);
     node_free(host->node);
+    host->rpc = NULL;
     host->node = NULL;
     host->is_up = host->is_stopping = false;
     host->life++;
@@ -179,15 +182,12 @@ void host_crash(struct host *host) {
 }
 
 void host_drain(struct host *host) {
-    struct node_figures figures;
     stage_note(host->stage, "node %u drains", host->index);
     host->is_stopping = true;
-    node_watch_stop(host->node);
+    pump_stop(rpc_watches(host->rpc));
     host_settle(host);
-    node_figures(host->node, &figures);
-    if (figures.watches > 0)
-        stage_fail(host->stage, "late", "node %u drains, and %" PRIu64 " watchers still wait", host->index,
-                   figures.watches);
+    size_t parked = pump_parked(rpc_watches(host->rpc));
+    if (parked > 0) stage_fail(host->stage, "late", "node %u drains, and %zu watchers still wait", host->index, parked);
     node_part(host->node, host_now(host));
     end(host);
 }
@@ -197,7 +197,7 @@ void host_drain(struct host *host) {
 static void pump(struct host *host) {
     struct stage *stage = host->stage;
     host->pump_ms = host->pump_wanted_ms = UINT64_MAX;
-    uint32_t wait_ms = node_watch_pump(host->node, stage->worker, host_now(host));
+    uint32_t wait_ms = pump_run(rpc_watches(host->rpc), stage->worker, host_now(host));
     /* It may have been woken meanwhile. */
     if (wait_ms != UINT32_MAX && stage->now_ms + wait_ms < host->pump_wanted_ms)
         want_pump(host, stage->now_ms + wait_ms);

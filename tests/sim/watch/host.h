@@ -4,6 +4,7 @@
 
 #include "event_queue.h"
 #include "node/cluster.h"
+#include "rpc/rpc.h"
 #include "support/request_builder.h"
 
 enum { HOST_ASKS_MAX = 256 };
@@ -18,6 +19,7 @@ struct host {
     uint32_t life;    /* counts its starts and its ends */
     uint64_t origin;  /* of its incarnation */
     struct node *node;
+    struct rpc *rpc;
     struct answerer answerer; /* List, Counts and what clients call */
     struct watch_door door;
     uint64_t zero_ms; /* its monotonic clock at the stage's 0 */

@@ -252,7 +252,7 @@ void sim_watcher_act_at(struct stage *stage, struct sim_watcher *sim_watcher, ui
 void sim_watcher_hang_up(struct stage *stage, struct sim_watcher *sim_watcher) {
     if (!sim_watcher->is_parked) return;
     stage_note(stage, "watcher %u hangs up", sim_watcher->index);
-    node_watch_hang_up(sim_watcher->host->node, &sim_watcher->host->door, sim_watcher->asker.connection);
+    pump_hang_up(rpc_watches(sim_watcher->host->rpc), &sim_watcher->host->door, sim_watcher->asker.connection);
     if (sim_watcher->is_parked) fail(stage, sim_watcher, "rules", "it hung up, and waits still");
 }
 
@@ -286,9 +286,8 @@ static void ask_host(struct stage *stage, struct sim_watcher *sim_watcher) {
     uint8_t *request = builder_packed(&builder, &len);
     sim_watcher->asker = (struct asker){sim_watcher, sim_watcher->index / 2, &host->door};
     sim_watcher->is_parked = true; /* it may be answered before the call returns */
-    bool is_answered =
-        node_answer_or_park(host->node, stage->worker, (struct text){(const char *)request, (uint32_t)len},
-                            host_now(host), &sim_watcher->asker, &code, &reply);
+    bool is_answered = rpc_answer_or_park(host->rpc, stage->worker, (struct text){(const char *)request, (uint32_t)len},
+                                          host_now(host), &sim_watcher->asker, &code, &reply);
     free(request);
     bool is_owed = sim_watcher->watcher.cursor_len > 0 && !sim_watcher->watcher.is_synced;
     if (is_owed) sim_watcher->watcher.max_wait_ms = 0; /* what it was told to ask for at once does not wait */

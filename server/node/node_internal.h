@@ -1,0 +1,58 @@
+/* A node from the inside: for server/node itself, and for those who work on its roll under its lock: server/watch,
+ * server/rpc and server/snapshot. */
+#ifndef MUSTER_NODE_NODE_INTERNAL_H
+#define MUSTER_NODE_NODE_INTERNAL_H
+
+#include "cluster.h"
+#include "core/hlc.h"
+#include "core/roll.h"
+#include "observer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct node {
+    pthread_mutex_t lock;
+    atomic_uint waiting; /* threads that want the lock */
+    atomic_uint turns;   /* how often it was had */
+
+    struct roll *roll; /* all below is under the lock */
+    struct hlc hlc;
+    uint64_t now_ms; /* the latest that any call came with: requests read the clock before they have the lock */
+
+    struct replica *replica; /* NULL: no peers, ever */
+    struct errand_taker taker;
+    bool is_told, is_idle; /* it was told something since the last node_gossip; which then said that there is time */
+    uint64_t flush_ms, join_until_ms;
+    bool has_met;         /* all peers that it was told of at its start */
+    atomic_bool is_ready; /* reads are answered; never false again */
+
+    struct node_observer *observer; /* never NULL */
+
+    struct known *recalled; /* what a snapshot knew, until there is a replica to be told; NULL: nothing */
+    size_t recalled_count;
+
+    uint64_t origin; /* all below never changes */
+    uint8_t hash_key[16];
+    struct text name, version;
+    uint32_t ttl_ms;
+    uint64_t retention_ms;
+};
+
+/* Takes the lock and moves the node's time on. Returns the time to ask the roll at. */
+uint64_t node_lock(struct node *node, struct instant now);
+/* Lets it go; what the roll's effects tell of meanwhile has gone to the observer then, and it is woken if it wants. */
+void node_unlock(struct node *node);
+/* Takes the lock at a moment at which roll_tick has nothing left to do. */
+uint64_t node_catch_up(struct node *node, struct instant now);
+/* The same once the roll took local beats: the peers are to hear of them. */
+void node_unlock_told(struct node *node, const struct touched *touched);
+/* Lets those who wait have the lock, and takes it again. Views of the roll do not survive it. */
+uint64_t node_breathe(struct node *node, struct instant now);
+
+/* Where the roll's next call puts its effects; NULL: nobody asks for them. */
+static inline struct effects *node_effects(const struct node *node) {
+    return node->observer->effects;
+}
+
+#endif

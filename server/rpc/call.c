@@ -1,0 +1,28 @@
+#include "call.h"
+#include "muster/limits.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum muster_code call_refuse(struct call *call, enum muster_code code, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(call->message, sizeof call->message, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+enum muster_code call_too_large(struct call *call, const char *field) {
+    return call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "%s: the reply would pass %d bytes; ask for less at a time",
+                       field, MUSTER_MESSAGE_BYTES_MAX);
+}
+
+enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
+                                      const char *where) {
+    if (why->what == NULL) return call_refuse(call, code, "%s: refused", where);
+    if (strcmp(why->what, "sessions") == 0)
+        return call_refuse(call, code, "%s: too many live sessions of the user, at most %" PRIu64, where, why->limit);
+    if (strcmp(why->what, "memory") == 0) return call_refuse(call, code, "%s: the node is out of memory", where);
+    return call_refuse(call, code, "%s: the node is full, at most %" PRIu64 " %s", where, why->limit, why->what);
+}
