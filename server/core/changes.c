@@ -322,7 +322,7 @@ uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms) {
         const struct member *m = member_at(roll, ref);
         if (!m->is_used || m->stamp == 0) continue;
         const struct scope *scope = scope_at(roll, m->scope);
-        if (!member_is_remembered(roll, scope, m, now_ms)) continue;
+        if (!member_is_kept(roll, scope, m, now_ms)) continue;
         struct text user = member_user(m), session = member_session(m);
         uint64_t parts[6] = {hash_of_name(roll, scope->name, scope->name_len),
                              hash_of_name(roll, user.data, user.len),

@@ -17,7 +17,7 @@ static struct user_view view_user(const struct roll *roll, const struct scope *s
     for (uint32_t ref = first; ref != MEMBER_NONE;) {
         const struct member *m = member_at(roll, ref);
         ref = m->next_session;
-        if (!member_is_remembered(roll, scope, m, now_ms)) continue;
+        if (!member_is_kept(roll, scope, m, now_ms)) continue;
         view.known = true;
         if (m->seen_ms > view.seen_ms) view.seen_ms = m->seen_ms;
         if (!member_lease_holds(m, now_ms)) continue;

@@ -1,8 +1,8 @@
 /* The roll: who is here.
  *
  * A member is (scope, user, session) with one last-writer-wins register. A user is live while any of its sessions is,
- * and a session is live while the age of its last beat is at most its TTL. A member that is no longer live is
- * remembered for the retention and then forgotten.
+ * and a session is live while the age of its last beat is at most its TTL. A member that is no longer live stays as a
+ * tombstone for the retention and is then forgotten.
  *
  * Pure: no I/O, no clock, no threads, no randomness. Time is an argument:
  *   now_ms  monotonic milliseconds; must not run backward from call to call on one roll, and starts high enough that
@@ -34,7 +34,7 @@ enum status { STATUS_NONE = 0, STATUS_AWAY = 1, STATUS_ONLINE = 2, STATUS_BUSY =
 
 struct member_ref {
     uint32_t v;
-}; /* a member of this roll, while it is remembered */
+}; /* a member of this roll, until it is forgotten */
 
 enum {
     ROLL_MEMBER_BYTES = 80, /* a member's record and its share of the tables, as roll_stats.bytes counts it */
@@ -134,17 +134,17 @@ struct touched {
 };
 
 /* Applies n local beats (n ≤ MUSTER_BEATS_MAX), in order, whole or not at all. Each accepted beat takes the next
- * sequence of this node's origin. A beat of an unknown member makes it, also with ttl_ms 0 (it is then remembered as
- * gone, last seen now).
+ * sequence of this node's origin. A beat of an unknown member makes it, also with ttl_ms 0 (a tombstone then,
+ * last seen now).
  * stamp: orders these beats among all others; greater than every stamp this roll has seen (see hlc.h).
  * effects: may be NULL; at most 2 n are made, of users whom the beats name, and one more for each session of these
  * whose TTL has passed unnoticed (expiries that roll_tick has not reached), and for each user who makes room while a
  * reset of its scope is not told of it yet. Expiries and what is told of resets are made even where the call is
  * refused: then at most n and these. MUSTER_RESOURCE_EXHAUSTED: the roll is full of members who were live at the last
  * tick, a user would have more than MUSTER_SESSIONS_MAX live sessions, or memory is short; then nothing has changed and
- * *why says what. When the roll is full, remembered members who are gone and not named by this call make room, longest
- * gone (seen_ms + ttl_ms) first, to within 1/4096 of the retention. Leaves in a call make no room for its joins. A user
- * keeps at most MUSTER_SESSIONS_MAX sessions, live and remembered together: for a new one the longest gone is
+ * *why says what. When the roll is full, tombstones that are not named by this call make room, the oldest
+ * (by seen_ms + ttl_ms) first, to within 1/4096 of the retention. Leaves in a call make no room for its joins. A user
+ * keeps at most MUSTER_SESSIONS_MAX sessions, tombstones among them: for a new one the oldest tombstone is
  * forgotten. No allocation where every member is known, no state grows, and roll_tick is called about each second.
  * joined: may be NULL; else n results, written only on MUSTER_OK: whether beat i made a user live who was not, for a
  * caller that gathers the beats of many requests and answers each. Cost: O(n) expected. */
@@ -165,7 +165,7 @@ size_t roll_session_names(const struct roll *roll, struct text scope, struct tex
 
 /* Forgets a scope: every member whose stamp is not after `stamp`. At once for every reader; memory comes back over the
  * following ticks. A reset that is not after an earlier one changes nothing.
- * *forgotten: the users that the scope had, live or remembered, as of the last tick. effects: may be NULL; 1, or none
+ * *forgotten: the users that the scope had, live or tombstones, as of the last tick. effects: may be NULL; 1, or none
  * if nothing changes; but where 255 resets of the scope came without ticks enough to tell of them, the next tells of
  * all users that they left, so many more. MUSTER_RESOURCE_EXHAUSTED: memory is short; nothing has changed. */
 enum muster_code roll_reset(struct roll *roll, struct text scope, uint64_t stamp, uint64_t now_ms,
@@ -318,8 +318,8 @@ uint64_t roll_refreshes_since(const struct roll *roll);
 bool roll_adopt(struct roll *roll, const struct change *change);
 
 /* Merges n changes of other origins (n ≤ ROLL_MERGE_MAX), in any order. A change that is older than what is here, or
- * void by a reset, changes nothing. Members whose lease has ended by their age are merged as gone. effects: may be
- * NULL; as many as roll_touch makes, and roll_reset for the resets among them. *applied: how many changed something.
+ * void by a reset, changes nothing. Members whose lease has ended by their age are merged as tombstones. effects: may
+ * be NULL; as many as roll_touch makes, and roll_reset for the resets among them. *applied: how many changed something.
  * MUSTER_RESOURCE_EXHAUSTED as roll_touch; then nothing has changed but what resets among them did, and the caller may
  * try smaller pieces later. */
 enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
@@ -334,8 +334,8 @@ struct refresh {
 /* Applies n refreshes of `origin`. A refresh says that since a beat of the same origin, which is known to be here or
  * something newer than it, nothing but stamp, sequence and seen_ms has changed. One that is older than what is here
  * changes nothing. It cannot be applied where its member is not found, or is not the only one that its hashes may mean,
- * or is another origin's, or of a sequence before `floor`, or gone; these are counted and passed over. Returns how many
- * could not be applied. Allocates nothing. effects: may be NULL; at most n are made. */
+ * or is another origin's, or of a sequence before `floor`, or a tombstone; these are counted and passed over. Returns
+ * how many could not be applied. Allocates nothing. effects: may be NULL; at most n are made. */
 size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *refreshes, size_t n, uint64_t floor,
                     uint64_t now_ms, struct effects *effects);
 
@@ -366,7 +366,7 @@ struct walk_cursor {
 size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const struct known *have, size_t have_count,
                  size_t limit, size_t budget, bool *done, struct change *out);
 
-/* How long members are remembered, as configured. */
+/* How long tombstones are kept, as configured. */
 uint64_t roll_retention_ms(const struct roll *roll);
 
 /* A number that is the same on rolls that hold the same registers, whatever their order: the sum over all members of

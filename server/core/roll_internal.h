@@ -80,7 +80,7 @@ struct roll {
     uint64_t reset_merged_at;                /* the sequence at which the last reset of another origin was merged */
     struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
     uint16_t last_origin;                    /* the one that was looked for last */
-    uint64_t live_members, extra_bytes_held, gone_extra_bytes;
+    uint64_t live_members, extra_bytes_held, tombstone_extra_bytes;
     uint64_t evicted, expired, forgotten;
     uint64_t released_incomplete_ms; /* the greatest incomplete_ms of a scope that is no more */
     struct planned plan[MUSTER_BEATS_MAX];
@@ -118,8 +118,8 @@ static inline bool member_is_void(const struct scope *scope, const struct member
     return m->stamp <= scope->reset_stamp && m->stamp != 0;
 }
 
-static inline bool member_is_remembered(const struct roll *roll, const struct scope *scope, const struct member *m,
-                                        uint64_t now_ms) {
+static inline bool member_is_kept(const struct roll *roll, const struct scope *scope, const struct member *m,
+                                  uint64_t now_ms) {
     return !member_is_void(scope, m) && member_lease_end_ms(m) + roll->config.retention_ms >= now_ms;
 }
 
@@ -134,7 +134,7 @@ static inline void roll_start(struct roll *roll, uint64_t now_ms) {
 uint32_t scope_find(const struct roll *roll, struct text name);
 /* Finds or makes it; SCOPE_NONE if memory is short. */
 uint32_t scope_obtain(struct roll *roll, struct text name);
-/* Frees a scope that has no members and no reset to remember. */
+/* Frees a scope that has no members and no reset to keep. */
 void scope_release_if_empty(struct roll *roll, uint32_t ref);
 void scope_free_all(struct roll *roll);
 uint64_t scope_hash(const void *roll, uint32_t ref);
@@ -162,18 +162,18 @@ uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint
 uint32_t user_settle_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
 /* Ends the lease of a live member. */
 void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
-/* Forgets a counted member that is gone, and with its last member the user. */
+/* Forgets a counted tombstone, and with its last member the user. */
 void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms);
 /* Takes a member out of its chain, its table and the slab. It is in no timer's list. */
 void member_unlink(struct roll *roll, uint32_t ref);
-void member_remember(struct roll *roll, uint32_t ref);
-void member_unremember(struct roll *roll, uint32_t ref);
+void tombstone_add(struct roll *roll, uint32_t ref);
+void tombstone_remove(struct roll *roll, uint32_t ref);
 void member_drop_extra(struct roll *roll, struct member *m);
-/* Lets go of a gone member's state. */
+/* Lets go of a tombstone's state. */
 void member_slim(struct roll *roll, struct member *m);
 /* The bytes that count against bytes_max. */
 uint64_t roll_bytes(const struct roll *roll);
-/* Lets the longest gone make room. false if nobody is gone. */
+/* Lets the oldest tombstone make room. false if there is none. */
 bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects);
 /* origin.c */
 /* The index of an origin, made if need be; ROLL_ORIGINS_MAX if there are too many. */
@@ -188,7 +188,7 @@ bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, u
                  struct effects *effects);
 /* Brings users that a reset left behind to the scope's epoch, in the order of their hashes. */
 void reset_sweep(struct roll *roll, uint32_t scope, uint64_t now_ms, size_t *budget, struct effects *effects);
-/* Looks at a few scopes, in turn over all. A reset is remembered as long as a member is: then nothing that it could
+/* Looks at a few scopes, in turn over all. A reset is kept as long as a tombstone is: then nothing that it could
  * undo is on its way any more. */
 void reset_forget_ended(struct roll *roll, uint64_t now_ms);
 

@@ -20,9 +20,9 @@ static void expire_leases(struct roll *roll, uint64_t now_ms, size_t *budget, st
     }
 }
 
-static void forget_gone(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
+static void forget_tombstones(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
     uint32_t ref;
-    while ((ref = timers_next_forgotten(&roll->timers, now_ms, budget)) != MEMBER_NONE) {
+    while ((ref = timers_next_forgettable(&roll->timers, now_ms, budget)) != MEMBER_NONE) {
         const struct member *m = member_at(roll, ref);
         uint32_t scope = m->scope;
         if (m->epoch == scope_at(roll, scope)->epoch) {
@@ -70,10 +70,10 @@ static void scopes_upkeep(struct roll *roll, uint64_t now_ms, size_t *budget, st
 
 bool roll_tick(struct roll *roll, uint64_t now_ms, size_t budget, struct effects *effects) {
     roll_start(roll, now_ms);
-    forget_gone(roll, now_ms, &budget, effects);
+    forget_tombstones(roll, now_ms, &budget, effects);
     scopes_upkeep(roll, now_ms, &budget, effects);
     reset_forget_ended(roll, now_ms);
     slab_prepare(&roll->slab, &roll->allocator);
     expire_leases(roll, now_ms, &budget, effects);
-    return budget == 0 || timers_has_forgotten(&roll->timers, now_ms);
+    return budget == 0 || timers_has_forgettable(&roll->timers, now_ms);
 }

@@ -8,15 +8,15 @@
  */
 #define TIMER_AHEAD_MAX_MS ((uint64_t)(WHEEL_TOP_SLOTS - 2) << (2 * WHEEL_BITS))
 
-enum { LEVEL_0 = 0, LEVEL_1 = WHEEL_SLOTS, LEVEL_2 = 2 * WHEEL_SLOTS, MEMORIES = LEVEL_2 + WHEEL_TOP_SLOTS };
+enum { LEVEL_0 = 0, LEVEL_1 = WHEEL_SLOTS, LEVEL_2 = 2 * WHEEL_SLOTS, TOMBSTONES = LEVEL_2 + WHEEL_TOP_SLOTS };
 _Static_assert(MUSTER_MEMBERS_MAX < TIMER_IS_HEAD, "a member and a list are told apart");
 
 void timers_init(struct timers *timers, struct slab *slab, uint64_t retention_ms, uint64_t now_ms) {
     timers->slab = slab;
     timers->cursor_ms = now_ms;
     timers->retention_ms = retention_ms;
-    /* The gone span the retention; two buckets more, for the first and the last, which are partly in it. */
-    timers->bucket_ms = retention_ms / (MEMORY_BUCKETS - 2) + 1;
+    /* Tombstones span the retention; two buckets more, for the first and the last, which are partly in it. */
+    timers->bucket_ms = retention_ms / (TOMBSTONE_BUCKETS - 2) + 1;
     timers->forget_bucket = now_ms > retention_ms ? (now_ms - retention_ms) / timers->bucket_ms : 0;
     timers->oldest_bucket = timers->forget_bucket;
 }
@@ -136,26 +136,26 @@ uint32_t timers_next_ended(struct timers *timers, uint64_t now_ms, size_t *budge
     return MEMBER_NONE;
 }
 
-/* ---- memories -------------------------------------------------------------------------------------------------- */
+/* ---- tombstones ------------------------------------------------------------------------------------------------ */
 
-static uint32_t memory_list(uint64_t bucket) {
-    return MEMORIES + (uint32_t)(bucket & (MEMORY_BUCKETS - 1));
+static uint32_t tombstone_list(uint64_t bucket) {
+    return TOMBSTONES + (uint32_t)(bucket & (TOMBSTONE_BUCKETS - 1));
 }
 
-void timers_remember(struct timers *timers, uint32_t ref) {
+void timers_add_tombstone(struct timers *timers, uint32_t ref) {
     uint64_t bucket = member_lease_end_ms(slab_at(timers->slab, ref)) / timers->bucket_ms;
-    uint64_t last = timers->forget_bucket + MEMORY_BUCKETS - 1;
-    /* A memory beyond the ring's end (nobody ticked for long) comes up early and goes to its own bucket then. */
+    uint64_t last = timers->forget_bucket + TOMBSTONE_BUCKETS - 1;
+    /* A tombstone beyond the ring's end (nobody ticked for long) comes up early and goes to its own bucket then. */
     if (bucket > last) bucket = last;
     if (bucket < timers->forget_bucket) bucket = timers->forget_bucket;
-    if (bucket < timers->oldest_bucket || timers->memories == 0) timers->oldest_bucket = bucket;
-    timers->memories++;
-    list_push(timers, memory_list(bucket), ref);
+    if (bucket < timers->oldest_bucket || timers->tombstones == 0) timers->oldest_bucket = bucket;
+    timers->tombstones++;
+    list_push(timers, tombstone_list(bucket), ref);
 }
 
-void timers_drop_memory(struct timers *timers, uint32_t ref) {
+void timers_drop_tombstone(struct timers *timers, uint32_t ref) {
     list_remove(timers, ref);
-    timers->memories--;
+    timers->tombstones--;
 }
 
 /* The buckets before it are over. */
@@ -163,18 +163,18 @@ static uint64_t forget_due(const struct timers *timers, uint64_t now_ms) {
     return now_ms < timers->retention_ms ? 0 : (now_ms - timers->retention_ms) / timers->bucket_ms;
 }
 
-bool timers_has_forgotten(const struct timers *timers, uint64_t now_ms) {
-    return timers->memories > 0 && timers->forget_bucket < forget_due(timers, now_ms);
+bool timers_has_forgettable(const struct timers *timers, uint64_t now_ms) {
+    return timers->tombstones > 0 && timers->forget_bucket < forget_due(timers, now_ms);
 }
 
-uint32_t timers_next_forgotten(struct timers *timers, uint64_t now_ms, size_t *budget) {
+uint32_t timers_next_forgettable(struct timers *timers, uint64_t now_ms, size_t *budget) {
     uint64_t due = forget_due(timers, now_ms);
     while (timers->forget_bucket < due) {
-        if (timers->memories == 0) {
+        if (timers->tombstones == 0) {
             timers->forget_bucket = due;
             break;
         }
-        uint32_t ref = timers->heads[memory_list(timers->forget_bucket)];
+        uint32_t ref = timers->heads[tombstone_list(timers->forget_bucket)];
         if (ref == 0) {
             timers->forget_bucket++;
             continue;
@@ -185,16 +185,16 @@ uint32_t timers_next_forgotten(struct timers *timers, uint64_t now_ms, size_t *b
         if (m->timer_next != 0) __builtin_prefetch(slab_at(timers->slab, m->timer_next));
         if (member_lease_end_ms(m) / timers->bucket_ms < due) return ref;
         /* It was beyond the ring's end. Its bucket is a later one, so it does not come back to this list. */
-        timers_drop_memory(timers, ref);
-        timers_remember(timers, ref);
+        timers_drop_tombstone(timers, ref);
+        timers_add_tombstone(timers, ref);
     }
     return MEMBER_NONE;
 }
 
-uint32_t timers_longest_gone(struct timers *timers) {
-    if (timers->memories == 0) return MEMBER_NONE;
+uint32_t timers_oldest_tombstone(struct timers *timers) {
+    if (timers->tombstones == 0) return MEMBER_NONE;
     if (timers->oldest_bucket < timers->forget_bucket) timers->oldest_bucket = timers->forget_bucket;
     uint32_t ref;
-    while ((ref = timers->heads[memory_list(timers->oldest_bucket)]) == 0) timers->oldest_bucket++;
+    while ((ref = timers->heads[tombstone_list(timers->oldest_bucket)]) == 0) timers->oldest_bucket++;
     return ref;
 }

@@ -238,13 +238,13 @@ static void plan_undo(struct call *call, size_t n) {
 
 /* ---- making room ------------------------------------------------------------------------------------------------- */
 
-/* Takes gone members that the call names out of the ring of memories, so that they make no room; or puts them back. */
-static void plan_hold_gone(struct call *call, size_t n, bool hold) {
+/* Takes tombstones that the call names out of their ring, so that they make no room; or puts them back. */
+static void plan_hold_tombstones(struct call *call, size_t n, bool hold) {
     for (size_t i = 0; i < n; i++) {
         const struct member *m = member_at(call->roll, call->plan[i].member);
         if (m->stamp == 0 || m->is_live || (m->timer_prev != 0) != hold) continue;
-        if (hold) member_unremember(call->roll, call->plan[i].member);
-        else member_remember(call->roll, call->plan[i].member);
+        if (hold) tombstone_remove(call->roll, call->plan[i].member);
+        else tombstone_add(call->roll, call->plan[i].member);
     }
 }
 
@@ -252,16 +252,17 @@ static bool roll_is_over(const struct roll *roll) {
     return roll->slab.count > roll->config.members_max || roll_bytes(roll) > roll->config.bytes_max;
 }
 
-/* Lets the longest gone make room for what was planned; refuses, with nothing changed, where they cannot. */
+/* Lets the oldest tombstones make room for what was planned; refuses, with nothing changed, where they cannot. */
 static bool plan_make_room(struct call *call, size_t n) {
     struct roll *roll = call->roll;
     if (!roll_is_over(roll)) return true;
-    plan_hold_gone(call, n, true);
-    uint64_t gone = roll->timers.memories;
-    bool members_fit = roll->slab.count <= roll->config.members_max + gone;
-    bool bytes_fit = roll_bytes(roll) <= roll->config.bytes_max + gone * ROLL_MEMBER_BYTES + roll->gone_extra_bytes;
+    plan_hold_tombstones(call, n, true);
+    uint64_t tombstones = roll->timers.tombstones;
+    bool members_fit = roll->slab.count <= roll->config.members_max + tombstones;
+    bool bytes_fit =
+        roll_bytes(roll) <= roll->config.bytes_max + tombstones * ROLL_MEMBER_BYTES + roll->tombstone_extra_bytes;
     if (!members_fit || !bytes_fit) {
-        plan_hold_gone(call, n, false);
+        plan_hold_tombstones(call, n, false);
         if (!members_fit) return refuse(call, "members", roll->config.members_max, 0);
         return refuse(call, "bytes", roll->config.bytes_max, 0);
     }
@@ -400,14 +401,14 @@ static void commit_writing(struct call *call, const struct planned *planned, con
     bool was_live = m->is_live, is_foreign = m->origin != ORIGIN_SELF;
     uint64_t old_end = member_lease_end_ms(m), old_sequence = m->sequence;
     uint32_t old_ttl = m->ttl_ms;
-    if (!was_live && m->timer_prev != 0) member_unremember(roll, ref);
+    if (!was_live && m->timer_prev != 0) tombstone_remove(roll, ref);
     if (call->changes != NULL) commit_mark_foreign(roll, m);
     bool is_changed = commit_register(call, planned, beat, writing);
     if (was_live && (!m->is_live || member_lease_end_ms(m) < old_end)) timers_drop_lease(&roll->timers, ref);
     if (m->is_live && m->timer_prev == 0) timers_lease(&roll->timers, ref);
-    if (!m->is_live) member_remember(roll, ref);
+    if (!m->is_live) tombstone_add(roll, ref);
     roll->live_members += (uint64_t)m->is_live - was_live;
-    /* Only what goes on living is refreshed: of a member that is gone peers may have dropped the state. */
+    /* Only a live member is refreshed: peers may have dropped the state of a tombstone. */
     if (call->changes == NULL)
         commit_log(call, ref, old_sequence, old_end,
                    is_changed || !was_live || !m->is_live || is_foreign || old_ttl != beat->ttl_ms);
@@ -437,7 +438,7 @@ static bool commit_change(struct call *call, struct planned *planned, size_t i) 
         m->will_live = 0;
         if (planned->extra != NULL) extra_free(roll, m, planned->extra);
         /* It was held back while others made room. */
-        if (!m->is_live && m->timer_prev == 0) member_remember(roll, planned->member);
+        if (!m->is_live && m->timer_prev == 0) tombstone_add(roll, planned->member);
         return false;
     }
     commit_writing(
@@ -446,7 +447,7 @@ static bool commit_change(struct call *call, struct planned *planned, size_t i) 
     return true;
 }
 
-/* A user keeps so many sessions; for new ones the longest gone are forgotten. */
+/* A user keeps so many sessions; for new ones the oldest tombstones are forgotten. */
 static void commit_trim_sessions(struct call *call, uint32_t first) {
     struct roll *roll = call->roll;
     for (;;) {
@@ -475,9 +476,9 @@ static void commit_tidy(struct call *call, size_t n) {
         /* The member may be forgotten by now, for another session of the same call. */
         if (!m->is_used || m->stamp == 0) continue;
         if (!m->is_live && m->has_extra) {
-            member_unremember(roll, ref);
+            tombstone_remove(roll, ref);
             member_slim(roll, m);
-            member_remember(roll, ref);
+            tombstone_add(roll, ref);
         }
         if (m->next_session != MEMBER_NONE || !m->is_first) commit_trim_sessions(call, commit_user(roll, ref));
     }

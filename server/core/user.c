@@ -87,14 +87,14 @@ void member_slim(struct roll *roll, struct member *m) {
     memcpy(m->id, id, ids);
 }
 
-void member_remember(struct roll *roll, uint32_t ref) {
-    roll->gone_extra_bytes += member_extra_bytes(member_at(roll, ref));
-    timers_remember(&roll->timers, ref);
+void tombstone_add(struct roll *roll, uint32_t ref) {
+    roll->tombstone_extra_bytes += member_extra_bytes(member_at(roll, ref));
+    timers_add_tombstone(&roll->timers, ref);
 }
 
-void member_unremember(struct roll *roll, uint32_t ref) {
-    roll->gone_extra_bytes -= member_extra_bytes(member_at(roll, ref));
-    timers_drop_memory(&roll->timers, ref);
+void tombstone_remove(struct roll *roll, uint32_t ref) {
+    roll->tombstone_extra_bytes -= member_extra_bytes(member_at(roll, ref));
+    timers_drop_tombstone(&roll->timers, ref);
 }
 
 /* The first member of a member's user. */
@@ -135,7 +135,7 @@ void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effe
     roll->expired++;
     timers_drop_lease(&roll->timers, ref);
     member_slim(roll, m);
-    member_remember(roll, ref);
+    tombstone_add(roll, ref);
     struct user_sum after = user_sum(roll, first);
     user_account(roll, m->scope, first, &before, &after, true, REASON_EXPIRED, now_ms, effects);
 }
@@ -145,7 +145,7 @@ void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms) {
     uint32_t scope = m->scope, first = user_of(roll, ref);
     struct user_sum before = user_sum(roll, first);
     if (first == ref) first = m->next_session;
-    member_unremember(roll, ref);
+    tombstone_remove(roll, ref);
     member_unlink(roll, ref);
     struct user_sum after = user_sum(roll, first);
     user_account(roll, scope, first, &before, &after, false, REASON_NONE, now_ms, NULL);
@@ -184,7 +184,7 @@ uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint
             roll->live_members--;
             timers_drop_lease(&roll->timers, ref);
         } else {
-            member_unremember(roll, ref);
+            tombstone_remove(roll, ref);
         }
         member_unlink(roll, ref);
     }
@@ -204,7 +204,7 @@ uint64_t roll_bytes(const struct roll *roll) {
 }
 
 bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects) {
-    uint32_t ref = timers_longest_gone(&roll->timers);
+    uint32_t ref = timers_oldest_tombstone(&roll->timers);
     if (ref == MEMBER_NONE) return false;
     const struct member *m = member_at(roll, ref);
     uint32_t scope_ref = m->scope;

@@ -283,7 +283,7 @@ void audit_reset(struct trial *trial, uint32_t scope, bool was_known) {
         struct told *told = trial_told(trial, scope, u);
         trial->flows[scope].left += told->is_live && !told->is_reset;
         told->is_reset = told->is_live;
-        /* Also who is spared and gone: it is counted among the remembered again later. */
+        /* Also who is spared and gone: it is counted among the tombstones again later. */
         trial->has_survivors |=
             model_view(trial->model, scope, u, trial->now_ms).known || has_silent_end(trial, scope, u);
     }

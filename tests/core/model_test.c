@@ -118,7 +118,7 @@ static struct effects *fresh_effects(struct trial *trial) {
 
 /* ---- who made room ---------------------------------------------------------------------------------------------- */
 
-static uint64_t gone_ms(const struct model_member *member) {
+static uint64_t ended_ms(const struct model_member *member) {
     return member->seen_ms + member->ttl_ms;
 }
 
@@ -171,7 +171,7 @@ static uint64_t longest_gone_left(const struct trial *trial, size_t n, uint32_t 
                 if (!member->is_found || model_is_live(member, trial->now_ms)) continue;
                 if (!model_is_known(trial->model, member, trial->now_ms)) continue;
                 if (is_named(trial, n, s, u, member->session)) continue;
-                if (gone_ms(member) < longest_ms) longest_ms = gone_ms(member);
+                if (ended_ms(member) < longest_ms) longest_ms = ended_ms(member);
             }
         }
     return longest_ms;
@@ -196,12 +196,12 @@ static void check_victim(struct trial *trial, size_t n, uint32_t scope, uint32_t
     uint64_t left_ms = is_of_user ? longest_gone_left(trial, n, scope, user) : longest_left_ms;
     uint64_t slack_ms = is_of_user ? 0 : trial_bucket_ms(trial);
     if (!model_is_live(victim, trial->now_ms) && !is_forbidden &&
-        (left_ms == UINT64_MAX || gone_ms(victim) <= left_ms + slack_ms))
+        (left_ms == UINT64_MAX || ended_ms(victim) <= left_ms + slack_ms))
         return;
     trial_report_user(trial, scope, user);
     mismatch(trial,
              "scope %u user %u session %u made room: named %d, gone at %" PRIu64 ", one gone at %" PRIu64 " did not",
-             scope, user, victim->session, is_forbidden, gone_ms(victim), left_ms);
+             scope, user, victim->session, is_forbidden, ended_ms(victim), left_ms);
 }
 
 static void remove_victims_of(struct trial *trial, size_t n, uint32_t scope, uint32_t user, uint64_t longest_left_ms,
@@ -363,7 +363,7 @@ static uint64_t pick_boundary_ms(struct trial *trial) {
         model_user_at(trial->model, (uint32_t)random_below(&trial->random, trial->world->scopes), pick_user(trial));
     if (user->count == 0) return trial->now_ms;
     const struct model_member *member = &user->members[random_below(&trial->random, user->count)];
-    uint64_t boundary_ms = gone_ms(member) + random_below(&trial->random, 2);
+    uint64_t boundary_ms = ended_ms(member) + random_below(&trial->random, 2);
     if (random_chance(&trial->random, trial->world->jumps, 1000)) boundary_ms += trial->world->retention_ms;
     return boundary_ms;
 }

@@ -92,11 +92,11 @@ static void a_leave_is_the_last_activity(void **state) {
     expect_number(rig_view(rig, "room", "ada").seen_ms, rig->now_ms, "seen");
 }
 
-static void a_leave_of_a_stranger_is_remembered(void **state) {
+static void a_leave_of_a_stranger_leaves_a_tombstone(void **state) {
     struct rig *rig = *state;
     rig_leave(rig, "room", "ada", "");
     struct user_view view = rig_view(rig, "room", "ada");
-    expect(view.known && !view.live, "not remembered as gone");
+    expect(view.known && !view.live, "no tombstone");
     expect_number(view.seen_ms, rig->now_ms, "seen");
     expect_number(rig->effects.count, 0, "effects");
 }
@@ -377,7 +377,7 @@ static void a_refused_batch_evicts_nobody(void **state) {
     rig_leave(rig, "room", "bob", "");
     struct beat beats[] = {rig_a_beat("room", "eve", "", MINUTE_MS), rig_a_beat("room", "fay", "", MINUTE_MS)};
     expect_number(rig_batch(rig, beats, 2), MUSTER_RESOURCE_EXHAUSTED, "code");
-    expect(rig_view(rig, "room", "bob").known, "who was gone made room for nothing");
+    expect(rig_view(rig, "room", "bob").known, "a tombstone made room for nothing");
     expect(!rig_view(rig, "room", "eve").known, "half of a batch was applied");
     expect_number(rig_stats(rig).evicted, 0, "evicted");
     rig_free(rig);
@@ -392,7 +392,7 @@ static void the_longest_gone_makes_room_first(void **state) {
     rig_touch(rig, "room", "live", "", MINUTE_MS);
     rig_tick(rig);
     rig_touch(rig, "room", "eve", "", MINUTE_MS);
-    expect(!rig_view(rig, "room", "old").known, "the longest gone did not make room");
+    expect(!rig_view(rig, "room", "old").known, "the oldest tombstone did not make room");
     expect(rig_view(rig, "room", "new").known, "another made room");
     rig_touch(rig, "room", "fay", "", MINUTE_MS);
     expect(!rig_view(rig, "room", "new").known, "the next one did not make room");
@@ -1314,7 +1314,7 @@ static const struct CMUnitTest tests[] = {
     ROLL_TEST(a_beat_may_shorten_the_lease),
     ROLL_TEST(a_leave_ends_the_session_at_once),
     ROLL_TEST(a_leave_is_the_last_activity),
-    ROLL_TEST(a_leave_of_a_stranger_is_remembered),
+    ROLL_TEST(a_leave_of_a_stranger_leaves_a_tombstone),
     ROLL_TEST(a_user_who_left_may_come_back),
     ROLL_TEST(a_user_is_live_while_any_session_is),
     ROLL_TEST(a_user_who_is_gone_is_known_for_exactly_the_retention),

@@ -21,7 +21,7 @@ struct fixture {
     struct random random;
     uint64_t now_ms;
     uint32_t refs[MEMBERS];
-    bool is_leased[MEMBERS], is_remembered[MEMBERS];
+    bool is_leased[MEMBERS], is_tombstone[MEMBERS];
 };
 
 static struct fixture *fixture_new(uint64_t seed) {
@@ -55,19 +55,19 @@ static void lease(struct fixture *fixture, uint32_t i, uint32_t ttl_ms) {
     struct member *m = member(fixture, i);
     bool is_earlier = fixture->is_leased[i] && fixture->now_ms + ttl_ms < member_lease_end_ms(m);
     if (is_earlier) timers_drop_lease(&fixture->timers, fixture->refs[i]);
-    if (fixture->is_remembered[i]) timers_drop_memory(&fixture->timers, fixture->refs[i]);
+    if (fixture->is_tombstone[i]) timers_drop_tombstone(&fixture->timers, fixture->refs[i]);
     m->seen_ms = fixture->now_ms;
     m->ttl_ms = ttl_ms;
     /* A lease that only gets longer stays where it is: that is the point of lazy timers. */
     if (!fixture->is_leased[i] || is_earlier) timers_lease(&fixture->timers, fixture->refs[i]);
     fixture->is_leased[i] = true;
-    fixture->is_remembered[i] = false;
+    fixture->is_tombstone[i] = false;
 }
 
-static void remember(struct fixture *fixture, uint32_t i) {
-    timers_remember(&fixture->timers, fixture->refs[i]);
+static void bury(struct fixture *fixture, uint32_t i) {
+    timers_add_tombstone(&fixture->timers, fixture->refs[i]);
     fixture->is_leased[i] = false;
-    fixture->is_remembered[i] = true;
+    fixture->is_tombstone[i] = true;
 }
 
 /* Takes all that has ended, in steps of `step`, and checks that it has, and that nothing that has is left. */
@@ -81,7 +81,7 @@ static void take_ended(struct fixture *fixture, size_t step) {
                 fail_msg("member %u: the lease ends at %" PRIu64 ", and it is %" PRIu64, i, end_ms(fixture, i),
                          fixture->now_ms);
             timers_drop_lease(&fixture->timers, ref);
-            remember(fixture, i);
+            bury(fixture, i);
         }
         more = budget == 0;
     }
@@ -95,12 +95,12 @@ static void take_forgotten(struct fixture *fixture, size_t step) {
     uint32_t ref;
     for (bool more = true; more;) {
         size_t budget = step;
-        while ((ref = timers_next_forgotten(&fixture->timers, fixture->now_ms, &budget)) != MEMBER_NONE) {
+        while ((ref = timers_next_forgettable(&fixture->timers, fixture->now_ms, &budget)) != MEMBER_NONE) {
             uint32_t i = index_of(fixture, ref);
-            if (!fixture->is_remembered[i] || end_ms(fixture, i) + RETENTION_MS >= fixture->now_ms)
+            if (!fixture->is_tombstone[i] || end_ms(fixture, i) + RETENTION_MS >= fixture->now_ms)
                 fail_msg("member %u is forgotten too early", i);
-            timers_drop_memory(&fixture->timers, ref);
-            fixture->is_remembered[i] = false;
+            timers_drop_tombstone(&fixture->timers, ref);
+            fixture->is_tombstone[i] = false;
         }
         more = budget == 0;
     }
@@ -162,43 +162,43 @@ static void a_beaten_member_costs_few_events(void **state) {
     fixture_free(fixture);
 }
 
-static void the_longest_gone_come_first_to_within_a_bucket(void **state) {
+static void the_oldest_tombstones_come_first_to_within_a_bucket(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new(11);
     for (uint32_t i = 0; i < MEMBERS; i++) {
         struct member *m = member(fixture, i);
         m->seen_ms = fixture->now_ms - random_below(&fixture->random, RETENTION_MS);
         m->ttl_ms = 0;
-        remember(fixture, i);
+        bury(fixture, i);
     }
     uint64_t last_ms = 0;
     for (uint32_t i = 0; i < MEMBERS; i++) {
-        uint32_t ref = timers_longest_gone(&fixture->timers);
+        uint32_t ref = timers_oldest_tombstone(&fixture->timers);
         if (ref == MEMBER_NONE) fail_msg("only %u", i);
-        uint64_t gone_ms = end_ms(fixture, index_of(fixture, ref));
-        if (gone_ms + RETENTION_MS / 4096 + 2 < last_ms)
-            fail_msg("gone at %" PRIu64 " after %" PRIu64, gone_ms, last_ms);
-        if (gone_ms > last_ms) last_ms = gone_ms;
-        timers_drop_memory(&fixture->timers, ref);
+        uint64_t ended_ms = end_ms(fixture, index_of(fixture, ref));
+        if (ended_ms + RETENTION_MS / 4096 + 2 < last_ms)
+            fail_msg("ended at %" PRIu64 " after %" PRIu64, ended_ms, last_ms);
+        if (ended_ms > last_ms) last_ms = ended_ms;
+        timers_drop_tombstone(&fixture->timers, ref);
     }
-    if (timers_longest_gone(&fixture->timers) != MEMBER_NONE) fail_msg("one more");
+    if (timers_oldest_tombstone(&fixture->timers) != MEMBER_NONE) fail_msg("one more");
     fixture_free(fixture);
 }
 
-static void memories_end_within_a_bucket_of_the_retention(void **state) {
+static void tombstones_end_within_a_bucket_of_the_retention(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new(12);
     for (uint32_t i = 0; i < MEMBERS; i++) {
         struct member *m = member(fixture, i);
         m->seen_ms = fixture->now_ms;
         m->ttl_ms = 0;
-        remember(fixture, i);
+        bury(fixture, i);
         fixture->now_ms += 1000;
         take_forgotten(fixture, 10);
         for (uint32_t j = 0; j <= i; j++)
-            if (fixture->is_remembered[j] &&
+            if (fixture->is_tombstone[j] &&
                 end_ms(fixture, j) + RETENTION_MS + 2 * (RETENTION_MS / 4096 + 2) < fixture->now_ms)
-                fail_msg("member %u is remembered for too long", j);
+                fail_msg("member %u is kept for too long", j);
     }
     fixture_free(fixture);
 }
@@ -208,8 +208,8 @@ int main(void) {
         cmocka_unit_test(leases_end_when_they_should),
         cmocka_unit_test(a_lease_ends_a_millisecond_past_its_end),
         cmocka_unit_test(a_beaten_member_costs_few_events),
-        cmocka_unit_test(the_longest_gone_come_first_to_within_a_bucket),
-        cmocka_unit_test(memories_end_within_a_bucket_of_the_retention),
+        cmocka_unit_test(the_oldest_tombstones_come_first_to_within_a_bucket),
+        cmocka_unit_test(tombstones_end_within_a_bucket_of_the_retention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
