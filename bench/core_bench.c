@@ -148,7 +148,7 @@ static void add_users(struct bench *bench, uint64_t first, uint64_t end, uint32_
     }
 }
 
-static void settle(struct bench *bench) {
+static void tick_until_done(struct bench *bench) {
     while (roll_tick(bench->roll, bench->now_ms, TICK_BUDGET, NULL)) {
     }
 }
@@ -170,7 +170,7 @@ static void measure_touch(struct bench *bench, uint64_t users) {
     for (int i = 0; i < TIMED_BATCHES; i++) {
         bench->now_ms += 1;
         touch_random(bench, users, LONG_TTL_MS, &timing);
-        if (i % 100 == 0) settle(bench);
+        if (i % 100 == 0) tick_until_done(bench);
     }
     print_measure("touch", users, (double)histogram_at(&timing.wall, 0.5) / BATCH, &timing);
 }
@@ -227,7 +227,7 @@ static void measure_expiry(uint64_t users) {
     static struct timing fill, touches, ticks;
     struct bench *bench = bench_new();
     add_users(bench, 0, users, SHORT_TTL_MS, &fill, &ticks);
-    settle(bench);
+    tick_until_done(bench);
     memset(&ticks, 0, sizeof ticks);
     bench->now_ms += SHORT_TTL_MS + 1;
     bool is_more = true;
@@ -268,12 +268,12 @@ int main(int argc, char **argv) {
     struct bench *bench = bench_new();
     add_users(bench, 0, users, LONG_TTL_MS, &fill, &fill_ticks);
     print_measure("join", users, (double)fill.total_ns / (double)users, &fill);
-    settle(bench);
+    tick_until_done(bench);
     measure_reads(bench, users);
     add_users(bench, users, grown, LONG_TTL_MS, &growth, &growth_ticks);
     print_measure("growth_touch", grown, (double)growth.total_ns / (double)(grown - users), &growth);
     print_measure("growth_tick", grown, (double)growth_ticks.total_ns / (double)(grown - users), &growth_ticks);
-    settle(bench);
+    tick_until_done(bench);
     measure_reads(bench, grown);
     bench_free(bench);
     measure_expiry(users);

@@ -195,7 +195,7 @@ static void drop_minutes(struct history *history, uint64_t last) {
 }
 
 /* Moves one second from the counters to its cell. */
-static bool settle_second(struct history *history) {
+static bool history_compact_second(struct history *history) {
     uint64_t from = history->fresh_from_ms;
     for (uint64_t t = from; t < from + SECOND_MS; t++) {
         uint32_t *counter = &history->fresh[t % FRESH_MS];
@@ -208,7 +208,7 @@ static bool settle_second(struct history *history) {
     return true;
 }
 
-bool history_settle(struct history *history, uint64_t now_ms) {
+bool history_compact(struct history *history, uint64_t now_ms) {
     /* A minute more than now: instants of the seconds to come are already counted before the next call. */
     drop_minutes(history, (now_ms >> MINUTE_BITS) + 1);
     while (history->fresh_from_ms + SECOND_MS + FRESH_KEPT_MS <= now_ms) {
@@ -216,13 +216,13 @@ bool history_settle(struct history *history, uint64_t now_ms) {
             history->fresh_from_ms = (now_ms - FRESH_KEPT_MS) >> SECOND_BITS << SECOND_BITS;
             break;
         }
-        if (!settle_second(history)) return false;
+        if (!history_compact_second(history)) return false;
     }
     return true;
 }
 
 bool history_add(struct history *history, uint64_t at_ms) {
-    if (at_ms >= history->fresh_from_ms + FRESH_MS && !history_settle(history, at_ms)) return false;
+    if (at_ms >= history->fresh_from_ms + FRESH_MS && !history_compact(history, at_ms)) return false;
     if (at_ms < history->fresh_from_ms) return add_to_cells(history, at_ms, 1);
     history->fresh[at_ms % FRESH_MS]++;
     history->fresh_count++;

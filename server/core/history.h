@@ -19,15 +19,15 @@ struct history;
 struct history *history_new(uint64_t span_ms, uint64_t now_ms, const struct allocator *allocator);
 void history_free(struct history *history);
 
-/* Adds an instant, which is not after the now_ms that history_settle is called with next. false if memory is short: the
- * history is then worthless and only to be freed. Never allocates for an instant of the last second, if history_settle
- * was called within the second before it. */
+/* Adds an instant, which is not after the now_ms that history_compact is called with next. false if memory is short:
+ * the history is then worthless and only to be freed. Never allocates for an instant of the last second, if
+ * history_compact was called within the second before it. */
 bool history_add(struct history *history, uint64_t at_ms);
 /* Removes an instant that was added. Never fails, never allocates. */
 void history_remove(struct history *history, uint64_t at_ms);
 /* Makes room for the instants to come, and forgets those that are older than the span; to be called each second. false
  * as in history_add. Cost: some microseconds for each second that passed, at most for as many as the span has. */
-bool history_settle(struct history *history, uint64_t now_ms);
+bool history_compact(struct history *history, uint64_t now_ms);
 /* How many instants are at from_ms or later; from_ms is at most span_ms before the last now_ms. */
 uint64_t history_count(const struct history *history, uint64_t from_ms);
 

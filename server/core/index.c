@@ -62,7 +62,7 @@ static bool table_append(struct index_table *table, struct index_slot entry) {
 }
 
 /* The end of the moving: the old table goes. */
-static void index_settle(struct index *index, const struct allocator *allocator) {
+static void index_finish_move(struct index *index, const struct allocator *allocator) {
     table_clear(&index->old, allocator);
     index->frontier = 0;
     index->old_at = 0;
@@ -106,7 +106,7 @@ static bool index_rebuild(struct index *index, uint32_t capacity, const struct a
             table_clear(&fresh, allocator);
             continue;
         }
-        if (index->old.slots != NULL) index_settle(index, allocator);
+        if (index->old.slots != NULL) index_finish_move(index, allocator);
         table_clear(&index->now, allocator);
         index->now = fresh;
         return true;
@@ -124,7 +124,7 @@ bool index_move(struct index *index, uint32_t entries, const struct allocator *a
     uint32_t moved = 0, looked = 0;
     while (moved < entries && looked < 4 * entries) {
         if (index->old_at == index->old.total) {
-            index_settle(index, allocator);
+            index_finish_move(index, allocator);
             return false;
         }
         if (index->old.slots[index->old_at].ref == 0) {

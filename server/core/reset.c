@@ -22,7 +22,8 @@ void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t 
             index_tidy(&scope->users, &roll->allocator);
             return;
         }
-        if (member_at(roll, slot->ref)->epoch != scope->epoch) user_settle(roll, scope_ref, slot->ref, now_ms, effects);
+        if (member_at(roll, slot->ref)->epoch != scope->epoch)
+            user_apply_reset(roll, scope_ref, slot->ref, now_ms, effects);
     }
 }
 

@@ -37,7 +37,7 @@ struct scope {
     uint64_t reset_stamp;  /* members whose stamp is not after it are void: nobody sees them any more */
     uint64_t reset_sequence, reset_seen_ms;
     uint16_t reset_origin;
-    uint64_t settled_ms;    /* when the history was settled last */
+    uint64_t compacted_ms;  /* when the history was compacted last */
     uint64_t incomplete_ms; /* the latest instant at which a user was seen who had to make room */
     uint32_t sweep_high;    /* users of lower hashes have the scope's epoch */
     uint32_t upkeep_next;   /* the list of scopes that roll_tick works for */
@@ -157,9 +157,10 @@ void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const st
                   struct effects *effects);
 /* Brings a user up to the scope's epoch: void members go, survivors count again, and watchers are told. Its first
  * member; MEMBER_NONE if nothing is left. */
-uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms, struct effects *effects);
+uint32_t user_apply_reset(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms,
+                          struct effects *effects);
 /* The same for the user of any member. */
-uint32_t user_settle_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
+uint32_t user_apply_reset_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
 /* Ends the lease of a live member. */
 void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects);
 /* Forgets a counted tombstone, and with its last member the user. */

@@ -2,10 +2,10 @@
 #include "roll_internal.h"
 
 enum {
-    MOVE_ENTRIES = 32,     /* entries of a growing table that one unit of budget moves */
-    MOVE_UNITS = 64,       /* units a call: joins move a table too, so nothing waits for this */
-    SETTLE_EVERY_MS = 500, /* histories need it each second */
-    SETTLE_COST = 16,      /* units of budget */
+    MOVE_ENTRIES = 32,      /* entries of a growing table that one unit of budget moves */
+    MOVE_UNITS = 64,        /* units a call: joins move a table too, so nothing waits for this */
+    COMPACT_EVERY_MS = 500, /* histories need it each second */
+    COMPACT_COST = 16,      /* units of budget */
 };
 
 static void expire_leases(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
@@ -16,7 +16,7 @@ static void expire_leases(struct roll *roll, uint64_t now_ms, size_t *budget, st
     while ((ref = timers_next_ended(&roll->timers, now_ms, budget)) != MEMBER_NONE) {
         const struct member *m = member_at(roll, ref);
         if (m->epoch == scope_at(roll, m->scope)->epoch) member_expire(roll, ref, now_ms, effects);
-        else user_settle_of(roll, ref, now_ms, effects);
+        else user_apply_reset_of(roll, ref, now_ms, effects);
     }
 }
 
@@ -29,7 +29,7 @@ static void forget_tombstones(struct roll *roll, uint64_t now_ms, size_t *budget
             member_forget(roll, ref, now_ms);
             roll->forgotten++;
         } else {
-            user_settle_of(roll, ref, now_ms, effects);
+            user_apply_reset_of(roll, ref, now_ms, effects);
         }
         scope_release_if_empty(roll, scope);
     }
@@ -42,10 +42,10 @@ static bool scope_upkeep(struct roll *roll, uint32_t ref, uint64_t now_ms, size_
     bool is_moving = scope->users.old.slots != NULL;
     for (int i = 0; is_moving && *budget > 0 && i < MOVE_UNITS; i++, --*budget)
         is_moving = index_move(&scope->users, MOVE_ENTRIES, &roll->allocator);
-    if (scope->history != NULL && now_ms - scope->settled_ms >= SETTLE_EVERY_MS) {
-        *budget -= *budget < SETTLE_COST ? *budget : SETTLE_COST;
-        scope->settled_ms = now_ms;
-        if (!history_settle(scope->history, now_ms)) {
+    if (scope->history != NULL && now_ms - scope->compacted_ms >= COMPACT_EVERY_MS) {
+        *budget -= *budget < COMPACT_COST ? *budget : COMPACT_COST;
+        scope->compacted_ms = now_ms;
+        if (!history_compact(scope->history, now_ms)) {
             scope_drop_history(scope);
             scope->history_at = scope->users_counted * 2;
         }

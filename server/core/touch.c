@@ -102,10 +102,10 @@ fail_member:
 }
 
 /* Brings a user up to now before a beat touches it: a reset's void members go, leases that ended unnoticed end. */
-static uint32_t plan_settle(struct call *call, uint32_t scope_ref, uint32_t first) {
+static uint32_t plan_catch_up(struct call *call, uint32_t scope_ref, uint32_t first) {
     struct roll *roll = call->roll;
     if (first != MEMBER_NONE && member_at(roll, first)->epoch != scope_at(roll, scope_ref)->epoch)
-        first = user_settle(roll, scope_ref, first, call->now_ms, call->effects);
+        first = user_apply_reset(roll, scope_ref, first, call->now_ms, call->effects);
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
         const struct member *m = member_at(roll, ref);
         if (m->is_live && !m->will_live && !member_lease_holds(m, call->now_ms))
@@ -154,7 +154,7 @@ static bool plan_beat(struct call *call, size_t i, uint32_t scope_ref, uint32_t 
         planned->member = first;
         return true;
     }
-    first = plan_settle(call, scope_ref, first);
+    first = plan_catch_up(call, scope_ref, first);
     planned->member = session_find(roll, first, beat->session);
     bool was_live = planned->member != MEMBER_NONE && member_at(roll, planned->member)->is_live;
     bool lives = beat_lives(call, i);

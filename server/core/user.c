@@ -152,7 +152,7 @@ void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms) {
 }
 
 /* Tells what resets have made of a user who was live before them: nobody was told yet. */
-static void note_settled(const struct roll *roll, uint32_t scope_ref, uint32_t first, struct effects *effects) {
+static void note_reset(const struct roll *roll, uint32_t scope_ref, uint32_t first, struct effects *effects) {
 #ifdef MUTANT_RESET_UNTOLD
     first = MEMBER_NONE;
 #endif
@@ -168,10 +168,11 @@ static void note_settled(const struct roll *roll, uint32_t scope_ref, uint32_t f
     else if (was_live) effect_note(roll, effects, EFFECT_LEFT, REASON_RESET, scope_ref, first);
 }
 
-uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms, struct effects *effects) {
+uint32_t user_apply_reset(struct roll *roll, uint32_t scope_ref, uint32_t first, uint64_t now_ms,
+                          struct effects *effects) {
     struct scope *scope = scope_at(roll, scope_ref);
     uint32_t kept = MEMBER_NONE;
-    if (effects != NULL) note_settled(roll, scope_ref, first, effects);
+    if (effects != NULL) note_reset(roll, scope_ref, first, effects);
     for (uint32_t ref = first, next; ref != MEMBER_NONE; ref = next) {
         struct member *m = member_at(roll, ref);
         next = m->next_session;
@@ -194,8 +195,8 @@ uint32_t user_settle(struct roll *roll, uint32_t scope_ref, uint32_t first, uint
     return kept;
 }
 
-uint32_t user_settle_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
-    return user_settle(roll, member_at(roll, ref)->scope, user_of(roll, ref), now_ms, effects);
+uint32_t user_apply_reset_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
+    return user_apply_reset(roll, member_at(roll, ref)->scope, user_of(roll, ref), now_ms, effects);
 }
 
 uint64_t roll_bytes(const struct roll *roll) {
@@ -210,7 +211,7 @@ bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects)
     uint32_t scope_ref = m->scope;
     struct scope *scope = scope_at(roll, scope_ref);
     if (m->epoch != scope->epoch) {
-        user_settle_of(roll, ref, now_ms, effects);
+        user_apply_reset_of(roll, ref, now_ms, effects);
         scope_release_if_empty(roll, scope_ref);
         return true;
     }

@@ -43,8 +43,8 @@ static void see(struct fixture *fixture, uint32_t user) {
     if (!history_add(fixture->history, fixture->now_ms)) fail_msg("no memory");
 }
 
-static void settle(struct fixture *fixture) {
-    if (!history_settle(fixture->history, fixture->now_ms)) fail_msg("no memory");
+static void compact(struct fixture *fixture) {
+    if (!history_compact(fixture->history, fixture->now_ms)) fail_msg("no memory");
 }
 
 static void check(struct fixture *fixture, uint64_t from_ms) {
@@ -82,7 +82,7 @@ static void counts_are_exact_as_time_passes(void **state) {
                 see(fixture, (uint32_t)random_below(&fixture->random, USERS));
             }
             fixture->now_ms += random_below(&fixture->random, 1000);
-            settle(fixture);
+            compact(fixture);
             if (second % 10 == 0) check_some(fixture);
         }
         fixture_free(fixture);
@@ -96,7 +96,7 @@ static void a_crowd_of_one_instant_is_counted(void **state) {
     uint64_t at_ms = fixture->now_ms;
     for (int i = 0; i < 3000; i++) {
         fixture->now_ms += 700;
-        settle(fixture);
+        compact(fixture);
         if (i % 100 == 0) check(fixture, at_ms), check(fixture, at_ms + 1);
     }
     fixture_free(fixture);
@@ -109,10 +109,10 @@ static void instants_older_than_the_span_are_let_go(void **state) {
     for (uint32_t u = 0; u < USERS; u++) {
         fixture->now_ms += 20;
         see(fixture, u);
-        if (u % 25 == 0) settle(fixture);
+        if (u % 25 == 0) compact(fixture);
     }
     fixture->now_ms += UINT64_C(3) * SPAN_MS;
-    settle(fixture);
+    compact(fixture);
     check(fixture, fixture->now_ms - SPAN_MS);
     if (fixture->heap.bytes != bytes) fail_msg("%zu bytes, not %zu", fixture->heap.bytes, bytes);
     for (uint32_t u = 0; u < 100; u++) see(fixture, u); /* removes what was let go */
@@ -126,7 +126,7 @@ static void long_leaps_are_survived(void **state) {
     for (int leap = 0; leap < 50; leap++) {
         for (uint32_t i = 0; i < 50; i++) see(fixture, (uint32_t)random_below(&fixture->random, USERS));
         fixture->now_ms += random_below(&fixture->random, UINT64_C(1) << random_below(&fixture->random, 36));
-        settle(fixture);
+        compact(fixture);
         check_some(fixture);
     }
     fixture_free(fixture);
@@ -136,7 +136,7 @@ static void fresh_instants_take_no_memory(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new(7);
     for (int second = 0; second < 20; second++) {
-        settle(fixture);
+        compact(fixture);
         uint64_t before = fixture->heap.allocations;
         for (uint32_t i = 0; i < 2000; i++) {
             fixture->now_ms += i % 2 == 0 && i < 1998;
@@ -159,7 +159,7 @@ static void without_memory_it_says_so_and_leaks_nothing(void **state) {
         has_failed = history == NULL;
         for (uint32_t i = 0; i < 4000 && !has_failed; i++) {
             now_ms += 10;
-            has_failed = !history_add(history, now_ms) || (i % 50 == 0 && !history_settle(history, now_ms));
+            has_failed = !history_add(history, now_ms) || (i % 50 == 0 && !history_compact(history, now_ms));
         }
         if (has_failed != (heap.allocations >= k)) fail_msg("allocation %" PRIu64 " failed, and nobody said so", k);
         history_free(history);
