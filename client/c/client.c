@@ -1,7 +1,7 @@
 #include "client.h"
 #include "clock.h"
+#include "dispatcher.h"
 #include "error.h"
-#include "herald.h"
 
 #include <nng/protocol/reqrep0/req.h>
 #include <signal.h>

@@ -3,8 +3,8 @@
 #define MUSTER_CLIENT_WATCH_H
 
 #include "client.h"
-#include "herald.h"
-#include "roster.h"
+#include "dispatcher.h"
+#include "known_users.h"
 
 /* What a mirror adds to a watch; called on the herald's thread, before the program's callbacks. */
 struct watch_hooks {

@@ -1,4 +1,4 @@
-#include "roster.h"
+#include "known_users.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "herald.h"
+#include "dispatcher.h"
 
 #include "client.h"
 #include "clock.h"
