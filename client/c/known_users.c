@@ -2,67 +2,67 @@
 
 #include <stdlib.h>
 
-enum { ROSTER_CAPACITY_MIN = 16 };
+enum { KNOWN_USERS_CAPACITY_MIN = 16 };
 
-void roster_free(struct roster *roster) {
-    for (size_t i = 0; i < roster->capacity; i++) free(roster->slots[i].known);
-    free(roster->slots);
-    *roster = (struct roster){0};
+void known_users_free(struct known_users *users) {
+    for (size_t i = 0; i < users->capacity; i++) free(users->slots[i].known);
+    free(users->slots);
+    *users = (struct known_users){0};
 }
 
 /* The slot of this fingerprint, or the free one where it would be. There is a free one. */
-static size_t roster_seek(const struct roster *roster, struct fingerprint fingerprint) {
-    size_t mask = roster->capacity - 1, at = fingerprint.low & mask;
-    for (; roster->slots[at].known != NULL; at = (at + 1) & mask) {
-        const struct roster_slot *slot = &roster->slots[at];
+static size_t known_users_seek(const struct known_users *users, struct fingerprint fingerprint) {
+    size_t mask = users->capacity - 1, at = fingerprint.low & mask;
+    for (; users->slots[at].known != NULL; at = (at + 1) & mask) {
+        const struct known_users_slot *slot = &users->slots[at];
         if (slot->hash == fingerprint.low && slot->known->fingerprint.high == fingerprint.high) break;
     }
     return at;
 }
 
-struct known *roster_find(const struct roster *roster, struct fingerprint fingerprint) {
-    if (roster->count == 0) return NULL;
-    return roster->slots[roster_seek(roster, fingerprint)].known;
+struct known_user *known_users_find(const struct known_users *users, struct fingerprint fingerprint) {
+    if (users->count == 0) return NULL;
+    return users->slots[known_users_seek(users, fingerprint)].known;
 }
 
 /* Keeps a third of the slots free. */
-static bool roster_reserve(struct roster *roster) {
-    if (3 * (roster->count + 1) <= 2 * roster->capacity) return true;
-    struct roster grown = {.capacity = roster->capacity == 0 ? ROSTER_CAPACITY_MIN : 2 * roster->capacity};
+static bool known_users_reserve(struct known_users *users) {
+    if (3 * (users->count + 1) <= 2 * users->capacity) return true;
+    struct known_users grown = {.capacity = users->capacity == 0 ? KNOWN_USERS_CAPACITY_MIN : 2 * users->capacity};
     if ((grown.slots = calloc(grown.capacity, sizeof *grown.slots)) == NULL) return false;
-    for (size_t i = 0; i < roster->capacity; i++) {
-        struct known *known = roster->slots[i].known;
-        if (known != NULL) grown.slots[roster_seek(&grown, known->fingerprint)] = roster->slots[i];
+    for (size_t i = 0; i < users->capacity; i++) {
+        struct known_user *known = users->slots[i].known;
+        if (known != NULL) grown.slots[known_users_seek(&grown, known->fingerprint)] = users->slots[i];
     }
-    grown.count = roster->count;
-    free(roster->slots);
-    *roster = grown;
+    grown.count = users->count;
+    free(users->slots);
+    *users = grown;
     return true;
 }
 
-struct known *roster_add(struct roster *roster, struct fingerprint fingerprint, const char *name) {
+struct known_user *known_users_add(struct known_users *users, struct fingerprint fingerprint, const char *name) {
     size_t bytes = strlen(name) + 1;
-    if (!roster_reserve(roster)) return NULL;
-    struct known *known = malloc(sizeof *known + bytes);
+    if (!known_users_reserve(users)) return NULL;
+    struct known_user *known = malloc(sizeof *known + bytes);
     if (known == NULL) return NULL;
-    *known = (struct known){.fingerprint = fingerprint};
+    *known = (struct known_user){.fingerprint = fingerprint};
     memcpy(known->name, name, bytes);
-    roster->slots[roster_seek(roster, fingerprint)] = (struct roster_slot){fingerprint.low, known};
-    roster->count++;
+    users->slots[known_users_seek(users, fingerprint)] = (struct known_users_slot){fingerprint.low, known};
+    users->count++;
     return known;
 }
 
 /* What follows moves back over the gap, so that no search ends before its name: nothing is left to mark it. */
-struct known *roster_take(struct roster *roster, struct fingerprint fingerprint) {
-    size_t mask = roster->capacity - 1, gap = roster_seek(roster, fingerprint);
-    struct known *known = roster->slots[gap].known;
-    for (size_t at = (gap + 1) & mask; roster->slots[at].known != NULL; at = (at + 1) & mask) {
-        size_t from_home = (at - roster->slots[at].hash) & mask;
+struct known_user *known_users_take(struct known_users *users, struct fingerprint fingerprint) {
+    size_t mask = users->capacity - 1, gap = known_users_seek(users, fingerprint);
+    struct known_user *known = users->slots[gap].known;
+    for (size_t at = (gap + 1) & mask; users->slots[at].known != NULL; at = (at + 1) & mask) {
+        size_t from_home = (at - users->slots[at].hash) & mask;
         if (from_home < ((at - gap) & mask)) continue;
-        roster->slots[gap] = roster->slots[at];
+        users->slots[gap] = users->slots[at];
         gap = at;
     }
-    roster->slots[gap] = (struct roster_slot){0};
-    roster->count--;
+    users->slots[gap] = (struct known_users_slot){0};
+    users->count--;
     return known;
 }

@@ -1,11 +1,11 @@
 /* Who a watch's program was told is here, and with what: a table by fingerprint, one thread at a time. */
-#ifndef MUSTER_CLIENT_ROSTER_H
-#define MUSTER_CLIENT_ROSTER_H
+#ifndef MUSTER_CLIENT_KNOWN_USERS_H
+#define MUSTER_CLIENT_KNOWN_USERS_H
 
 #include "fingerprint.h"
 #include "muster/muster.h"
 
-struct known {
+struct known_user {
     struct fingerprint fingerprint;
     int64_t last_seen_ms;
     uint64_t sessions; /* a digest of their names, statuses and states, in any order; 0 where they were not asked for */
@@ -15,22 +15,22 @@ struct known {
     char name[];
 };
 
-struct roster_slot {
+struct known_users_slot {
     uint64_t hash;
-    struct known *known; /* NULL: free */
+    struct known_user *known; /* NULL: free */
 };
 
 /* Zero-initialised is empty. */
-struct roster {
-    struct roster_slot *slots; /* open addressing, linear probing; a power of two of them */
+struct known_users {
+    struct known_users_slot *slots; /* open addressing, linear probing; a power of two of them */
     size_t capacity, count;
 };
 
-void roster_free(struct roster *roster);
-struct known *roster_find(const struct roster *roster, struct fingerprint fingerprint);
+void known_users_free(struct known_users *users);
+struct known_user *known_users_find(const struct known_users *users, struct fingerprint fingerprint);
 /* Adds a name that is not there. NULL: memory is short. All but name and fingerprint is 0. */
-struct known *roster_add(struct roster *roster, struct fingerprint fingerprint, const char *name);
+struct known_user *known_users_add(struct known_users *users, struct fingerprint fingerprint, const char *name);
 /* Takes one out that is there: the caller's to free. */
-struct known *roster_take(struct roster *roster, struct fingerprint fingerprint);
+struct known_user *known_users_take(struct known_users *users, struct fingerprint fingerprint);
 
 #endif

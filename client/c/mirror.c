@@ -131,8 +131,8 @@ size_t muster_mirror_for_each(struct muster_mirror *mirror, muster_mirror_each *
     size_t count = 0;
     bool goes_on = true;
     pthread_mutex_lock(&watch->mutex);
-    for (size_t i = 0; i < watch->roster.capacity && goes_on; i++) {
-        const struct known *known = watch->roster.slots[i].known;
+    for (size_t i = 0; i < watch->known_users.capacity && goes_on; i++) {
+        const struct known_user *known = watch->known_users.slots[i].known;
         if (known == NULL) continue;
         count++;
         goes_on = each(arg, known->name, known->status, known->last_seen_ms);

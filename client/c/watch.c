@@ -145,7 +145,7 @@ static uint32_t watch_heard(struct muster_watch *watch) {
 static void watch_free(struct muster_watch *watch) {
     if (watch->flight != NULL) flight_give(watch->flight);
     result_free(watch->result);
-    roster_free(&watch->roster);
+    known_users_free(&watch->known_users);
     pthread_mutex_destroy(&watch->mutex);
     for (size_t i = 0; watch->options.users != NULL && i < watch->options.user_count; i++)
         free((void *)(uintptr_t)watch->options.users[i]);
@@ -169,7 +169,7 @@ static void watch_wind_up(struct muster_watch *watch, bool has_landed) {
     if (watch->ending_ms == 0) {
         watch->ending_ms = now_ms;
         if (watch->hooks != NULL) watch->hooks->ended(watch->hooks_arg);
-        roster_free(&watch->roster);
+        known_users_free(&watch->known_users);
     }
     if (has_landed) watch->client->late_ms = now_ms;
     if (watch->is_asking) {

@@ -26,10 +26,10 @@ struct muster_watch {
     void *hooks_arg;
     struct muster_watch_options options; /* its strings are copies */
     struct fingerprint_key key;
-    atomic_bool is_closed;       /* no callback begins */
-    _Atomic(uint64_t) synced_ms; /* when the last answer came that left nothing untold; 0: none yet */
-    pthread_mutex_t mutex;       /* guards the roster */
-    struct roster roster;        /* changed on the herald's thread alone */
+    atomic_bool is_closed;          /* no callback begins */
+    _Atomic(uint64_t) synced_ms;    /* when the last answer came that left nothing untold; 0: none yet */
+    pthread_mutex_t mutex;          /* guards known_users */
+    struct known_users known_users; /* changed on the herald's thread alone */
 
     /* The flight's while is_asking, else the herald's thread's. */
     struct flight *flight;

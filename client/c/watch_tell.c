@@ -20,7 +20,7 @@ static void tell(struct muster_watch *watch, user_callback *callback, const stru
 static void tell_left(struct muster_watch *watch, struct fingerprint fingerprint, int64_t last_seen_ms,
                       enum muster_left_reason reason) {
     pthread_mutex_lock(&watch->mutex);
-    struct known *known = roster_take(&watch->roster, fingerprint);
+    struct known_user *known = known_users_take(&watch->known_users, fingerprint);
     pthread_mutex_unlock(&watch->mutex);
     if (last_seen_ms == 0) last_seen_ms = known->last_seen_ms;
     if (watch->hooks != NULL) watch->hooks->drop(watch->hooks_arg, fingerprint, last_seen_ms);
@@ -33,9 +33,9 @@ static void tell_left(struct muster_watch *watch, struct fingerprint fingerprint
 /* Who was known and is not in the snapshot, which is complete. Taking one out moves others back to its slot, which is
  * looked at again. */
 static void tell_who_is_missing(struct muster_watch *watch) {
-    const struct roster *roster = &watch->roster;
-    for (size_t i = 0; i < roster->capacity && !is_over(watch);) {
-        const struct known *known = roster->slots[i].known;
+    const struct known_users *users = &watch->known_users;
+    for (size_t i = 0; i < users->capacity && !is_over(watch);) {
+        const struct known_user *known = users->slots[i].known;
         if (known != NULL && known->round != watch->round)
             tell_left(watch, known->fingerprint, known->last_seen_ms, MUSTER_REASON_UNKNOWN);
         else i++;
@@ -59,7 +59,7 @@ static uint64_t sessions_digest(const struct fingerprint_key *key, const struct 
 }
 
 /* False: nothing that the program sees is different. */
-static bool known_update(struct known *known, const struct muster_user *user, uint64_t sessions) {
+static bool known_update(struct known_user *known, const struct muster_user *user, uint64_t sessions) {
     bool is_same =
         known->status == user->status && known->session_count == user->session_count && known->sessions == sessions;
     known->status = user->status;
@@ -75,7 +75,7 @@ static bool take_in(struct muster_watch *watch, struct fingerprint fingerprint, 
     if (watch->hooks != NULL && !watch->hooks->put(watch->hooks_arg, fingerprint, user->status, user->last_seen_ms))
         return false;
     pthread_mutex_lock(&watch->mutex);
-    struct known *known = roster_add(&watch->roster, fingerprint, user->user);
+    struct known_user *known = known_users_add(&watch->known_users, fingerprint, user->user);
     if (known != NULL) {
         known_update(known, user, sessions);
         known->round = watch->round;
@@ -86,7 +86,7 @@ static bool take_in(struct muster_watch *watch, struct fingerprint fingerprint, 
 }
 
 /* False: memory is short. */
-static bool take_live(struct muster_watch *watch, struct fingerprint fingerprint, struct known *known,
+static bool take_live(struct muster_watch *watch, struct fingerprint fingerprint, struct known_user *known,
                       const struct muster_user *user) {
     uint64_t sessions = sessions_digest(&watch->key, user);
     if (known == NULL) {
@@ -114,7 +114,7 @@ static bool take_item(struct muster_watch *watch, const struct watch_item *item)
     size_t len = strnlen(item->user.user, MUSTER_ID_BYTES_MAX + 1);
     if (len == 0 || len > MUSTER_ID_BYTES_MAX || item->kind == WATCH_UNKNOWN) return true;
     struct fingerprint fingerprint = fingerprint_of(&watch->key, item->user.user, len);
-    struct known *known = roster_find(&watch->roster, fingerprint);
+    struct known_user *known = known_users_find(&watch->known_users, fingerprint);
     if (item->kind != WATCH_LEFT) {
         struct muster_user user = item->user;
         user.is_live = true;
