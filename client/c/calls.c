@@ -4,8 +4,7 @@
 
 #include <stdlib.h>
 
-/* ---- how every blocking call goes ---------------------------------------------------------------------------------
- */
+/* ---- how every blocking call goes -------------------------------------------------------------------------------- */
 
 /* Where errors go when the caller does not care. */
 #define ERROR_OR_SCRATCH(error)                                                                                        \
@@ -38,8 +37,7 @@ static struct result *result_for(struct result *result, enum reply_kind kind, st
     return result;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------------------
- */
+/* ---- telling ----------------------------------------------------------------------------------------------------- */
 
 enum muster_code muster_touch(struct muster_client *client, const char *scope, uint32_t ttl_ms,
                               const struct muster_beat *beats, size_t count, struct muster_touched *touched,
@@ -74,8 +72,7 @@ enum muster_code muster_reset(struct muster_client *client, const char *scope, s
     return finish(flight, code, forgotten, sizeof *forgotten, error);
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------------------
- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 enum muster_code muster_live(struct muster_client *client, const char *scope, const char *const *users, size_t count,
                              bool with_sessions, struct muster_users **result, struct muster_error *error) {
@@ -148,8 +145,7 @@ enum muster_code muster_nodes(struct muster_client *client, struct muster_nodes 
     return finish(flight, code, NULL, 0, error);
 }
 
-/* ---- without waiting ----------------------------------------------------------------------------------------------
- */
+/* ---- without waiting --------------------------------------------------------------------------------------------- */
 
 /* expected: how many items are asked for, see struct answer. */
 static struct flight *begin_async(struct muster_client *client, enum reply_kind kind, size_t expected, void *arg,

@@ -17,8 +17,7 @@ enum {
     HASTEN_MS = 50,
 };
 
-/* ---- small things -------------------------------------------------------------------------------------------------
- */
+/* ---- small things ------------------------------------------------------------------------------------------------ */
 
 /* SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): its state is a counter, so
  * that threads can share it without a lock. */
@@ -48,8 +47,7 @@ int thread_start(pthread_t *thread, void *(*body)(void *), void *arg) {
     return rv;
 }
 
-/* ---- connections --------------------------------------------------------------------------------------------------
- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 /* Under the mutex. */
 static void client_changed(struct muster_client *client) {
@@ -57,9 +55,10 @@ static void client_changed(struct muster_client *client) {
     for (struct muster_keepalive *k = client->keepalives; k != NULL; k = keepalive_next(k)) keepalive_wake(k);
 }
 
-/* Watches that back off need not wait longer than it takes to spread them. Under the mutex. */
+/* A new connection: sleeping watches try again within HASTEN_MS, spread by chance. Under the mutex. */
 static void client_connected(struct muster_client *client) {
-    if (client->herald != NULL) herald_hasten(client->herald, clock_ms() + client_random(client, HASTEN_MS));
+    if (client->dispatcher != NULL)
+        dispatcher_hasten(client->dispatcher, clock_ms() + client_random(client, HASTEN_MS));
     client_changed(client);
 }
 
@@ -118,8 +117,7 @@ static int node_open(struct node *node, struct muster_client *client, const char
     return nng_dialer_create(&node->dialer, socket, address);
 }
 
-/* ---- the first dials ----------------------------------------------------------------------------------------------
- */
+/* ---- the first dials --------------------------------------------------------------------------------------------- */
 
 static enum muster_code dial_begin(struct muster_client *client, bool is_waited_for, struct muster_error *error) {
     for (size_t i = 0; i < client->node_count; i++) {
@@ -158,8 +156,7 @@ static enum muster_code dial_wait(struct muster_client *client, uint32_t wait_ms
     return is_reached ? MUSTER_OK : MUSTER_UNAVAILABLE;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static enum muster_code options_check(const struct muster_options *options, struct muster_error *error) {
     if (options->address_count > MUSTER_ADDRESSES_MAX)
@@ -246,8 +243,7 @@ enum muster_code muster_open(const struct muster_options *options, struct muster
     return error_none(error);
 }
 
-/* ---- closing ------------------------------------------------------------------------------------------------------
- */
+/* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 static void free_flights(struct muster_client *client) {
     for (struct flight *flight = client->free_blocking, *next; flight != NULL; flight = next) {

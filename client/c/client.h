@@ -10,8 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------
- */
+/* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 enum node_state { NODE_DIALLING, NODE_REFUSED, NODE_REACHED };
 
@@ -35,8 +34,7 @@ static inline bool node_is_connected(struct node *node) {
     return atomic_load_explicit(&node->pipe, memory_order_acquire) != 0;
 }
 
-/* ---- flights ------------------------------------------------------------------------------------------------------
- */
+/* ---- flights ----------------------------------------------------------------------------------------------------- */
 
 union flight_callback {
     muster_touch_callback *touch;
@@ -110,8 +108,7 @@ unsigned client_pick(struct muster_client *client, uint32_t tried, uint64_t now_
 /* Frees it; no operation is under way. */
 void flight_free(struct flight *flight);
 
-/* ---- the client ---------------------------------------------------------------------------------------------------
- */
+/* ---- the client -------------------------------------------------------------------------------------------------- */
 
 struct muster_client {
     size_t node_count;
@@ -130,8 +127,8 @@ struct muster_client {
     struct flight **all; /* every asynchronous flight there is */
     size_t all_count, all_capacity;
     struct muster_keepalive *keepalives; /* told of connections; linked through client_next */
-    struct herald *herald;               /* of the watches; NULL: there was none yet */
-    uint64_t late_ms;                    /* of the herald's thread: when a watch that ends was last answered */
+    struct dispatcher *dispatcher;       /* of the watches; NULL: there was none yet */
+    uint64_t late_ms;                    /* of the dispatcher's thread: when a watch that ends was last answered */
 };
 
 /* A number from 0 to range - 1, for spreading load; not for secrets. */

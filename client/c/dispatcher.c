@@ -3,203 +3,209 @@
 #include "client.h"
 #include "clock.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
-/* Those that rest are looked through at most so often. */
-enum { REST_GRAIN_MS = 10 };
+/* Sleeping tasks are looked through at most so often. */
+enum { SLEEP_GRAIN_MS = 10 };
 
-/* A ring through `next` and `previous` with the list's own turn as its head. */
-struct herald {
-    herald_attend *attend;
+/* Each list of tasks is a ring through `next` and `previous`; its head is a task that never runs. */
+struct dispatcher {
+    task_run *run;
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards all below, and every turn */
-    pthread_cond_t called; /* wakes the thread */
-    pthread_cond_t attended;
-    struct turn queue, resting;
-    struct turn *all;
-    const struct turn *current;
-    uint64_t look_ms; /* when those that rest are looked through; UINT64_MAX: none rests */
+    pthread_mutex_t mutex; /* guards all below, and every task */
+    pthread_cond_t woken;  /* wakes the thread */
+    pthread_cond_t ran;
+    struct task queue, sleeping;
+    struct task *all;
+    const struct task *current;
+    uint64_t next_due_ms; /* when the sleeping tasks are looked through; UINT64_MAX: none sleeps */
     bool is_ending;
 };
 
-/* ---- lists: under the mutex ---------------------------------------------------------------------------------------
- */
+static bool is_dispatcher_thread(const struct dispatcher *dispatcher) {
+    return pthread_equal(pthread_self(), dispatcher->thread) != 0;
+}
 
-static void ring_init(struct turn *head) {
+/* ---- lists: under the mutex -------------------------------------------------------------------------------------- */
+
+static void ring_init(struct task *head) {
     head->next = head->previous = head;
 }
 
-static void ring_append(struct turn *head, struct turn *turn) {
-    turn->previous = head->previous;
-    turn->next = head;
-    head->previous->next = turn;
-    head->previous = turn;
+static void ring_append(struct task *head, struct task *task) {
+    task->previous = head->previous;
+    task->next = head;
+    head->previous->next = task;
+    head->previous = task;
 }
 
-static void turn_unlink(struct turn *turn) {
-    if (turn->state == TURN_IDLE) return;
-    turn->previous->next = turn->next;
-    turn->next->previous = turn->previous;
-    turn->state = TURN_IDLE;
+static void task_unlink(struct task *task) {
+    if (task->state == TASK_IDLE) return;
+    task->previous->next = task->next;
+    task->next->previous = task->previous;
+    task->state = TASK_IDLE;
 }
 
-static void queue_append(struct herald *herald, struct turn *turn) {
-    turn_unlink(turn);
-    ring_append(&herald->queue, turn);
-    turn->state = TURN_QUEUED;
+static void queue_append(struct dispatcher *dispatcher, struct task *task) {
+    task_unlink(task);
+    ring_append(&dispatcher->queue, task);
+    task->state = TASK_QUEUED;
 }
 
-/* Queues those that have rested, and notes when to look again. */
-static void look_through_resting(struct herald *herald, uint64_t now_ms) {
-    herald->look_ms = UINT64_MAX;
-    for (struct turn *turn = herald->resting.next, *next; turn != &herald->resting; turn = next) {
-        next = turn->next;
-        if (turn->due_ms <= now_ms) queue_append(herald, turn);
-        else if (turn->due_ms < herald->look_ms) herald->look_ms = turn->due_ms;
+/* Queues the sleeping tasks that are due, and notes when the next one will be. */
+static void queue_due_tasks(struct dispatcher *dispatcher, uint64_t now_ms) {
+    dispatcher->next_due_ms = UINT64_MAX;
+    for (struct task *task = dispatcher->sleeping.next, *next; task != &dispatcher->sleeping; task = next) {
+        next = task->next;
+        if (task->due_ms <= now_ms) queue_append(dispatcher, task);
+        else if (task->due_ms < dispatcher->next_due_ms) dispatcher->next_due_ms = task->due_ms;
     }
-    if (herald->look_ms < now_ms + REST_GRAIN_MS) herald->look_ms = now_ms + REST_GRAIN_MS;
+    if (dispatcher->next_due_ms < now_ms + SLEEP_GRAIN_MS) dispatcher->next_due_ms = now_ms + SLEEP_GRAIN_MS;
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------------------------
- */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-/* Waits for the next turn, and takes its call; NULL: the end. Under the mutex. */
-static struct turn *next_turn(struct herald *herald, bool *is_called) {
+/* Waits for a task to run and clears its is_woken. NULL: the dispatcher ends. Under the mutex. */
+static struct task *next_task(struct dispatcher *dispatcher, bool *is_woken) {
     for (;;) {
         uint64_t now_ms = clock_ms();
-        if (now_ms >= herald->look_ms) look_through_resting(herald, now_ms);
-        struct turn *turn = herald->queue.next;
-        if (turn != &herald->queue) {
-            turn_unlink(turn);
-            *is_called = turn->is_called;
-            turn->is_called = false;
-            return turn;
+        if (now_ms >= dispatcher->next_due_ms) queue_due_tasks(dispatcher, now_ms);
+        struct task *task = dispatcher->queue.next;
+        if (task != &dispatcher->queue) {
+            task_unlink(task);
+            *is_woken = task->is_woken;
+            task->is_woken = false;
+            return task;
         }
-        if (herald->is_ending && herald->all == NULL) return NULL;
-        if (herald->look_ms == UINT64_MAX) pthread_cond_wait(&herald->called, &herald->mutex);
-        else clock_cond_wait(&herald->called, &herald->mutex, herald->look_ms);
+        if (dispatcher->is_ending && dispatcher->all == NULL) return NULL;
+        if (dispatcher->next_due_ms == UINT64_MAX) pthread_cond_wait(&dispatcher->woken, &dispatcher->mutex);
+        else clock_cond_wait(&dispatcher->woken, &dispatcher->mutex, dispatcher->next_due_ms);
     }
 }
 
-static void *herald_thread(void *arg) {
-    struct herald *herald = arg;
-    pthread_mutex_lock(&herald->mutex);
-    bool is_called;
-    for (struct turn *turn; (turn = next_turn(herald, &is_called)) != NULL;) {
-        bool is_dismissed = turn->is_dismissed;
-        herald->current = turn;
-        pthread_mutex_unlock(&herald->mutex);
-        herald->attend(turn, is_called, is_dismissed);
-        pthread_mutex_lock(&herald->mutex);
-        herald->current = NULL;
-        pthread_cond_broadcast(&herald->attended);
+static void *dispatcher_thread(void *arg) {
+    struct dispatcher *dispatcher = arg;
+    pthread_mutex_lock(&dispatcher->mutex);
+    bool is_woken;
+    for (struct task *task; (task = next_task(dispatcher, &is_woken)) != NULL;) {
+        bool is_cancelled = task->is_cancelled;
+        dispatcher->current = task;
+        pthread_mutex_unlock(&dispatcher->mutex);
+        dispatcher->run(task, is_woken, is_cancelled);
+        pthread_mutex_lock(&dispatcher->mutex);
+        dispatcher->current = NULL;
+        pthread_cond_broadcast(&dispatcher->ran);
     }
-    pthread_mutex_unlock(&herald->mutex);
+    pthread_mutex_unlock(&dispatcher->mutex);
     return NULL;
 }
 
-struct herald *herald_new(herald_attend *attend) {
-    struct herald *herald = calloc(1, sizeof *herald);
-    if (herald == NULL) return NULL;
-    herald->attend = attend;
-    herald->look_ms = UINT64_MAX;
-    ring_init(&herald->queue);
-    ring_init(&herald->resting);
-    if (pthread_mutex_init(&herald->mutex, NULL) != 0) goto fail_herald;
-    if (clock_cond_init(&herald->called) != 0) goto fail_mutex;
-    if (clock_cond_init(&herald->attended) != 0) goto fail_called;
-    pthread_mutex_lock(&herald->mutex); /* the thread knows itself by herald->thread */
-    int rv = thread_start(&herald->thread, herald_thread, herald);
-    pthread_mutex_unlock(&herald->mutex);
-    if (rv == 0) return herald;
-    pthread_cond_destroy(&herald->attended);
-fail_called:
-    pthread_cond_destroy(&herald->called);
+struct dispatcher *dispatcher_new(task_run *run) {
+    struct dispatcher *dispatcher = calloc(1, sizeof *dispatcher);
+    if (dispatcher == NULL) return NULL;
+    dispatcher->run = run;
+    dispatcher->next_due_ms = UINT64_MAX;
+    ring_init(&dispatcher->queue);
+    ring_init(&dispatcher->sleeping);
+    if (pthread_mutex_init(&dispatcher->mutex, NULL) != 0) goto fail_dispatcher;
+    if (clock_cond_init(&dispatcher->woken) != 0) goto fail_mutex;
+    if (clock_cond_init(&dispatcher->ran) != 0) goto fail_woken;
+    pthread_mutex_lock(&dispatcher->mutex); /* the thread knows itself by dispatcher->thread */
+    int rv = thread_start(&dispatcher->thread, dispatcher_thread, dispatcher);
+    pthread_mutex_unlock(&dispatcher->mutex);
+    if (rv == 0) return dispatcher;
+    pthread_cond_destroy(&dispatcher->ran);
+fail_woken:
+    pthread_cond_destroy(&dispatcher->woken);
 fail_mutex:
-    pthread_mutex_destroy(&herald->mutex);
-fail_herald:
-    free(herald);
+    pthread_mutex_destroy(&dispatcher->mutex);
+fail_dispatcher:
+    free(dispatcher);
     return NULL;
 }
 
-void herald_free(struct herald *herald) {
-    if (herald == NULL) return;
-    pthread_mutex_lock(&herald->mutex);
-    herald->is_ending = true;
-    for (struct turn *turn = herald->all; turn != NULL; turn = turn->after) {
-        turn->is_dismissed = true;
-        queue_append(herald, turn);
+void dispatcher_free(struct dispatcher *dispatcher) {
+    if (dispatcher == NULL) return;
+    assert(!is_dispatcher_thread(dispatcher));
+    pthread_mutex_lock(&dispatcher->mutex);
+    dispatcher->is_ending = true;
+    for (struct task *task = dispatcher->all; task != NULL; task = task->after) {
+        task->is_cancelled = true;
+        queue_append(dispatcher, task);
     }
-    pthread_cond_signal(&herald->called);
-    pthread_mutex_unlock(&herald->mutex);
-    pthread_join(herald->thread, NULL);
-    pthread_cond_destroy(&herald->attended);
-    pthread_cond_destroy(&herald->called);
-    pthread_mutex_destroy(&herald->mutex);
-    free(herald);
+    pthread_cond_signal(&dispatcher->woken);
+    pthread_mutex_unlock(&dispatcher->mutex);
+    pthread_join(dispatcher->thread, NULL);
+    pthread_cond_destroy(&dispatcher->ran);
+    pthread_cond_destroy(&dispatcher->woken);
+    pthread_mutex_destroy(&dispatcher->mutex);
+    free(dispatcher);
 }
 
-/* ---- turns --------------------------------------------------------------------------------------------------------
- */
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
-void herald_add(struct herald *herald, struct turn *turn) {
-    pthread_mutex_lock(&herald->mutex);
-    *turn = (struct turn){.after = herald->all};
-    if (herald->all != NULL) herald->all->before = turn;
-    herald->all = turn;
-    pthread_mutex_unlock(&herald->mutex);
+void dispatcher_add(struct dispatcher *dispatcher, struct task *task) {
+    pthread_mutex_lock(&dispatcher->mutex);
+    *task = (struct task){.after = dispatcher->all};
+    if (dispatcher->all != NULL) dispatcher->all->before = task;
+    dispatcher->all = task;
+    pthread_mutex_unlock(&dispatcher->mutex);
 }
 
-void herald_remove(struct herald *herald, struct turn *turn) {
-    pthread_mutex_lock(&herald->mutex);
-    turn_unlink(turn);
-    if (turn->after != NULL) turn->after->before = turn->before;
-    if (turn->before != NULL) turn->before->after = turn->after;
-    else herald->all = turn->after;
-    pthread_mutex_unlock(&herald->mutex);
+void dispatcher_remove(struct dispatcher *dispatcher, struct task *task) {
+    assert(is_dispatcher_thread(dispatcher));
+    pthread_mutex_lock(&dispatcher->mutex);
+    task_unlink(task);
+    if (task->after != NULL) task->after->before = task->before;
+    if (task->before != NULL) task->before->after = task->after;
+    else dispatcher->all = task->after;
+    pthread_mutex_unlock(&dispatcher->mutex);
 }
 
-void herald_call(struct herald *herald, struct turn *turn) {
-    pthread_mutex_lock(&herald->mutex);
-    turn->is_called = true;
-    if (turn->state != TURN_QUEUED) queue_append(herald, turn);
-    pthread_cond_signal(&herald->called);
-    pthread_mutex_unlock(&herald->mutex);
+void dispatcher_wake(struct dispatcher *dispatcher, struct task *task) {
+    pthread_mutex_lock(&dispatcher->mutex);
+    task->is_woken = true;
+    if (task->state != TASK_QUEUED) queue_append(dispatcher, task);
+    pthread_cond_signal(&dispatcher->woken);
+    pthread_mutex_unlock(&dispatcher->mutex);
 }
 
-void herald_dismiss(struct herald *herald, struct turn *turn) {
-    pthread_mutex_lock(&herald->mutex);
-    turn->is_dismissed = true;
-    if (turn->state != TURN_QUEUED) queue_append(herald, turn);
-    pthread_cond_signal(&herald->called);
-    pthread_mutex_unlock(&herald->mutex);
+void dispatcher_cancel(struct dispatcher *dispatcher, struct task *task) {
+    pthread_mutex_lock(&dispatcher->mutex);
+    assert(!task->is_cancelled || dispatcher->is_ending);
+    task->is_cancelled = true;
+    if (task->state != TASK_QUEUED) queue_append(dispatcher, task);
+    pthread_cond_signal(&dispatcher->woken);
+    pthread_mutex_unlock(&dispatcher->mutex);
 }
 
-void herald_rest(struct herald *herald, struct turn *turn, uint64_t due_ms) {
-    pthread_mutex_lock(&herald->mutex);
-    if (turn->state != TURN_QUEUED) {
-        turn_unlink(turn);
-        ring_append(&herald->resting, turn);
-        turn->state = TURN_RESTING;
-        turn->due_ms = due_ms;
-        if (due_ms < herald->look_ms) herald->look_ms = due_ms;
+void dispatcher_sleep(struct dispatcher *dispatcher, struct task *task, uint64_t due_ms) {
+    assert(is_dispatcher_thread(dispatcher));
+    pthread_mutex_lock(&dispatcher->mutex);
+    if (task->state != TASK_QUEUED) {
+        task_unlink(task);
+        ring_append(&dispatcher->sleeping, task);
+        task->state = TASK_SLEEPING;
+        task->due_ms = due_ms;
+        if (due_ms < dispatcher->next_due_ms) dispatcher->next_due_ms = due_ms;
     }
-    pthread_mutex_unlock(&herald->mutex);
+    pthread_mutex_unlock(&dispatcher->mutex);
 }
 
-void herald_hasten(struct herald *herald, uint64_t due_ms) {
-    pthread_mutex_lock(&herald->mutex);
-    for (struct turn *turn = herald->resting.next; turn != &herald->resting; turn = turn->next) {
-        if (turn->due_ms > due_ms) turn->due_ms = due_ms;
-        if (turn->due_ms < herald->look_ms) herald->look_ms = turn->due_ms;
+void dispatcher_hasten(struct dispatcher *dispatcher, uint64_t due_ms) {
+    pthread_mutex_lock(&dispatcher->mutex);
+    for (struct task *task = dispatcher->sleeping.next; task != &dispatcher->sleeping; task = task->next) {
+        if (task->due_ms > due_ms) task->due_ms = due_ms;
+        if (task->due_ms < dispatcher->next_due_ms) dispatcher->next_due_ms = task->due_ms;
     }
-    pthread_cond_signal(&herald->called);
-    pthread_mutex_unlock(&herald->mutex);
+    pthread_cond_signal(&dispatcher->woken);
+    pthread_mutex_unlock(&dispatcher->mutex);
 }
 
-void herald_wait_out(struct herald *herald, const struct turn *turn) {
-    if (pthread_equal(pthread_self(), herald->thread)) return;
-    pthread_mutex_lock(&herald->mutex);
-    while (herald->current == turn) pthread_cond_wait(&herald->attended, &herald->mutex);
-    pthread_mutex_unlock(&herald->mutex);
+void dispatcher_wait_idle(struct dispatcher *dispatcher, const struct task *task) {
+    if (is_dispatcher_thread(dispatcher)) return;
+    pthread_mutex_lock(&dispatcher->mutex);
+    while (dispatcher->current == task) pthread_cond_wait(&dispatcher->ran, &dispatcher->mutex);
+    pthread_mutex_unlock(&dispatcher->mutex);
 }

@@ -1,47 +1,47 @@
-/* The thread of a client on which the callbacks of its watches run: it attends to one after another. */
-#ifndef MUSTER_CLIENT_HERALD_H
-#define MUSTER_CLIENT_HERALD_H
+/* The dispatcher of a client: one thread that runs tasks, one at a time. The callbacks of watches run on it. */
+#ifndef MUSTER_CLIENT_DISPATCHER_H
+#define MUSTER_CLIENT_DISPATCHER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct herald;
+struct dispatcher;
 
-enum turn_state { TURN_IDLE, TURN_QUEUED, TURN_RESTING };
+enum task_state { TASK_IDLE, TASK_QUEUED, TASK_SLEEPING };
 
-/* What the thread attends to: a watch, whose first field this is. Guarded by the herald. */
-struct turn {
-    struct turn *next, *previous; /* in the queue, or among those that rest */
-    enum turn_state state;
-    uint64_t due_ms; /* of one that rests */
-    bool is_called, is_dismissed;
-    struct turn *after, *before; /* of all there are */
+/* Something that the thread runs now and again: a watch, whose first field this is. Guarded by the dispatcher. */
+struct task {
+    struct task *next, *previous; /* in the queue, or among the sleeping tasks */
+    enum task_state state;
+    uint64_t due_ms; /* when a sleeping task runs */
+    bool is_woken, is_cancelled;
+    struct task *after, *before; /* in the list of all tasks */
 };
 
-/* Called on the thread, for a turn that was called or has rested. is_called: it was called since the last time;
- * is_dismissed: it is to be removed, now or later. */
-typedef void herald_attend(struct turn *turn, bool is_called, bool is_dismissed);
+/* Called on the thread for a task that was woken or has slept. is_woken: it was woken since its last run. is_cancelled:
+ * the task is to be removed, in this run or a later one. */
+typedef void task_run(struct task *task, bool is_woken, bool is_cancelled);
 
 /* NULL: memory or threads are short. */
-struct herald *herald_new(herald_attend *attend);
-/* Dismisses every turn, waits until all were removed, ends the thread and frees. Not on the thread. `herald` may be
- * NULL. */
-void herald_free(struct herald *herald);
+struct dispatcher *dispatcher_new(task_run *run);
+/* Cancels every task, waits until all tasks were removed, ends the thread and frees. Not on the thread. `dispatcher`
+ * may be NULL. */
+void dispatcher_free(struct dispatcher *dispatcher);
 
-/* From now on it is known, and idle. */
-void herald_add(struct herald *herald, struct turn *turn);
-/* It is known no longer, and may be freed: whoever called or dismissed it has let go of it. On the thread. */
-void herald_remove(struct herald *herald, struct turn *turn);
+/* Adds a task, which is idle at first. */
+void dispatcher_add(struct dispatcher *dispatcher, struct task *task);
+/* Removes a task, which may be freed then: nobody may wake or cancel it any more. On the thread. */
+void dispatcher_remove(struct dispatcher *dispatcher, struct task *task);
 
-/* Attends to it soon. Any thread. */
-void herald_call(struct herald *herald, struct turn *turn);
-/* The same, for the last time. */
-void herald_dismiss(struct herald *herald, struct turn *turn);
-/* Attends to it at due_ms unless it is called before. On the thread. */
-void herald_rest(struct herald *herald, struct turn *turn, uint64_t due_ms);
-/* Whoever rests longer than until due_ms is attended to then. Any thread; takes no other lock than the herald's. */
-void herald_hasten(struct herald *herald, uint64_t due_ms);
-/* Waits until the thread does not attend to this turn now. On the thread, it does not wait. */
-void herald_wait_out(struct herald *herald, const struct turn *turn);
+/* Runs the task soon. Any thread. */
+void dispatcher_wake(struct dispatcher *dispatcher, struct task *task);
+/* Marks the task cancelled and runs it soon. Any thread; nobody else may wake or cancel it after this. */
+void dispatcher_cancel(struct dispatcher *dispatcher, struct task *task);
+/* Runs the task at due_ms, or before that when it is woken. On the thread. */
+void dispatcher_sleep(struct dispatcher *dispatcher, struct task *task, uint64_t due_ms);
+/* Sleeping tasks that are due after due_ms are due at due_ms. Any thread; takes no lock but the dispatcher's. */
+void dispatcher_hasten(struct dispatcher *dispatcher, uint64_t due_ms);
+/* Waits until this task does not run now. On the thread itself it does not wait. */
+void dispatcher_wait_idle(struct dispatcher *dispatcher, const struct task *task);
 
 #endif

@@ -13,8 +13,7 @@ enum {
 
 static void flight_callback(void *arg);
 
-/* ---- taking and giving --------------------------------------------------------------------------------------------
- */
+/* ---- taking and giving ------------------------------------------------------------------------------------------- */
 
 static struct flight *flight_new(struct muster_client *client, bool is_async) {
     struct flight *flight = calloc(1, sizeof *flight);
@@ -141,8 +140,7 @@ void flight_give(struct flight *flight) {
     flight_recycle(flight, false);
 }
 
-/* ---- which node ---------------------------------------------------------------------------------------------------
- */
+/* ---- which node -------------------------------------------------------------------------------------------------- */
 
 unsigned client_pick(struct muster_client *client, uint32_t tried, uint64_t now_ms) {
     unsigned count = (unsigned)client->node_count;
@@ -174,8 +172,7 @@ static uint64_t attempt_until(const struct flight *flight, uint64_t now_ms) {
     return until_ms < flight->deadline_ms ? until_ms : flight->deadline_ms;
 }
 
-/* ---- one attempt --------------------------------------------------------------------------------------------------
- */
+/* ---- one attempt ------------------------------------------------------------------------------------------------- */
 
 /* Whether the flight has ended. Where not, an operation of its aio is under way. */
 enum progress { UNDER_WAY, ENDED };
@@ -240,8 +237,7 @@ static enum progress flight_attempt(struct flight *flight) {
     return flight_send(flight);
 }
 
-/* ---- what came of it ----------------------------------------------------------------------------------------------
- */
+/* ---- what came of it --------------------------------------------------------------------------------------------- */
 
 /* A node that was silent for a whole attempt, on every flight: its host may be gone without a word, and the connection
  * with it. A new one is made. */
@@ -352,8 +348,7 @@ static enum progress flight_start(struct flight *flight) {
     return flight_attempt(flight);
 }
 
-/* ---- waiting for it, or not ----------------------------------------------------------------------------------------
- */
+/* ---- waiting for it, or not -------------------------------------------------------------------------------------- */
 
 enum muster_code flight_run(struct flight *flight, struct muster_error *error) {
     for (enum progress progress = flight_start(flight); progress == UNDER_WAY;) {

@@ -40,8 +40,7 @@ struct muster_keepalive {
     struct muster_departure departures[SESSIONS_BATCH_MAX];
 };
 
-/* ---- waking ---------------------------------------------------------------------------------------------------------
- */
+/* ---- waking ------------------------------------------------------------------------------------------------------ */
 
 void keepalive_wake(struct muster_keepalive *keepalive) {
     pthread_mutex_lock(&keepalive->mutex);
@@ -68,8 +67,7 @@ static void client_remove(struct muster_client *client, struct muster_keepalive 
     pthread_mutex_unlock(&client->mutex);
 }
 
-/* ---- telling: on the thread, with the mutex let go
- * ------------------------------------------------------------------- */
+/* ---- telling: on the thread, with the mutex let go --------------------------------------------------------------- */
 
 static struct flight *flight_for(struct muster_keepalive *keepalive, enum reply_kind kind, struct muster_error *error) {
     struct flight *flight = flight_take(keepalive->client, false, error);
@@ -212,8 +210,7 @@ static bool tell_leave(struct muster_keepalive *keepalive) {
     return false;
 }
 
-/* ---- the thread -----------------------------------------------------------------------------------------------------
- */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 enum errand { ERRAND_STOP, ERRAND_LEAVE, ERRAND_TOUCH };
 
@@ -291,8 +288,7 @@ static void *keepalive_thread(void *arg) {
     }
 }
 
-/* ---- opening and closing
- * --------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static struct muster_keepalive *keepalive_new(struct muster_client *client,
                                               const struct muster_keepalive_options *options) {
@@ -359,8 +355,7 @@ enum muster_code muster_keepalive_close(struct muster_keepalive *keepalive, bool
     return code;
 }
 
-/* ---- its sessions
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- its sessions ------------------------------------------------------------------------------------------------ */
 
 static const char *or_empty(const char *string) {
     return string == NULL ? "" : string;

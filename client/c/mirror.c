@@ -14,8 +14,7 @@ struct muster_mirror {
     bool is_whole; /* guarded by the mutex */
 };
 
-/* ---- the watch's hooks ----------------------------------------------------------------------------------------------
- */
+/* ---- the watch's hooks ------------------------------------------------------------------------------------------- */
 
 static bool mirror_put(void *arg, struct fingerprint fingerprint, enum muster_status status, int64_t last_seen_ms) {
     struct muster_mirror *mirror = arg;
@@ -46,8 +45,7 @@ static void mirror_free(void *arg) {
 static const struct watch_hooks mirror_hooks = {
     .put = mirror_put, .drop = mirror_drop, .whole = mirror_whole, .ended = mirror_free};
 
-/* ---- opening and closing --------------------------------------------------------------------------------------------
- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static struct muster_mirror *mirror_new(size_t remember_max) {
     struct muster_mirror *mirror = calloc(1, sizeof *mirror);
@@ -99,8 +97,7 @@ bool muster_mirror_wait(struct muster_mirror *mirror, uint32_t timeout_ms) {
     return is_whole;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static struct fingerprint name_of(const struct muster_mirror *mirror, const char *user) {
     return fingerprint_of(&mirror->watch->key, user, strlen(user));

@@ -5,8 +5,7 @@
 
 enum { SLOTS_MIN = 64, CACHE_LINE_BYTES = 64, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Zeroed; large ones on huge pages where the system gives them: else each look-up has a miss of the TLB besides. */
 static void *pages_new(size_t bytes) {
@@ -49,8 +48,7 @@ void mirror_table_free(struct mirror_table *table) {
     free(table->departed);
 }
 
-/* ---- slots: the writer ----------------------------------------------------------------------------------------------
- */
+/* ---- slots: the writer ------------------------------------------------------------------------------------------- */
 
 static struct mirror_slots *slots_of(const struct mirror_table *table) {
     return atomic_load_explicit(&table->slots, memory_order_relaxed);
@@ -114,8 +112,7 @@ static void slot_free(struct mirror_table *table, size_t gap) {
     table->used--;
 }
 
-/* ---- those who left: a list, so that who comes back is taken out of its middle --------------------------------------
- */
+/* ---- those who left: a list, so that who comes back is taken out of its middle ----------------------------------- */
 
 /* 0: there is neither room nor memory for more. */
 static uint32_t departed_new(struct mirror_table *table) {
@@ -172,8 +169,7 @@ static uint32_t departed_add(struct mirror_table *table, struct fingerprint fing
     return number;
 }
 
-/* ---- users ----------------------------------------------------------------------------------------------------------
- */
+/* ---- users ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t word_of(struct fingerprint fingerprint, enum muster_status status) {
     return mirror_tag(fingerprint) << MIRROR_TAG_SHIFT | (uint64_t)status << 1 | 1;

@@ -7,8 +7,7 @@
 #define BYTES(number)  WIRE_TAG(number, WIRE_BYTES)
 #define NUMBER(number) WIRE_TAG(number, WIRE_VARINT)
 
-/* ---- result objects -----------------------------------------------------------------------------------------------
- */
+/* ---- result objects ---------------------------------------------------------------------------------------------- */
 
 struct result *result_new(void) {
     return calloc(1, sizeof(struct result));
@@ -63,8 +62,7 @@ void muster_nodes_free(struct muster_nodes *nodes) {
     result_free((struct result *)nodes);
 }
 
-/* ---- filling one --------------------------------------------------------------------------------------------------
- */
+/* ---- filling one ------------------------------------------------------------------------------------------------- */
 
 /* Fills a result's blocks, which were made large enough before. */
 struct filler {
@@ -425,8 +423,7 @@ static bool fill_watch(struct wire_span message, struct result *result, struct f
     return true;
 }
 
-/* ---- answers without a result object ------------------------------------------------------------------------------
- */
+/* ---- answers without a result object ----------------------------------------------------------------------------- */
 
 /* TouchResponse: joined 1, ttl_ms 2, stamp 3. LeaveResponse: left 1, stamp 2. ResetResponse: forgotten 1, stamp 2. */
 static bool fill_small(struct wire_span message, struct answer *answer) {
@@ -450,8 +447,7 @@ static bool fill_small(struct wire_span message, struct answer *answer) {
     return true;
 }
 
-/* ---- Reply: code 1, message 2, and one response -------------------------------------------------------------------
- */
+/* ---- Reply: code 1, message 2, and one response ------------------------------------------------------------------ */
 
 struct reply {
     int64_t code;

@@ -29,8 +29,7 @@ void request_free(struct request *request) {
     *request = (struct request){0};
 }
 
-/* ---- room ---------------------------------------------------------------------------------------------------------
- */
+/* ---- room -------------------------------------------------------------------------------------------------------- */
 
 static bool request_grow(struct request *request, size_t bytes) {
     size_t used = request->data == NULL ? HEAD_BYTES_MAX : (size_t)(request->end - request->data);
@@ -72,8 +71,7 @@ static enum muster_code request_seal(struct request *request, const char *token,
     return error_none(error);
 }
 
-/* ---- checks -------------------------------------------------------------------------------------------------------
- */
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
 
 /* A string of the caller with its length, which is looked for no further than one past the limit. */
 struct string {
@@ -146,8 +144,7 @@ static enum muster_code check_page_token(struct string token, struct muster_erro
     return error_set(error, MUSTER_INVALID_ARGUMENT, "page_token: more than %d bytes", MUSTER_TOKEN_BYTES_MAX);
 }
 
-/* ---- Touch --------------------------------------------------------------------------------------------------------
- */
+/* ---- Touch ------------------------------------------------------------------------------------------------------- */
 
 struct beat_strings {
     struct string scope, user, session;
@@ -218,8 +215,7 @@ enum muster_code request_touch(struct request *request, const char *token, const
     return request_seal(request, token, CALL_TOUCH, error);
 }
 
-/* ---- Leave --------------------------------------------------------------------------------------------------------
- */
+/* ---- Leave ------------------------------------------------------------------------------------------------------- */
 
 /* Departure: scope 1, user 2, session 3, all_sessions 4; it is field 2 of LeaveRequest. */
 static enum muster_code put_departure(struct request *request, const struct muster_departure *departure, size_t index,
@@ -265,8 +261,7 @@ enum muster_code request_leave(struct request *request, const char *token, const
     return request_seal(request, token, CALL_LEAVE, error);
 }
 
-/* ---- the reads ----------------------------------------------------------------------------------------------------
- */
+/* ---- the reads --------------------------------------------------------------------------------------------------- */
 
 /* One id of an array of them, as field `number`. */
 static inline enum muster_code put_id(struct request *request, unsigned number, const char *data, struct place place,

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- lists: circles through a link that is no session ---------------------------------------------------------------
- */
+/* ---- lists: circles through a link that is no session ------------------------------------------------------------ */
 
 static void list_init(struct link *list) {
     list->next = list->previous = list;
@@ -37,8 +36,7 @@ static void list_splice(struct link *from, struct link *at) {
     list_init(from);
 }
 
-/* ---- names ----------------------------------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static int compare(const void *left, const void *right) {
     const struct session *a = left, *b = right;
@@ -53,8 +51,7 @@ struct session *sessions_find(struct sessions *sessions, const char *scope, cons
     return found == NULL ? NULL : *(struct session **)found;
 }
 
-/* ---- the wheel ------------------------------------------------------------------------------------------------------
- */
+/* ---- the wheel --------------------------------------------------------------------------------------------------- */
 
 void sessions_set_ttl(struct sessions *sessions, uint32_t ttl_ms, uint64_t now_ms) {
     uint32_t slot_ms = ttl_ms / 3 / SESSIONS_SLOTS;
@@ -127,8 +124,7 @@ void sessions_all_due(struct sessions *sessions) {
     for (unsigned i = 0; i < SESSIONS_SLOTS; i++) slot_is_due(sessions, i);
 }
 
-/* ---- adding and removing --------------------------------------------------------------------------------------------
- */
+/* ---- adding and removing ----------------------------------------------------------------------------------------- */
 
 static void session_free(struct session *session) {
     free(session->state);
@@ -211,8 +207,7 @@ void sessions_remove_all(struct sessions *sessions) {
     for (int i = 0; i < SESSIONS_SLOTS; i++) remove_list(sessions, &sessions->slots[i]);
 }
 
-/* ---- batches --------------------------------------------------------------------------------------------------------
- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat *beats) {
     size_t count = 0, bytes = 0;

@@ -19,14 +19,13 @@ enum {
 
 _Static_assert(MUSTER_UNAUTHENTICATED < 32, "watch.troubles has a bit for every code");
 
-/* ---- asking: on the herald's thread ---------------------------------------------------------------------------------
- */
+/* ---- asking: on the dispatcher's thread -------------------------------------------------------------------------- */
 
 static void watch_landed(void *arg, const struct muster_error *error) {
     struct muster_watch *watch = arg;
     watch->error = *error;
     watch->landed_ms = clock_ms();
-    herald_call(watch->herald, &watch->turn);
+    dispatcher_wake(watch->dispatcher, &watch->task);
 }
 
 /* The node whose cursor it has, unless that failed in this round. */
@@ -59,8 +58,7 @@ static bool watch_ask(struct muster_watch *watch, struct muster_error *error) {
     return true;
 }
 
-/* ---- what came of it ------------------------------------------------------------------------------------------------
- */
+/* ---- what came of it --------------------------------------------------------------------------------------------- */
 
 /* Once for each code in a spell, however often it is tried. */
 static void tell_trouble(struct muster_watch *watch) {
@@ -139,8 +137,7 @@ static uint32_t watch_heard(struct muster_watch *watch) {
     return watch_answered(watch, &watch->result->view.watch);
 }
 
-/* ---- the end of it --------------------------------------------------------------------------------------------------
- */
+/* ---- the end of it ----------------------------------------------------------------------------------------------- */
 
 static void watch_free(struct muster_watch *watch) {
     if (watch->flight != NULL) flight_give(watch->flight);
@@ -176,21 +173,20 @@ static void watch_wind_up(struct muster_watch *watch, bool has_landed) {
         uint64_t until_ms = watch_awaits_until(watch);
         /* A flight that is between two steps is not cancelled: it is tried again. */
         if (now_ms >= until_ms) flight_cancel(watch->flight);
-        herald_rest(watch->herald, &watch->turn, now_ms < until_ms ? until_ms : now_ms + CANCEL_AGAIN_MS);
+        dispatcher_sleep(watch->dispatcher, &watch->task, now_ms < until_ms ? until_ms : now_ms + CANCEL_AGAIN_MS);
         return;
     }
-    herald_remove(watch->herald, &watch->turn);
+    dispatcher_remove(watch->dispatcher, &watch->task);
     watch_free(watch);
 }
 
-/* ---- its turns ------------------------------------------------------------------------------------------------------
- */
+/* ---- its tasks --------------------------------------------------------------------------------------------------- */
 
-static void watch_attend(struct turn *turn, bool is_called, bool is_dismissed) {
-    struct muster_watch *watch = (struct muster_watch *)turn;
-    bool has_landed = is_called && watch->is_asking;
+static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
+    struct muster_watch *watch = (struct muster_watch *)task;
+    bool has_landed = is_woken && watch->is_asking;
     if (has_landed) watch->is_asking = false;
-    if (is_dismissed) {
+    if (is_cancelled) {
         watch_wind_up(watch, has_landed);
         return;
     }
@@ -199,27 +195,26 @@ static void watch_attend(struct turn *turn, bool is_called, bool is_dismissed) {
     struct muster_error error;
     while (rest_ms == 0 && !atomic_load(&watch->is_closed) && !watch_ask(watch, &error))
         rest_ms = watch_failed(watch, &error);
-    if (rest_ms != 0) herald_rest(watch->herald, turn, clock_ms() + rest_ms);
+    if (rest_ms != 0) dispatcher_sleep(watch->dispatcher, task, clock_ms() + rest_ms);
 }
 
 void watches_end(struct muster_client *client) {
     pthread_mutex_lock(&client->mutex);
-    struct herald *herald = client->herald;
-    client->herald = NULL;
+    struct dispatcher *dispatcher = client->dispatcher;
+    client->dispatcher = NULL;
     pthread_mutex_unlock(&client->mutex);
-    herald_free(herald);
+    dispatcher_free(dispatcher);
 }
 
-/* ---- opening and closing --------------------------------------------------------------------------------------------
- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 /* The client's, made by the first watch; NULL: memory or threads are short. */
-static struct herald *herald_of(struct muster_client *client) {
+static struct dispatcher *dispatcher_of(struct muster_client *client) {
     pthread_mutex_lock(&client->mutex);
-    if (client->herald == NULL) client->herald = herald_new(watch_attend);
-    struct herald *herald = client->herald;
+    if (client->dispatcher == NULL) client->dispatcher = dispatcher_new(watch_run);
+    struct dispatcher *dispatcher = client->dispatcher;
     pthread_mutex_unlock(&client->mutex);
-    return herald;
+    return dispatcher;
 }
 
 static bool copy_users(struct muster_watch *watch, const struct muster_watch_options *options) {
@@ -274,15 +269,15 @@ enum muster_code watch_open(struct muster_client *client, const struct muster_wa
     struct muster_watch *made = watch_new(client, hooks, hooks_arg);
     if (made == NULL) return error_no_memory(error);
     enum muster_code code = watch_prepare(made, options, error);
-    if (code == MUSTER_OK && (made->herald = herald_of(client)) == NULL)
+    if (code == MUSTER_OK && (made->dispatcher = dispatcher_of(client)) == NULL)
         code = error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
     if (code != MUSTER_OK) {
         watch_free(made);
         return code;
     }
     *watch = made; /* before its thread may call back */
-    herald_add(made->herald, &made->turn);
-    herald_call(made->herald, &made->turn);
+    dispatcher_add(made->dispatcher, &made->task);
+    dispatcher_wake(made->dispatcher, &made->task);
     return MUSTER_OK;
 }
 
@@ -300,6 +295,6 @@ uint64_t muster_watch_staleness_ms(const struct muster_watch *watch) {
 void muster_watch_close(struct muster_watch *watch) {
     if (watch == NULL) return;
     atomic_store(&watch->is_closed, true);
-    herald_wait_out(watch->herald, &watch->turn);
-    herald_dismiss(watch->herald, &watch->turn);
+    dispatcher_wait_idle(watch->dispatcher, &watch->task);
+    dispatcher_cancel(watch->dispatcher, &watch->task);
 }

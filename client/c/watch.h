@@ -6,7 +6,7 @@
 #include "dispatcher.h"
 #include "known_users.h"
 
-/* What a mirror adds to a watch; called on the herald's thread, before the program's callbacks. */
+/* What a mirror adds to a watch; called on the dispatcher's thread, before the program's callbacks. */
 struct watch_hooks {
     /* Somebody came, or changed. false: memory is short, and nothing was done. */
     bool (*put)(void *arg, struct fingerprint fingerprint, enum muster_status status, int64_t last_seen_ms);
@@ -19,9 +19,9 @@ struct watch_hooks {
 };
 
 struct muster_watch {
-    struct turn turn; /* first: a turn is a watch */
+    struct task task; /* first: a task is a watch */
     struct muster_client *client;
-    struct herald *herald;
+    struct dispatcher *dispatcher;
     const struct watch_hooks *hooks; /* NULL: none */
     void *hooks_arg;
     struct muster_watch_options options; /* its strings are copies */
@@ -29,15 +29,15 @@ struct muster_watch {
     atomic_bool is_closed;          /* no callback begins */
     _Atomic(uint64_t) synced_ms;    /* when the last answer came that left nothing untold; 0: none yet */
     pthread_mutex_t mutex;          /* guards known_users */
-    struct known_users known_users; /* changed on the herald's thread alone */
+    struct known_users known_users; /* changed on the dispatcher's thread alone */
 
-    /* The flight's while is_asking, else the herald's thread's. */
+    /* The flight's while is_asking, else the dispatcher's thread's. */
     struct flight *flight;
     struct result *result;
     struct muster_error error;
     uint64_t landed_ms;
 
-    /* Of the herald's thread alone. */
+    /* Of the dispatcher's thread alone. */
     bool is_asking;
     uint64_t ending_ms; /* when it began to end; 0: it goes on */
     bool is_resuming;   /* the request has a cursor */
@@ -66,7 +66,7 @@ enum muster_code watch_open(struct muster_client *client, const struct muster_wa
                             const struct watch_hooks *hooks, void *hooks_arg, struct muster_watch **watch,
                             struct muster_error *error);
 
-/* Takes an answer in and tells the program what it changes. On the herald's thread. false: memory is short; then
+/* Takes an answer in and tells the program what it changes. On the dispatcher's thread. false: memory is short; then
  * something may be untold, and the watch has to begin anew. */
 bool watch_take(struct muster_watch *watch, const struct watch_answer *answer);
 

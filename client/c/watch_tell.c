@@ -1,5 +1,5 @@
 /* What an answer means to a watch's program: it is held against what the program was told before, so that joined and
- * left alternate for each user whatever a node says, and nothing is told twice. On the herald's thread. */
+ * left alternate for each user whatever a node says, and nothing is told twice. On the dispatcher's thread. */
 #include "watch.h"
 
 #include <stdlib.h>
@@ -14,8 +14,7 @@ static void tell(struct muster_watch *watch, user_callback *callback, const stru
     if (callback != NULL && !is_over(watch)) callback(watch->options.arg, user);
 }
 
-/* ---- who went -------------------------------------------------------------------------------------------------------
- */
+/* ---- who went ---------------------------------------------------------------------------------------------------- */
 
 static void tell_left(struct muster_watch *watch, struct fingerprint fingerprint, int64_t last_seen_ms,
                       enum muster_left_reason reason) {
@@ -42,8 +41,7 @@ static void tell_who_is_missing(struct muster_watch *watch) {
     }
 }
 
-/* ---- who is here ----------------------------------------------------------------------------------------------------
- */
+/* ---- who is here ------------------------------------------------------------------------------------------------- */
 
 /* The same in whatever order the sessions come: nodes differ in it. */
 static uint64_t sessions_digest(const struct fingerprint_key *key, const struct muster_user *user) {
@@ -106,8 +104,7 @@ static bool take_live(struct muster_watch *watch, struct fingerprint fingerprint
     return true;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 /* What makes no sense is passed over: no name, a kind that is not known, a user who leaves and was not there. */
 static bool take_item(struct muster_watch *watch, const struct watch_item *item) {

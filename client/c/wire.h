@@ -54,8 +54,7 @@ static inline uint8_t *wire_put_number(uint8_t *at, unsigned number, uint64_t va
     return wire_put_varint(at, value);
 }
 
-/* ---- reading: of anything, from anyone ----------------------------------------------------------------------------
- */
+/* ---- reading: of anything, from anyone --------------------------------------------------------------------------- */
 
 struct wire_span {
     const uint8_t *data;

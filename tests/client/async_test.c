@@ -47,8 +47,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* ---- callbacks
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- callbacks --------------------------------------------------------------------------------------------------- */
 
 static void start_one(struct bench *bench);
 
@@ -153,8 +152,7 @@ static void every_kind_has_its_answer(void **state) {
     assert_int_equal(atomic_load(&bench->bad), 0);
 }
 
-/* ---- threads
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 static void *call_in_turn(void *arg) {
     struct bench *bench = arg;
@@ -180,8 +178,7 @@ static void many_threads_share_a_client(void **state) {
     assert_true(atomic_load(&bench->good) >= THREADS * 100);
 }
 
-/* ---- walks
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- walks ------------------------------------------------------------------------------------------------------- */
 
 static void a_walk_comes_by_every_user(void **state) {
     struct bench *bench = *state;

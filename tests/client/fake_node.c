@@ -42,8 +42,7 @@ static ProtobufCBinaryData bytes_of(char *text) {
     return (ProtobufCBinaryData){.data = (uint8_t *)text, .len = strlen(text)};
 }
 
-/* ---- the journal ----------------------------------------------------------------------------------------------------
- */
+/* ---- the journal ------------------------------------------------------------------------------------------------- */
 
 static struct fake_entry *journal_next(struct fake_node *node) {
     if (node->journal_count == node->journal_capacity) {
@@ -82,8 +81,7 @@ static void note_leave(struct fake_node *node, const Muster__V1__LeaveRequest *l
     }
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static nng_msg *pack(const Muster__V1__Reply *reply) {
     nng_msg *message;
@@ -209,8 +207,7 @@ static nng_msg *answer(struct fake_node *node, const Muster__V1__Call *call) {
     }
 }
 
-/* ---- the node -------------------------------------------------------------------------------------------------------
- */
+/* ---- the node ---------------------------------------------------------------------------------------------------- */
 
 static void *serve(void *arg) {
     struct fake_node *node = arg;

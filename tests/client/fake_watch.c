@@ -45,8 +45,7 @@ static ProtobufCBinaryData bytes_of(char *text) {
     return (ProtobufCBinaryData){.data = (uint8_t *)text, .len = strlen(text)};
 }
 
-/* ---- making an answer -----------------------------------------------------------------------------------------------
- */
+/* ---- making an answer -------------------------------------------------------------------------------------------- */
 
 /* Room for all the messages of one answer. */
 struct reply_builder {
@@ -163,8 +162,7 @@ static nng_msg *refused(enum muster_code code) {
     return pack(&reply);
 }
 
-/* ---- taking requests ------------------------------------------------------------------------------------------------
- */
+/* ---- taking requests --------------------------------------------------------------------------------------------- */
 
 static void note_request(struct fake_watch *node, const Muster__V1__WatchRequest *watch) {
     if (node->asked == REQUESTS_MAX) abort();
@@ -222,8 +220,7 @@ static void *serve(void *arg) {
     return NULL;
 }
 
-/* ---- the node -------------------------------------------------------------------------------------------------------
- */
+/* ---- the node ---------------------------------------------------------------------------------------------------- */
 
 static void connected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
     (void)pipe;

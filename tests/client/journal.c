@@ -39,8 +39,7 @@ void journal_note(struct journal *journal, const char *format, ...) {
     pthread_mutex_unlock(&journal->mutex);
 }
 
-/* ---- callbacks ------------------------------------------------------------------------------------------------------
- */
+/* ---- callbacks --------------------------------------------------------------------------------------------------- */
 
 static void note_user(struct journal *journal, char sign, const struct muster_user *user, unsigned number) {
     const struct muster_session *session = user->sessions;
@@ -82,8 +81,7 @@ struct muster_watch_callbacks journal_callbacks(void) {
                                            .trouble = on_trouble};
 }
 
-/* ---- expecting ------------------------------------------------------------------------------------------------------
- */
+/* ---- expecting --------------------------------------------------------------------------------------------------- */
 
 struct expectation {
     struct journal *journal;

@@ -72,8 +72,7 @@ static void add(struct bench *bench, const char *scope, const char *user) {
         fail_msg("add %s: %s", user, error.message);
 }
 
-/* ---- what the journal says
- * ------------------------------------------------------------------------------------------- */
+/* ---- what the journal says --------------------------------------------------------------------------------------- */
 
 /* What is waited for: that `count` beats, or leaves, of a user (NULL: anyone) came in. */
 struct wanted {
@@ -112,8 +111,7 @@ static struct fake_entry last_of(struct bench *bench, const char *user) {
     return found;
 }
 
-/* ---- tests
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void beats_come_at_a_third_of_the_ttl_in_batches(void **state) {
     struct bench *bench = *state;
@@ -344,8 +342,7 @@ static void leaves_that_fail_are_reported_at_closing(void **state) {
     assert_int_equal(bench->leaves_failed, 1);
 }
 
-/* ---- threads
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, TURNS = 300 };
 

@@ -22,8 +22,7 @@ static struct fingerprint fingerprint_of_user(size_t user) {
     return fingerprint_of(&key, name, (size_t)snprintf(name, sizeof name, "user-%zu", user));
 }
 
-/* ---- the fingerprint ------------------------------------------------------------------------------------------------
- */
+/* ---- the fingerprint --------------------------------------------------------------------------------------------- */
 
 /* Every byte and the length count, at every length that takes another path. */
 static void a_fingerprint_depends_on_every_byte(void **state) {
@@ -48,8 +47,7 @@ static void a_fingerprint_depends_on_every_byte(void **state) {
     if (fingerprint_of(&other, "ada", 3).low == fingerprint_of(&key, "ada", 3).low) fail_msg("the key does not count");
 }
 
-/* ---- against a model ------------------------------------------------------------------------------------------------
- */
+/* ---- against a model --------------------------------------------------------------------------------------------- */
 
 struct model {
     enum muster_status status[USERS]; /* unspecified: not live */
@@ -123,8 +121,7 @@ static void it_does_as_a_model(void **state) {
     free(model);
 }
 
-/* ---- under readers --------------------------------------------------------------------------------------------------
- */
+/* ---- under readers ----------------------------------------------------------------------------------------------- */
 
 /* Users from NEVER on never were live, the others come and go. All that is told of a user's last activity is its number
  * more than a multiple of STRIDE. */

@@ -146,8 +146,7 @@ static void it_tells_everyone_who_is_live(void **state) {
     assert_int_equal(muster_mirror_for_each(bench->mirror, visit_one, &visit), 1);
 }
 
-/* ---- callbacks ------------------------------------------------------------------------------------------------------
- */
+/* ---- callbacks --------------------------------------------------------------------------------------------------- */
 
 static void note_live(void *arg, const struct muster_user *user) {
     struct bench *bench = arg;

@@ -108,8 +108,7 @@ static void tells(struct bench *bench, const char *wanted) {
     journal_expect(bench->journal, wanted);
 }
 
-/* ---- one node -------------------------------------------------------------------------------------------------------
- */
+/* ---- one node ---------------------------------------------------------------------------------------------------- */
 
 static void every_change_is_told_once(void **state) {
     struct bench *bench = *state;
@@ -191,8 +190,7 @@ static void a_crowd_comes_in_pages(void **state) {
         fail_msg("u0 is live, u30000 is not");
 }
 
-/* ---- two nodes ------------------------------------------------------------------------------------------------------
- */
+/* ---- two nodes --------------------------------------------------------------------------------------------------- */
 
 enum { USERS = 200 };
 
@@ -252,8 +250,7 @@ static void a_node_that_drains_changes_nothing(void **state) {
     expect_only_real_changes(bench);
 }
 
-/* ---- a mirror under readers -----------------------------------------------------------------------------------------
- */
+/* ---- a mirror under readers -------------------------------------------------------------------------------------- */
 
 enum { READERS = 2, COMERS = 300, ROUNDS = 60 };
 

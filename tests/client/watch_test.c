@@ -133,8 +133,7 @@ static void expect_request(struct bench *bench, int i, size_t n, const char *par
     if (strstr(request, wanted) == NULL) fail_msg("request %zu was \"%s\", without \"%s\"", n, request, wanted);
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void a_snapshot_comes_in_pages_and_changes_follow(void **state) {
     struct bench *bench = *state;
@@ -257,8 +256,7 @@ static void staleness_begins_again_with_each_answer(void **state) {
     if (muster_watch_staleness_ms(bench->watch) > wait_now_ms() - began_ms - 50) fail_msg("it did not begin again");
 }
 
-/* ---- nodes that fail ------------------------------------------------------------------------------------------------
- */
+/* ---- nodes that fail --------------------------------------------------------------------------------------------- */
 
 static void a_node_that_stops_sends_the_watch_elsewhere(void **state) {
     struct bench *bench = *state;
@@ -372,8 +370,7 @@ static void a_node_with_nothing_to_say_is_not_hammered(void **state) {
     if (wait_now_ms() - began_ms < 4 * 150) fail_msg("5 snapshots in %u ms", (unsigned)(wait_now_ms() - began_ms));
 }
 
-/* ---- closing --------------------------------------------------------------------------------------------------------
- */
+/* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 static void close_myself(void *arg, const struct muster_user *user) {
     struct bench *bench = arg;
@@ -477,8 +474,7 @@ static void closing_waits_for_a_callback_that_runs(void **state) {
     if (atomic_load(&slow.was_inside)) fail_msg("a callback began after it was closed");
 }
 
-/* ---- many -----------------------------------------------------------------------------------------------------------
- */
+/* ---- many -------------------------------------------------------------------------------------------------------- */
 
 static void got_touched(void *arg, const struct muster_touched *touched, const struct muster_error *error) {
     (void)touched;

@@ -31,8 +31,7 @@ static void expect_text(ProtobufCBinaryData got, const char *wanted) {
         fail_msg("\"%.*s\", not \"%s\"", (int)got.len, (const char *)got.data, wanted);
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static void a_request_is_what_protobuf_c_reads(void **state) {
     (void)state;
@@ -89,8 +88,7 @@ static void the_largest_request_fits(void **state) {
     request_free(&request);
 }
 
-/* ---- replies --------------------------------------------------------------------------------------------------------
- */
+/* ---- replies ----------------------------------------------------------------------------------------------------- */
 
 static ProtobufCBinaryData text_field(char *text) {
     return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)text};

@@ -35,8 +35,7 @@ static void expect_text(ProtobufCBinaryData got, const char *wanted, const char 
     expect_bytes(got, wanted, wanted == NULL ? 0 : strlen(wanted), what);
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static const char *random_id(struct random *random, char *out, size_t least, size_t most) {
     size_t len = random_between(random, least, most);
@@ -205,8 +204,7 @@ static void counts_scopes_and_reset_are_what_protobuf_c_reads(void **state) {
     request_free(&request);
 }
 
-/* ---- refusals -------------------------------------------------------------------------------------------------------
- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static char longest[MUSTER_ID_BYTES_MAX + 1], too_long[MUSTER_ID_BYTES_MAX + 2];
 static const char blob[MUSTER_STATE_BYTES_MAX + 1];
@@ -293,8 +291,7 @@ static void a_request_past_the_message_limit_is_refused(void **state) {
     free(beats);
 }
 
-/* ---- replies --------------------------------------------------------------------------------------------------------
- */
+/* ---- replies ----------------------------------------------------------------------------------------------------- */
 
 static ProtobufCBinaryData text_field(char *text) {
     return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)text};
