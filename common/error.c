@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-bool error_set(struct error *error, enum muster_code code, const char *format, ...) {
+bool error_fail(struct error *error, enum muster_code code, const char *format, ...) {
     int number = errno;
     va_list arguments;
     va_start(arguments, format);
@@ -16,13 +16,13 @@ bool error_set(struct error *error, enum muster_code code, const char *format, .
     return false;
 }
 
-bool error_set_memory(struct error *error) {
-    return error_set(error, MUSTER_RESOURCE_EXHAUSTED, "out of memory");
+bool error_fail_memory(struct error *error) {
+    return error_fail(error, MUSTER_RESOURCE_EXHAUSTED, "out of memory");
 }
 
-bool error_set_errno(struct error *error, int number) {
+bool error_fail_errno(struct error *error, int number) {
     char text[ERROR_TEXT_BYTES / 2];
-    return error_set(error, MUSTER_INTERNAL, "%s", strerror_r(number, text, sizeof text));
+    return error_fail(error, MUSTER_INTERNAL, "%s", strerror_r(number, text, sizeof text));
 }
 
 bool error_prefix(struct error *error, const char *format, ...) {
@@ -34,5 +34,5 @@ bool error_prefix(struct error *error, const char *format, ...) {
     va_end(arguments);
     size_t len = strlen(prefix);
     text[sizeof text - len - 3] = '\0'; /* what does not fit behind the prefix, ": " and the NUL is cut */
-    return error_set(error, error->code, "%s: %s", prefix, text);
+    return error_fail(error, error->code, "%s: %s", prefix, text);
 }

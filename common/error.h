@@ -18,12 +18,12 @@ struct error {
 };
 
 /* Sets both. Returns false, so that a function that fails can return it. errno is kept. */
-__attribute__((format(printf, 3, 4))) bool error_set(struct error *error, enum muster_code code, const char *format,
-                                                     ...);
+__attribute__((format(printf, 3, 4))) bool error_fail(struct error *error, enum muster_code code, const char *format,
+                                                      ...);
 /* Memory is short: MUSTER_RESOURCE_EXHAUSTED, "out of memory". Returns false. */
-bool error_set_memory(struct error *error);
+bool error_fail_memory(struct error *error);
 /* A system call failed with this errno; MUSTER_INTERNAL, and what strerror says. Returns false. */
-bool error_set_errno(struct error *error, int number);
+bool error_fail_errno(struct error *error, int number);
 /* Puts "PREFIX: " before the text, and keeps the code. Returns false. */
 __attribute__((format(printf, 2, 3))) bool error_prefix(struct error *error, const char *format, ...);
 

@@ -34,18 +34,22 @@ static bool split(const char *authority, char host[URL_BYTES], const char **port
     return is_bracketed || strpbrk(host, ":[]/;?#@") == NULL;
 }
 
-enum url_reach url_reach(const char *url, const char **why) {
+static enum url_reach unreachable(struct error *error, const char *text) {
+    (void)error_fail(error, MUSTER_INVALID_ARGUMENT, "%s", text);
+    return REACH_NONE;
+}
+
+enum url_reach url_reach(const char *url, struct error *error) {
     char host[URL_BYTES];
     const char *port;
-    *why = "it must begin with tcp:// or ipc://";
     if (strncmp(url, "ipc://", 6) == 0) {
-        *why = "ipc:// wants a path of 1 to 107 bytes";
         size_t len = strlen(url + 6);
-        return len > 0 && len < sizeof((struct sockaddr_un *)NULL)->sun_path ? REACH_LOOPBACK : REACH_NONE;
+        if (len > 0 && len < sizeof((struct sockaddr_un *)NULL)->sun_path) return REACH_LOOPBACK;
+        return unreachable(error, "ipc:// wants a path of 1 to 107 bytes");
     }
-    if (strncmp(url, "tcp://", 6) != 0) return REACH_NONE;
-    *why = "tcp:// wants HOST:PORT, with a port of 0 to 65535";
-    if (strlen(url) >= URL_BYTES || !split(url + 6, host, &port) || !port_is_good(port)) return REACH_NONE;
+    if (strncmp(url, "tcp://", 6) != 0) return unreachable(error, "it must begin with tcp:// or ipc://");
+    if (strlen(url) >= URL_BYTES || !split(url + 6, host, &port) || !port_is_good(port))
+        return unreachable(error, "tcp:// wants HOST:PORT, with a port of 0 to 65535");
     return url_host_is_loopback(host) ? REACH_LOOPBACK : REACH_BEYOND;
 }
 

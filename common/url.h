@@ -2,6 +2,8 @@
 #ifndef MUSTER_COMMON_URL_H
 #define MUSTER_COMMON_URL_H
 
+#include "error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,8 +15,8 @@ enum url_reach {
     REACH_BEYOND,   /* others may reach it */
 };
 
-/* Why not, for REACH_NONE; a static text. */
-enum url_reach url_reach(const char *url, const char **why);
+/* *error is written for REACH_NONE: INVALID_ARGUMENT. */
+enum url_reach url_reach(const char *url, struct error *error);
 
 /* Whether a host, without a port, is this machine alone. A name other than localhost is not. */
 bool url_host_is_loopback(const char *host);

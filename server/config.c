@@ -108,9 +108,9 @@ static size_t read_choice(struct argp_state *state, const char *name, const char
 }
 
 static void read_url(struct argp_state *state, const char *url, struct options *options) {
-    const char *why;
+    struct error error;
     if (options->rpc_url_count == DOOR_URLS_MAX) argp_error(state, "--rpc: more than %d of them", DOOR_URLS_MAX);
-    if (url_reach(url, &why) == REACH_NONE) argp_error(state, "--rpc: cannot listen on '%s': %s", url, why);
+    if (url_reach(url, &error) == REACH_NONE) argp_error(state, "--rpc: cannot listen on '%s': %s", url, error.text);
     options->rpc_urls[options->rpc_url_count++] = url;
 }
 
@@ -182,9 +182,9 @@ static error_t read_option(int key, char *value, struct argp_state *state) {
 
 /* Until nodes can tell who asks, nobody from elsewhere may. */
 static void check_reach(const struct options *options, const char *program) {
-    const char *why;
+    struct error error;
     for (size_t i = 0; i < options->rpc_url_count; i++) {
-        if (url_reach(options->rpc_urls[i], &why) != REACH_BEYOND || options->is_insecure) continue;
+        if (url_reach(options->rpc_urls[i], &error) != REACH_BEYOND || options->is_insecure) continue;
         fprintf(stderr,
                 "%s: --rpc %s can be reached from beyond this machine, and nobody who asks is authenticated. Listen on "
                 "127.0.0.1, or give --insecure if the network itself keeps strangers out.\n",

@@ -44,17 +44,18 @@ static const struct argp_option known[] = {
 };
 
 static const char *read_url(struct argp_state *state, const char *name, const char *url) {
-    const char *why;
+    struct error error;
     if (strncmp(url, "tcp://", 6) != 0) argp_error(state, "--%s: '%s' must begin with tcp://", name, url);
-    if (url_reach(url, &why) == REACH_NONE) argp_error(state, "--%s: cannot listen on '%s': %s", name, url, why);
+    if (url_reach(url, &error) == REACH_NONE)
+        argp_error(state, "--%s: cannot listen on '%s': %s", name, url, error.text);
     return url;
 }
 
 static void read_peer(struct argp_state *state, const char *text, struct cluster_options *options) {
-    const char *why;
+    struct error error;
     if (options->seed_count == SEEDS_MAX) argp_error(state, "--peer: more than %d of them", SEEDS_MAX);
-    if (!seed_read(text, &options->seeds[options->seed_count++], &why))
-        argp_error(state, "--peer: '%s' is no peer: %s", text, why);
+    if (!seed_read(text, &options->seeds[options->seed_count++], &error))
+        argp_error(state, "--peer: '%s' is no peer: %s", text, error.text);
 }
 
 static const char *read_label(struct argp_state *state, const char *name, const char *text, size_t bytes_max) {
@@ -127,10 +128,10 @@ static void demand_reach(const char *program, const char *peer, const char *flag
 }
 
 void cluster_options_check(const struct cluster_options *options, const char *program) {
-    const char *why;
+    struct error error;
     bool has_key = options->key_file != NULL;
-    bool gossips_beyond = url_reach(options->gossip_url, &why) == REACH_BEYOND;
-    bool syncs_beyond = url_reach(options->sync_url, &why) == REACH_BEYOND;
+    bool gossips_beyond = url_reach(options->gossip_url, &error) == REACH_BEYOND;
+    bool syncs_beyond = url_reach(options->sync_url, &error) == REACH_BEYOND;
     if (gossips_beyond && !has_key) demand_key(program, "--gossip", options->gossip_url);
     if (syncs_beyond && !has_key) demand_key(program, "--sync", options->sync_url);
     for (size_t i = 0; i < options->seed_count; i++) {

@@ -22,8 +22,6 @@ enum { DRAIN_MS = 5000, CLOSE_S = 2 };
 /* File descriptors beside those of connections: listeners, nng's own, connections that shake hands. */
 enum { FILES_BESIDE = 256, FILES_GUARDED_MAX = 1 << 20 };
 
-_Static_assert((int)CLUSTERING_WHY_BYTES >= (int)SNAPSHOTS_WHY_BYTES, "one message is room for both");
-
 struct service {
     struct node *node;
     struct rpc *rpc;
@@ -57,15 +55,16 @@ static size_t raise_file_limit(const struct options *options) {
     return limit.rlim_cur < FILES_GUARDED_MAX ? limit.rlim_cur : FILES_GUARDED_MAX;
 }
 
-static bool recall(struct service *service, const struct options *options, const uint8_t *hash_key, char *why) {
+static bool recall(struct service *service, const struct options *options, const uint8_t *hash_key,
+                   struct error *error) {
     if (options->data_dir == NULL) return true;
     const uint8_t *cluster_key = options->cluster.key_file != NULL ? hash_key : NULL;
-    service->snapshots = snapshots_open(options->data_dir, cluster_key, service->node, why);
+    service->snapshots = snapshots_open(options->data_dir, cluster_key, service->node, error);
     return service->snapshots != NULL;
 }
 
 /* A node without peers needs its key to agree with nobody's; what it remembers is told apart by its origin. */
-static bool make_node(struct service *service, const struct options *options, char *why) {
+static bool make_node(struct service *service, const struct options *options, struct error *error) {
     struct node_config config = {.name = text_of(options->name),
                                  .version = text_of(MUSTER_VERSION),
                                  .ttl_ms = options->ttl_ms,
@@ -78,7 +77,7 @@ static bool make_node(struct service *service, const struct options *options, ch
     while (config.origin == 0 && options->data_dir != NULL) randombytes_buf(&config.origin, sizeof config.origin);
     service->node = node_new(&config, clock_now());
     if (service->node != NULL) service->rpc = rpc_new(service->node, options->watches_max);
-    bool is_made = service->rpc != NULL && recall(service, options, config.hash_key, why);
+    bool is_made = service->rpc != NULL && recall(service, options, config.hash_key, error);
     sodium_memzero(&config, sizeof config);
     return is_made;
 }
@@ -102,19 +101,21 @@ static void tick(void *node) {
 
 /* What is open when it fails ends with the program. */
 static bool service_start(struct service *service, const struct options *options, const char *program) {
-    char why[CLUSTERING_WHY_BYTES] = "out of memory";
+    struct error error;
+    (void)error_fail_memory(&error);
     const struct cluster_options *cluster = &options->cluster;
-    if (cluster->is_wanted && (service->clustering = clustering_open(cluster, why)) == NULL) goto fail;
-    if (!make_node(service, options, why)) goto fail;
+    if (cluster->is_wanted && (service->clustering = clustering_open(cluster, &error)) == NULL) goto fail;
+    if (!make_node(service, options, &error)) goto fail;
     if ((service->pump = watch_pump_start(rpc_watches(service->rpc))) == NULL) goto fail;
     if ((service->ticker = periodic_start(tick, service->node, 0, options->tick_ms)) == NULL) goto fail;
-    if (service->clustering != NULL && !clustering_start(service->clustering, service->node, nng_guard_end_unread, why))
+    if (service->clustering != NULL &&
+        !clustering_start(service->clustering, service->node, nng_guard_end_unread, &error))
         goto fail;
     if (service->snapshots != NULL && !snapshots_start(service->snapshots, service->clustering != NULL)) goto fail;
     return (service->door = open_door(service, options, program)) != NULL;
 
 fail:
-    fprintf(stderr, "%s: cannot start: %s\n", program, why);
+    fprintf(stderr, "%s: cannot start: %s\n", program, error.text);
     return false;
 }
 

@@ -1,17 +1,16 @@
 #include "clustering.h"
 #include "common/url.h"
 #include "gossip.h"
-#include "key_file.h"
 #include "net/sync_door.h"
 #include "node/cluster.h"
 #include "sys/clock.h"
+#include "sys/key_file.h"
 #include "sys/log.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,25 +23,24 @@ struct clustering {
     struct seeds *seeds;
 };
 
-static struct keyring *read_keyring(const char *path, char why[CLUSTERING_WHY_BYTES]) {
-    char text[KEYRING_FILE_BYTES_MAX], problem[CLUSTERING_WHY_BYTES / 2];
+static struct keyring *read_keyring(const char *path, struct error *error) {
+    char text[KEYRING_FILE_BYTES_MAX];
     size_t len;
     struct keyring *keyring = NULL;
-    if (key_file_read(path, text, sizeof text, &len, problem, sizeof problem))
-        keyring = keyring_parse(text, len, problem, sizeof problem);
+    if (key_file_read(path, text, sizeof text, &len, error)) keyring = keyring_parse(text, len, error);
     sodium_memzero(text, sizeof text);
-    if (keyring == NULL) snprintf(why, CLUSTERING_WHY_BYTES, "%.100s: %s", path, problem);
+    if (keyring == NULL) (void)error_prefix(error, "%.100s", path);
     return keyring;
 }
 
-struct clustering *clustering_open(const struct cluster_options *options, char why[CLUSTERING_WHY_BYTES]) {
-    snprintf(why, CLUSTERING_WHY_BYTES, "out of memory");
+struct clustering *clustering_open(const struct cluster_options *options, struct error *error) {
+    (void)error_fail_memory(error);
     if (sodium_init() < 0) return NULL;
     struct clustering *clustering = calloc(1, sizeof *clustering);
     if (clustering == NULL) return NULL;
     clustering->options = options;
     if (options->key_file == NULL) return clustering;
-    clustering->keyring = read_keyring(options->key_file, why);
+    clustering->keyring = read_keyring(options->key_file, error);
     if (clustering->keyring != NULL) return clustering;
     free(clustering);
     return NULL;
@@ -101,20 +99,20 @@ static bool join(struct clustering *clustering) {
 }
 
 bool clustering_start(struct clustering *clustering, struct node *node, end_unread_fn *end_unread,
-                      char why[CLUSTERING_WHY_BYTES]) {
+                      struct error *error) {
     const struct cluster_options *options = clustering->options;
     const char *problem = "out of memory", *url = options->gossip_url;
     clustering->node = node;
     if ((clustering->gossip = gossip_open(url, &problem)) == NULL) goto fail_listen;
     url = options->sync_url;
     if ((clustering->sync = sync_door_open(node, url, end_unread, &problem)) == NULL) goto fail_listen;
-    snprintf(why, CLUSTERING_WHY_BYTES, "out of memory");
+    (void)error_fail_memory(error);
     if (!join(clustering) || !gossip_start(clustering->gossip, node)) return false;
     clustering->seeds = seeds_start(node, options->seeds, options->seed_count);
     return clustering->seeds != NULL;
 
 fail_listen:
-    snprintf(why, CLUSTERING_WHY_BYTES, "cannot listen on %.100s: %s", url, problem);
+    (void)error_fail(error, MUSTER_UNAVAILABLE, "cannot listen on %.100s: %s", url, problem);
     return false;
 }
 
@@ -127,16 +125,16 @@ const char *clustering_sync_url(const struct clustering *clustering) {
 }
 
 void clustering_reload(struct clustering *clustering) {
-    char why[CLUSTERING_WHY_BYTES];
+    struct error error;
     const char *path = clustering->options->key_file;
     if (path == NULL) {
         log_line(LEVEL_INFO, "reloaded", "nothing to read again: there is no --cluster-key-file", {"keys", NULL, 0});
         return;
     }
-    struct keyring *keyring = read_keyring(path, why);
+    struct keyring *keyring = read_keyring(path, &error);
     if (keyring == NULL) {
         log_line(LEVEL_ERROR, "not_reloaded", "the keyring cannot be read; the old one stays in use",
-                 {"result", why, 0});
+                 {"result", error.text, 0});
         return;
     }
     node_set_keyring(clustering->node, keyring);

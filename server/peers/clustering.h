@@ -7,16 +7,13 @@
 
 struct clustering;
 
-enum { CLUSTERING_WHY_BYTES = 256 };
-
-/* Reads the keyring, where there is one. NULL, and why: it is none, or memory is short. */
-struct clustering *clustering_open(const struct cluster_options *options, char why[CLUSTERING_WHY_BYTES]);
+/* Reads the keyring, where there is one. NULL and *error: it is none, or memory is short. */
+struct clustering *clustering_open(const struct cluster_options *options, struct error *error);
 /* The hash key that all nodes of the cluster share, and a fresh origin. */
 void clustering_identify(const struct clustering *clustering, struct node_config *config);
-/* Opens the doors for peers and joins them; the node outlives it. False, and why: a door cannot be opened, or memory is
- * short. */
-bool clustering_start(struct clustering *clustering, struct node *node, end_unread_fn *end_unread,
-                      char why[CLUSTERING_WHY_BYTES]);
+/* Opens the doors for peers and joins them; the node outlives it. False and *error: a door cannot be opened, or memory
+ * is short. */
+bool clustering_start(struct clustering *clustering, struct node *node, end_unread_fn *end_unread, struct error *error);
 /* The URLs that are listened on. */
 const char *clustering_gossip_url(const struct clustering *clustering);
 const char *clustering_sync_url(const struct clustering *clustering);

@@ -37,18 +37,20 @@ static bool read_host(const char *text, char host[SEED_HOST_BYTES], const char *
     return is_bracketed || strpbrk(host, "[]/;?#@ ") == NULL;
 }
 
-bool seed_read(const char *text, struct seed *out, const char **why) {
+bool seed_read(const char *text, struct seed *out, struct error *error) {
     const char *rest;
     *out = (struct seed){.is_dns = strncmp(text, "dns:", 4) == 0};
-    *why = out->is_dns ? "write dns:NAME:PORT" : "write HOST, HOST:PORT, [V6]:PORT or dns:NAME:PORT";
-    if (!read_host(out->is_dns ? text + 4 : text, out->host, &rest)) return false;
-    if (*rest == '\0' && !out->is_dns) {
+    bool has_host = read_host(out->is_dns ? text + 4 : text, out->host, &rest);
+    if (has_host && *rest == '\0' && !out->is_dns) {
         snprintf(out->port, sizeof out->port, "%d", SEEDS_SYNC_PORT);
         return true;
     }
-    if (*rest != ':' || !is_port(rest + 1)) return false;
-    snprintf(out->port, sizeof out->port, "%s", rest + 1);
-    return true;
+    if (has_host && *rest == ':' && is_port(rest + 1)) {
+        snprintf(out->port, sizeof out->port, "%s", rest + 1);
+        return true;
+    }
+    return error_fail(error, MUSTER_INVALID_ARGUMENT, "write %s",
+                      out->is_dns ? "dns:NAME:PORT" : "HOST, HOST:PORT, [V6]:PORT or dns:NAME:PORT");
 }
 
 static void meet(struct seeds *seeds, const char *host, const char *port) {

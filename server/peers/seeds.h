@@ -3,6 +3,7 @@
 #define MUSTER_PEERS_SEEDS_H
 
 #include "cluster/replica.h"
+#include "common/error.h"
 #include "node/node.h"
 
 enum {
@@ -19,8 +20,8 @@ struct seed {
     bool is_dns;
 };
 
-/* False, and why (static), where it is none of these. */
-bool seed_read(const char *text, struct seed *out, const char **why);
+/* False where it is none of these: INVALID_ARGUMENT. */
+bool seed_read(const char *text, struct seed *out, struct error *error);
 
 struct seeds;
 

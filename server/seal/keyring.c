@@ -35,8 +35,7 @@ struct keyring {
 struct parse {
     struct keyring *ring;
     unsigned line;
-    char *error;
-    size_t error_len;
+    struct error *error;
 };
 
 __attribute__((format(printf, 2, 3))) static bool complain(const struct parse *parse, const char *format, ...) {
@@ -45,9 +44,8 @@ __attribute__((format(printf, 2, 3))) static bool complain(const struct parse *p
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    if (parse->line == 0) snprintf(parse->error, parse->error_len, "%s", what);
-    else snprintf(parse->error, parse->error_len, "line %u: %s", parse->line, what);
-    return false;
+    (void)error_fail(parse->error, MUSTER_INVALID_ARGUMENT, "%s", what);
+    return parse->line != 0 ? error_prefix(parse->error, "line %u", parse->line) : false;
 }
 
 static void key_derive(struct key *key) {
@@ -127,12 +125,11 @@ static bool parse_file(struct parse *parse, const char *text, size_t len) {
     return true;
 }
 
-struct keyring *keyring_parse(const char *text, size_t len, char *error, size_t error_len) {
-    if (error_len > 0) *error = '\0';
-    struct parse parse = {.error = error, .error_len = error_len};
+struct keyring *keyring_parse(const char *text, size_t len, struct error *error) {
+    struct parse parse = {.error = error};
     parse.ring = sodium_malloc(sizeof *parse.ring);
     if (parse.ring == NULL) {
-        complain(&parse, "memory is short");
+        (void)error_fail_memory(error);
         return NULL;
     }
     memset(parse.ring, 0, sizeof *parse.ring);

@@ -10,6 +10,7 @@
 #ifndef MUSTER_SEAL_KEYRING_H
 #define MUSTER_SEAL_KEYRING_H
 
+#include "common/error.h"
 #include "muster/codes.h"
 
 #include <stdbool.h>
@@ -22,9 +23,10 @@ enum seal_kind { SEAL_FRAME = 1, SEAL_ASK = 2, SEAL_ANSWER = 3 };
 struct keyring;
 
 /* A keyring file: text, one key a line, `key <64 hex digits>` or `primary <64 hex digits>`, exactly one of them
- * primary; at most one line `places <64 hex digits>`; `#` begins a comment, empty lines are passed over. NULL and a
- * message that names the line if it is not one. Memory is locked where the system allows it. */
-struct keyring *keyring_parse(const char *text, size_t len, char *error, size_t error_len);
+ * primary; at most one line `places <64 hex digits>`; `#` begins a comment, empty lines are passed over. NULL if it is
+ * not one: INVALID_ARGUMENT, and the text names the line; or if memory is short. Memory is locked where the system
+ * allows it. */
+struct keyring *keyring_parse(const char *text, size_t len, struct error *error);
 void keyring_free(struct keyring *keyring);
 /* A fresh keyring file with one primary key and a `places` line, NUL-terminated; returns its length, 0 if it does not
  * fit `capacity` (KEYRING_FILE_BYTES_MAX is enough). */

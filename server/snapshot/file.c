@@ -29,36 +29,33 @@ struct snapshot_file {
 /* ---- the directory -------------------------------------------------------------------------------------------------
  */
 
-static bool open_dir(struct snapshot_file *file, const char *dir) {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) return false;
-    file->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return file->dir >= 0;
+static bool dir_open(struct snapshot_file *file, struct error *error) {
+    if (mkdir(file->path, 0700) != 0 && errno != EEXIST) return error_fail_errno(error, errno);
+    file->dir = open(file->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file->dir < 0) return error_fail_errno(error, errno);
+    if (flock(file->dir, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno == EWOULDBLOCK) return error_fail(error, MUSTER_UNAVAILABLE, "another node uses it");
+    (void)error_fail_errno(error, errno);
+    return error_prefix(error, "cannot lock it");
 }
 
-struct snapshot_file *snapshot_file_open(const char *dir, uint64_t cluster, char *why, size_t why_bytes) {
+struct snapshot_file *snapshot_file_open(const char *dir, uint64_t cluster, struct error *error) {
     struct snapshot_file *file = calloc(1, sizeof *file);
     if (file == NULL || (file->path = strdup(dir)) == NULL) {
-        (void)snprintf(why, why_bytes, "out of memory");
-        goto fail;
+        (void)error_fail_memory(error);
+        free(file);
+        return NULL;
     }
-    if (!open_dir(file, dir)) {
-        (void)snprintf(why, why_bytes, "%s", strerror(errno));
-        goto fail;
-    }
+    file->dir = -1;
     file->cluster = cluster;
-    if (flock(file->dir, LOCK_EX | LOCK_NB) == 0) return file;
-    if (errno == EWOULDBLOCK) (void)snprintf(why, why_bytes, "another node uses it");
-    else (void)snprintf(why, why_bytes, "cannot lock it: %s", strerror(errno));
-    (void)close(file->dir);
-fail:
-    if (file != NULL) free(file->path);
-    free(file);
+    if (dir_open(file, error)) return file;
+    snapshot_file_close(file);
     return NULL;
 }
 
 void snapshot_file_close(struct snapshot_file *file) {
     if (file == NULL) return;
-    (void)close(file->dir);
+    if (file->dir >= 0) (void)close(file->dir);
     free(file->path);
     free(file);
 }

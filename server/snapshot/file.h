@@ -6,15 +6,16 @@
 #ifndef MUSTER_SNAPSHOT_FILE_H
 #define MUSTER_SNAPSHOT_FILE_H
 
+#include "common/error.h"
 #include "format.h"
 #include "node/node.h"
 
 struct snapshot_file;
 
-/* Opens the directory, makes it if only its last part is missing, and locks it until snapshot_file_close. NULL, and
- * why: it cannot be had, another node has it, or memory is short. cluster: as snapshot_cluster has it, 0: no key; a
- * snapshot of another cluster is not taken. */
-struct snapshot_file *snapshot_file_open(const char *dir, uint64_t cluster, char *why, size_t why_bytes);
+/* Opens the directory, makes it if only its last part is missing, and locks it until snapshot_file_close. NULL
+ * and *error: it cannot be had, another node has it, or memory is short. cluster: as snapshot_cluster has it, 0: no
+ * key; a snapshot of another cluster is not taken. */
+struct snapshot_file *snapshot_file_open(const char *dir, uint64_t cluster, struct error *error);
 void snapshot_file_close(struct snapshot_file *file); /* `file` may be NULL */
 
 /* The sync addresses of peers that a snapshot names, to be met once the node serves. */

@@ -4,7 +4,6 @@
 #include "sys/clock.h"
 #include "sys/periodic.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct snapshots {
@@ -14,17 +13,15 @@ struct snapshots {
     struct snapshot_peers peers;
 };
 
-struct snapshots *snapshots_open(const char *dir, const uint8_t *cluster_key, struct node *node,
-                                 char why[SNAPSHOTS_WHY_BYTES]) {
-    char reason[SNAPSHOTS_WHY_BYTES / 2];
+struct snapshots *snapshots_open(const char *dir, const uint8_t *cluster_key, struct node *node, struct error *error) {
     uint64_t cluster = cluster_key == NULL ? 0 : snapshot_cluster(cluster_key);
     struct snapshots *snapshots = calloc(1, sizeof *snapshots);
     if (snapshots == NULL) {
-        (void)snprintf(why, SNAPSHOTS_WHY_BYTES, "out of memory");
+        (void)error_fail_memory(error);
         return NULL;
     }
-    if ((snapshots->file = snapshot_file_open(dir, cluster, reason, sizeof reason)) == NULL) {
-        (void)snprintf(why, SNAPSHOTS_WHY_BYTES, "--data-dir %.100s: %s", dir, reason);
+    if ((snapshots->file = snapshot_file_open(dir, cluster, error)) == NULL) {
+        (void)error_prefix(error, "--data-dir %.100s", dir);
         free(snapshots);
         return NULL;
     }

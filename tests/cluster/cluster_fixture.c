@@ -11,11 +11,11 @@ static const char ring[] = "primary 000102030405060708090a0b0c0d0e0f101112131415
                            "places 202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\n";
 
 struct cluster_fixture *fixture_new(unsigned count) {
-    char error[128];
+    struct error error;
     struct cluster_fixture *fixture = calloc(1, sizeof *fixture);
     if (fixture == NULL || sodium_init() < 0) fail_msg("no memory, or no libsodium");
-    fixture->keyring = keyring_parse(ring, sizeof ring - 1, error, sizeof error);
-    if (fixture->keyring == NULL) fail_msg("the keyring: %s", error);
+    fixture->keyring = keyring_parse(ring, sizeof ring - 1, &error);
+    if (fixture->keyring == NULL) fail_msg("the keyring: %s", error.text);
     fixture->count = count;
     fixture->now_ms = 1000;
     fixture->members_max = 100000;

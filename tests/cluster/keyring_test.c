@@ -17,9 +17,9 @@
 #define KEY_C "ee0102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"
 
 static struct keyring *ring_of(const char *text) {
-    char error[200];
-    struct keyring *ring = keyring_parse(text, strlen(text), error, sizeof error);
-    if (ring == NULL) fail_msg("a good keyring is refused: %s", error);
+    struct error error;
+    struct keyring *ring = keyring_parse(text, strlen(text), &error);
+    if (ring == NULL) fail_msg("a good keyring is refused: %s", error.text);
     return ring;
 }
 
@@ -47,26 +47,28 @@ static void a_bad_file_is_refused_with_its_line(void **state) {
         {"secondary " KEY_A "\n", "line 1: it begins with neither 'key' nor 'primary' nor 'places'"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char error[200];
-        struct keyring *ring = keyring_parse(bad[i].text, strlen(bad[i].text), error, sizeof error);
-        if (ring != NULL || strcmp(error, bad[i].error) != 0)
-            fail_msg("file %zu: '%s' instead of '%s'", i, ring != NULL ? "no error" : error, bad[i].error);
+        struct error error;
+        struct keyring *ring = keyring_parse(bad[i].text, strlen(bad[i].text), &error);
+        if (ring != NULL || strcmp(error.text, bad[i].error) != 0)
+            fail_msg("file %zu: '%s' instead of '%s'", i, ring != NULL ? "no error" : error.text, bad[i].error);
     }
-    char error[200], large[KEYRING_FILE_BYTES_MAX + 1];
+    struct error error;
+    char large[KEYRING_FILE_BYTES_MAX + 1];
     memset(large, '#', sizeof large);
-    if (keyring_parse(large, sizeof large, error, sizeof error) != NULL) fail_msg("a large file is read");
+    if (keyring_parse(large, sizeof large, &error) != NULL) fail_msg("a large file is read");
 }
 
 static void there_are_at_most_so_many_keys(void **state) {
     (void)state;
-    char text[1024] = "primary " KEY_A "\n", error[200];
+    char text[1024] = "primary " KEY_A "\n";
+    struct error error;
     for (int i = 1; i <= KEYRING_KEYS_MAX; i++) {
-        struct keyring *ring = keyring_parse(text, strlen(text), error, sizeof error);
-        if (ring == NULL) fail_msg("%d keys are refused: %s", i, error);
+        struct keyring *ring = keyring_parse(text, strlen(text), &error);
+        if (ring == NULL) fail_msg("%d keys are refused: %s", i, error.text);
         keyring_free(ring);
         snprintf(text + strlen(text), sizeof text - strlen(text), "key %02x%s\n", i + 0x80, &KEY_A[2]);
     }
-    if (keyring_parse(text, strlen(text), error, sizeof error) != NULL) fail_msg("one key too many is taken");
+    if (keyring_parse(text, strlen(text), &error) != NULL) fail_msg("one key too many is taken");
 }
 
 static void a_generated_file_is_a_keyring(void **state) {

@@ -43,8 +43,8 @@ static void urls(void **state) {
         {"TCP://127.0.0.1:1", REACH_NONE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *why;
-        enum url_reach reach = url_reach(cases[i].url, &why);
+        struct error error;
+        enum url_reach reach = url_reach(cases[i].url, &error);
         if (reach != cases[i].reach) fail_msg("%s is %d", cases[i].url, reach);
     }
 }

@@ -16,11 +16,11 @@ static void seal_and_open(const struct keyring *ring, const uint8_t *data, size_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint8_t plain[1 << 16];
-    char error[100] = "?";
+    struct error error = {0};
     size_t len;
     hold(sodium_init() >= 0);
-    struct keyring *ring = keyring_parse((const char *)data, size, error, sizeof error);
-    hold((ring == NULL) == (error[0] != '\0'));
+    struct keyring *ring = keyring_parse((const char *)data, size, &error);
+    hold((ring == NULL) == (error.text[0] != '\0'));
     if (ring != NULL) {
         seal_and_open(ring, data, size);
         if (size < sizeof plain) hold(seal_open(ring, SEAL_FRAME, data, size, plain, &len) != MUSTER_OK);

@@ -196,9 +196,9 @@ void world_begin(struct world *world, uint64_t seed, bool is_large) {
     world->transcript.count = 0;
     world->node_count = 0;
     world->plan = plan_draw(&world->random, is_large);
-    char error[100];
+    struct error error;
     if (world->plan.is_sealed) {
-        world->keyring = keyring_parse(keyring_text, strlen(keyring_text), error, sizeof error);
+        world->keyring = keyring_parse(keyring_text, strlen(keyring_text), &error);
         if (world->keyring == NULL) abort();
     }
     world->oracle.slack_ms = slack_ms(&world->plan);

@@ -49,7 +49,7 @@ static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_
 
 /* A fresh node in a directory that an earlier one may have had. */
 static enum snapshot_fault rig_start(struct rig *rig, uint64_t origin, uint64_t cluster) {
-    char why[128];
+    struct error error;
     const struct node_config config = {.origin = origin,
                                        .hash_key = "sixteen bytes..",
                                        .ttl_ms = MUSTER_TTL_MAX_MS,
@@ -59,10 +59,10 @@ static enum snapshot_fault rig_start(struct rig *rig, uint64_t origin, uint64_t 
     rig->node = node_new(&config, clock_now());
     rig->worker = worker_new();
     rig->answerer = (struct answerer){rig, "in process", ask_node};
-    rig->file = snapshot_file_open(rig->dir.path, cluster, why, sizeof why);
+    rig->file = snapshot_file_open(rig->dir.path, cluster, &error);
     if (rig->node == NULL || rig->worker == NULL) fail_msg("no node");
     if ((rig->rpc = rpc_new(rig->node, 0)) == NULL) fail_msg("no calls");
-    if (rig->file == NULL) fail_msg("no data directory: %s", why);
+    if (rig->file == NULL) fail_msg("no data directory: %s", error.text);
     return snapshot_file_load(rig->file, rig->node, &rig->peers);
 }
 
@@ -162,16 +162,17 @@ static void nobody_else_may_read_it(void **state) {
 
 static void a_directory_is_one_nodes_own(void **state) {
     (void)state;
-    char why[128] = "";
+    struct error error = {0};
     struct rig rig = rig_new();
     rig_start(&rig, 1001, 0);
-    struct snapshot_file *second = snapshot_file_open(rig.dir.path, 0, why, sizeof why);
-    if (second != NULL || strstr(why, "another node") == NULL) fail_msg("a second node may have it: '%s'", why);
+    struct snapshot_file *second = snapshot_file_open(rig.dir.path, 0, &error);
+    if (second != NULL || strstr(error.text, "another node") == NULL)
+        fail_msg("a second node may have it: '%s'", error.text);
     rig_stop(&rig);
-    if ((second = snapshot_file_open(rig.dir.path, 0, why, sizeof why)) == NULL) fail_msg("not free again: %s", why);
+    if ((second = snapshot_file_open(rig.dir.path, 0, &error)) == NULL) fail_msg("not free again: %s", error.text);
     snapshot_file_close(second);
     tempdir_remove(&rig.dir);
-    if (snapshot_file_open("/nonexistent/folder/data", 0, why, sizeof why) != NULL) fail_msg("made out of nothing");
+    if (snapshot_file_open("/nonexistent/folder/data", 0, &error) != NULL) fail_msg("made out of nothing");
 }
 
 /* What is done to a good snapshot before it is loaded. */

@@ -102,7 +102,7 @@ static void fill_event_queue(struct stage *stage) {
 }
 
 void stage_begin(struct stage *stage, uint64_t seed, bool is_large) {
-    char error[100];
+    struct error error;
     stage->seed = seed;
     stage->now_ms = stage->calls = stage->answers = stage->comparisons = 0;
     stage->is_quiet = false;
@@ -114,8 +114,7 @@ void stage_begin(struct stage *stage, uint64_t seed, bool is_large) {
     memset(&stage->leases, 0, sizeof stage->leases);
     memset(&stage->wires, 0, sizeof stage->wires);
     if (stage->worker == NULL && (stage->worker = worker_new()) == NULL) abort();
-    if (stage->script.is_sealed &&
-        (stage->keyring = keyring_parse(keyring_text, strlen(keyring_text), error, sizeof error)) == NULL)
+    if (stage->script.is_sealed && (stage->keyring = keyring_parse(keyring_text, strlen(keyring_text), &error)) == NULL)
         abort();
     for (unsigned i = 0; i < stage->script.hosts; i++) host_place(stage, i);
     fill_event_queue(stage);

@@ -1,6 +1,6 @@
 /* Which files are taken for secrets. */
-#include "peers/key_file.h"
 #include "support/tempdir.h"
+#include "sys/key_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,8 @@
 
 enum { CAPACITY = 64 };
 
-static char text[CAPACITY], why[128];
+static char text[CAPACITY];
+static struct error error;
 static size_t len;
 
 static struct tempdir key_of(const struct tempdir *dir, size_t bytes, mode_t mode) {
@@ -27,8 +28,9 @@ static struct tempdir key_of(const struct tempdir *dir, size_t bytes, mode_t mod
 
 static void expect_refusal(const char *path, const char *says) {
     memset(text, 'x', sizeof text);
-    if (key_file_read(path, text, CAPACITY, &len, why, sizeof why)) fail_msg("%s is taken", path);
-    if (len != 0 || strstr(why, says) == NULL) fail_msg("%s: %zu bytes, '%s'; expected '%s'", path, len, why, says);
+    if (key_file_read(path, text, CAPACITY, &len, &error)) fail_msg("%s is taken", path);
+    if (len != 0 || strstr(error.text, says) == NULL)
+        fail_msg("%s: %zu bytes, '%s'; expected '%s'", path, len, error.text, says);
     if (memchr(text, 'k', sizeof text) != NULL) fail_msg("%s was refused, and is in memory", path);
 }
 
@@ -38,8 +40,8 @@ static void a_file_of_ones_own_is_read(void **state) {
     struct tempdir dir = tempdir_make();
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         struct tempdir key = key_of(&dir, CAPACITY, modes[i]);
-        if (!key_file_read(key.path, text, CAPACITY, &len, why, sizeof why) || len != CAPACITY || text[63] != 'k')
-            fail_msg("mode %04o: %s", (unsigned)modes[i], why);
+        if (!key_file_read(key.path, text, CAPACITY, &len, &error) || len != CAPACITY || text[63] != 'k')
+            fail_msg("mode %04o: %s", (unsigned)modes[i], error.text);
         unlink(key.path);
     }
     tempdir_remove(&dir);
