@@ -96,7 +96,7 @@ void flush_digest(struct replica *replica, uint64_t now_ms) {
     if (replica->peers.count == 0) return;
     struct roll_stats stats;
     roll_stats(replica->config.roll, &stats);
-    struct digest digest = {.introduction = replica_introduction(replica),
+    struct digest digest = {.node_info = replica_node_info(replica),
                             .vector = replica->known,
                             .vector_count = replica_list_known(replica, replica->flushed, now_ms),
                             .members = stats.members,

@@ -30,7 +30,7 @@ enum {
 };
 
 enum {
-    DIGEST_INTRODUCTION = 1,
+    DIGEST_NODE_INFO = 1,
     DIGEST_ORIGINS,
     DIGEST_SEQUENCES,
     DIGEST_MEMBERS,
@@ -151,7 +151,7 @@ static void columns_put(struct pb_writer *out, const struct columns *columns) {
 void frame_add_digest(struct frame_draft *draft, const struct digest *digest) {
     struct pb_writer *out = &draft->out;
     uint8_t *begun = pb_begin(out, FRAME_DIGEST);
-    introduction_put(out, DIGEST_INTRODUCTION, &digest->introduction);
+    node_info_put(out, DIGEST_NODE_INFO, &digest->node_info);
     vector_put(out, DIGEST_ORIGINS, digest->vector, digest->vector_count);
     pb_write_number(out, DIGEST_MEMBERS, digest->members);
     pb_write_number(out, DIGEST_WALL, digest->wall_ms);
@@ -247,11 +247,11 @@ bool frame_next_record(struct pb_reader *in, unsigned number, struct text *recor
 bool digest_read(struct text bytes, struct digest *digest) {
     struct known *vector = digest->vector;
     *digest = (struct digest){.vector = vector};
-    struct text origins = {0}, sequences = {0}, introduction = {0};
+    struct text origins = {0}, sequences = {0}, node_info = {0};
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&in, &field)) {
-        if (field.number == DIGEST_INTRODUCTION) introduction = field.bytes;
+        if (field.number == DIGEST_NODE_INFO) node_info = field.bytes;
         else if (field.number == DIGEST_ORIGINS) origins = field.bytes;
         else if (field.number == DIGEST_SEQUENCES) sequences = field.bytes;
         else if (field.number == DIGEST_MEMBERS) digest->members = field.value;
@@ -260,7 +260,7 @@ bool digest_read(struct text bytes, struct digest *digest) {
         else if (field.number == DIGEST_ACQUAINTANCE) digest->acquaintance = field.bytes;
     }
     if (!is_address(digest->acquaintance)) digest->acquaintance = (struct text){0};
-    return !in.is_broken && introduction_get(introduction, &digest->introduction) &&
+    return !in.is_broken && node_info_get(node_info, &digest->node_info) &&
            vector_get(origins, sequences, vector, &digest->vector_count);
 }
 

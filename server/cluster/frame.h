@@ -14,7 +14,7 @@ struct frame_head {
 };
 
 struct digest {
-    struct introduction introduction;
+    struct node_info node_info;
     struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */
     size_t vector_count;
     uint64_t members, wall_ms;

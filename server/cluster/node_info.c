@@ -4,15 +4,15 @@
 #include "record.h"
 #include "replica.h"
 
-enum { INTRODUCTION_NAME = 1, INTRODUCTION_REGION, INTRODUCTION_GOSSIP, INTRODUCTION_SYNC, INTRODUCTION_VERSION };
+enum { NODE_INFO_NAME = 1, NODE_INFO_REGION, NODE_INFO_GOSSIP, NODE_INFO_SYNC, NODE_INFO_VERSION };
 
-void introduction_put(struct pb_writer *out, unsigned number, const struct introduction *introduction) {
+void node_info_put(struct pb_writer *out, unsigned number, const struct node_info *node_info) {
     uint8_t *begun = pb_begin(out, number);
-    pb_write_text(out, INTRODUCTION_NAME, introduction->name);
-    pb_write_text(out, INTRODUCTION_REGION, introduction->region);
-    pb_write_text(out, INTRODUCTION_GOSSIP, introduction->gossip_address);
-    pb_write_text(out, INTRODUCTION_SYNC, introduction->sync_address);
-    pb_write_text(out, INTRODUCTION_VERSION, introduction->version);
+    pb_write_text(out, NODE_INFO_NAME, node_info->name);
+    pb_write_text(out, NODE_INFO_REGION, node_info->region);
+    pb_write_text(out, NODE_INFO_GOSSIP, node_info->gossip_address);
+    pb_write_text(out, NODE_INFO_SYNC, node_info->sync_address);
+    pb_write_text(out, NODE_INFO_VERSION, node_info->version);
     pb_end(out, begun);
 }
 
@@ -28,8 +28,8 @@ bool is_address(struct text text) {
     return text.len > 0 && is_label(text, REPLICA_ADDRESS_BYTES_MAX);
 }
 
-bool introduction_get(struct text bytes, struct introduction *out) {
-    *out = (struct introduction){0};
+bool node_info_get(struct text bytes, struct node_info *out) {
+    *out = (struct node_info){0};
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&in, &field)) {
@@ -41,7 +41,7 @@ bool introduction_get(struct text bytes, struct introduction *out) {
         is_label(out->version, REPLICA_NAME_BYTES_MAX) && is_label(out->gossip_address, REPLICA_ADDRESS_BYTES_MAX) &&
         is_label(out->sync_address, REPLICA_ADDRESS_BYTES_MAX))
         return true;
-    *out = (struct introduction){0};
+    *out = (struct node_info){0};
     return false;
 }
 

@@ -1,4 +1,4 @@
-/* Who a node is (muster.v1.Introduction), and version vectors on the wire. */
+/* Who a node is (muster.v1.NodeInfo), and version vectors on the wire. */
 #ifndef MUSTER_CLUSTER_NODE_INFO_H
 #define MUSTER_CLUSTER_NODE_INFO_H
 
@@ -6,13 +6,13 @@
 #include "core/roll.h"
 
 /* Texts are borrowed. */
-struct introduction {
+struct node_info {
     struct text name, region, gossip_address, sync_address, version;
 };
 
-void introduction_put(struct pb_writer *out, unsigned number, const struct introduction *introduction);
+void node_info_put(struct pb_writer *out, unsigned number, const struct node_info *node_info);
 /* false: broken, too long, or with control characters (these texts come up in logs and on terminals). */
-bool introduction_get(struct text bytes, struct introduction *out);
+bool node_info_get(struct text bytes, struct node_info *out);
 /* Whether a text of a peer may be kept as an address. */
 bool is_address(struct text text);
 

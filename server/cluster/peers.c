@@ -58,12 +58,12 @@ void label_set(struct label *label, struct text text) {
     if (label->len > 0) memcpy(label->bytes, text.data, label->len);
 }
 
-void peer_introduce(struct peer *peer, const struct introduction *introduction) {
-    label_set(&peer->name, introduction->name);
-    label_set(&peer->region, introduction->region);
-    label_set(&peer->version, introduction->version);
-    label_set(&peer->own_address, introduction->sync_address);
-    label_set(&peer->gossip_address, introduction->gossip_address);
+void peer_set_info(struct peer *peer, const struct node_info *node_info) {
+    label_set(&peer->name, node_info->name);
+    label_set(&peer->region, node_info->region);
+    label_set(&peer->version, node_info->version);
+    label_set(&peer->own_address, node_info->sync_address);
+    label_set(&peer->gossip_address, node_info->gossip_address);
 }
 
 uint64_t peer_late_ms(struct peer *peer, uint64_t sent_ms, uint64_t now_ms) {

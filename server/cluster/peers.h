@@ -110,7 +110,7 @@ bool peer_was_silent(const struct peer *peer, uint64_t now_ms);
 void peer_age(struct peer *peer, uint64_t now_ms);
 /* A new incarnation, which has answered a question of now_ms. */
 void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint64_t sent_ms, uint64_t now_ms);
-void peer_introduce(struct peer *peer, const struct introduction *introduction);
+void peer_set_info(struct peer *peer, const struct node_info *node_info);
 
 /* How much longer than its fastest message this one took. */
 uint64_t peer_late_ms(struct peer *peer, uint64_t sent_ms, uint64_t now_ms);

@@ -66,7 +66,7 @@ static void take_changes(struct replica *replica, struct peer *peer, const struc
 }
 
 static void take_digest(struct replica *replica, struct peer *peer, const struct digest *digest, uint64_t now_ms) {
-    peer_introduce(peer, &digest->introduction);
+    peer_set_info(peer, &digest->node_info);
     replica_subscribe(replica, peer);
     peer->members = digest->members;
     peer->clock_ms = (int64_t)(digest->wall_ms + peer->delay_ms - replica_wall_ms(replica, now_ms));
@@ -82,8 +82,8 @@ static void take_strange(struct replica *replica, struct text from, const struct
                          const struct digest *digest, uint64_t now_ms) {
     replica->stats.dropped_strange++;
     struct peer *peer = peers_by_gossip(&replica->peers, from);
-    if (frame->has_digest && digest->introduction.sync_address.len > 0 && !digest->is_leaving)
-        peer = replica_note_address(replica, digest->introduction.sync_address, now_ms);
+    if (frame->has_digest && digest->node_info.sync_address.len > 0 && !digest->is_leaving)
+        peer = replica_note_address(replica, digest->node_info.sync_address, now_ms);
     if (peer == NULL || peer->asking.ticket != 0) return;
     peer->is_strange = true;
     peer->next_ask_ms = peer->asking.asked_ms + STRANGE_ASK_MS;

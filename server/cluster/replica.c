@@ -63,10 +63,10 @@ size_t replica_list_known(struct replica *replica, uint64_t own_sequence, uint64
     return count;
 }
 
-struct introduction replica_introduction(const struct replica *replica) {
-    return (struct introduction){label_text(&replica->name), label_text(&replica->region),
-                                 label_text(&replica->gossip_address), label_text(&replica->sync_address),
-                                 label_text(&replica->version)};
+struct node_info replica_node_info(const struct replica *replica) {
+    return (struct node_info){label_text(&replica->name), label_text(&replica->region),
+                              label_text(&replica->gossip_address), label_text(&replica->sync_address),
+                              label_text(&replica->version)};
 }
 
 uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms) {

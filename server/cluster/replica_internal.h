@@ -86,7 +86,7 @@ struct replica {
 uint64_t replica_sequence(const struct replica *replica); /* the last one of this node's own */
 /* This node's vector, its own origin included, in replica->known; returns how many. */
 size_t replica_list_known(struct replica *replica, uint64_t own_sequence, uint64_t now_ms);
-struct introduction replica_introduction(const struct replica *replica);
+struct node_info replica_node_info(const struct replica *replica);
 uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms);
 uint64_t replica_random(struct replica *replica);
 /* Opens a message into replica->opened; counts it where that fails. */

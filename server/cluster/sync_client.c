@@ -123,7 +123,7 @@ static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
     if (is_walk) replica->walker = asking->ticket;
     randombytes_buf(asking->nonce, sizeof asking->nonce);
     struct ask ask = {.origin = replica->config.origin,
-                      .introduction = replica_introduction(replica),
+                      .node_info = replica_node_info(replica),
                       .want = asking->want,
                       .vector = replica->known,
                       .vector_count = replica_list_known(replica, replica_sequence(replica), now_ms),
@@ -199,7 +199,7 @@ static bool is_peers_own(struct replica *replica, struct peer *peer, const struc
 static void take_who(struct replica *replica, struct peer *peer, const struct answer *answer, uint64_t now_ms) {
     if (peer->origin != answer->origin) peer_admit(peer, answer->origin, answer->frame_number, answer->sent_ms, now_ms);
     peer_hear(peer, now_ms);
-    peer_introduce(peer, &answer->introduction);
+    peer_set_info(peer, &answer->node_info);
     replica_subscribe(replica, peer);
     peer->is_ready = answer->is_ready;
     peer->is_asked_once = true;

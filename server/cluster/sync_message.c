@@ -17,7 +17,7 @@ enum {
 enum {
     ASK_NONCE = 1,
     ASK_ORIGIN,
-    ASK_INTRODUCTION,
+    ASK_NODE_INFO,
     ASK_WANT,
     ASK_ORIGINS,
     ASK_SEQUENCES,
@@ -29,7 +29,7 @@ enum {
 enum {
     ANSWER_NONCE = 1,
     ANSWER_ORIGIN,
-    ANSWER_INTRODUCTION,
+    ANSWER_NODE_INFO,
     ANSWER_SENT,
     ANSWER_FRAME_NUMBER,
     ANSWER_SEQUENCE,
@@ -87,7 +87,7 @@ static bool nonce_get(struct text bytes, uint8_t nonce[NONCE_BYTES]) {
 void ask_put(struct pb_writer *out, const struct ask *ask) {
     pb_write_text(out, ASK_NONCE, (struct text){(const char *)ask->nonce, NONCE_BYTES});
     pb_write_fixed64(out, ASK_ORIGIN, ask->origin);
-    introduction_put(out, ASK_INTRODUCTION, &ask->introduction);
+    node_info_put(out, ASK_NODE_INFO, &ask->node_info);
     pb_write_number(out, ASK_WANT, ask->want);
     vector_put(out, ASK_ORIGINS, ask->vector, ask->vector_count);
     cursor_put(out, ASK_CURSOR, &ask->cursor);
@@ -97,14 +97,14 @@ void ask_put(struct pb_writer *out, const struct ask *ask) {
 
 bool ask_get(struct text bytes, struct ask *ask) {
     *ask = (struct ask){.vector = ask->vector};
-    struct text nonce = {0}, introduction = {0}, origins = {0}, sequences = {0};
+    struct text nonce = {0}, node_info = {0}, origins = {0}, sequences = {0};
     bool is_good = true;
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&in, &field)) {
         if (field.number == ASK_NONCE) nonce = field.bytes;
         else if (field.number == ASK_ORIGIN) ask->origin = field.value;
-        else if (field.number == ASK_INTRODUCTION) introduction = field.bytes;
+        else if (field.number == ASK_NODE_INFO) node_info = field.bytes;
         else if (field.number == ASK_WANT) ask->want = field.value <= WANT_ALL ? (enum want)field.value : WANT_HELLO;
         else if (field.number == ASK_ORIGINS) origins = field.bytes;
         else if (field.number == ASK_SEQUENCES) sequences = field.bytes;
@@ -113,8 +113,7 @@ bool ask_get(struct text bytes, struct ask *ask) {
         else if (field.number == ASK_UNTIL) ask->until = field.value;
     }
     return is_good && !in.is_broken && ask->origin != 0 && nonce_get(nonce, ask->nonce) &&
-           introduction_get(introduction, &ask->introduction) &&
-           vector_get(origins, sequences, ask->vector, &ask->vector_count);
+           node_info_get(node_info, &ask->node_info) && vector_get(origins, sequences, ask->vector, &ask->vector_count);
 }
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
@@ -122,7 +121,7 @@ bool ask_get(struct text bytes, struct ask *ask) {
 void answer_put_head(struct pb_writer *out, const struct answer *answer) {
     pb_write_text(out, ANSWER_NONCE, (struct text){(const char *)answer->nonce, NONCE_BYTES});
     pb_write_fixed64(out, ANSWER_ORIGIN, answer->origin);
-    introduction_put(out, ANSWER_INTRODUCTION, &answer->introduction);
+    node_info_put(out, ANSWER_NODE_INFO, &answer->node_info);
     pb_write_number(out, ANSWER_SENT, answer->sent_ms);
     pb_write_number(out, ANSWER_FRAME_NUMBER, answer->frame_number);
     pb_write_number(out, ANSWER_SEQUENCE, answer->sequence);
@@ -169,19 +168,19 @@ static bool take_number(const struct pb_field *field, struct answer *answer) {
 
 bool answer_get(struct text bytes, struct answer *answer) {
     *answer = (struct answer){.vector = answer->vector, .whole = bytes};
-    struct text nonce = {0}, introduction = {0}, origins = {0}, sequences = {0};
+    struct text nonce = {0}, node_info = {0}, origins = {0}, sequences = {0};
     bool is_good = true;
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&in, &field)) {
         if (take_number(&field, answer)) continue;
         if (field.number == ANSWER_NONCE) nonce = field.bytes;
-        else if (field.number == ANSWER_INTRODUCTION) introduction = field.bytes;
+        else if (field.number == ANSWER_NODE_INFO) node_info = field.bytes;
         else if (field.number == ANSWER_ORIGINS) origins = field.bytes;
         else if (field.number == ANSWER_SEQUENCES) sequences = field.bytes;
         else if (field.number == ANSWER_NEXT) is_good = is_good && cursor_get(field.bytes, &answer->next);
     }
     return is_good && !in.is_broken && answer->origin != 0 && answer->sequence <= SEQUENCE_MAX &&
-           nonce_get(nonce, answer->nonce) && introduction_get(introduction, &answer->introduction) &&
+           nonce_get(nonce, answer->nonce) && node_info_get(node_info, &answer->node_info) &&
            vector_get(origins, sequences, answer->vector, &answer->vector_count);
 }

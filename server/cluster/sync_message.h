@@ -18,7 +18,7 @@ struct cursor {
 struct ask {
     uint8_t nonce[NONCE_BYTES];
     uint64_t origin;
-    struct introduction introduction;
+    struct node_info node_info;
     enum want want;
     struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */
     size_t vector_count;
@@ -34,7 +34,7 @@ bool ask_get(struct text bytes, struct ask *ask);
 struct answer {
     uint8_t nonce[NONCE_BYTES];
     uint64_t origin, sent_ms, frame_number, sequence, members, wall_ms;
-    struct introduction introduction;
+    struct node_info node_info;
     bool is_ready, is_forgotten;
     struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */
     size_t vector_count;

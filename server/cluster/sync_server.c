@@ -75,7 +75,7 @@ static void note_asker(struct replica *replica, const struct ask *ask, uint64_t 
     if (ask->origin == replica->config.origin) return;
     struct peer *peer = peers_by_origin(&replica->peers, ask->origin);
     bool is_known = peer != NULL;
-    if (!is_known) peer = replica_note_address(replica, ask->introduction.sync_address, now_ms);
+    if (!is_known) peer = replica_note_address(replica, ask->node_info.sync_address, now_ms);
     if (peer != NULL) peer->sign_ms = now_ms;
     if (is_known || peer == NULL || peer->origin == 0) return;
     peer->is_strange = true; /* it may have started anew */
@@ -91,7 +91,7 @@ static void answer_put(struct replica *replica, struct ask *ask, struct pb_write
                             .sequence = stats.sequence,
                             .members = stats.members,
                             .wall_ms = replica_wall_ms(replica, now_ms),
-                            .introduction = replica_introduction(replica),
+                            .node_info = replica_node_info(replica),
                             .is_ready = replica_is_ready(replica, now_ms)};
     memcpy(answer.nonce, ask->nonce, sizeof answer.nonce);
     answer_put_head(out, &answer);

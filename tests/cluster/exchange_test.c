@@ -14,16 +14,16 @@
 static struct known vector[] = {{7, 107}, {9, 33}};
 static uint8_t memory[4096];
 
-static struct introduction introduction_of_test(void) {
-    return (struct introduction){text_of("a"), text_of("eu"), text_of("tcp://a:7701"), text_of("tcp://a:7704"),
-                                 text_of("1.0")};
+static struct node_info node_info_of_test(void) {
+    return (struct node_info){text_of("a"), text_of("eu"), text_of("tcp://a:7701"), text_of("tcp://a:7704"),
+                              text_of("1.0")};
 }
 
 static struct text ask_of_test(uint64_t until) {
     struct ask ask = {
         .nonce = "0123456789abcde",
         .origin = 7,
-        .introduction = introduction_of_test(),
+        .node_info = node_info_of_test(),
         .want = WANT_ALL,
         .vector = vector,
         .vector_count = 2,
@@ -38,7 +38,7 @@ static struct text ask_of_test(uint64_t until) {
 static struct text answer_of_test(void) {
     const struct answer answer = {.nonce = "0123456789abcde",
                                   .origin = 9,
-                                  .introduction = introduction_of_test(),
+                                  .node_info = node_info_of_test(),
                                   .sent_ms = 1000,
                                   .frame_number = 12,
                                   .sequence = 107,
@@ -78,7 +78,7 @@ static void they_are_what_the_contract_says(void **state) {
     if (ask == NULL || ask->origin != 7 || ask->want != MUSTER__V1__WANT__WANT_ALL || ask->n_origins != 2 ||
         ask->n_sequences != 2 || ask->sequences[1] != 33 || ask->cursor == NULL || ask->cursor->user_place != 6 ||
         !ask->cursor->has_user || ask->page_bytes != 65536 || ask->until != 500 ||
-        ask->introduction->sync_address.len != 12)
+        ask->node_info->sync_address.len != 12)
         fail_msg("the question is another");
     muster__v1__ask__free_unpacked(ask, NULL);
     bytes = answer_of_test();
@@ -127,15 +127,15 @@ static void a_vector_is_ascending_and_whole(void **state) {
 
 static void a_label_holds_no_control_characters(void **state) {
     (void)state;
-    struct introduction introduction = introduction_of_test();
-    introduction.name = text_of("a\x1b[2J");
+    struct node_info node_info = node_info_of_test();
+    node_info.name = text_of("a\x1b[2J");
     struct pb_writer out = pb_write_to(memory, sizeof memory);
-    introduction_put(&out, 1, &introduction);
+    node_info_put(&out, 1, &node_info);
     struct pb_reader in = pb_read((struct text){(const char *)memory, (uint32_t)pb_written(&out)});
     struct pb_field field;
     if (!pb_next(&in, &field)) fail_msg("it is not read");
-    if (introduction_get(field.bytes, &introduction)) fail_msg("an escape sequence is taken as a name");
-    if (introduction.sync_address.len != 0) fail_msg("something is left of it");
+    if (node_info_get(field.bytes, &node_info)) fail_msg("an escape sequence is taken as a name");
+    if (node_info.sync_address.len != 0) fail_msg("something is left of it");
 }
 
 int main(void) {

@@ -105,7 +105,7 @@ static struct text digest_of_test(const struct roll *roll) {
     static struct known vector[] = {{7, 107}, {9, 33}, {UINT64_C(0xfedcba9876543210), SEQUENCE_MAX}};
     size_t refresh_bytes;
     const struct digest digest = {
-        .introduction = {text_of("a"), text_of("eu"), text_of("tcp://a:7701"), text_of("tcp://a:7704"), text_of("1.0")},
+        .node_info = {text_of("a"), text_of("eu"), text_of("tcp://a:7701"), text_of("tcp://a:7704"), text_of("1.0")},
         .vector = vector,
         .vector_count = 3,
         .members = 12345,
@@ -195,7 +195,7 @@ static void a_digest_is_read(void **state) {
     if (!frame_read(digest_of_test(roll), &frame) || !frame.has_digest || !digest_read(frame.digest, &digest))
         fail_msg("it is not read");
     if (digest.vector_count != 3 || vector[1].sequence != 33 || digest.members != 12345 || !digest.is_leaving ||
-        !text_equal(digest.introduction.sync_address, text_of("tcp://a:7704")) ||
+        !text_equal(digest.node_info.sync_address, text_of("tcp://a:7704")) ||
         !text_equal(digest.acquaintance, text_of("tcp://b:7704")))
         fail_msg("it is another");
     roll_free(roll);
