@@ -82,9 +82,9 @@ void flush_all(struct replica *replica, uint64_t now_ms) {
 }
 
 /* The address of another peer, one after the other: nodes that lost sight of each other find together by a third. */
-static struct text next_acquaintance(struct replica *replica) {
+static struct text next_peer_hint(struct replica *replica) {
     for (size_t tries = 0; tries < replica->peers.count; tries++) {
-        const struct peer *peer = replica->peers.items[++replica->acquaintance % replica->peers.count];
+        const struct peer *peer = replica->peers.items[++replica->peer_hint % replica->peers.count];
         if (peer->state == PEER_ALIVE && peer->own_address.len > 0) return label_text(&peer->own_address);
     }
     return (struct text){0};
@@ -102,7 +102,7 @@ void flush_digest(struct replica *replica, uint64_t now_ms) {
                             .members = stats.members,
                             .wall_ms = replica_wall_ms(replica, now_ms),
                             .is_leaving = replica->is_leaving,
-                            .acquaintance = next_acquaintance(replica)};
+                            .peer_hint = next_peer_hint(replica)};
     frame_begin(&replica->frame, replica->config.roll, replica->config.origin, now_ms);
     frame_add_digest(&replica->frame, &digest);
     publish(replica, (struct frame_head){.previous = replica->flushed,

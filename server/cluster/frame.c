@@ -36,7 +36,7 @@ enum {
     DIGEST_MEMBERS,
     DIGEST_WALL,
     DIGEST_LEAVING,
-    DIGEST_ACQUAINTANCE,
+    DIGEST_PEER_HINT,
 };
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
@@ -156,7 +156,7 @@ void frame_add_digest(struct frame_draft *draft, const struct digest *digest) {
     pb_write_number(out, DIGEST_MEMBERS, digest->members);
     pb_write_number(out, DIGEST_WALL, digest->wall_ms);
     pb_write_number(out, DIGEST_LEAVING, digest->is_leaving);
-    pb_write_text(out, DIGEST_ACQUAINTANCE, digest->acquaintance);
+    pb_write_text(out, DIGEST_PEER_HINT, digest->peer_hint);
     pb_end(out, begun);
 }
 
@@ -257,9 +257,9 @@ bool digest_read(struct text bytes, struct digest *digest) {
         else if (field.number == DIGEST_MEMBERS) digest->members = field.value;
         else if (field.number == DIGEST_WALL) digest->wall_ms = field.value;
         else if (field.number == DIGEST_LEAVING) digest->is_leaving = field.value != 0;
-        else if (field.number == DIGEST_ACQUAINTANCE) digest->acquaintance = field.bytes;
+        else if (field.number == DIGEST_PEER_HINT) digest->peer_hint = field.bytes;
     }
-    if (!is_address(digest->acquaintance)) digest->acquaintance = (struct text){0};
+    if (!is_address(digest->peer_hint)) digest->peer_hint = (struct text){0};
     return !in.is_broken && node_info_get(node_info, &digest->node_info) &&
            vector_get(origins, sequences, vector, &digest->vector_count);
 }

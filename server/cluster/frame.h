@@ -19,7 +19,7 @@ struct digest {
     size_t vector_count;
     uint64_t members, wall_ms;
     bool is_leaving;
-    struct text acquaintance;
+    struct text peer_hint;
 };
 
 /* ---- writing ------------------------------------------------------------------------------------------------------

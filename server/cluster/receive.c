@@ -73,7 +73,7 @@ static void take_digest(struct replica *replica, struct peer *peer, const struct
     for (size_t i = 0; i < digest->vector_count; i++)
         if (digest->vector[i].origin == peer->origin) ask_note_told(replica, peer, digest->vector[i].sequence, now_ms);
     ask_note_ahead(replica, peer, digest->vector, digest->vector_count, now_ms);
-    if (digest->acquaintance.len > 0) replica_note_address(replica, digest->acquaintance, now_ms);
+    if (digest->peer_hint.len > 0) replica_note_address(replica, digest->peer_hint, now_ms);
     if (digest->is_leaving) peer_become(peer, PEER_LEFT);
 }
 

@@ -53,7 +53,7 @@ struct replica {
     bool has_news;
     uint64_t refresh_by_ms; /* UINT64_MAX: nothing waits */
     uint64_t digest_at_ms;
-    size_t acquaintance; /* the peer that the last digest named */
+    size_t peer_hint; /* the peer that the last digest named */
     bool is_leaving;
 
     /* ask.c */

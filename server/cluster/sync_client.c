@@ -208,10 +208,10 @@ static void take_who(struct replica *replica, struct peer *peer, const struct an
     peer->clock_ms = (int64_t)(answer->wall_ms - replica_wall_ms(replica, now_ms));
 }
 
-static void meet_acquaintances(struct replica *replica, const struct answer *answer, uint64_t now_ms) {
+static void note_peer_hints(struct replica *replica, const struct answer *answer, uint64_t now_ms) {
     struct pb_reader in = pb_read(answer->whole);
     struct text address;
-    while (frame_next_record(&in, ANSWER_ACQUAINTANCES, &address)) replica_note_address(replica, address, now_ms);
+    while (frame_next_record(&in, ANSWER_PEER_HINTS, &address)) replica_note_address(replica, address, now_ms);
 }
 
 static uint64_t live_sessions(const struct replica *replica) {
@@ -282,7 +282,7 @@ static void take_page(struct replica *replica, struct peer *peer, const struct a
     asking->pages++;
     replica->stats.pages++;
     if (!asking->cursor.is_set) {
-        meet_acquaintances(replica, answer, now_ms);
+        note_peer_hints(replica, answer, now_ms);
         if (asking->want == WANT_ALL) {
             memcpy(replica->walked, answer->vector, answer->vector_count * sizeof replica->walked[0]);
             replica->walked_count = answer->vector_count;

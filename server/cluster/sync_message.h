@@ -39,12 +39,12 @@ struct answer {
     struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */
     size_t vector_count;
     struct cursor next;
-    struct text whole; /* where the records and acquaintances are */
+    struct text whole; /* where the records and peer_hints are */
 };
 
-enum { ANSWER_ACQUAINTANCES = 10, ANSWER_ORIGINS = 11, ANSWER_RECORDS = 13 };
+enum { ANSWER_PEER_HINTS = 10, ANSWER_ORIGINS = 11, ANSWER_RECORDS = 13 };
 
-/* An answer is put in three parts: head; acquaintances, vector and records by the field numbers above, in any order;
+/* An answer is put in three parts: head; peer_hints, vector and records by the field numbers above, in any order;
  * tail (next, is_forgotten). */
 void answer_put_head(struct pb_writer *out, const struct answer *answer);
 void answer_put_tail(struct pb_writer *out, const struct answer *answer);

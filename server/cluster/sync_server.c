@@ -62,11 +62,11 @@ static void answer_all(struct replica *replica, const struct ask *ask, size_t kn
     if (!is_done) answer->next = (struct cursor){.is_set = true, .walk = cursor};
 }
 
-static void put_acquaintances(const struct replica *replica, struct pb_writer *out) {
+static void put_peer_hints(const struct replica *replica, struct pb_writer *out) {
     for (size_t i = 0; i < replica->peers.count; i++) {
         const struct peer *peer = replica->peers.items[i];
         bool is_worth_it = peer->origin != 0 && peer->state != PEER_LEFT && peer->own_address.len > 0;
-        if (is_worth_it) pb_write_element(out, ANSWER_ACQUAINTANCES, label_text(&peer->own_address));
+        if (is_worth_it) pb_write_element(out, ANSWER_PEER_HINTS, label_text(&peer->own_address));
     }
 }
 
@@ -97,7 +97,7 @@ static void answer_put(struct replica *replica, struct ask *ask, struct pb_write
     answer_put_head(out, &answer);
     size_t known = 0;
     if (!ask->cursor.is_set) {
-        put_acquaintances(replica, out);
+        put_peer_hints(replica, out);
         known = replica_list_known(replica, answer.sequence, now_ms);
         vector_put(out, ANSWER_ORIGINS, replica->known, known);
     }

@@ -57,7 +57,7 @@ static struct text answer_of_test(void) {
                                   .status = STATUS_ONLINE};
     struct pb_writer out = pb_write_to(memory, sizeof memory);
     answer_put_head(&out, &answer);
-    pb_write_element(&out, ANSWER_ACQUAINTANCES, text_of("tcp://b:7704"));
+    pb_write_element(&out, ANSWER_PEER_HINTS, text_of("tcp://b:7704"));
     vector_put(&out, ANSWER_ORIGINS, vector, 2);
     record_put(&out, ANSWER_RECORDS, &change, 9, 1000);
     answer_put_tail(&out, &answer);
@@ -84,7 +84,7 @@ static void they_are_what_the_contract_says(void **state) {
     bytes = answer_of_test();
     Muster__V1__Answer *answer = muster__v1__answer__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
     if (answer == NULL || answer->origin != 9 || answer->sent_ms != 1000 || answer->frame_number != 12 ||
-        answer->sequence != 107 || !answer->ready || answer->n_acquaintances != 1 || answer->n_records != 1 ||
+        answer->sequence != 107 || !answer->ready || answer->n_peer_hints != 1 || answer->n_records != 1 ||
         answer->records[0]->age_ms != 10 || answer->next == NULL || answer->next->after != 99 || !answer->forgotten)
         fail_msg("the answer is another");
     muster__v1__answer__free_unpacked(answer, NULL);

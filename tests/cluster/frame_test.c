@@ -111,7 +111,7 @@ static struct text digest_of_test(const struct roll *roll) {
         .members = 12345,
         .wall_ms = UINT64_C(1700000000000),
         .is_leaving = true,
-        .acquaintance = text_of("tcp://b:7704")};
+        .peer_hint = text_of("tcp://b:7704")};
     frame_begin(&draft, roll, 7, now_ms);
     frame_add_digest(&draft, &digest);
     return frame_end(&draft, &(struct frame_head){7, 13, 107, 107, now_ms, false, 0}, &refresh_bytes);
@@ -196,7 +196,7 @@ static void a_digest_is_read(void **state) {
         fail_msg("it is not read");
     if (digest.vector_count != 3 || vector[1].sequence != 33 || digest.members != 12345 || !digest.is_leaving ||
         !text_equal(digest.node_info.sync_address, text_of("tcp://a:7704")) ||
-        !text_equal(digest.acquaintance, text_of("tcp://b:7704")))
+        !text_equal(digest.peer_hint, text_of("tcp://b:7704")))
         fail_msg("it is another");
     roll_free(roll);
 }
