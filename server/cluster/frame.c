@@ -309,7 +309,7 @@ bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh)
     scope.at += 8 * index;
     uint64_t shrunk_ms = (uint64_t)pb_unzigzag(pb_read_varint(&reader->ages));
     uint64_t extra = reader->has_stamps ? (uint64_t)pb_unzigzag(pb_read_varint(&reader->stamps)) : 0;
-    /* Unsigned, so that what a stranger sends may wrap; what comes of it is looked at below. */
+    /* Unsigned: a hostile sender may make these wrap. The results are checked below. */
     reader->sequence += (reader->has_sequences ? pb_read_varint(&reader->sequences) : 0) + 1;
     reader->age_ms -= shrunk_ms;
     reader->stamp += (shrunk_ms << HLC_COUNTER_BITS) + extra;

@@ -52,7 +52,7 @@ struct peer {
     uint64_t members, told_sequence; /* that it says it holds; the last of its sequences that is known to exist */
     int64_t clock_ms;
     bool is_ready, is_asked_once, is_synced;
-    bool is_strange; /* frames come from there of an origin that it was not: it may have started anew */
+    bool has_unknown_origin; /* frames come from there of an origin that it was not: it may have started anew */
 
     /* What came by frames beyond the vector: everything in (chain_from, chain_to]; chain_whole: to the end of a flush.
      */

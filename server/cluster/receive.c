@@ -78,15 +78,15 @@ static void take_digest(struct replica *replica, struct peer *peer, const struct
 }
 
 /* A frame of an origin that has not proved to be alive: maybe a peer that started anew, maybe an old recording. */
-static void take_strange(struct replica *replica, struct text from, const struct frame *frame,
-                         const struct digest *digest, uint64_t now_ms) {
-    replica->stats.dropped_strange++;
+static void take_unknown_origin(struct replica *replica, struct text from, const struct frame *frame,
+                                const struct digest *digest, uint64_t now_ms) {
+    replica->stats.dropped_unknown_origin++;
     struct peer *peer = peers_by_gossip(&replica->peers, from);
     if (frame->has_digest && digest->node_info.sync_address.len > 0 && !digest->is_leaving)
         peer = replica_note_address(replica, digest->node_info.sync_address, now_ms);
     if (peer == NULL || peer->asking.ticket != 0) return;
-    peer->is_strange = true;
-    peer->next_ask_ms = peer->asking.asked_ms + STRANGE_ASK_MS;
+    peer->has_unknown_origin = true;
+    peer->next_ask_ms = peer->asking.asked_ms + UNKNOWN_ORIGIN_ASK_MS;
 }
 
 /* A frame of a peer that was silent: what was asked meanwhile may have been lost, and need not be waited for. */
@@ -109,7 +109,7 @@ static void take_frame(struct replica *replica, struct text from, const struct f
         return;
     }
     if (peer == NULL) {
-        take_strange(replica, from, frame, &digest, now_ms);
+        take_unknown_origin(replica, from, frame, &digest, now_ms);
         return;
     }
     peer->frame_number = frame->head.number;

@@ -136,10 +136,10 @@ size_t replica_vector(const struct replica *replica, struct known *out, size_t l
 struct replica_stats {
     uint64_t frames_in, frames_out, bytes_in, bytes_out, refreshes_out, refresh_bytes_out;
     uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, asks, pages;
-    uint64_t dropped_strange; /* frames of origins that were not admitted yet */
-    uint64_t dropped_records; /* of peers, out of a range or with a stamp that no clock gives */
-    uint64_t refused;         /* records that the roll had no room for; they are asked for again */
-    uint64_t relayed;         /* records of others that nobody else could tell of */
+    uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
+    uint64_t dropped_records;        /* of peers, out of a range or with a stamp that no clock gives */
+    uint64_t refused;                /* records that the roll had no room for; they are asked for again */
+    uint64_t relayed;                /* records of others that nobody else could tell of */
 };
 void replica_stats(const struct replica *replica, struct replica_stats *out);
 

@@ -20,9 +20,9 @@ enum {
     RETRY_DOWN_MS = 5000,
     RETRY_REFUSED_MS = 1000, /* the roll is full; doubles up to the next */
     RETRY_REFUSED_MAX_MS = 30000,
-    ROOM_SHARE = 64,         /* room for one in so many of those who filled the roll ends the wait */
-    JOIN_PATIENCE_MS = 2000, /* who gave no sign of life for so long is not waited for by a node that joins */
-    STRANGE_ASK_MS = 200,    /* how often a frame of a stranger may make one ask who is there */
+    ROOM_SHARE = 64,             /* room for one in so many of those who filled the roll ends the wait */
+    JOIN_PATIENCE_MS = 2000,     /* who gave no sign of life for so long is not waited for by a node that joins */
+    UNKNOWN_ORIGIN_ASK_MS = 200, /* a frame of an unknown origin may cause a request so often */
     PEER_FORGET_MS = 24 * 60 * 60 * 1000,
     FRAMES_AT_ONCE = 32,
     NEWS_MS = 1000, /* for so long at least, and twice that at most, what is news is told with each of its refreshes */

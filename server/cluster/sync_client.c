@@ -84,7 +84,7 @@ static bool what_to_ask(const struct replica *replica, struct peer *peer, uint64
     /* One that did not answer is asked for little at first: it may be slow, and an answer shows that it lives. */
     bool is_first = peer->origin == 0 && peer->state == PEER_JOINING && peer->failures == 0;
     if (is_first && wants_all(replica, peer, now_ms)) *want = WANT_ALL;
-    if (peer->origin == 0 || peer->is_strange || peer->state == PEER_DOWN) return true;
+    if (peer->origin == 0 || peer->has_unknown_origin || peer->state == PEER_DOWN) return true;
     if (peer->state == PEER_LEFT) return true;
     if (wants_all(replica, peer, now_ms)) *want = WANT_ALL;
     else if (is_behind(replica, peer, now_ms)) *want = WANT_OWN;
@@ -146,7 +146,7 @@ static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
 
 static void begin(struct replica *replica, struct peer *peer, enum want want, uint64_t now_ms) {
     peer->asking = (struct asking){.want = want};
-    peer->is_strange = false;
+    peer->has_unknown_origin = false;
     if (want == WANT_ALL) replica->walked_count = 0;
     if (want == WANT_OWN && peer->own_after > vector_sequence(&replica->vector, peer->origin))
         peer->asking.cursor = (struct cursor){.is_set = true, .after = peer->own_after};

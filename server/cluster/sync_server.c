@@ -78,8 +78,8 @@ static void note_asker(struct replica *replica, const struct ask *ask, uint64_t 
     if (!is_known) peer = replica_note_address(replica, ask->node_info.sync_address, now_ms);
     if (peer != NULL) peer->sign_ms = now_ms;
     if (is_known || peer == NULL || peer->origin == 0) return;
-    peer->is_strange = true; /* it may have started anew */
-    peer->next_ask_ms = peer->asking.asked_ms + STRANGE_ASK_MS;
+    peer->has_unknown_origin = true; /* it may have started anew */
+    peer->next_ask_ms = peer->asking.asked_ms + UNKNOWN_ORIGIN_ASK_MS;
 }
 
 static void answer_put(struct replica *replica, struct ask *ask, struct pb_writer *out, uint64_t now_ms) {

@@ -249,7 +249,7 @@ static void recorded_frames_are_inert(void **state) {
     for (size_t i = 0; i < fixture->frame_count; i++) fixture_deliver(fixture, 0, &fixture->frames[i]);
     for (size_t i = 0; i < fixture->frame_count; i++) fixture_deliver(fixture, 1, &fixture->frames[i]);
     after = fixture_stats(fixture, 0);
-    if (after.dropped_strange == before.dropped_strange) fail_msg("a dead incarnation was heard");
+    if (after.dropped_unknown_origin == before.dropped_unknown_origin) fail_msg("a dead incarnation was heard");
     if (fixture_is_live(fixture, 0, "room", "ada") || fixture_is_live(fixture, 1, "room", "ada"))
         fail_msg("a recording made ada live");
     fixture_free(fixture);
