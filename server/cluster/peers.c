@@ -104,7 +104,7 @@ struct peer *peers_by_origin(const struct peers *peers, uint64_t origin) {
 
 struct peer *peers_by_ticket(const struct peers *peers, uint64_t ticket) {
     for (size_t i = 0; ticket != 0 && i < peers->count; i++)
-        if (peers->items[i]->asking.ticket == ticket) return peers->items[i];
+        if (peers->items[i]->query.ticket == ticket) return peers->items[i];
     return NULL;
 }
 
@@ -128,7 +128,7 @@ struct peer *peers_obtain(struct peers *peers, struct text sync_address, uint64_
     }
     peer = peers->allocator.allocate(peers->allocator.context, sizeof *peer);
     if (peer == NULL) return NULL;
-    *peer = (struct peer){.state = PEER_JOINING, .heard_ms = now_ms, .sign_ms = now_ms, .next_ask_ms = now_ms};
+    *peer = (struct peer){.state = PEER_JOINING, .heard_ms = now_ms, .sign_ms = now_ms, .next_sync_ms = now_ms};
     peer->page_bytes = PEER_PAGE_BYTES_MAX;
     label_set(&peer->sync_address, sync_address);
     peers->items[peers->count++] = peer;

@@ -28,12 +28,12 @@ static inline struct text label_text(const struct label *label) {
 }
 
 /* A question that is on its way. */
-struct asking {
+struct sync_query {
     uint64_t ticket; /* 0: none */
-    uint64_t asked_ms;
+    uint64_t sent_at_ms;
     uint8_t nonce[NONCE_BYTES];
-    enum want want;
-    struct cursor cursor;
+    enum sync_want want;
+    struct sync_cursor cursor;
     unsigned pages;
     bool is_refused; /* the roll had no room for some of it */
     bool is_stale;   /* the peer came back meanwhile: it may have been lost */
@@ -51,7 +51,7 @@ struct peer {
     uint64_t sign_ms; /* the last sign that it lives, or when it was met: what is heard, and its questions, unproven */
     uint64_t members, told_sequence; /* that it says it holds; the last of its sequences that is known to exist */
     int64_t clock_ms;
-    bool is_ready, is_asked_once, is_synced;
+    bool is_ready, was_queried, is_synced;
     bool has_unknown_origin; /* frames come from there of an origin that it was not: it may have started anew */
 
     /* What came by frames beyond the vector: everything in (chain_from, chain_to]; chain_whole: to the end of a flush.
@@ -70,10 +70,10 @@ struct peer {
     size_t ahead_count;
     uint64_t ahead_since_ms;
 
-    struct asking asking;
+    struct sync_query query;
     bool wants_walk;  /* it cannot tell what it did itself: it is to be asked for all */
     bool is_too_much; /* the roll had no room for its last answer */
-    uint64_t next_ask_ms, page_bytes;
+    uint64_t next_sync_ms, page_bytes;
     unsigned failures;
 };
 

@@ -41,7 +41,7 @@ static void advance(struct replica *replica, struct peer *peer, const struct fra
     if (!head->is_partial) peer->chain_whole = peer->chain_to;
     merge_chain(replica, peer, now_ms);
     bool is_known_to_exist = !head->is_partial || !standing->is_next || !is_whole;
-    if (is_known_to_exist) ask_note_told(replica, peer, head->last, now_ms);
+    if (is_known_to_exist) sync_note_announced(replica, peer, head->last, now_ms);
 }
 
 static void take_changes(struct replica *replica, struct peer *peer, const struct frame *frame, uint64_t late_ms,
@@ -71,8 +71,9 @@ static void take_digest(struct replica *replica, struct peer *peer, const struct
     peer->members = digest->members;
     peer->clock_ms = (int64_t)(digest->wall_ms + peer->delay_ms - replica_wall_ms(replica, now_ms));
     for (size_t i = 0; i < digest->vector_count; i++)
-        if (digest->vector[i].origin == peer->origin) ask_note_told(replica, peer, digest->vector[i].sequence, now_ms);
-    ask_note_ahead(replica, peer, digest->vector, digest->vector_count, now_ms);
+        if (digest->vector[i].origin == peer->origin)
+            sync_note_announced(replica, peer, digest->vector[i].sequence, now_ms);
+    sync_note_ahead(replica, peer, digest->vector, digest->vector_count, now_ms);
     if (digest->peer_hint.len > 0) replica_note_address(replica, digest->peer_hint, now_ms);
     if (digest->is_leaving) peer_become(peer, PEER_LEFT);
 }
@@ -84,16 +85,16 @@ static void take_unknown_origin(struct replica *replica, struct text from, const
     struct peer *peer = peers_by_gossip(&replica->peers, from);
     if (frame->has_digest && digest->node_info.sync_address.len > 0 && !digest->is_leaving)
         peer = replica_note_address(replica, digest->node_info.sync_address, now_ms);
-    if (peer == NULL || peer->asking.ticket != 0) return;
+    if (peer == NULL || peer->query.ticket != 0) return;
     peer->has_unknown_origin = true;
-    peer->next_ask_ms = peer->asking.asked_ms + UNKNOWN_ORIGIN_ASK_MS;
+    peer->next_sync_ms = peer->query.sent_at_ms + UNKNOWN_ORIGIN_SYNC_MS;
 }
 
 /* A frame of a peer that was silent: what was asked meanwhile may have been lost, and need not be waited for. */
 static void look_returned(struct peer *peer, uint64_t now_ms) {
     if (!peer_was_silent(peer, now_ms)) return;
-    peer->asking.is_stale = true;
-    peer->next_ask_ms = now_ms;
+    peer->query.is_stale = true;
+    peer->next_sync_ms = now_ms;
 }
 
 static void take_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
@@ -135,6 +136,6 @@ struct actions replica_frame(struct replica *replica, struct text from, const ui
         return outbox_actions(&replica->outbox);
     }
     take_frame(replica, from, &frame, now_ms, effects);
-    ask_around(replica, now_ms);
+    sync_send_due(replica, now_ms);
     return outbox_actions(&replica->outbox);
 }

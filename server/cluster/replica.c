@@ -131,7 +131,7 @@ void replica_unsubscribe(struct replica *replica, struct peer *peer) {
 
 struct actions replica_meet(struct replica *replica, struct text sync_address, uint64_t now_ms) {
     outbox_clear(&replica->outbox);
-    if (replica_note_address(replica, sync_address, now_ms) != NULL) ask_around(replica, now_ms);
+    if (replica_note_address(replica, sync_address, now_ms) != NULL) sync_send_due(replica, now_ms);
     return outbox_actions(&replica->outbox);
 }
 
@@ -153,14 +153,14 @@ static void age_peers(struct replica *replica, uint64_t now_ms) {
         peer_age(peer, now_ms);
         if (peer->state < PEER_DOWN || now_ms - peer->heard_ms < PEER_FORGET_MS) continue;
         replica_unsubscribe(replica, peer);
-        if (peer->subscribed.len == 0 && peer->asking.ticket == 0) peers_remove(&replica->peers, peer);
+        if (peer->subscribed.len == 0 && peer->query.ticket == 0) peers_remove(&replica->peers, peer);
     }
 }
 
 /* Whether a peer that nothing was had of yet is to be waited for: it has given a sign of life lately, or was not tried
  * for long enough. */
 static bool is_awaited(const struct peer *peer, uint64_t now_ms) {
-    return !peer->is_synced && (!peer->is_asked_once || now_ms - peer->sign_ms < JOIN_PATIENCE_MS);
+    return !peer->is_synced && (!peer->was_queried || now_ms - peer->sign_ms < JOIN_PATIENCE_MS);
 }
 
 /* In sync with a node that is; or with all that answer, where none is: then there is nothing more to know. */
@@ -196,8 +196,8 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
         flush_digest(replica, now_ms);
     }
     relay_step(replica, now_ms);
-    ask_look_for_room(replica, now_ms);
-    ask_around(replica, now_ms);
+    sync_look_for_room(replica, now_ms);
+    sync_send_due(replica, now_ms);
     return outbox_actions(&replica->outbox);
 }
 

@@ -32,7 +32,7 @@ enum {
     REPLICA_REFRESH_WAIT_MS = 1000, /* a mere refresh waits at most so long, and at most half of its lease */
     REPLICA_SUSPECT_MS = 3000,      /* silent for so long: suspect */
     REPLICA_DOWN_MS = 10000,        /* silent for so long: down */
-    REPLICA_ASK_TIMEOUT_MS = 1000,  /* a sync request that is not answered; a later answer is dropped */
+    REPLICA_SYNC_TIMEOUT_MS = 1000, /* a sync request that is not answered; a later answer is dropped */
 };
 
 struct replica_config {
@@ -62,10 +62,10 @@ void replica_set_keyring(struct replica *replica, const struct keyring *keyring)
 /* ---- what the shell is to do ------------------------------------------------------------------------------------- */
 
 enum action_kind {
-    ACTION_PUBLISH, /* publish `bytes` on the gossip socket */
-    ACTION_ASK,     /* send `bytes` to the sync address `address`; give the answer, or its failure, to replica_answered
-                     * with the same `ticket` */
-    ACTION_SUBSCRIBE, /* subscribe to the gossip address `address` */
+    ACTION_PUBLISH,      /* publish `bytes` on the gossip socket */
+    ACTION_SYNC_REQUEST, /* send `bytes` to the sync address `address`; give the answer, or its failure, to
+                          * replica_sync_response with the same `ticket` */
+    ACTION_SUBSCRIBE,    /* subscribe to the gossip address `address` */
     ACTION_UNSUBSCRIBE,
 };
 struct action {
@@ -94,11 +94,12 @@ struct actions replica_frame(struct replica *replica, struct text from, const ui
 
 /* A sync request came; the answer is written to *reply (owned by the replica, until the next call). len 0: it is not to
  * be answered (forged, broken). Bounded work. */
-void replica_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms, struct action *reply);
+void replica_sync_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
+                          struct action *reply);
 
-/* The answer to an ACTION_ASK, or bytes NULL: it failed. */
-struct actions replica_answered(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
-                                uint64_t now_ms, struct effects *effects);
+/* The answer to an ACTION_SYNC_REQUEST, or bytes NULL: it failed. */
+struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
+                                     uint64_t now_ms, struct effects *effects);
 
 /* Somebody to get to know: a sync address given by --peer, found by DNS, or in a snapshot. Idempotent. */
 struct actions replica_meet(struct replica *replica, struct text sync_address, uint64_t now_ms);
@@ -135,7 +136,7 @@ size_t replica_vector(const struct replica *replica, struct known *out, size_t l
 
 struct replica_stats {
     uint64_t frames_in, frames_out, bytes_in, bytes_out, refreshes_out, refresh_bytes_out;
-    uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, asks, pages;
+    uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, sync_requests, pages;
     uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
     uint64_t dropped_records;        /* of peers, out of a range or with a stamp that no clock gives */
     uint64_t refused;                /* records that the roll had no room for; they are asked for again */

@@ -20,9 +20,9 @@ enum {
     RETRY_DOWN_MS = 5000,
     RETRY_REFUSED_MS = 1000, /* the roll is full; doubles up to the next */
     RETRY_REFUSED_MAX_MS = 30000,
-    ROOM_SHARE = 64,             /* room for one in so many of those who filled the roll ends the wait */
-    JOIN_PATIENCE_MS = 2000,     /* who gave no sign of life for so long is not waited for by a node that joins */
-    UNKNOWN_ORIGIN_ASK_MS = 200, /* a frame of an unknown origin may cause a request so often */
+    ROOM_SHARE = 64,              /* room for one in so many of those who filled the roll ends the wait */
+    JOIN_PATIENCE_MS = 2000,      /* who gave no sign of life for so long is not waited for by a node that joins */
+    UNKNOWN_ORIGIN_SYNC_MS = 200, /* a frame of an unknown origin may cause a request so often */
     PEER_FORGET_MS = 24 * 60 * 60 * 1000,
     FRAMES_AT_ONCE = 32,
     NEWS_MS = 1000, /* for so long at least, and twice that at most, what is news is told with each of its refreshes */
@@ -124,15 +124,15 @@ void merge_known(struct replica *replica, uint64_t origin, uint64_t sequence);
 
 /* ask.c */
 /* Asks whom there is to ask, and gives up on what was not answered. */
-void ask_around(struct replica *replica, uint64_t now_ms);
+void sync_send_due(struct replica *replica, uint64_t now_ms);
 /* Looks whether a roll that was full has room again: then peers are asked at once. */
-void ask_look_for_room(struct replica *replica, uint64_t now_ms);
+void sync_look_for_room(struct replica *replica, uint64_t now_ms);
 /* What a peer's digest says of others. */
-void ask_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
-                    uint64_t now_ms);
+void sync_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
+                     uint64_t now_ms);
 
 /* A sequence of the peer's own is known to exist. */
-void ask_note_told(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms);
+void sync_note_announced(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms);
 
 /* relay.c */
 void relay_step(struct replica *replica, uint64_t now_ms);

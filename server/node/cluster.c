@@ -81,15 +81,15 @@ void node_sync_request(struct node *node, struct text request, struct instant no
     struct action answer = {0};
     uint64_t now_ms = node_lock(node, now);
     if (node->replica != NULL)
-        replica_request(node->replica, (const uint8_t *)request.data, request.len, now_ms, &answer);
+        replica_sync_request(node->replica, (const uint8_t *)request.data, request.len, now_ms, &answer);
     if (answer.len > 0) reply(context, &answer);
     node_unlock(node);
 }
 
-void node_sync_answer(struct node *node, uint64_t ticket, struct text answer, struct instant now) {
+void node_sync_response(struct node *node, uint64_t ticket, struct text answer, struct instant now) {
     uint64_t now_ms = node_lock(node, now);
-    give(node,
-         replica_answered(node->replica, ticket, (const uint8_t *)answer.data, answer.len, now_ms, node_effects(node)));
+    give(node, replica_sync_response(node->replica, ticket, (const uint8_t *)answer.data, answer.len, now_ms,
+                                     node_effects(node)));
     look_ready(node);
     node_unlock(node);
 }

@@ -47,8 +47,8 @@ void node_frame(struct node *node, struct text from, struct text frame, struct i
 /* A sync request. The answer goes to `reply` under the lock, as an action of which only `bytes` and `len` are set; it
  * is not called where there is to be none. */
 void node_sync_request(struct node *node, struct text request, struct instant now, errand_fn *reply, void *context);
-/* The answer to an ACTION_ASK; data NULL: it failed. */
-void node_sync_answer(struct node *node, uint64_t ticket, struct text answer, struct instant now);
+/* The answer to an ACTION_SYNC_REQUEST; data NULL: it failed. */
+void node_sync_response(struct node *node, uint64_t ticket, struct text answer, struct instant now);
 /* A sync address to get to know. */
 void node_meet(struct node *node, struct text sync_address, struct instant now);
 /* All that were expected at the start are met. */

@@ -27,7 +27,7 @@ struct gossip {
 
     struct errands errands;
     struct subscriptions *subscriptions;
-    struct asks *asks;
+    struct sync_requests *sync_requests;
     struct cluster_log *log;
     pthread_t thread;
     bool has_thread;
@@ -111,8 +111,8 @@ static void do_errand(struct gossip *gossip, struct errand *errand) {
     case ACTION_PUBLISH:
         publish(gossip, errand);
         break;
-    case ACTION_ASK:
-        asks_begin(gossip->asks, errand);
+    case ACTION_SYNC_REQUEST:
+        sync_requests_send(gossip->sync_requests, errand);
         break;
     case ACTION_SUBSCRIBE:
         subscriptions_add(gossip->subscriptions, errand->address);
@@ -136,7 +136,7 @@ static void do_errands(struct gossip *gossip) {
 static void step(struct gossip *gossip, uint64_t now_us) {
     listeners_step(&gossip->listeners, now_us);
     subscriptions_step(gossip->subscriptions, now_us);
-    asks_step(gossip->asks, now_us);
+    sync_requests_step(gossip->sync_requests, now_us);
     cluster_log_step(gossip->log, now_us);
 }
 
@@ -161,9 +161,9 @@ static void *run(void *context) {
 bool gossip_start(struct gossip *gossip, struct node *node) {
     gossip->node = node;
     gossip->subscriptions = subscriptions_open(node);
-    gossip->asks = asks_open(node);
+    gossip->sync_requests = sync_requests_open(node);
     gossip->log = cluster_log_open(node);
-    if (gossip->subscriptions == NULL || gossip->asks == NULL || gossip->log == NULL) return false;
+    if (gossip->subscriptions == NULL || gossip->sync_requests == NULL || gossip->log == NULL) return false;
     node_take_errands(node, (struct errand_taker){take, wake, gossip});
     gossip->has_thread = pthread_create(&gossip->thread, NULL, run, gossip) == 0;
     return gossip->has_thread;
@@ -188,7 +188,7 @@ void gossip_close(struct gossip *gossip) {
     listeners_close(&gossip->listeners);
     if (gossip->has_socket) nng_close(gossip->socket);
     subscriptions_close(gossip->subscriptions);
-    asks_close(gossip->asks);
+    sync_requests_close(gossip->sync_requests);
     cluster_log_close(gossip->log);
     errands_close(&gossip->errands);
     free(gossip);

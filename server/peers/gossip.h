@@ -19,7 +19,7 @@ enum {
     GOSSIP_CONNECTIONS_MAX = 1024, /* to the PUB socket */
     GOSSIP_FRAMES_QUEUED = 128,    /* for one slow subscriber, and of one peer here; older ones are dropped */
     GOSSIP_ERRANDS_MAX = 4096,     /* that wait for the thread */
-    GOSSIP_ASKS_MAX = 64,          /* at a time */
+    SYNC_REQUESTS_MAX = 64,        /* at a time */
 };
 
 /* Listens on `url`; nothing is published or asked before gossip_start. NULL with *why (static) if it cannot. */

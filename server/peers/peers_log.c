@@ -75,7 +75,7 @@ static void say_traffic(const struct replica_stats *stats) {
              {"frames_out", NULL, stats->frames_out}, {"bytes_in", NULL, stats->bytes_in},
              {"bytes_out", NULL, stats->bytes_out}, {"refreshes_out", NULL, stats->refreshes_out},
              {"refresh_bytes_out", NULL, stats->refresh_bytes_out}, {"gaps", NULL, stats->gaps},
-             {"asks", NULL, stats->asks}, {"pages", NULL, stats->pages}, {"refused", NULL, stats->refused});
+             {"asks", NULL, stats->sync_requests}, {"pages", NULL, stats->pages}, {"refused", NULL, stats->refused});
 }
 
 static void say_dropped(struct cluster_log *log) {

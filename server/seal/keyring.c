@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_BYTES = crypto_kdf_KEYBYTES, KEY_ID_BYTES = 4, SUBKEYS = SEAL_ANSWER, SEAL_VERSION = 1 };
+enum { KEY_BYTES = crypto_kdf_KEYBYTES, KEY_ID_BYTES = 4, SUBKEYS = SEAL_SYNC_RESPONSE, SEAL_VERSION = 1 };
 enum { NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, TAG_BYTES = 16 };
 enum { KEY_ID_AT = 1, NONCE_AT = KEY_ID_AT + KEY_ID_BYTES, TEXT_AT = NONCE_AT + NONCE_BYTES };
 _Static_assert(TEXT_AT + TAG_BYTES == SEAL_OVERHEAD_BYTES, "the header says how long a sealed message is");

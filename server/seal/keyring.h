@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 enum { KEYRING_KEYS_MAX = 8, SEAL_OVERHEAD_BYTES = 1 + 4 + 24 + 16, KEYRING_FILE_BYTES_MAX = 4096 };
-enum seal_kind { SEAL_FRAME = 1, SEAL_ASK = 2, SEAL_ANSWER = 3 };
+enum seal_kind { SEAL_FRAME = 1, SEAL_SYNC_REQUEST = 2, SEAL_SYNC_RESPONSE = 3 };
 
 struct keyring;
 

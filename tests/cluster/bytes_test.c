@@ -61,7 +61,7 @@ static void a_refresh_takes_at_most_twelve_bytes(void **state) {
     beat_for(fixture, BEAT_EVERY_MS, &beats);
     fixture_run(fixture, 1000);
     struct replica_stats before = fixture_stats(fixture, 1);
-    unsigned asks = fixture->asks;
+    unsigned sync_requests = fixture->sync_requests;
     beats = 0;
     beat_for(fixture, MEASURE_MS, &beats);
     struct replica_stats after = fixture_stats(fixture, 1);
@@ -75,7 +75,8 @@ static void a_refresh_takes_at_most_twelve_bytes(void **state) {
            "\"frames\":%llu,\"bytes_each\":%.2f,\"columns_only\":%.2f,\"record_each\":%.2f}\n",
            USERS, BEAT_EVERY_MS, (unsigned long long)beats, (unsigned long long)frames, each, columns, naive);
     if (refreshes < beats * 98 / 100) fail_msg("%d of %d beats went out as refreshes", (int)refreshes, (int)beats);
-    if (fixture->asks != asks) fail_msg("%u questions at steady state", fixture->asks - asks);
+    if (fixture->sync_requests != sync_requests)
+        fail_msg("%u sync requests at steady state", fixture->sync_requests - sync_requests);
     if (each > 12) fail_msg("%.2f bytes a refresh, sealed and framed", each);
     fixture_free(fixture);
 }

@@ -104,15 +104,16 @@ static void ask(struct cluster_fixture *fixture, unsigned from, const struct act
     struct fixture_node *node = &fixture->nodes[from];
     unsigned to = node_at(fixture, action->address);
     struct action reply = {0};
-    fixture->asks++;
+    fixture->sync_requests++;
     if (to < FIXTURE_NODES && fixture->nodes[to].is_up && !fixture->is_cut[from][to])
-        replica_request(fixture->nodes[to].replica, action->bytes, action->len, fixture_now_ms(fixture, to), &reply);
-    size_t most = to < FIXTURE_NODES ? fixture->answer_bytes_max[from][to] : 0;
+        replica_sync_request(fixture->nodes[to].replica, action->bytes, action->len, fixture_now_ms(fixture, to),
+                             &reply);
+    size_t most = to < FIXTURE_NODES ? fixture->response_bytes_max[from][to] : 0;
     if (most > 0 && reply.len > most) reply.len = 0;
-    fixture->answered_bytes += reply.len;
+    fixture->response_bytes += reply.len;
     perform(fixture, from,
-            replica_answered(node->replica, action->ticket, reply.len == 0 ? NULL : reply.bytes, reply.len,
-                             fixture_now_ms(fixture, from), NULL));
+            replica_sync_response(node->replica, action->ticket, reply.len == 0 ? NULL : reply.bytes, reply.len,
+                                  fixture_now_ms(fixture, from), NULL));
 }
 
 /* What the replica owns until its next call is copied, since what is done here makes such calls. */
@@ -134,7 +135,7 @@ static void perform(struct cluster_fixture *fixture, unsigned node, struct actio
         memcpy(&frame.bytes, &action->bytes, sizeof frame.bytes);
         unsigned other = node_at(fixture, action->address);
         if (action->kind == ACTION_PUBLISH) publish(fixture, node, &frame);
-        else if (action->kind == ACTION_ASK) ask(fixture, node, action);
+        else if (action->kind == ACTION_SYNC_REQUEST) ask(fixture, node, action);
         else if (other < FIXTURE_NODES) fixture->nodes[node].hears[other] = action->kind == ACTION_SUBSCRIBE;
         free(frame.bytes);
     }

@@ -49,12 +49,12 @@ struct cluster_fixture {
     uint64_t delay_ms[FIXTURE_NODES][FIXTURE_NODES]; /* [to][from]: of frames */
     struct fixture_late late[FIXTURE_FRAMES];
     size_t late_count;
-    size_t answer_bytes_max[FIXTURE_NODES][FIXTURE_NODES]; /* [from][to]: longer answers do not come; 0: all do */
-    bool is_kept;                                          /* frames are kept in `frames` instead of arriving */
+    size_t response_bytes_max[FIXTURE_NODES][FIXTURE_NODES]; /* [from][to]: longer answers do not come; 0: all do */
+    bool is_kept;                                            /* frames are kept in `frames` instead of arriving */
     struct fixture_frame frames[FIXTURE_FRAMES];
     size_t frame_count;
-    uint64_t published_bytes, answered_bytes;
-    unsigned asks;
+    uint64_t published_bytes, response_bytes;
+    unsigned sync_requests;
     uint64_t members_max;
     uint32_t log_slots;
     struct keyring *keyring;

@@ -93,7 +93,7 @@ static void what_is_sealed_opens(void **state) {
     if (seal_open(ring, SEAL_FRAME, sealed, sizeof sealed, plain, &len) != MUSTER_OK || len != sizeof text ||
         memcmp(plain, text, sizeof text) != 0)
         fail_msg("it does not open");
-    if (seal_open(ring, SEAL_ASK, sealed, sizeof sealed, plain, &len) != MUSTER_PERMISSION_DENIED || len != 0)
+    if (seal_open(ring, SEAL_SYNC_REQUEST, sealed, sizeof sealed, plain, &len) != MUSTER_PERMISSION_DENIED || len != 0)
         fail_msg("it opens as a message of another kind");
     if (seal_open(other, SEAL_FRAME, sealed, sizeof sealed, plain, &len) != MUSTER_NOT_FOUND)
         fail_msg("it opens in another cluster");
@@ -124,10 +124,12 @@ static void keys_rotate_without_a_gap(void **state) {
     size_t len;
     for (int i = 0; i + 1 < 4; i++) {
         struct keyring *before = ring_of(steps[i]), *after = ring_of(steps[i + 1]);
-        seal(before, SEAL_ASK, text, sizeof text, sealed);
-        if (seal_open(after, SEAL_ASK, sealed, sizeof sealed, plain, &len) != MUSTER_OK) fail_msg("step %d: back", i);
-        seal(after, SEAL_ASK, text, sizeof text, sealed);
-        if (seal_open(before, SEAL_ASK, sealed, sizeof sealed, plain, &len) != MUSTER_OK) fail_msg("step %d: on", i);
+        seal(before, SEAL_SYNC_REQUEST, text, sizeof text, sealed);
+        if (seal_open(after, SEAL_SYNC_REQUEST, sealed, sizeof sealed, plain, &len) != MUSTER_OK)
+            fail_msg("step %d: back", i);
+        seal(after, SEAL_SYNC_REQUEST, text, sizeof text, sealed);
+        if (seal_open(before, SEAL_SYNC_REQUEST, sealed, sizeof sealed, plain, &len) != MUSTER_OK)
+            fail_msg("step %d: on", i);
         keyring_free(before);
         keyring_free(after);
     }

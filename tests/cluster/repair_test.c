@@ -38,9 +38,10 @@ static void what_comes_slowly_is_not_asked_for(void **state) {
     unsigned next = 0;
     fixture->delay_ms[0][1] = 700;
     beat_for(fixture, 2000, &next);
-    unsigned asks = fixture->asks;
+    unsigned sync_requests = fixture->sync_requests;
     beat_for(fixture, 5000, &next);
-    if (fixture->asks != asks) fail_msg("%u questions for frames that come", fixture->asks - asks);
+    if (fixture->sync_requests != sync_requests)
+        fail_msg("%u sync requests for frames that come", fixture->sync_requests - sync_requests);
     fixture_run(fixture, 2500);
     fixture_agree(fixture);
     fixture_free(fixture);
@@ -59,15 +60,15 @@ static void what_an_answer_is_ahead_of_is_not_asked_for(void **state) {
     fixture_run(fixture, 3000);
     fixture->delay_ms[0][1] = 200;
     beat_for(fixture, 2000, &next);
-    unsigned asks = fixture->asks;
-    uint64_t answered = fixture->answered_bytes;
+    unsigned sync_requests = fixture->sync_requests;
+    uint64_t answered = fixture->response_bytes;
     /* A frame of its earlier life makes node 0 ask who is there. */
     for (size_t i = 0; i < fixture->frame_count; i++)
         if (fixture->frames[i].from == 1) fixture_deliver(fixture, 0, &fixture->frames[i]);
     beat_for(fixture, 1000, &next);
-    if (fixture->asks == asks) fail_msg("it did not ask who is there");
-    if (fixture->answered_bytes - answered > 500 * (fixture->asks - asks))
-        fail_msg("%" PRIu64 " bytes were told again", fixture->answered_bytes - answered);
+    if (fixture->sync_requests == sync_requests) fail_msg("it did not ask who is there");
+    if (fixture->response_bytes - answered > 500 * (fixture->sync_requests - sync_requests))
+        fail_msg("%" PRIu64 " bytes were told again", fixture->response_bytes - answered);
     fixture_free(fixture);
 }
 
@@ -85,9 +86,9 @@ static void a_gap_costs_what_was_missed(void **state) {
     beat_for(fixture, 600, &next);
     if (fixture_known(fixture, 0, 1) + missed > fixture_known(fixture, 1, 1)) fail_msg("nothing was missed");
     fixture->is_cut[0][1] = false;
-    uint64_t answered = fixture->answered_bytes, sequence = fixture_known(fixture, 1, 1);
+    uint64_t answered = fixture->response_bytes, sequence = fixture_known(fixture, 1, 1);
     beat_for(fixture, 1500, &next);
-    answered = fixture->answered_bytes - answered;
+    answered = fixture->response_bytes - answered;
     if (fixture_known(fixture, 0, 1) < sequence)
         fail_msg("%" PRIu64 " beats are still missing", sequence - fixture_known(fixture, 0, 1));
     if (answered > missed * BYTES_A_RECORD + BYTES_BESIDE)
@@ -164,12 +165,13 @@ static void a_full_roll_relays_nothing_of_nodes_that_live(void **state) {
 static void room_is_used_soon(void **state) {
     (void)state;
     struct cluster_fixture *fixture = start_full();
-    fixture_run(fixture, 70000); /* by now it asks each half minute */
-    unsigned asks = fixture->asks;
-    for (int i = 0; i < 350 && fixture->asks == asks; i++) fixture_run(fixture, 100);
-    asks = fixture->asks;
+    fixture_run(fixture, 70000); /* by now it sync_requests each half minute */
+    unsigned sync_requests = fixture->sync_requests;
+    for (int i = 0; i < 350 && fixture->sync_requests == sync_requests; i++) fixture_run(fixture, 100);
+    sync_requests = fixture->sync_requests;
     fixture_run(fixture, 5000);
-    if (fixture->asks - asks > 2) fail_msg("%u questions in 5 s though nothing changed", fixture->asks - asks);
+    if (fixture->sync_requests - sync_requests > 2)
+        fail_msg("%u sync requests in 5 s though nothing changed", fixture->sync_requests - sync_requests);
     touch_some(fixture, 1, 0, GONE, 0);
     fixture_run(fixture, 3000);
     if (live_at(fixture, 1) != MANY - GONE) fail_msg("%" PRIu64 " are live", live_at(fixture, 1));
@@ -212,7 +214,7 @@ static void a_slow_peer_that_lives_is_waited_for(void **state) {
     fixture_run(fixture, 11000); /* it goes on alone */
     if (!is_ready(fixture, 1)) fail_msg("node 1 is not ready");
     touch_some(fixture, 1, 0, USERS, TTL_MS);
-    fixture->answer_bytes_max[0][1] = fixture->answer_bytes_max[2][1] = 2000;
+    fixture->response_bytes_max[0][1] = fixture->response_bytes_max[2][1] = 2000;
     fixture_start(fixture, 0);
     fixture_start(fixture, 2);
     fixture_meet(fixture, 2, 1);
@@ -222,7 +224,7 @@ static void a_slow_peer_that_lives_is_waited_for(void **state) {
             if (is_ready(fixture, node))
                 fail_msg("after %d s node %u answers reads, of which it knows nothing", i, node);
     }
-    fixture->answer_bytes_max[0][1] = fixture->answer_bytes_max[2][1] = 0;
+    fixture->response_bytes_max[0][1] = fixture->response_bytes_max[2][1] = 0;
     fixture_run(fixture, 1500);
     if (!is_ready(fixture, 0) || !fixture_is_live(fixture, 0, "room", "u7")) fail_msg("it is not in sync");
     fixture_free(fixture);

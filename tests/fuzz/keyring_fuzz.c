@@ -11,7 +11,8 @@ static void seal_and_open(const struct keyring *ring, const uint8_t *data, size_
     seal(ring, SEAL_FRAME, data, take, sealed);
     hold(seal_open(ring, SEAL_FRAME, sealed, take + SEAL_OVERHEAD_BYTES, plain, &len) == MUSTER_OK && len == take);
     hold(take == 0 || memcmp(plain, data, take) == 0);
-    if (ring != NULL) hold(seal_open(ring, SEAL_ASK, sealed, take + SEAL_OVERHEAD_BYTES, plain, &len) != MUSTER_OK);
+    if (ring != NULL)
+        hold(seal_open(ring, SEAL_SYNC_REQUEST, sealed, take + SEAL_OVERHEAD_BYTES, plain, &len) != MUSTER_OK);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

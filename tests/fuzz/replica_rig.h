@@ -62,7 +62,7 @@ static inline void rig_make(int i, const char *sync_address) {
 /* The question among actions; NULL: none. */
 static inline const struct action *rig_question(struct actions actions, const char *address) {
     for (size_t i = 0; i < actions.count; i++)
-        if (actions.items[i].kind == ACTION_ASK && text_equal(actions.items[i].address, text_of(address)))
+        if (actions.items[i].kind == ACTION_SYNC_REQUEST && text_equal(actions.items[i].address, text_of(address)))
             return &actions.items[i];
     return NULL;
 }
@@ -73,9 +73,9 @@ static inline void rig_answer(struct actions actions) {
     if (question == NULL) return;
     struct action reply;
     uint64_t ticket = question->ticket;
-    replica_request(rig_nodes[1].replica, question->bytes, question->len, rig_now_ms, &reply);
+    replica_sync_request(rig_nodes[1].replica, question->bytes, question->len, rig_now_ms, &reply);
     hold(reply.len > 0);
-    replica_answered(rig_nodes[0].replica, ticket, reply.bytes, reply.len, rig_now_ms, NULL);
+    replica_sync_response(rig_nodes[0].replica, ticket, reply.bytes, reply.len, rig_now_ms, NULL);
 }
 
 /* Before each input: now and then everything anew, with a peer that was admitted and some members. */

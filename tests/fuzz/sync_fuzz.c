@@ -18,7 +18,7 @@ static void ask_with(const uint8_t *data, size_t size) {
     static const uint8_t nonce[NONCE_BYTES];
     struct action reply;
     size_t len = message_of(data, size, nonce);
-    replica_request(rig_nodes[0].replica, rig_message, len, rig_now_ms, &reply);
+    replica_sync_request(rig_nodes[0].replica, rig_message, len, rig_now_ms, &reply);
     hold(reply.len <= REPLICA_SYNC_BYTES_MAX);
 }
 
@@ -28,13 +28,13 @@ static void answer_with(const uint8_t *data, size_t size) {
     struct actions actions = replica_tick(rig_nodes[0].replica, rig_now_ms);
     const struct action *question = rig_question(actions, "tcp://b:1");
     if (question == NULL) return;
-    struct ask ask = {.vector = vector};
+    struct sync_request request = {.vector = vector};
     uint64_t ticket = question->ticket;
-    hold(ask_get(
+    hold(sync_request_get(
         (struct text){(const char *)question->bytes + RIG_PLAIN_AT, (uint32_t)(question->len - RIG_PLAIN_AT - 16)},
-        &ask));
-    size_t len = message_of(data, size, ask.nonce);
-    replica_answered(rig_nodes[0].replica, ticket, rig_message, len, rig_now_ms, NULL);
+        &request));
+    size_t len = message_of(data, size, request.nonce);
+    replica_sync_response(rig_nodes[0].replica, ticket, rig_message, len, rig_now_ms, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -26,17 +26,17 @@ void attacker_hear_reply(struct world *world, unsigned from, struct packet *pack
     keep(world, world->attacker.replies, from, packet);
 }
 
-bool attacker_answers(struct world *world, unsigned asker, unsigned to, uint64_t ticket) {
+bool attacker_responds(struct world *world, unsigned requester, unsigned to, uint64_t ticket) {
     if (world->is_quiet || !plan_has(&world->plan, FAULT_REPLAY) || !random_chance(&world->random, 1, 4)) return false;
     const struct heard *heard = &world->attacker.replies[random_below(&world->random, ATTACKER_KEEPS)];
     if (heard->packet == NULL) return false;
     transcript_add(&world->transcript, world->now_ms, "the attacker answers node %u with an old reply of node %u",
-                   asker, heard->from);
+                   requester, heard->from);
     event_queue_add(&world->event_queue, (struct event){.at_ms = world->now_ms + 1,
                                                         .kind = EVENT_REPLY,
-                                                        .node = asker,
+                                                        .node = requester,
                                                         .other = to,
-                                                        .life = world->nodes[asker].life,
+                                                        .life = world->nodes[requester].life,
                                                         .ticket = ticket,
                                                         .packet = packet_keep(heard->packet)});
     return true;

@@ -24,7 +24,7 @@ void attacker_clear(struct attacker *attacker);
 void attacker_hear(struct world *world, unsigned from, struct packet *packet);
 void attacker_hear_reply(struct world *world, unsigned from, struct packet *packet);
 /* Answers an ask in the place of `to`. false: it lets the ask pass. */
-bool attacker_answers(struct world *world, unsigned asker, unsigned to, uint64_t ticket);
+bool attacker_responds(struct world *world, unsigned requester, unsigned to, uint64_t ticket);
 /* Sends recorded frames to a node. */
 void attacker_replay(struct world *world);
 /* Sends what is no frame, or no longer one. */

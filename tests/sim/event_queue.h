@@ -33,7 +33,7 @@ enum event_kind {
     /* Of the world of watchers alone. */
     EVENT_GOSSIP, /* a node's replica */
     EVENT_ANSWER, /* a node's pump */
-    EVENT_WATCH,  /* a watcher asks */
+    EVENT_WATCH,  /* a watcher sync_requests */
 };
 
 struct event {

@@ -116,31 +116,32 @@ void network_publish(struct world *world, unsigned from, const uint8_t *bytes, s
     packet_drop(packet);
 }
 
-/* ---- asks ------------------------------------------------------------------------------------------------------ */
+/* ---- sync_requests
+ * ------------------------------------------------------------------------------------------------------ */
 
-static bool is_ask_lost(struct world *world, unsigned from, unsigned to) {
+static bool is_request_lost(struct world *world, unsigned from, unsigned to) {
     return is_cut(world, from, to) ||
-           (!world->is_quiet && random_chance(&world->random, world->plan.ask_loss_permille, 1000));
+           (!world->is_quiet && random_chance(&world->random, world->plan.sync_loss_permille, 1000));
 }
 
-void network_ask(struct world *world, unsigned from, uint64_t ticket, struct text sync_address, const uint8_t *bytes,
-                 size_t len) {
-    struct node *asker = &world->nodes[from];
+void network_send_request(struct world *world, unsigned from, uint64_t ticket, struct text sync_address,
+                          const uint8_t *bytes, size_t len) {
+    struct node *requester = &world->nodes[from];
     unsigned to = network_node_of(world, sync_address);
-    struct event event = {.at_ms = world->now_ms + REPLICA_ASK_TIMEOUT_MS,
+    struct event event = {.at_ms = world->now_ms + REPLICA_SYNC_TIMEOUT_MS,
                           .kind = EVENT_TIMEOUT,
                           .node = from,
                           .other = to,
-                          .life = asker->life,
+                          .life = requester->life,
                           .ticket = ticket};
-    if (asker->ask_count == ASKS_MAX) {
-        world_fail(world, "asks", "node %u has %d asks on their way at once", from, ASKS_MAX);
+    if (requester->sync_count == SIM_SYNC_MAX) {
+        world_fail(world, "sync_requests", "node %u has %d sync_requests on their way at once", from, SIM_SYNC_MAX);
         return;
     }
-    asker->asks[asker->ask_count++] = ticket;
+    requester->sync_requests[requester->sync_count++] = ticket;
     event_queue_add(&world->event_queue, event);
-    if (to == NODES_MAX || is_ask_lost(world, from, to)) return;
-    if (attacker_answers(world, from, to, ticket)) return;
+    if (to == NODES_MAX || is_request_lost(world, from, to)) return;
+    if (attacker_responds(world, from, to, ticket)) return;
     event.at_ms = world->now_ms + delay_ms(world);
     event.kind = world->nodes[to].is_up ? EVENT_REQUEST : EVENT_REPLY; /* nobody listens: refused */
     event.node = world->nodes[to].is_up ? to : from;
@@ -162,7 +163,7 @@ void network_reply(struct world *world, unsigned from, unsigned to, uint64_t tic
                    const uint8_t *bytes, size_t len) {
     struct packet *packet = packet_new(bytes, len);
     attacker_hear_reply(world, from, packet);
-    if (is_ask_lost(world, from, to)) {
+    if (is_request_lost(world, from, to)) {
         packet_drop(packet);
         return;
     }

@@ -32,8 +32,8 @@ struct network {
 void network_clear(struct network *network);
 void network_subscribe(struct world *world, unsigned to, struct text gossip_address, bool is_wanted);
 void network_publish(struct world *world, unsigned from, const uint8_t *bytes, size_t len);
-void network_ask(struct world *world, unsigned from, uint64_t ticket, struct text sync_address, const uint8_t *bytes,
-                 size_t len);
+void network_send_request(struct world *world, unsigned from, uint64_t ticket, struct text sync_address,
+                          const uint8_t *bytes, size_t len);
 /* The answer of `from` to the ask of `to`. */
 void network_reply(struct world *world, unsigned from, unsigned to, uint64_t ticket, uint32_t life,
                    const uint8_t *bytes, size_t len);

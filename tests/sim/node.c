@@ -114,7 +114,7 @@ void node_end(struct world *world, struct node *node) {
     node->is_up = false;
     node->life++;
     node->paused_until_ms = 0;
-    node->ask_count = 0;
+    node->sync_count = 0;
     node_clear_inbox(node);
 }
 
@@ -137,8 +137,8 @@ void node_perform(struct world *world, struct node *node, struct actions actions
         case ACTION_PUBLISH:
             network_publish(world, node->index, action->bytes, action->len);
             break;
-        case ACTION_ASK:
-            network_ask(world, node->index, action->ticket, action->address, action->bytes, action->len);
+        case ACTION_SYNC_REQUEST:
+            network_send_request(world, node->index, action->ticket, action->address, action->bytes, action->len);
             break;
         case ACTION_SUBSCRIBE:
             network_subscribe(world, node->index, action->address, true);

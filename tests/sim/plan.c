@@ -43,7 +43,7 @@ struct plan plan_draw(struct random *random, bool is_large) {
     plan.nodes = plan.nodes_at_start;
     if (plan_has(&plan, FAULT_JOIN)) plan.nodes = (unsigned)random_between(random, plan.nodes, NODES_MAX);
     if (random_chance(random, 1, 3)) plan.loss_permille = (unsigned)ONE_OF(random, 5, 50, 300);
-    if (random_chance(random, 1, 3)) plan.ask_loss_permille = (unsigned)ONE_OF(random, 20, 200, 500);
+    if (random_chance(random, 1, 3)) plan.sync_loss_permille = (unsigned)ONE_OF(random, 20, 200, 500);
     plan.is_chaotic = random_chance(random, 1, 6);
     if (plan.is_chaotic) plan.duplicate_permille = (unsigned)ONE_OF(random, 10, 200);
     if (random_chance(random, 1, 12) || is_large) plan.users = (unsigned)random_between(random, USERS_FEW, USERS);
@@ -61,10 +61,10 @@ bool plan_has(const struct plan *plan, enum fault fault) {
 void plan_print(const struct plan *plan, FILE *out) {
     fprintf(out,
             "nodes %u..%u (told of %s), %" PRIu64 " ms with faults, flush %" PRIu64 " ms, delay <= %" PRIu64
-            " ms, frames lost %u o/oo, asks lost %u o/oo, %squeue %u, a call each %" PRIu64 " ms, TTL <= %" PRIu64
-            " ms, %u users, members <= %" PRIu64 ", log of %u slots, %s clocks, faults:",
+            " ms, frames lost %u o/oo, sync_requests lost %u o/oo, %squeue %u, a call each %" PRIu64
+            " ms, TTL <= %" PRIu64 " ms, %u users, members <= %" PRIu64 ", log of %u slots, %s clocks, faults:",
             plan->nodes_at_start, plan->nodes, plan->meets_all ? "all" : "one", plan->active_ms, plan->flush_ms,
-            plan->delay_max_ms, plan->loss_permille, plan->ask_loss_permille, plan->is_chaotic ? "chaotic, " : "",
+            plan->delay_max_ms, plan->loss_permille, plan->sync_loss_permille, plan->is_chaotic ? "chaotic, " : "",
             plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->users, plan->members_max, plan->log_slots,
             plan->clocks_are_wrong ? "wrong" : "right");
     for (unsigned i = 0; i < FAULTS; i++)

@@ -32,7 +32,7 @@ struct plan {
     uint64_t late_calls_ms;         /* calls go on for so long after the last fault has ended */
     uint64_t flush_ms;
     uint64_t delay_max_ms; /* of a frame or a request that nothing holds up */
-    unsigned loss_permille, duplicate_permille, ask_loss_permille;
+    unsigned loss_permille, duplicate_permille, sync_loss_permille;
     bool is_chaotic;       /* frames overtake each other and come twice, which TCP does not do */
     unsigned queue_frames; /* of one subscriber at the publisher */
     uint64_t call_every_ms, fault_every_ms;

@@ -31,9 +31,9 @@ struct node *world_any_node(struct world *world) {
 /* ---- events ---------------------------------------------------------------------------------------------------- */
 
 static bool take_ticket(struct node *node, uint64_t ticket) {
-    for (size_t i = 0; i < node->ask_count; i++) {
-        if (node->asks[i] != ticket) continue;
-        node->asks[i] = node->asks[--node->ask_count];
+    for (size_t i = 0; i < node->sync_count; i++) {
+        if (node->sync_requests[i] != ticket) continue;
+        node->sync_requests[i] = node->sync_requests[--node->sync_count];
         return true;
     }
     return false;
@@ -45,14 +45,14 @@ static void answered(struct world *world, struct node *node, const struct event 
     transcript_add(&world->transcript, world->now_ms, "node %u: ask %" PRIu64 " of node %u %s", node->index,
                    event->ticket, event->other, packet == NULL ? "fails" : "is answered");
     node_perform(world, node,
-                 replica_answered(node->replica, event->ticket, packet == NULL ? NULL : packet->bytes,
-                                  packet == NULL ? 0 : packet->len, node_now_ms(world, node), NULL));
+                 replica_sync_response(node->replica, event->ticket, packet == NULL ? NULL : packet->bytes,
+                                       packet == NULL ? 0 : packet->len, node_now_ms(world, node), NULL));
     oracle_check_vector(world, node);
 }
 
 static void requested(struct world *world, struct node *node, const struct event *event) {
     struct action reply = {0};
-    replica_request(node->replica, event->packet->bytes, event->packet->len, node_now_ms(world, node), &reply);
+    replica_sync_request(node->replica, event->packet->bytes, event->packet->len, node_now_ms(world, node), &reply);
     if (reply.len > 0)
         network_reply(world, node->index, event->other, event->ticket, event->other_life, reply.bytes, reply.len);
 }
@@ -181,7 +181,7 @@ static void node_place(struct world *world, unsigned index) {
  * stopped for a moment hides that as well, up to the time an answer may take. */
 static uint64_t slack_ms(const struct plan *plan) {
     uint64_t hop_ms = plan->delay_max_ms * 2 + plan->flush_ms;
-    uint64_t stopped_ms = plan_has(plan, FAULT_PAUSE) ? REPLICA_ASK_TIMEOUT_MS : 0;
+    uint64_t stopped_ms = plan_has(plan, FAULT_PAUSE) ? REPLICA_SYNC_TIMEOUT_MS : 0;
     return ROLL_TICK_MS + hop_ms * (plan->nodes - 1) + stopped_ms;
 }
 

@@ -15,7 +15,7 @@
 enum {
     ROLL_TICK_MS = 100,
     ROLL_TICK_BUDGET = 10000,
-    ASKS_MAX = 256,
+    SIM_SYNC_MAX = 256,
     SAVED_MAX = MEMBERS + SCOPES,
     CALL_BEATS_MAX = 150,
     SIM_JOIN_TIMEOUT_MS = 10000
@@ -44,8 +44,8 @@ struct node {
     uint64_t started_ms, rolled_ms; /* the roll's last tick */
     struct event *inbox;            /* what arrived while the process was stopped */
     size_t inbox_count, inbox_capacity;
-    uint64_t asks[ASKS_MAX]; /* tickets of which the answer is awaited */
-    size_t ask_count;
+    uint64_t sync_requests[SIM_SYNC_MAX]; /* tickets of which the answer is awaited */
+    size_t sync_count;
     struct snapshot snapshot;
     bool had_room; /* a while before the verdict, in a world of small rolls */
     char gossip_address[40], sync_address[40];
@@ -100,7 +100,7 @@ void node_restore(struct world *world, struct node *node);
 /* A process that is there and not stopped. */
 bool node_runs(const struct world *world, const struct node *node);
 uint64_t node_now_ms(const struct world *world, const struct node *node);
-/* What the replica asks for is done. */
+/* What the replica sync_requests for is done. */
 void node_perform(struct world *world, struct node *node, struct actions actions);
 /* The timer, or news that want to go at once. */
 void node_tick(struct world *world, struct node *node);

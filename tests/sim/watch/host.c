@@ -95,7 +95,7 @@ static void take_errand(void *context, const struct action *action) {
     if (other == stage->script.hosts) {
         stage_fail(stage, "errand", "node %u wants to reach %.*s", host->index, (int)action->address.len,
                    action->address.data);
-    } else if (action->kind != ACTION_ASK) {
+    } else if (action->kind != ACTION_SYNC_REQUEST) {
         wires_subscribe(stage, host->index, other, action->kind == ACTION_SUBSCRIBE);
     } else if (host->ask_count == HOST_ASKS_MAX) {
         stage_fail(stage, "errand", "node %u has %d asks on their way at once", host->index, HOST_ASKS_MAX);
@@ -222,7 +222,7 @@ static void answered(struct host *host, const struct event *event) {
     host->asks[i] = host->asks[--host->ask_count];
     struct text bytes = {0};
     if (event->packet != NULL) bytes = (struct text){(const char *)event->packet->bytes, (uint32_t)event->packet->len};
-    node_sync_answer(host->node, event->ticket, bytes, host_now(host));
+    node_sync_response(host->node, event->ticket, bytes, host_now(host));
 }
 
 /* A request that is being answered. */

@@ -67,7 +67,7 @@ bool wires_is_current(const struct stage *stage, const struct event *frame) {
 
 void wires_ask(struct stage *stage, unsigned from, unsigned to, uint64_t ticket, const uint8_t *bytes, size_t len) {
     const struct host *asker = &stage->hosts[from], *asked = &stage->hosts[to];
-    struct event event = {.at_ms = stage->now_ms + REPLICA_ASK_TIMEOUT_MS,
+    struct event event = {.at_ms = stage->now_ms + REPLICA_SYNC_TIMEOUT_MS,
                           .kind = EVENT_TIMEOUT,
                           .node = from,
                           .other = to,

@@ -19,8 +19,8 @@ static struct node_info node_info_of_test(void) {
                               text_of("1.0")};
 }
 
-static struct text ask_of_test(uint64_t until) {
-    struct ask ask = {
+static struct text request_of_test(uint64_t until) {
+    struct sync_request request = {
         .nonce = "0123456789abcde",
         .origin = 7,
         .node_info = node_info_of_test(),
@@ -31,22 +31,22 @@ static struct text ask_of_test(uint64_t until) {
         .page_bytes = 65536,
         .until = until};
     struct pb_writer out = pb_write_to(memory, sizeof memory);
-    ask_put(&out, &ask);
+    sync_request_put(&out, &request);
     return (struct text){(const char *)memory, (uint32_t)pb_written(&out)};
 }
 
-static struct text answer_of_test(void) {
-    const struct answer answer = {.nonce = "0123456789abcde",
-                                  .origin = 9,
-                                  .node_info = node_info_of_test(),
-                                  .sent_ms = 1000,
-                                  .frame_number = 12,
-                                  .sequence = 107,
-                                  .members = 55,
-                                  .wall_ms = 77,
-                                  .is_ready = true,
-                                  .is_forgotten = true,
-                                  .next = {.is_set = true, .after = 99}};
+static struct text response_of_test(void) {
+    const struct sync_response response = {.nonce = "0123456789abcde",
+                                           .origin = 9,
+                                           .node_info = node_info_of_test(),
+                                           .sent_ms = 1000,
+                                           .frame_number = 12,
+                                           .sequence = 107,
+                                           .members = 55,
+                                           .wall_ms = 77,
+                                           .is_ready = true,
+                                           .is_forgotten = true,
+                                           .next = {.is_set = true, .after = 99}};
     const struct change change = {.origin = 9,
                                   .sequence = 100,
                                   .stamp = 5,
@@ -56,52 +56,55 @@ static struct text answer_of_test(void) {
                                   .ttl_ms = 60000,
                                   .status = STATUS_ONLINE};
     struct pb_writer out = pb_write_to(memory, sizeof memory);
-    answer_put_head(&out, &answer);
-    pb_write_element(&out, ANSWER_PEER_HINTS, text_of("tcp://b:7704"));
-    vector_put(&out, ANSWER_ORIGINS, vector, 2);
-    record_put(&out, ANSWER_RECORDS, &change, 9, 1000);
-    answer_put_tail(&out, &answer);
+    sync_response_put_head(&out, &response);
+    pb_write_element(&out, SYNC_RESPONSE_PEER_HINTS, text_of("tcp://b:7704"));
+    vector_put(&out, SYNC_RESPONSE_ORIGINS, vector, 2);
+    record_put(&out, SYNC_RESPONSE_RECORDS, &change, 9, 1000);
+    sync_response_put_tail(&out, &response);
     return (struct text){(const char *)memory, (uint32_t)pb_written(&out)};
 }
 
 static void they_are_what_they_always_were(void **state) {
     (void)state;
-    golden_require("ask.hex", ask_of_test(0));
-    golden_require("ask_until.hex", ask_of_test(500));
-    golden_require("answer.hex", answer_of_test());
+    golden_require("sync_request.hex", request_of_test(0));
+    golden_require("sync_request_until.hex", request_of_test(500));
+    golden_require("sync_response.hex", response_of_test());
 }
 
 static void they_are_what_the_contract_says(void **state) {
     (void)state;
-    struct text bytes = ask_of_test(500);
-    Muster__V1__Ask *ask = muster__v1__ask__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
-    if (ask == NULL || ask->origin != 7 || ask->want != MUSTER__V1__WANT__WANT_ALL || ask->n_origins != 2 ||
-        ask->n_sequences != 2 || ask->sequences[1] != 33 || ask->cursor == NULL || ask->cursor->user_place != 6 ||
-        !ask->cursor->has_user || ask->page_bytes != 65536 || ask->until != 500 ||
-        ask->node_info->sync_address.len != 12)
+    struct text bytes = request_of_test(500);
+    Muster__V1__SyncRequest *request = muster__v1__sync_request__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
+    if (request == NULL || request->origin != 7 || request->want != MUSTER__V1__WANT__WANT_ALL ||
+        request->n_origins != 2 || request->n_sequences != 2 || request->sequences[1] != 33 ||
+        request->cursor == NULL || request->cursor->user_place != 6 || !request->cursor->has_user ||
+        request->page_bytes != 65536 || request->until != 500 || request->node_info->sync_address.len != 12)
         fail_msg("the question is another");
-    muster__v1__ask__free_unpacked(ask, NULL);
-    bytes = answer_of_test();
-    Muster__V1__Answer *answer = muster__v1__answer__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
-    if (answer == NULL || answer->origin != 9 || answer->sent_ms != 1000 || answer->frame_number != 12 ||
-        answer->sequence != 107 || !answer->ready || answer->n_peer_hints != 1 || answer->n_records != 1 ||
-        answer->records[0]->age_ms != 10 || answer->next == NULL || answer->next->after != 99 || !answer->forgotten)
+    muster__v1__sync_request__free_unpacked(request, NULL);
+    bytes = response_of_test();
+    Muster__V1__SyncResponse *response =
+        muster__v1__sync_response__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
+    if (response == NULL || response->origin != 9 || response->sent_ms != 1000 || response->frame_number != 12 ||
+        response->sequence != 107 || !response->ready || response->n_peer_hints != 1 || response->n_records != 1 ||
+        response->records[0]->age_ms != 10 || response->next == NULL || response->next->after != 99 ||
+        !response->forgotten)
         fail_msg("the answer is another");
-    muster__v1__answer__free_unpacked(answer, NULL);
+    muster__v1__sync_response__free_unpacked(response, NULL);
 }
 
 static void what_was_written_is_read(void **state) {
     (void)state;
     static struct known theirs[ROLL_ORIGINS_MAX];
-    struct ask ask = {.vector = theirs};
-    if (!ask_get(ask_of_test(500), &ask)) fail_msg("the question is not read");
-    if (ask.origin != 7 || ask.want != WANT_ALL || ask.vector_count != 2 || theirs[0].sequence != 107 ||
-        !ask.cursor.is_set || ask.cursor.walk.user_hash != 6 || !ask.cursor.walk.has_user || ask.until != 500)
+    struct sync_request request = {.vector = theirs};
+    if (!sync_request_get(request_of_test(500), &request)) fail_msg("the question is not read");
+    if (request.origin != 7 || request.want != WANT_ALL || request.vector_count != 2 || theirs[0].sequence != 107 ||
+        !request.cursor.is_set || request.cursor.walk.user_hash != 6 || !request.cursor.walk.has_user ||
+        request.until != 500)
         fail_msg("the question is another");
-    struct answer answer = {.vector = theirs};
-    if (!answer_get(answer_of_test(), &answer)) fail_msg("the answer is not read");
-    if (answer.origin != 9 || answer.next.after != 99 || !answer.is_forgotten || answer.vector_count != 2 ||
-        memcmp(answer.nonce, "0123456789abcde", NONCE_BYTES) != 0)
+    struct sync_response response = {.vector = theirs};
+    if (!sync_response_get(response_of_test(), &response)) fail_msg("the answer is not read");
+    if (response.origin != 9 || response.next.after != 99 || !response.is_forgotten || response.vector_count != 2 ||
+        memcmp(response.nonce, "0123456789abcde", NONCE_BYTES) != 0)
         fail_msg("the answer is another");
 }
 
@@ -146,5 +149,5 @@ int main(void) {
         cmocka_unit_test(a_vector_is_ascending_and_whole),
         cmocka_unit_test(a_label_holds_no_control_characters),
     };
-    return cmocka_run_group_tests_name("cluster.exchange", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("cluster.sync_message", tests, NULL, NULL);
 }
