@@ -45,7 +45,7 @@ static uint64_t now_ns(void) {
 }
 
 static bool fail(struct engine *engine, const char *what) {
-    if (engine->problem[0] == 0) snprintf(engine->problem, 256, "%s: %s", engine->load->dialect->name, what);
+    if (engine->problem[0] == 0) snprintf(engine->problem, 256, "%s: %s", engine->load->protocol->name, what);
     return false;
 }
 
@@ -69,20 +69,20 @@ static int dial(const struct load *load) {
     return fd;
 }
 
-static bool greet(const struct dialect *dialect, int fd) {
+static bool greet(const struct protocol *protocol, int fd) {
     uint8_t answer[16];
-    size_t wanted = dialect->hello_bytes;
+    size_t wanted = protocol->hello_bytes;
     if (wanted == 0) return true;
-    if (send(fd, dialect->hello, wanted, MSG_NOSIGNAL) != (ssize_t)wanted) return false;
+    if (send(fd, protocol->hello, wanted, MSG_NOSIGNAL) != (ssize_t)wanted) return false;
     return recv(fd, answer, wanted, MSG_WAITALL) == (ssize_t)wanted &&
-           memcmp(answer, dialect->hello_answer, wanted) == 0;
+           memcmp(answer, protocol->hello_answer, wanted) == 0;
 }
 
 static bool connection_open(struct engine *engine, struct connection *connection) {
     const struct load *load = engine->load;
     connection->fd = dial(load);
     if (connection->fd < 0) return fail_errno(engine, "cannot connect");
-    if (!greet(load->dialect, connection->fd)) return fail(engine, "the handshake failed");
+    if (!greet(load->protocol, connection->fd)) return fail(engine, "the handshake failed");
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     size_t request_bytes = REQUEST_BYTES_BASE + (size_t)load->work.batch * REQUEST_BYTES_EACH;
     connection->in = malloc(ANSWER_BYTES_MAX + 1);
@@ -128,8 +128,8 @@ static void write_request(struct engine *engine, struct connection *connection, 
         connection->out_len -= connection->out_sent;
         connection->out_sent = 0;
     }
-    connection->out_len += engine->load->dialect->request(&engine->work, &connection->progress, slot,
-                                                          connection->out + connection->out_len);
+    connection->out_len += engine->load->protocol->request(&engine->work, &connection->progress, slot,
+                                                           connection->out + connection->out_len);
 }
 
 static bool may_begin(const struct engine *engine) {
@@ -180,7 +180,7 @@ static bool begin_due(struct engine *engine) {
 
 static bool finish(struct engine *engine, struct connection *connection, const struct answer *answer) {
     uint32_t slot = answer->slot;
-    if (engine->load->dialect->is_ordered) {
+    if (engine->load->protocol->is_ordered) {
         slot = connection->oldest;
         connection->oldest = (connection->oldest + 1) % engine->load->in_flight;
     }
@@ -200,8 +200,8 @@ static bool read_answers(struct engine *engine, struct connection *connection) {
     size_t at = 0;
     for (;;) {
         struct answer answer = {0};
-        size_t used = engine->load->dialect->answer(&engine->work, &connection->progress, connection->in + at,
-                                                    connection->in_len - at, &answer);
+        size_t used = engine->load->protocol->answer(&engine->work, &connection->progress, connection->in + at,
+                                                     connection->in_len - at, &answer);
         at += used;
         engine->result->hits += answer.hits;
         if (answer.problem[0] != 0) return fail(engine, answer.problem);

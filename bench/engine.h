@@ -6,13 +6,13 @@
 #ifndef MUSTER_BENCH_ENGINE_H
 #define MUSTER_BENCH_ENGINE_H
 
-#include "dialect.h"
 #include "histogram.h"
+#include "protocol.h"
 
 enum { CONNECTIONS_MAX = 1000, IN_FLIGHT_MAX = 256 };
 
 struct load {
-    const struct dialect *dialect;
+    const struct protocol *protocol;
     const char *host, *port;
     uint32_t connections, in_flight;
     uint64_t requests; /* at most; 0: any number, for `seconds` */

@@ -43,8 +43,8 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most) {
     return value;
 }
 
-static const struct dialect *dialect_of(const char *name) {
-    static const struct dialect *const all[] = {&dialect_muster, &dialect_redis, &dialect_echo};
+static const struct protocol *protocol_of(const char *name) {
+    static const struct protocol *const all[] = {&protocol_muster, &protocol_redis, &protocol_echo};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(name, all[i]->name) == 0) return all[i];
     die(name);
@@ -70,7 +70,7 @@ static void read_option(struct load *load, int option, const char *value) {
     struct work *work = &load->work;
     switch (option) {
     case 't':
-        load->dialect = dialect_of(value);
+        load->protocol = protocol_of(value);
         break;
     case 'h':
         load->host = value;
@@ -132,7 +132,7 @@ static void print_result(const struct load *load, const struct result *result) {
     bool has_batch = work->kind == WORK_TOUCH || work->kind == WORK_LIVE;
     uint64_t items = has_batch ? result->requests * work->batch : result->hits;
     printf("{\"to\":\"%s\",\"work\":\"%s\",\"connections\":%u,\"in_flight\":%u,\"batch\":%u,\"users\":%llu,",
-           load->dialect->name, work_names[work->kind], load->connections, load->in_flight, work->batch,
+           load->protocol->name, work_names[work->kind], load->connections, load->in_flight, work->batch,
            (unsigned long long)work->users);
     printf("\"requests\":%llu,\"items\":%llu,\"hits\":%llu,\"seconds\":%.6f,", (unsigned long long)result->requests,
            (unsigned long long)items, (unsigned long long)result->hits, result->seconds);
@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
     struct load load = {.host = "127.0.0.1", .connections = 1, .in_flight = 1};
     load.work = (struct work){.batch = 1, .users = 1000000, .ttl_ms = 3600000, .random = 1};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) read_option(&load, option, optarg);
-    if (load.dialect == NULL || load.port == NULL || optind < argc)
+    if (load.protocol == NULL || load.port == NULL || optind < argc)
         die("--to and --port must be given, and options only");
     if (load.requests == 0 && load.seconds <= 0) die("one of --requests and --seconds must be given");
     if (load.work.kind == WORK_COUNTS && load.work.window_count == 0) die("counts needs a --window-ms");

@@ -2,8 +2,8 @@
  * names are at hand. Beside it, what reading random words of a table takes that is as large as the least that could
  * hold so many users: the machine's share. Prints one JSON object; exit status 1 and a sentence where the run failed.
  */
+#include "connection.h"
 #include "histogram.h"
-#include "line.h"
 #include "muster/muster.h"
 
 #include <getopt.h>

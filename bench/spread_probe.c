@@ -1,8 +1,8 @@
 /* How long news takes from one node to another: joins a new user at one, and asks the other in a tight loop until it
  * says that the user is live. Timed from the join's answer to the first such answer; what a question takes is in the
  * figure, for Muster and for Redis alike. Prints one JSON object; exit status 1 and a sentence where the run failed. */
+#include "connection.h"
 #include "histogram.h"
-#include "line.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -20,11 +20,11 @@ struct tally {
     uint64_t questions, at_once; /* at_once: the first question was answered so already */
 };
 
-static void sample(struct line *from, struct line *at, uint64_t user, struct tally *tally) {
-    (void)line_ask(from, user);
+static void sample(struct connection *from, struct connection *at, uint64_t user, struct tally *tally) {
+    (void)connection_ask(from, user);
     uint64_t start = now_ns(), questions = 0, end;
     do {
-        bool is_live = line_ask(at, user) > 0;
+        bool is_live = connection_ask(at, user) > 0;
         end = now_ns();
         questions++;
         if (is_live) break;
@@ -54,26 +54,27 @@ int main(int argc, char **argv) {
                                             {"samples", required_argument, NULL, 'n'},
                                             {NULL, 0, NULL, 0}};
     static struct tally tally;
-    const struct dialect *dialect = NULL;
+    const struct protocol *protocol = NULL;
     const char *from_text = NULL, *at_text = NULL;
     uint64_t samples = 100;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == 't') dialect = strcmp(optarg, "redis") == 0 ? &dialect_redis : &dialect_muster;
+        if (option == 't') protocol = strcmp(optarg, "redis") == 0 ? &protocol_redis : &protocol_muster;
         if (option == 'f') from_text = optarg;
         if (option == 'a') at_text = optarg;
         if (option == 'n') samples = strtoull(optarg, NULL, 10);
     }
-    if (dialect == NULL || from_text == NULL || at_text == NULL || samples == 0) die(usage);
+    if (protocol == NULL || from_text == NULL || at_text == NULL || samples == 0) die(usage);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
-    const struct sockaddr_in from_address = line_address(from_text), at_address = line_address(at_text);
-    struct line from = line_open(dialect, &from_address, WORK_TOUCH), at = line_open(dialect, &at_address, WORK_LIVE);
+    const struct sockaddr_in from_address = connection_address(from_text), at_address = connection_address(at_text);
+    struct connection from = connection_open(protocol, &from_address, WORK_TOUCH),
+                      at = connection_open(protocol, &at_address, WORK_LIVE);
     /* Users that no other run has told of: by the time. */
     uint64_t first = UINT64_C(500000000000) + now_ns() / 1000 % UINT64_C(400000000000);
     for (uint64_t i = 0; i < samples; i++) {
         sample(&from, &at, first + i, &tally);
         pause_unevenly(i);
     }
-    print_tally(dialect->name, &tally);
+    print_tally(protocol->name, &tally);
     close(from.fd);
     close(at.fd);
     return 0;

@@ -1,7 +1,7 @@
 /* Many watchers of one server, and the changes that they hear of; for scripts/bench watch, which tells it what to do
  * next by lines on its standard input, and reads on its standard output a JSON object when that is done. It ends at the
  * end of its input; with exit status 1 and a sentence where the run failed. */
-#include "audience.h"
+#include "subscribers.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static const char usage[] =
     "                 [--own-scopes]\n"
     "then, line by line:\n"
     "  watch                everybody watches; done when they know who is there, or are subscribed\n"
-    "  change N RATE        N users change, RATE a second; done when everybody has heard of all of it\n"
+    "  change N RATE        N users change, RATE a second; done when everybody has received of all of it\n"
     "  live N               done when everybody knows N users to be live\n"
     "  rest SECONDS         listens for so long\n"
     "  connect N            opens N more connections, each of which asks once\n";
@@ -26,64 +26,66 @@ static double ms(uint64_t ns) {
     return (double)ns / 1e6;
 }
 
-static void report(struct audience *audience, const char *done, uint64_t begun_ns) {
-    const struct heard *heard = &audience->heard;
+static void report(struct subscribers *subscribers, const char *done, uint64_t begun_ns) {
+    const struct reception_totals *received = &subscribers->received;
     printf("{\"done\":\"%s\",\"seconds\":%.3f,\"answers\":%llu,\"bytes\":%llu,\"changes_heard\":%llu,\"resyncs\":%llu,",
-           done, (double)(now_ns() - begun_ns) / 1e9, (unsigned long long)heard->answers,
-           (unsigned long long)heard->bytes, (unsigned long long)heard->changes, (unsigned long long)heard->resyncs);
+           done, (double)(now_ns() - begun_ns) / 1e9, (unsigned long long)received->answers,
+           (unsigned long long)received->bytes, (unsigned long long)received->changes,
+           (unsigned long long)received->resyncs);
     printf("\"changes_sent\":%llu,\"behind_ms\":%.1f,\"age_p50_ms\":%.1f,\"age_p99_ms\":%.1f,\"age_max_ms\":%.1f}\n",
-           (unsigned long long)audience->source.sent, ms(audience->source.behind_ns),
-           ms(histogram_at(&heard->ages, 0.5)), ms(histogram_at(&heard->ages, 0.99)), ms(heard->ages.max_ns));
+           (unsigned long long)subscribers->publisher.sent, ms(subscribers->publisher.behind_ns),
+           ms(histogram_at(&received->ages, 0.5)), ms(histogram_at(&received->ages, 0.99)), ms(received->ages.max_ns));
     fflush(stdout);
-    memset(&audience->heard, 0, sizeof audience->heard);
+    memset(&subscribers->received, 0, sizeof subscribers->received);
 }
 
 /* ---- what it is told -------------------------------------------------------------------------------------------- */
 
-static void watch(struct audience *audience) {
-    audience_aim(audience, GOAL_SYNCED, 0);
-    audience_ask(audience);
-    audience_listen(audience, PATIENCE_S);
+static void watch(struct subscribers *subscribers) {
+    subscribers_aim(subscribers, GOAL_SYNCED, 0);
+    subscribers_ask(subscribers);
+    subscribers_listen(subscribers, PATIENCE_S);
 }
 
-static void change(struct audience *audience, uint64_t count, double rate) {
+static void change(struct subscribers *subscribers, uint64_t count, double rate) {
     static uint64_t runs;
     if (count == 0 || rate <= 0) die(usage);
-    source_begin(&audience->source, count, rate);
-    audience_aim(audience, GOAL_MARKED, ++runs);
-    audience_listen(audience, PATIENCE_S);
+    publisher_begin(&subscribers->publisher, count, rate);
+    subscribers_aim(subscribers, GOAL_MARKED, ++runs);
+    subscribers_listen(subscribers, PATIENCE_S);
 }
 
-static void await_live(struct audience *audience, uint64_t users) {
-    audience_aim(audience, GOAL_LIVE, users);
-    audience_listen(audience, PATIENCE_S);
+static void await_live(struct subscribers *subscribers, uint64_t users) {
+    subscribers_aim(subscribers, GOAL_LIVE, users);
+    subscribers_listen(subscribers, PATIENCE_S);
 }
 
-static void connect_more(const struct audience *audience, uint32_t count) {
+static void connect_more(const struct subscribers *subscribers, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        struct line line = line_open(audience->plan.tongue->dialect, &audience->plan.address, WORK_LIVE);
-        (void)line_ask(&line, 0);
+        struct connection connection =
+            connection_open(subscribers->plan.protocol->base, &subscribers->plan.address, WORK_LIVE);
+        (void)connection_ask(&connection, 0);
     }
 }
 
-static void obey(struct audience *audience, const char *line) {
+static void obey(struct subscribers *subscribers, const char *line) {
     char word[16] = "";
     double first = 0, second = 0;
     uint64_t begun_ns = now_ns();
     if (sscanf(line, "%15s %lf %lf", word, &first, &second) < 1) die(usage);
-    if (strcmp(word, "watch") == 0) watch(audience);
-    else if (strcmp(word, "change") == 0) change(audience, (uint64_t)first, second);
-    else if (strcmp(word, "live") == 0) await_live(audience, (uint64_t)first);
-    else if (strcmp(word, "rest") == 0) audience_rest(audience, (uint64_t)(first * 1e9));
-    else if (strcmp(word, "connect") == 0) connect_more(audience, (uint32_t)first);
+    if (strcmp(word, "watch") == 0) watch(subscribers);
+    else if (strcmp(word, "change") == 0) change(subscribers, (uint64_t)first, second);
+    else if (strcmp(word, "live") == 0) await_live(subscribers, (uint64_t)first);
+    else if (strcmp(word, "rest") == 0) subscribers_rest(subscribers, (uint64_t)(first * 1e9));
+    else if (strcmp(word, "connect") == 0) connect_more(subscribers, (uint32_t)first);
     else die(usage);
-    report(audience, word, begun_ns);
+    report(subscribers, word, begun_ns);
 }
 
 /* One line, which its writer waits for the outcome of; false at the end of the input. */
-static bool read_line(struct audience *audience, char line[LINE_BYTES_MAX]) {
+static bool read_line(struct subscribers *subscribers, char line[LINE_BYTES_MAX]) {
     size_t len = 0;
-    audience_rest(audience, UINT64_MAX);
+    subscribers_rest(subscribers, UINT64_MAX);
     for (ssize_t got = 1; len == 0 || line[len - 1] != '\n'; len += (size_t)got)
         if (len == LINE_BYTES_MAX - 1 || (got = read(STDIN_FILENO, line + len, LINE_BYTES_MAX - 1 - len)) <= 0)
             return false;
@@ -100,13 +102,13 @@ static uint32_t number(const char *text, uint32_t most) {
     return (uint32_t)value;
 }
 
-static void read_option(struct audience_plan *plan, int option, const char *value) {
+static void read_option(struct subscribers_plan *plan, int option, const char *value) {
     switch (option) {
     case 't':
-        plan->tongue = strcmp(value, "redis") == 0 ? &tongue_redis : &tongue_muster;
+        plan->protocol = strcmp(value, "redis") == 0 ? &subscribe_protocol_redis : &subscribe_protocol_muster;
         break;
     case 'a':
-        plan->address = line_address(value);
+        plan->address = connection_address(value);
         break;
     case 'c':
         plan->connections = number(value, CONNECTIONS_MAX);
@@ -134,18 +136,18 @@ int main(int argc, char **argv) {
         {"connections", required_argument, NULL, 'c'}, {"watchers", required_argument, NULL, 'w'},
         {"interval-ms", required_argument, NULL, 'i'}, {"users", required_argument, NULL, 'u'},
         {"own-scopes", no_argument, NULL, 'o'},        {NULL, 0, NULL, 0}};
-    static struct audience audience;
-    struct audience_plan plan = {
+    static struct subscribers subscribers;
+    struct subscribers_plan plan = {
         .connections = 1, .watchers_each = 1, .watching = {.max_wait_ms = WAIT_MS}, .users = 1000};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) read_option(&plan, option, optarg);
-    bool is_subscription = plan.tongue == &tongue_redis;
-    if (plan.tongue == NULL || plan.address.sin_port == 0 || plan.connections == 0 || plan.watchers_each == 0 ||
+    bool is_subscription = plan.protocol == &subscribe_protocol_redis;
+    if (plan.protocol == NULL || plan.address.sin_port == 0 || plan.connections == 0 || plan.watchers_each == 0 ||
         plan.users == 0 || (is_subscription && plan.watchers_each > 1))
         die(usage);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
     uint64_t begun_ns = now_ns();
-    audience_open(&audience, &plan);
-    report(&audience, "open", begun_ns);
-    for (char line[LINE_BYTES_MAX]; read_line(&audience, line);) obey(&audience, line);
+    subscribers_open(&subscribers, &plan);
+    report(&subscribers, "open", begun_ns);
+    for (char line[LINE_BYTES_MAX]; read_line(&subscribers, line);) obey(&subscribers, line);
     return 0;
 }

@@ -2,8 +2,8 @@
  * same one or another. Timed from the join's answer to the callback; a callback that came before the answer counts as
  * 0. An nng echo is asked between the samples, to say what a message and its answer take at that time. Prints one JSON
  * object; exit status 1 and a sentence where the run failed. */
+#include "connection.h"
 #include "histogram.h"
-#include "line.h"
 #include "muster/muster.h"
 
 #include <errno.h>
@@ -73,14 +73,15 @@ static struct muster_watch *watch_open(const char *address, struct news *news, s
     return watch;
 }
 
-static void sample(struct line *touch, struct line *echo, struct news *news, uint64_t user, struct tally *tally) {
+static void sample(struct connection *touch, struct connection *echo, struct news *news, uint64_t user,
+                   struct tally *tally) {
     uint64_t begun = now_ns();
-    (void)line_ask(echo, user);
+    (void)connection_ask(echo, user);
     histogram_add(&tally->echo, now_ns() - begun);
     pause_unevenly(user);
     atomic_store(&news->awaited, user);
     begun = now_ns();
-    (void)line_ask(touch, user);
+    (void)connection_ask(touch, user);
     uint64_t answered = now_ns();
     await(&news->joined, "a user never came");
     uint64_t joined = atomic_load(&news->joined_ns);
@@ -112,15 +113,16 @@ int main(int argc, char **argv) {
     }
     if (touch_text == NULL || watch_text == NULL || echo_text == NULL || samples == 0) die(usage);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
-    const struct sockaddr_in touch_address = line_address(touch_text), echo_address = line_address(echo_text);
-    struct line touch = line_open(&dialect_muster, &touch_address, WORK_TOUCH);
-    struct line echo = line_open(&dialect_echo, &echo_address, WORK_TOUCH);
+    const struct sockaddr_in touch_address = connection_address(touch_text),
+                             echo_address = connection_address(echo_text);
+    struct connection touch = connection_open(&protocol_muster, &touch_address, WORK_TOUCH);
+    struct connection echo = connection_open(&protocol_echo, &echo_address, WORK_TOUCH);
     struct muster_client *client;
     atomic_init(&news.awaited, UINT64_MAX);
     if (sem_init(&news.synced, 0, 0) != 0 || sem_init(&news.joined, 0, 0) != 0) die("sem_init");
     struct muster_watch *watch = watch_open(watch_text, &news, &client);
-    (void)line_ask(&echo, 0); /* a connection's first answer takes longer */
-    (void)line_ask(&touch, 0);
+    (void)connection_ask(&echo, 0); /* a connection's first answer takes longer */
+    (void)connection_ask(&touch, 0);
     /* Users that no other run has told of: by the time. */
     uint64_t first = UINT64_C(500000000000) + now_ns() / 1000 % UINT64_C(400000000000);
     for (uint64_t i = 0; i < samples; i++) sample(&touch, &echo, &news, first + i, &tally);

@@ -2,7 +2,7 @@
 #ifndef MUSTER_BENCH_WIRE_H
 #define MUSTER_BENCH_WIRE_H
 
-#include "dialect.h"
+#include "protocol.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "dialect.h"
+#include "protocol.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "line.h"
+#include "connection.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,12 +29,12 @@ void pause_unevenly(uint64_t number) {
     usleep((useconds_t)(PAUSE_LEAST_US + spread % PAUSE_SPREAD_US));
 }
 
-void line_send(int fd, const uint8_t *data, size_t len) {
+void connection_send(int fd, const uint8_t *data, size_t len) {
     for (ssize_t sent; len > 0; data += sent, len -= (size_t)sent)
         if ((sent = send(fd, data, len, MSG_NOSIGNAL)) <= 0) die("cannot send");
 }
 
-struct sockaddr_in line_address(const char *text) {
+struct sockaddr_in connection_address(const char *text) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     char host[ADDRESS_BYTES];
     const char *colon = strrchr(text, ':');
@@ -45,37 +45,38 @@ struct sockaddr_in line_address(const char *text) {
     return address;
 }
 
-int line_dial(const struct dialect *dialect, const struct sockaddr_in *address) {
+int connection_dial(const struct protocol *protocol, const struct sockaddr_in *address) {
     struct timeval patience = {.tv_sec = PATIENCE_S};
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof *address) != 0) die("cannot connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (dialect->hello_bytes == 0) return fd;
+    if (protocol->hello_bytes == 0) return fd;
     uint8_t answer[BYTES_MAX];
-    line_send(fd, dialect->hello, dialect->hello_bytes);
-    if (recv(fd, answer, dialect->hello_bytes, MSG_WAITALL) != (ssize_t)dialect->hello_bytes ||
-        memcmp(answer, dialect->hello_answer, dialect->hello_bytes) != 0)
+    connection_send(fd, protocol->hello, protocol->hello_bytes);
+    if (recv(fd, answer, protocol->hello_bytes, MSG_WAITALL) != (ssize_t)protocol->hello_bytes ||
+        memcmp(answer, protocol->hello_answer, protocol->hello_bytes) != 0)
         die("no server of this kind");
     return fd;
 }
 
-struct line line_open(const struct dialect *dialect, const struct sockaddr_in *address, enum work_kind kind) {
+struct connection connection_open(const struct protocol *protocol, const struct sockaddr_in *address,
+                                  enum work_kind kind) {
     struct work work = {.kind = kind, .batch = 1, .users = 1, .ttl_ms = 3600000};
-    return (struct line){.dialect = dialect, .fd = line_dial(dialect, address), .work = work};
+    return (struct connection){.protocol = protocol, .fd = connection_dial(protocol, address), .work = work};
 }
 
-uint64_t line_ask(struct line *line, uint64_t user) {
+uint64_t connection_ask(struct connection *connection, uint64_t user) {
     uint8_t bytes[BYTES_MAX];
     struct progress progress = {0};
     struct answer answer = {0};
-    line->work.first = user;
-    line_send(line->fd, bytes, line->dialect->request(&line->work, &progress, 0, bytes));
+    connection->work.first = user;
+    connection_send(connection->fd, bytes, connection->protocol->request(&connection->work, &progress, 0, bytes));
     for (size_t len = 0, used = 0; !answer.is_done;) {
-        ssize_t got = recv(line->fd, bytes + len, sizeof bytes - len, 0);
+        ssize_t got = recv(connection->fd, bytes + len, sizeof bytes - len, 0);
         if (got <= 0) die("no answer");
         len += (size_t)got;
-        used += line->dialect->answer(&line->work, &progress, bytes + used, len - used, &answer);
+        used += connection->protocol->answer(&connection->work, &progress, bytes + used, len - used, &answer);
         if (answer.problem[0] != 0) die(answer.problem);
     }
     return answer.hits;

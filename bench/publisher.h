@@ -1,19 +1,19 @@
-/* A source of changes: one connection, on a thread of its own, on which users of the default scope become busy and
+/* A publisher of changes: one connection, on a thread of its own, on which users of the default scope become busy and
  * online again, in an open loop: each change falls due at its time, whether or not the earlier ones were answered, and
  * whatever those who listen are at. What fails ends the program. */
-#ifndef MUSTER_BENCH_SOURCE_H
-#define MUSTER_BENCH_SOURCE_H
+#ifndef MUSTER_BENCH_PUBLISHER_H
+#define MUSTER_BENCH_PUBLISHER_H
 
-#include "line.h"
-#include "tongue.h"
+#include "connection.h"
+#include "subscribe_protocol.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { SOURCE_IN_FLIGHT_MAX = 64, SOURCE_INPUT_BYTES = 16384 };
+enum { PUBLISHER_IN_FLIGHT_MAX = 64, PUBLISHER_INPUT_BYTES = 16384 };
 
-struct source {
-    const struct tongue *tongue;
+struct publisher {
+    const struct subscribe_protocol *protocol;
     int fd;
     struct work work;                 /* picks the users */
     uint8_t *is_busy;                 /* by user */
@@ -25,17 +25,18 @@ struct source {
     double rate;
     uint64_t start_ns, behind_ns; /* behind_ns: the most by which a change was sent late */
     bool is_marker_busy;
-    uint8_t in[SOURCE_INPUT_BYTES];
+    uint8_t in[PUBLISHER_INPUT_BYTES];
     size_t in_len;
 };
 
 /* users: who changes, 0..users - 1. */
-void source_open(struct source *source, const struct tongue *tongue, const struct sockaddr_in *address, uint64_t users);
+void publisher_open(struct publisher *publisher, const struct subscribe_protocol *protocol,
+                    const struct sockaddr_in *address, uint64_t users);
 /* Begins a run, which ends the one before: `count` changes, `rate` a second, then at once one of USER_MARKER. */
-void source_begin(struct source *source, uint64_t count, double rate);
+void publisher_begin(struct publisher *publisher, uint64_t count, double rate);
 /* Whether the last run, if there was one, is over. */
-bool source_is_done(struct source *source);
-/* When the last change of a user was due; 0: there was none, or it is not one of the source's. */
-uint64_t source_due_ns(const struct source *source, uint64_t user);
+bool publisher_is_done(struct publisher *publisher);
+/* When the last change of a user was due; 0: there was none, or it is not one of the publisher's. */
+uint64_t publisher_due_ns(const struct publisher *publisher, uint64_t user);
 
 #endif

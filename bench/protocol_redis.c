@@ -1,5 +1,5 @@
 /* RESP: what "online users" code does to Redis today, one sorted set with the time of the last beat as the score. */
-#include "dialect.h"
+#include "protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,4 +132,4 @@ static size_t answer(const struct work *work, struct progress *progress, const u
     return used;
 }
 
-const struct dialect dialect_redis = {.name = "redis", .is_ordered = true, .request = request, .answer = answer};
+const struct protocol protocol_redis = {.name = "redis", .is_ordered = true, .request = request, .answer = answer};

@@ -140,17 +140,17 @@ static size_t answer_echo(const struct work *work, struct progress *progress, co
 static const uint8_t hello[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 static const uint8_t hello_answer[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
 
-const struct dialect dialect_muster = {.name = "muster",
+const struct protocol protocol_muster = {.name = "muster",
+                                         .hello = hello,
+                                         .hello_answer = hello_answer,
+                                         .hello_bytes = sizeof hello,
+                                         .request = request,
+                                         .answer = answer};
+
+/* Muster's requests, to a server that sends back what it gets. */
+const struct protocol protocol_echo = {.name = "echo",
                                        .hello = hello,
                                        .hello_answer = hello_answer,
                                        .hello_bytes = sizeof hello,
                                        .request = request,
-                                       .answer = answer};
-
-/* Muster's requests, to a server that sends back what it gets. */
-const struct dialect dialect_echo = {.name = "echo",
-                                     .hello = hello,
-                                     .hello_answer = hello_answer,
-                                     .hello_bytes = sizeof hello,
-                                     .request = request,
-                                     .answer = answer_echo};
+                                       .answer = answer_echo};

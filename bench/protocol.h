@@ -1,8 +1,8 @@
 /* How the load generator speaks to a kind of server: the same work, put into the bytes of its protocol.
  * Both sides are written by hand and do as little as they can, so that what is measured is the server: requests are
  * formatted into place, and answers are walked in full, every element of them, but nothing is kept. */
-#ifndef MUSTER_BENCH_DIALECT_H
-#define MUSTER_BENCH_DIALECT_H
+#ifndef MUSTER_BENCH_PROTOCOL_H
+#define MUSTER_BENCH_PROTOCOL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ struct answer {
     char problem[200]; /* why it is no good; empty if it is */
 };
 
-struct dialect {
+struct protocol {
     const char *name;
     bool is_ordered;                     /* answers come in the order of the requests; else `slot` says which */
     const uint8_t *hello, *hello_answer; /* sent and expected first */
@@ -63,7 +63,7 @@ struct dialect {
                      struct answer *out);
 };
 
-extern const struct dialect dialect_muster, dialect_redis, dialect_echo;
+extern const struct protocol protocol_muster, protocol_redis, protocol_echo;
 
 /* The next user of the work, USER_BYTES of it. */
 void work_next_user(struct work *work, uint8_t *out);

@@ -1,5 +1,5 @@
 /* Watch and Touch over SP (proto/muster/v1/presence.proto; docs/protocol.md). */
-#include "tongue.h"
+#include "subscribe_protocol.h"
 #include "wire.h"
 
 enum {
@@ -41,7 +41,7 @@ static const uint8_t *read_user(const struct field *user) {
     return name;
 }
 
-static void read_change(const struct field *change, struct watcher *watcher, struct hearing *hearing) {
+static void read_change(const struct field *change, struct watcher *watcher, struct reception *reception) {
     struct reader fields = within(change);
     uint64_t kind = 0;
     const uint8_t *user = NULL;
@@ -51,7 +51,7 @@ static void read_change(const struct field *change, struct watcher *watcher, str
     }
     if (kind == KIND_JOINED) watcher->live++;
     if (kind == KIND_LEFT) watcher->live--;
-    if (user != NULL) hear_change(watcher, hearing, user);
+    if (user != NULL) receive_change(watcher, reception, user);
 }
 
 static void begin_anew(struct watcher *watcher) {
@@ -59,7 +59,7 @@ static void begin_anew(struct watcher *watcher) {
     watcher->is_synced = false;
 }
 
-static void read_watch(const struct field *response, struct watcher *watcher, struct hearing *hearing) {
+static void read_watch(const struct field *response, struct watcher *watcher, struct reception *reception) {
     struct reader fields = within(response);
     bool is_more = false;
     if (watcher->cursor_len == 0) begin_anew(watcher);
@@ -70,7 +70,7 @@ static void read_watch(const struct field *response, struct watcher *watcher, st
             memcpy(watcher->cursor, field.data, watcher->cursor_len);
             break;
         case 2:
-            hearing->resyncs++;
+            reception->resyncs++;
             begin_anew(watcher);
             break;
         case 3:
@@ -80,34 +80,35 @@ static void read_watch(const struct field *response, struct watcher *watcher, st
             watcher->live += read_user(&field) != NULL;
             break;
         case 5:
-            read_change(&field, watcher, hearing);
+            read_change(&field, watcher, reception);
             break;
         }
     }
     if (!is_more) watcher->is_synced = true;
 }
 
-static void note_problem(const struct field *field, struct hearing *hearing) {
+static void note_problem(const struct field *field, struct reception *reception) {
     if (field->number == REPLY_CODE && field->value != 0)
-        snprintf(hearing->problem, sizeof hearing->problem, "code %u", (unsigned)field->value);
+        snprintf(reception->problem, sizeof reception->problem, "code %u", (unsigned)field->value);
     if (field->number == REPLY_MESSAGE)
-        snprintf(hearing->problem, sizeof hearing->problem, "%.*s", (int)(field->len < 150 ? field->len : 150),
+        snprintf(reception->problem, sizeof reception->problem, "%.*s", (int)(field->len < 150 ? field->len : 150),
                  (const char *)field->data);
 }
 
 /* resync comes before the users of the new snapshot: the fields are in the order of their numbers, as protobuf-c and
  * every other writer of ours puts them. */
-static size_t hear(struct watcher *watchers, const uint8_t *data, size_t len, struct hearing *hearing) {
-    size_t used = read_message(data, len, &hearing->slot, hearing->problem);
+static size_t receive_message(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
+    size_t used = read_message(data, len, &reception->slot, reception->problem);
     if (used == 0) return 0;
-    if (hearing->slot >= WATCHERS_EACH_MAX) snprintf(hearing->problem, sizeof hearing->problem, "an answer to nobody");
+    if (reception->slot >= WATCHERS_EACH_MAX)
+        snprintf(reception->problem, sizeof reception->problem, "an answer to nobody");
     struct reader reply = {data + SP_HEADER_BYTES, data + used, false};
-    for (struct field field; hearing->problem[0] == 0 && read_field(&reply, &field);) {
-        note_problem(&field, hearing);
-        if (field.number == REPLY_WATCH) read_watch(&field, &watchers[hearing->slot], hearing);
+    for (struct field field; reception->problem[0] == 0 && read_field(&reply, &field);) {
+        note_problem(&field, reception);
+        if (field.number == REPLY_WATCH) read_watch(&field, &watchers[reception->slot], reception);
     }
-    if (reply.is_bad) snprintf(hearing->problem, sizeof hearing->problem, "an answer that does not decode");
-    hearing->is_answer = true;
+    if (reply.is_bad) snprintf(reception->problem, sizeof reception->problem, "an answer that does not decode");
+    reception->is_answer = true;
     return used;
 }
 
@@ -120,14 +121,14 @@ static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
     return put_call(out, 0, CALL_TOUCH, at);
 }
 
-static size_t confirm(const uint8_t *data, size_t len, struct hearing *hearing) {
-    size_t used = read_message(data, len, &hearing->slot, hearing->problem);
+static size_t confirm(const uint8_t *data, size_t len, struct reception *reception) {
+    size_t used = read_message(data, len, &reception->slot, reception->problem);
     if (used == 0) return 0;
     struct reader reply = {data + SP_HEADER_BYTES, data + used, false};
-    for (struct field field; read_field(&reply, &field);) note_problem(&field, hearing);
-    hearing->is_answer = true;
+    for (struct field field; read_field(&reply, &field);) note_problem(&field, reception);
+    reception->is_answer = true;
     return used;
 }
 
-const struct tongue tongue_muster = {
-    .dialect = &dialect_muster, .ask = ask, .hear = hear, .change = change, .confirm = confirm};
+const struct subscribe_protocol subscribe_protocol_muster = {
+    .base = &protocol_muster, .ask = ask, .receive = receive_message, .change = change, .confirm = confirm};

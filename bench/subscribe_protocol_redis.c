@@ -1,6 +1,6 @@
 /* Publish and subscribe over RESP: what is told of a change is what Muster tells, in as many bytes: who, what and when.
  */
-#include "tongue.h"
+#include "subscribe_protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +42,12 @@ static size_t read_element(const uint8_t *data, size_t len, struct element *out)
 }
 
 /* An array of three: what it is, the channel, and the message or a number. */
-static size_t hear(struct watcher *watchers, const uint8_t *data, size_t len, struct hearing *hearing) {
+static size_t receive_message(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
     struct element elements[3];
     if (len < 4) return 0;
     if (memcmp(data, "*3\r\n", 4) != 0) {
-        snprintf(hearing->problem, sizeof hearing->problem, "%.*s", (int)(len < 150 ? len : 150), (const char *)data);
+        snprintf(reception->problem, sizeof reception->problem, "%.*s", (int)(len < 150 ? len : 150),
+                 (const char *)data);
         return 0;
     }
     size_t used = 4;
@@ -56,7 +57,7 @@ static size_t hear(struct watcher *watchers, const uint8_t *data, size_t len, st
         used += step;
     }
     if (elements[2].data == NULL) watchers->is_synced = true;
-    else if (elements[2].len == PAYLOAD_BYTES) hear_change(watchers, hearing, elements[2].data);
+    else if (elements[2].len == PAYLOAD_BYTES) receive_change(watchers, reception, elements[2].data);
     return used;
 }
 
@@ -70,14 +71,15 @@ static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
 }
 
 /* To how many it was sent. */
-static size_t confirm(const uint8_t *data, size_t len, struct hearing *hearing) {
+static size_t confirm(const uint8_t *data, size_t len, struct reception *reception) {
     size_t used = line_bytes(data, len);
     if (used == 0) return 0;
     if (data[0] != ':')
-        snprintf(hearing->problem, sizeof hearing->problem, "%.*s", (int)(used < 150 ? used : 150), (const char *)data);
-    hearing->is_answer = true;
+        snprintf(reception->problem, sizeof reception->problem, "%.*s", (int)(used < 150 ? used : 150),
+                 (const char *)data);
+    reception->is_answer = true;
     return used;
 }
 
-const struct tongue tongue_redis = {
-    .dialect = &dialect_redis, .ask = ask, .hear = hear, .change = change, .confirm = confirm};
+const struct subscribe_protocol subscribe_protocol_redis = {
+    .base = &protocol_redis, .ask = ask, .receive = receive_message, .change = change, .confirm = confirm};
