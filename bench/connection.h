@@ -3,7 +3,7 @@
 #ifndef MUSTER_BENCH_CONNECTION_H
 #define MUSTER_BENCH_CONNECTION_H
 
-#include "protocol.h"
+#include "load/protocol.h"
 
 #include <netinet/in.h>
 

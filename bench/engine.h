@@ -7,7 +7,7 @@
 #define MUSTER_BENCH_ENGINE_H
 
 #include "histogram.h"
-#include "protocol.h"
+#include "load/protocol.h"
 
 enum { CONNECTIONS_MAX = 1000, IN_FLIGHT_MAX = 256 };
 

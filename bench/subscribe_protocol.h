@@ -3,7 +3,7 @@
 #ifndef MUSTER_BENCH_SUBSCRIBE_PROTOCOL_H
 #define MUSTER_BENCH_SUBSCRIBE_PROTOCOL_H
 
-#include "protocol.h"
+#include "load/protocol.h"
 
 #include <string.h>
 

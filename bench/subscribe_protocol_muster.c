@@ -1,6 +1,6 @@
 /* Watch and Touch over SP (proto/muster/v1/presence.proto; docs/protocol.md). */
 #include "subscribe_protocol.h"
-#include "wire.h"
+#include "load/sp.h"
 
 enum {
     CALL_TOUCH = 2,

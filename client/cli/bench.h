@@ -3,7 +3,7 @@
 #ifndef MUSTER_CLI_BENCH_H
 #define MUSTER_CLI_BENCH_H
 
-#include "histogram.h"
+#include "load/histogram.h"
 #include "muster/muster.h"
 #include "values.h"
 

@@ -1,5 +1,5 @@
 /* The histogram against sorted values. */
-#include "histogram.h"
+#include "load/histogram.h"
 #include "support/random.h"
 #include "test.h"
 

@@ -1,4 +1,4 @@
-#include "bench_socket.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* One thread of the load generator: its connections, and the requests in flight on them. */
-#ifndef MUSTER_CLI_BENCH_WORKER_H
-#define MUSTER_CLI_BENCH_WORKER_H
+#ifndef MUSTER_LOAD_WORKER_H
+#define MUSTER_LOAD_WORKER_H
 
-#include "bench.h"
+#include "cli/bench.h"
 
 #include <stdatomic.h>
 

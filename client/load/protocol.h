@@ -1,8 +1,8 @@
 /* How the load generator speaks to a kind of server: the same work, put into the bytes of its protocol.
  * Both sides are written by hand and do as little as they can, so that what is measured is the server: requests are
  * formatted into place, and answers are walked in full, every element of them, but nothing is kept. */
-#ifndef MUSTER_BENCH_PROTOCOL_H
-#define MUSTER_BENCH_PROTOCOL_H
+#ifndef MUSTER_LOAD_PROTOCOL_H
+#define MUSTER_LOAD_PROTOCOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
-#include "bench_worker.h"
+#include "worker.h"
 
-#include "bench_request.h"
-#include "bench_socket.h"
-#include "command.h"
-#include "memory.h"
-#include "progress.h"
+#include "cli/bench_request.h"
+#include "cli/command.h"
+#include "cli/memory.h"
+#include "cli/progress.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <stdio.h>

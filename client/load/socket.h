@@ -1,6 +1,6 @@
 /* A connection as nng's REQ makes it, in plain sockets. */
-#ifndef MUSTER_CLI_BENCH_SOCKET_H
-#define MUSTER_CLI_BENCH_SOCKET_H
+#ifndef MUSTER_LOAD_SOCKET_H
+#define MUSTER_LOAD_SOCKET_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SP over TCP and protobuf, the bytes of Call and Reply (proto/muster/v1/presence.proto; docs/protocol.md). */
-#include "wire.h"
+#include "sp.h"
 
 enum {
     CALL_TOUCH = 2,

@@ -1,6 +1,6 @@
 /* The bytes of SP over TCP and of protobuf, written and read by hand. */
-#ifndef MUSTER_BENCH_WIRE_H
-#define MUSTER_BENCH_WIRE_H
+#ifndef MUSTER_LOAD_SP_H
+#define MUSTER_LOAD_SP_H
 
 #include "protocol.h"
 

@@ -1,8 +1,8 @@
-#include "bench_worker.h"
+#include "worker.h"
 
-#include "command.h"
-#include "memory.h"
-#include "progress.h"
+#include "cli/command.h"
+#include "cli/memory.h"
+#include "cli/progress.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* A log-linear histogram of latencies, as HdrHistogram's: every power of two is cut into 128 equal buckets, so that a
  * value is known to within 1/256 of itself, from 1 ns to 584 years, in a fixed 59 KiB. Recording costs a few
  * nanoseconds. Pure. Not thread-safe: each thread fills its own, and they are merged in the end. */
-#ifndef MUSTER_CLI_HISTOGRAM_H
-#define MUSTER_CLI_HISTOGRAM_H
+#ifndef MUSTER_LOAD_HISTOGRAM_H
+#define MUSTER_LOAD_HISTOGRAM_H
 
 #include <stdint.h>
 
