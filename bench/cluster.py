@@ -130,7 +130,7 @@ def stop(nodes):
 
 def spread_once(nodes, samples):
     out = subprocess.run([str(servers.PROGRAMS / "spread_probe"), "--to", nodes[0].name,
-                          "--from", f"{nodes[0].host}:{nodes[0].port}", "--at", f"{nodes[-1].host}:{nodes[-1].port}",
+                          "--from", nodes[0].url(), "--at", nodes[-1].url(),
                           "--samples", str(samples)], check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out)
 

@@ -19,6 +19,7 @@ import servers
 ROOT = servers.ROOT
 WARM_BYTES = 3 << 30
 TTL_MS = 3600_000
+PAGE_USERS = 10_000
 
 
 class Scale:
@@ -39,8 +40,7 @@ class Scale:
 
 
 def command_line(server, **options):
-    command = [str(servers.PROGRAMS / "muster_load"), "--to", server.name, "--host", server.host,
-               "--port", str(server.port)]
+    command = [str(servers.PROGRAMS / "bench_load"), "--protocol", server.name, "--to", server.url()]
     for name, value in options.items():
         for each in value if isinstance(value, list) else [value]:
             command.append("--" + name.replace("_", "-"))
@@ -126,8 +126,11 @@ def rows_single(book, muster, redis, echo):
 
 
 def row_list(book, muster, redis):
-    options = {"work": "list", "requests": 2, "users": book.scale.users}
-    rounds = alternate(book.scale.rounds, [muster, redis], options)
+    options = {"work": "list", "batch": PAGE_USERS, "users": book.scale.users}
+    rounds = {"muster": [], "redis": []}
+    for _ in range(book.scale.rounds):
+        rounds["muster"].append(load(muster, requests=2 * book.scale.users // PAGE_USERS, **options))
+        rounds["redis"].append(load(redis, requests=2, **options))
     for results in rounds.values():
         if any(result["hits"] != 2 * book.scale.users for result in results):
             raise SystemExit("a list did not bring every user")

@@ -4,7 +4,7 @@
  * Ids lie in a buffer that is filled before each timed call, as a decoded request's do: they are warm, the roll is not.
  */
 #include "core/roll.h"
-#include "histogram.h"
+#include "load/histogram.h"
 #include "node/page_allocator.h"
 
 #include <inttypes.h>
@@ -54,8 +54,8 @@ static void timing_begin(struct timing *timing) {
 
 static void timing_end(struct timing *timing) {
     uint64_t took = clock_ns(CLOCK_MONOTONIC) - timing->wall_from;
-    histogram_add(&timing->wall, took);
-    histogram_add(&timing->cpu, clock_ns(CLOCK_THREAD_CPUTIME_ID) - timing->cpu_from);
+    histogram_record(&timing->wall, took);
+    histogram_record(&timing->cpu, clock_ns(CLOCK_THREAD_CPUTIME_ID) - timing->cpu_from);
     timing->total_ns += took;
 }
 
@@ -156,9 +156,9 @@ static void tick_until_done(struct bench *bench) {
 static void print_measure(const char *name, uint64_t users, double ns_each, const struct timing *timing) {
     printf("{\"measure\":\"%s\",\"users\":%" PRIu64 ",\"ns_each\":%.1f,\"calls\":%" PRIu64 ",\"call_p50_us\":%.1f,"
            "\"call_p999_us\":%.1f,\"call_max_us\":%.1f,\"call_max_cpu_us\":%.1f}\n",
-           name, users, ns_each, timing->wall.count, (double)histogram_at(&timing->wall, 0.5) / 1e3,
-           (double)histogram_at(&timing->wall, 0.999) / 1e3, (double)timing->wall.max_ns / 1e3,
-           (double)timing->cpu.max_ns / 1e3);
+           name, users, ns_each, timing->wall.count, (double)histogram_percentile(&timing->wall, 50) / 1e3,
+           (double)histogram_percentile(&timing->wall, 99.9) / 1e3, (double)timing->wall.max / 1e3,
+           (double)timing->cpu.max / 1e3);
     fflush(stdout);
 }
 
@@ -172,7 +172,7 @@ static void measure_touch(struct bench *bench, uint64_t users) {
         touch_random(bench, users, LONG_TTL_MS, &timing);
         if (i % 100 == 0) tick_until_done(bench);
     }
-    print_measure("touch", users, (double)histogram_at(&timing.wall, 0.5) / BATCH, &timing);
+    print_measure("touch", users, (double)histogram_percentile(&timing.wall, 50) / BATCH, &timing);
 }
 
 static void measure_live(struct bench *bench, uint64_t users) {
@@ -186,7 +186,7 @@ static void measure_live(struct bench *bench, uint64_t users) {
         for (uint32_t j = 0; j < BATCH; j++)
             if (!bench->views[j].live) die("a user who was touched is not live");
     }
-    print_measure("live", users, (double)histogram_at(&timing.wall, 0.5) / BATCH, &timing);
+    print_measure("live", users, (double)histogram_percentile(&timing.wall, 50) / BATCH, &timing);
 }
 
 static void measure_list(struct bench *bench, uint64_t users) {
@@ -219,7 +219,7 @@ static void measure_counts(struct bench *bench, uint64_t users) {
         timing_end(&timing);
     }
     if (counts.live != users || windows[2].users != users) die("the counts are wrong");
-    print_measure("counts", users, (double)histogram_at(&timing.wall, 0.5), &timing);
+    print_measure("counts", users, (double)histogram_percentile(&timing.wall, 50), &timing);
 }
 
 /* All users' leases end in the same millisecond; slices of upkeep alternate with touches of others. */

@@ -3,7 +3,7 @@
  * hold so many users: the machine's share. Prints one JSON object; exit status 1 and a sentence where the run failed.
  */
 #include "connection.h"
-#include "histogram.h"
+#include "load/histogram.h"
 #include "muster/muster.h"
 
 #include <getopt.h>
@@ -19,15 +19,15 @@ enum {
     PATIENCE_MS = 120000,
     THREADS_MAX = 16,
     HUGE_PAGE_BYTES = 2 << 20,
-    URL_BYTES_MAX = 100,
 };
 
-static const char usage[] = "usage: mirror_probe --at HOST:PORT --users N [--seconds S] [--threads N] [--absent]\n"
+static const char usage[] = "usage: mirror_probe --at URL --users N [--seconds S] [--threads N] [--absent]\n"
                             "       --absent: asks for users that nobody ever touched\n";
 
 struct asker {
     const struct muster_mirror *mirror;
     struct work work;
+    struct user_choice choice;
     double seconds;
     uint64_t asked, live;
     struct histogram blocks; /* ns of BLOCK questions each */
@@ -47,7 +47,7 @@ static uint64_t read_words(struct asker *asker, char names[BLOCK][USER_BYTES + 1
     }
     uint64_t begun = now_ns();
     for (int i = 0; i < BLOCK; i++) sum += asker->words[(places[i] + sum) & asker->words_mask];
-    histogram_add(&asker->floor, now_ns() - begun);
+    histogram_record(&asker->floor, now_ns() - begun);
     return sum;
 }
 
@@ -57,10 +57,10 @@ static void *ask(void *arg) {
     uint64_t end_ns = now_ns() + (uint64_t)(asker->seconds * 1e9);
     while (now_ns() < end_ns) {
         uint64_t live = 0;
-        for (int i = 0; i < BLOCK; i++) work_next_user(&asker->work, (uint8_t *)names[i]);
+        for (int i = 0; i < BLOCK; i++) work_next_user(&asker->work, &asker->choice, (uint8_t *)names[i]);
         uint64_t begun = now_ns();
         for (int i = 0; i < BLOCK; i++) live += muster_mirror_is_live(asker->mirror, names[i]);
-        histogram_add(&asker->blocks, now_ns() - begun);
+        histogram_record(&asker->blocks, now_ns() - begun);
         asker->asked += BLOCK;
         asker->live += live + read_words(asker, names);
     }
@@ -93,9 +93,7 @@ static void on_trouble(void *arg, const struct muster_error *error) {
 }
 
 static struct muster_mirror *mirror_open(const char *address, struct muster_client **client) {
-    char url[URL_BYTES_MAX];
-    snprintf(url, sizeof url, "tcp://%s", address);
-    const char *const urls[] = {url};
+    const char *const urls[] = {address};
     const struct muster_options to = {.addresses = urls, .address_count = 1};
     const struct muster_mirror_options options = {.callbacks = {.trouble = on_trouble}};
     struct muster_error error;
@@ -107,8 +105,8 @@ static struct muster_mirror *mirror_open(const char *address, struct muster_clie
     return mirror;
 }
 
-static double each(const struct histogram *blocks, double share) {
-    return (double)histogram_at(blocks, share) / BLOCK;
+static double each(const struct histogram *blocks, double percent) {
+    return (double)histogram_percentile(blocks, percent) / BLOCK;
 }
 
 static void run(struct asker *askers, uint32_t threads) {
@@ -145,7 +143,8 @@ int main(int argc, char **argv) {
     for (uint32_t i = 0; i < threads; i++)
         askers[i] = (struct asker){.mirror = mirror,
                                    .seconds = seconds,
-                                   .work = {.first = first, .users = users, .random = i + 1},
+                                   .work = {.first = first, .users = users},
+                                   .choice = {.random = i + 1},
                                    .words = words,
                                    .words_mask = mask};
     run(askers, threads);
@@ -154,8 +153,8 @@ int main(int argc, char **argv) {
     printf(
         "\"asked\":%llu,\"live\":%llu,\"staleness_ms\":%llu,\"p50_ns\":%.1f,\"p99_ns\":%.1f,\"floor_p50_ns\":%.1f}\n",
         (unsigned long long)askers[0].asked, (unsigned long long)askers[0].live,
-        (unsigned long long)muster_mirror_staleness_ms(mirror), each(&askers[0].blocks, 0.5),
-        each(&askers[0].blocks, 0.99), each(&askers[0].floor, 0.5));
+        (unsigned long long)muster_mirror_staleness_ms(mirror), each(&askers[0].blocks, 50),
+        each(&askers[0].blocks, 99), each(&askers[0].floor, 50));
     muster_mirror_close(mirror);
     muster_close(client);
     return 0;

@@ -9,9 +9,9 @@
 
 enum { PATIENCE_NS = 1000000000 };
 
-void publisher_open(struct publisher *publisher, const struct subscribe_protocol *protocol,
-                    const struct sockaddr_in *address, uint64_t users) {
-    *publisher = (struct publisher){.protocol = protocol, .work = {.users = users, .random = 7}};
+void publisher_open(struct publisher *publisher, const struct subscribe_protocol *protocol, const char *address,
+                    uint64_t users) {
+    *publisher = (struct publisher){.protocol = protocol, .work = {.users = users}, .choice = {.random = 7}};
     publisher->fd = connection_dial(protocol->base, address);
     publisher->is_busy = calloc(users, sizeof *publisher->is_busy);
     publisher->due_ns = calloc(users, sizeof *publisher->due_ns);
@@ -25,7 +25,7 @@ static size_t put_marker(struct publisher *publisher, uint8_t *out) {
 
 static size_t put_change(struct publisher *publisher, uint64_t due_ns, uint8_t *out) {
     uint8_t user[USER_BYTES + 1] = {0};
-    work_next_user(&publisher->work, user);
+    work_next_user(&publisher->work, &publisher->choice, user);
     uint64_t number = strtoull((const char *)user + 5, NULL, 10);
     publisher->is_busy[number] ^= 1;
     atomic_store_explicit(&publisher->due_ns[number], due_ns, memory_order_relaxed);

@@ -15,7 +15,8 @@ enum { PUBLISHER_IN_FLIGHT_MAX = 64, PUBLISHER_INPUT_BYTES = 16384 };
 struct publisher {
     const struct subscribe_protocol *protocol;
     int fd;
-    struct work work;                 /* picks the users */
+    struct work work; /* which users change */
+    struct user_choice choice;
     uint8_t *is_busy;                 /* by user */
     _Atomic(uint64_t) *due_ns;        /* by user: when its last change was due. Any thread reads */
     pthread_t thread;                 /* of the run, unless it was joined */
@@ -30,8 +31,8 @@ struct publisher {
 };
 
 /* users: who changes, 0..users - 1. */
-void publisher_open(struct publisher *publisher, const struct subscribe_protocol *protocol,
-                    const struct sockaddr_in *address, uint64_t users);
+void publisher_open(struct publisher *publisher, const struct subscribe_protocol *protocol, const char *address,
+                    uint64_t users);
 /* Begins a run, which ends the one before: `count` changes, `rate` a second, then at once one of USER_MARKER. */
 void publisher_begin(struct publisher *publisher, uint64_t count, double rate);
 /* Whether the last run, if there was one, is over. */

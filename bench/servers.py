@@ -30,6 +30,9 @@ class Server:
         running.append(self)
         self.await_port()
 
+    def url(self):
+        return f"tcp://{self.host}:{self.port}"
+
     def await_port(self):
         until = time.monotonic() + READY_S
         while time.monotonic() < until:
@@ -68,7 +71,7 @@ class Node(Server):
 
     def ask(self, *words):
         """What the CLI answers, one object a line."""
-        done = subprocess.run([str(PROGRAMS / "muster"), "--to", f"tcp://{self.host}:{self.port}", "--json", *words],
+        done = subprocess.run([str(PROGRAMS / "muster"), "--to", self.url(), "--json", *words],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode > 1:
             raise SystemExit(f"muster {' '.join(words)}: {done.stderr}")

@@ -2,7 +2,7 @@
  * says that the user is live. Timed from the join's answer to the first such answer; what a question takes is in the
  * figure, for Muster and for Redis alike. Prints one JSON object; exit status 1 and a sentence where the run failed. */
 #include "connection.h"
-#include "histogram.h"
+#include "load/histogram.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 enum { PATIENCE_S = 20 };
 
-static const char usage[] = "usage: spread_probe --to muster|redis --from HOST:PORT --at HOST:PORT [--samples N]\n";
+static const char usage[] = "usage: spread_probe --to muster|redis --from URL --at URL [--samples N]\n";
 
 struct tally {
     struct histogram times;
@@ -30,21 +30,21 @@ static void sample(struct connection *from, struct connection *at, uint64_t user
         if (is_live) break;
         if (end - start > (uint64_t)PATIENCE_S * 1000000000) die("a user never came");
     } while (true);
-    histogram_add(&tally->times, end - start);
+    histogram_record(&tally->times, end - start);
     tally->questions += questions;
     if (questions == 1) tally->at_once++;
 }
 
-static double us_at(const struct tally *tally, double share) {
-    return (double)histogram_at(&tally->times, share) / 1000;
+static double us_at(const struct tally *tally, double percent) {
+    return (double)histogram_percentile(&tally->times, percent) / 1000;
 }
 
 static void print_tally(const char *to, const struct tally *tally) {
     printf("{\"to\":\"%s\",\"samples\":%llu,\"questions\":%llu,\"at_once\":%llu,", to,
            (unsigned long long)tally->times.count, (unsigned long long)tally->questions,
            (unsigned long long)tally->at_once);
-    printf("\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", us_at(tally, 0.5), us_at(tally, 0.9),
-           us_at(tally, 0.99), (double)tally->times.max_ns / 1000);
+    printf("\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", us_at(tally, 50), us_at(tally, 90),
+           us_at(tally, 99), (double)tally->times.max / 1000);
 }
 
 int main(int argc, char **argv) {
@@ -65,9 +65,8 @@ int main(int argc, char **argv) {
     }
     if (protocol == NULL || from_text == NULL || at_text == NULL || samples == 0) die(usage);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
-    const struct sockaddr_in from_address = connection_address(from_text), at_address = connection_address(at_text);
-    struct connection from = connection_open(protocol, &from_address, WORK_TOUCH),
-                      at = connection_open(protocol, &at_address, WORK_LIVE);
+    struct connection from = connection_open(protocol, from_text, WORK_TOUCH),
+                      at = connection_open(protocol, at_text, WORK_LIVE);
     /* Users that no other run has told of: by the time. */
     uint64_t first = UINT64_C(500000000000) + now_ns() / 1000 % UINT64_C(400000000000);
     for (uint64_t i = 0; i < samples; i++) {

@@ -1,6 +1,10 @@
 /* Watch and Touch over SP (proto/muster/v1/presence.proto; docs/protocol.md). */
-#include "subscribe_protocol.h"
+#include "common/protobuf.h"
+#include "connection.h"
 #include "load/sp.h"
+#include "subscribe_protocol.h"
+
+#include <stdio.h>
 
 enum {
     CALL_TOUCH = 2,
@@ -13,39 +17,50 @@ enum {
     STATUS_ONLINE = 2,
     STATUS_BUSY = 3,
     TTL_MS = 3600000,
+    PROBLEM_SHOWN = 150,
 };
 
-static size_t ask(const struct watching *watching, const struct watcher *watcher, uint32_t slot, uint8_t *out) {
-    uint8_t *body = out + CALL_HEADER_BYTES;
-    size_t at = 0;
-    if (watching->has_own_scopes) {
-        char scope[24];
-        at += put_field(body, 1, scope, (size_t)snprintf(scope, sizeof scope, "room:%08u", watcher->number));
-    }
-    if (watcher->cursor_len > 0) at += put_field(body + at, 5, watcher->cursor, watcher->cursor_len);
-    at += put_number(body + at, 6, watching->max_wait_ms);
-    if (watching->min_interval_ms > 0) at += put_number(body + at, 7, watching->min_interval_ms);
-    return put_call(out, slot, CALL_WATCH, at);
+/* Begins a call in an SP frame at `out`; what is put until end_call is the request. */
+static struct wire_out begin_call(uint8_t *out, size_t capacity, unsigned call, uint8_t **request) {
+    struct wire_out message = wire_out(out + sp_header_bytes(false), capacity - sp_header_bytes(false));
+    *request = wire_begin(&message, call);
+    return message;
 }
 
-static struct reader within(const struct field *field) {
-    return (struct reader){field->data, field->data + field->len, false};
+/* Returns the length of the frame. */
+static size_t end_call(uint8_t *out, struct wire_out *message, uint8_t *request, uint32_t slot) {
+    wire_end(message, request);
+    if (message->is_full) die("a request that does not fit");
+    sp_put_header(out, false, slot, wire_len(message));
+    return sp_header_bytes(false) + wire_len(message);
+}
+
+static size_t ask(const struct watching *watching, const struct watcher *watcher, uint32_t slot, uint8_t *out) {
+    uint8_t *request;
+    struct wire_out message = begin_call(out, ASK_BYTES_MAX, CALL_WATCH, &request);
+    char scope[24];
+    (void)snprintf(scope, sizeof scope, "room:%08u", watcher->number);
+    if (watching->has_own_scopes) wire_field_text(&message, 1, text_of(scope));
+    wire_field_text(&message, 5, (struct text){(const char *)watcher->cursor, watcher->cursor_len});
+    wire_field_varint(&message, 6, watching->max_wait_ms);
+    wire_field_varint(&message, 7, watching->min_interval_ms);
+    return end_call(out, &message, request, slot);
 }
 
 /* Reads every field of a user; its name, NULL if that is none of ours. */
-static const uint8_t *read_user(const struct field *user) {
-    struct reader fields = within(user);
+static const uint8_t *read_user(const struct wire_field *user) {
+    struct wire_in fields = wire_in(user->bytes);
     const uint8_t *name = NULL;
-    for (struct field field; read_field(&fields, &field);)
-        if (field.number == 1 && field.len == USER_BYTES) name = field.data;
+    for (struct wire_field field; wire_next(&fields, &field);)
+        if (field.number == 1 && field.bytes.len == USER_BYTES) name = (const uint8_t *)field.bytes.data;
     return name;
 }
 
-static void read_change(const struct field *change, struct watcher *watcher, struct reception *reception) {
-    struct reader fields = within(change);
+static void read_change(const struct wire_field *change, struct watcher *watcher, struct reception *reception) {
+    struct wire_in fields = wire_in(change->bytes);
     uint64_t kind = 0;
     const uint8_t *user = NULL;
-    for (struct field field; read_field(&fields, &field);) {
+    for (struct wire_field field; wire_next(&fields, &field);) {
         if (field.number == 1) kind = field.value;
         if (field.number == 3) user = read_user(&field);
     }
@@ -59,15 +74,15 @@ static void begin_anew(struct watcher *watcher) {
     watcher->is_synced = false;
 }
 
-static void read_watch(const struct field *response, struct watcher *watcher, struct reception *reception) {
-    struct reader fields = within(response);
+static void read_watch(const struct wire_field *response, struct watcher *watcher, struct reception *reception) {
+    struct wire_in fields = wire_in(response->bytes);
     bool is_more = false;
     if (watcher->cursor_len == 0) begin_anew(watcher);
-    for (struct field field; read_field(&fields, &field);) {
+    for (struct wire_field field; wire_next(&fields, &field);) {
         switch (field.number) {
         case 1:
-            watcher->cursor_len = field.len <= CURSOR_MAX ? (uint32_t)field.len : 0;
-            memcpy(watcher->cursor, field.data, watcher->cursor_len);
+            watcher->cursor_len = field.bytes.len <= CURSOR_MAX ? field.bytes.len : 0;
+            memcpy(watcher->cursor, field.bytes.data, watcher->cursor_len);
             break;
         case 2:
             reception->resyncs++;
@@ -87,46 +102,57 @@ static void read_watch(const struct field *response, struct watcher *watcher, st
     if (!is_more) watcher->is_synced = true;
 }
 
-static void note_problem(const struct field *field, struct reception *reception) {
+static void note_problem(const struct wire_field *field, struct reception *reception) {
     if (field->number == REPLY_CODE && field->value != 0)
         snprintf(reception->problem, sizeof reception->problem, "code %u", (unsigned)field->value);
     if (field->number == REPLY_MESSAGE)
-        snprintf(reception->problem, sizeof reception->problem, "%.*s", (int)(field->len < 150 ? field->len : 150),
-                 (const char *)field->data);
+        snprintf(reception->problem, sizeof reception->problem, "%.*s",
+                 field->bytes.len < PROBLEM_SHOWN ? (int)field->bytes.len : PROBLEM_SHOWN, field->bytes.data);
 }
 
-/* resync comes before the users of the new snapshot: the fields are in the order of their numbers, as protobuf-c and
- * every other writer of ours puts them. */
+/* One frame. Returns how many bytes were used, 0 if more must come first. */
+static size_t read_reply(const uint8_t *data, size_t len, struct reception *reception, struct text *reply) {
+    size_t used = 0;
+    if (sp_read(data, len, false, ANSWER_BYTES_MAX, &reception->slot, reply, &used) == SP_MALFORMED)
+        snprintf(reception->problem, sizeof reception->problem, "an answer that is no frame");
+    reception->is_answer = used > 0;
+    return used;
+}
+
+/* resync comes before the users of the new snapshot: the fields are in the order of their numbers, as every writer of
+ * Muster's puts them. */
 static size_t receive_message(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
-    size_t used = read_message(data, len, &reception->slot, reception->problem);
+    struct text reply;
+    size_t used = read_reply(data, len, reception, &reply);
     if (used == 0) return 0;
     if (reception->slot >= WATCHERS_EACH_MAX)
         snprintf(reception->problem, sizeof reception->problem, "an answer to nobody");
-    struct reader reply = {data + SP_HEADER_BYTES, data + used, false};
-    for (struct field field; reception->problem[0] == 0 && read_field(&reply, &field);) {
+    struct wire_in fields = wire_in(reply);
+    for (struct wire_field field; reception->problem[0] == 0 && wire_next(&fields, &field);) {
         note_problem(&field, reception);
         if (field.number == REPLY_WATCH) read_watch(&field, &watchers[reception->slot], reception);
     }
-    if (reply.is_bad) snprintf(reception->problem, sizeof reception->problem, "an answer that does not decode");
-    reception->is_answer = true;
+    if (fields.is_broken) snprintf(reception->problem, sizeof reception->problem, "an answer that does not decode");
     return used;
 }
 
 static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
-    uint8_t *body = out + CALL_HEADER_BYTES, beat[USER_BYTES + 4];
-    size_t beat_len = put_field(beat, 2, user, USER_BYTES);
-    beat_len += put_number(beat + beat_len, 5, is_busy ? STATUS_BUSY : STATUS_ONLINE);
-    size_t at = put_number(body, 2, TTL_MS);
-    at += put_field(body + at, 3, beat, beat_len);
-    return put_call(out, 0, CALL_TOUCH, at);
+    uint8_t *request;
+    struct wire_out message = begin_call(out, CHANGE_BYTES_MAX, CALL_TOUCH, &request);
+    wire_field_varint(&message, 2, TTL_MS);
+    uint8_t *beat = wire_begin(&message, 3);
+    wire_field_text(&message, 2, (struct text){(const char *)user, USER_BYTES});
+    wire_field_varint(&message, 5, is_busy ? STATUS_BUSY : STATUS_ONLINE);
+    wire_end(&message, beat);
+    return end_call(out, &message, request, 0);
 }
 
 static size_t confirm(const uint8_t *data, size_t len, struct reception *reception) {
-    size_t used = read_message(data, len, &reception->slot, reception->problem);
+    struct text reply;
+    size_t used = read_reply(data, len, reception, &reply);
     if (used == 0) return 0;
-    struct reader reply = {data + SP_HEADER_BYTES, data + used, false};
-    for (struct field field; read_field(&reply, &field);) note_problem(&field, reception);
-    reception->is_answer = true;
+    struct wire_in fields = wire_in(reply);
+    for (struct wire_field field; wire_next(&fields, &field);) note_problem(&field, reception);
     return used;
 }
 

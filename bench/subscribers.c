@@ -28,7 +28,7 @@ static void attend(struct subscribers *subscribers, int fd, void *what) {
 static void watcher_connection_open(struct subscribers *subscribers, uint32_t number) {
     struct watcher_connection *connection = &subscribers->connections[number];
     *connection =
-        (struct watcher_connection){.fd = connection_dial(subscribers->plan.protocol->base, &subscribers->plan.address),
+        (struct watcher_connection){.fd = connection_dial(subscribers->plan.protocol->base, subscribers->plan.address),
                                     .is_looked_at = number % LOOKED_AT_EACH == 0,
                                     .watchers = subscribers->watchers + number * WATCHERS_EACH_MAX,
                                     .in_capacity = INPUT_BYTES_LEAST};
@@ -51,7 +51,7 @@ void subscribers_open(struct subscribers *subscribers, const struct subscribers_
         die("memory or descriptors are short");
     subscribers->watcher_count = plan->connections * plan->watchers_each;
     for (uint32_t i = 0; i < plan->connections; i++) watcher_connection_open(subscribers, i);
-    publisher_open(&subscribers->publisher, plan->protocol, &plan->address, plan->users);
+    publisher_open(&subscribers->publisher, plan->protocol, plan->address, plan->users);
     attend(subscribers, STDIN_FILENO, subscribers);
 }
 
@@ -112,7 +112,7 @@ static void keep_age(void *arg, const uint8_t *user) {
     uint64_t number = 0;
     for (int i = 5; i < USER_BYTES; i++) number = number * 10 + (uint64_t)(user[i] - '0');
     uint64_t due = publisher_due_ns(&aging->subscribers->publisher, number);
-    if (due != 0 && due < aging->now_ns) histogram_add(&aging->subscribers->received.ages, aging->now_ns - due);
+    if (due != 0 && due < aging->now_ns) histogram_record(&aging->subscribers->received.ages, aging->now_ns - due);
 }
 
 static void note_goal(struct subscribers *subscribers, struct watcher *watcher) {

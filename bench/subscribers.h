@@ -3,7 +3,7 @@
 #ifndef MUSTER_BENCH_SUBSCRIBERS_H
 #define MUSTER_BENCH_SUBSCRIBERS_H
 
-#include "histogram.h"
+#include "load/histogram.h"
 #include "publisher.h"
 
 /* What all of them are to come to: that they know all that was there, that they received of so many markers, that they
@@ -12,7 +12,7 @@ enum goal { GOAL_NONE, GOAL_SYNCED, GOAL_MARKED, GOAL_LIVE };
 
 struct subscribers_plan {
     const struct subscribe_protocol *protocol;
-    struct sockaddr_in address;
+    const char *address;
     uint32_t connections, watchers_each;
     struct watching watching;
     uint64_t users; /* who change: 0..users - 1 */

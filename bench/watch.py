@@ -50,7 +50,7 @@ class Fan:
     """A watch_fan: many watchers of one server, told what to do line by line."""
 
     def __init__(self, server, connections, watchers=1, interval_ms=0, users=CHANGING_USERS, own_scopes=False):
-        command = [str(servers.PROGRAMS / "watch_fan"), "--to", server.name, "--at", f"{server.host}:{server.port}",
+        command = [str(servers.PROGRAMS / "watch_fan"), "--to", server.name, "--at", server.url(),
                    "--connections", str(connections), "--watchers", str(watchers), "--interval-ms", str(interval_ms),
                    "--users", str(users)]
         self.process = subprocess.Popen(command + ["--own-scopes"] * own_scopes, stdin=subprocess.PIPE,
@@ -95,10 +95,6 @@ def probe(program, **options):
     return json.loads(done.stdout)
 
 
-def at(server):
-    return f"{server.host}:{server.port}"
-
-
 def fill(server, users, first=0, ttl_ms=TTL_MS):
     return compare.load(server, work="touch", sequential=True, first=first, users=users, requests=users // 1000,
                         batch=1000, connections=min(4, users // 1000), ttl_ms=ttl_ms)
@@ -127,7 +123,7 @@ def rows_delay(book):
     rounds = {"same": [], "other": []}
     for _ in range(book.scale.rounds):
         for place, node in (("same", nodes[0]), ("other", nodes[2])):
-            rounds[place].append(probe("watch_probe", touch=at(nodes[0]), watch=at(node), echo=at(echo),
+            rounds[place].append(probe("watch_probe", touch=nodes[0].url(), watch=node.url(), echo=echo.url(),
                                        samples=book.scale.samples))
     for place, where, p50, p99 in (("same", "the same node", 1, 5), ("other", "another node", 2, 15)):
         measured = {f"{side} {key}": compare.median(rounds[place], f"{name}_{key}_us") / 1000
@@ -286,7 +282,7 @@ def rows_storm(book):
 
 
 def mirror_once(book, node, **options):
-    found = probe("mirror_probe", at=at(node), users=book.scale.users, seconds=book.scale.mirror_s, **options)
+    found = probe("mirror_probe", at=node.url(), users=book.scale.users, seconds=book.scale.mirror_s, **options)
     wanted = 0 if "absent" in options else found["asked"]
     if found["live"] != wanted or found["mirrored"] < book.scale.users:
         raise SystemExit("a mirror did not know who is live")

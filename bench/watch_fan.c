@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: watch_fan --to muster|redis --at HOST:PORT [--connections N] [--watchers N] [--interval-ms N] [--users N]\n"
+    "usage: watch_fan --to muster|redis --at URL [--connections N] [--watchers N] [--interval-ms N] [--users N]\n"
     "                 [--own-scopes]\n"
     "then, line by line:\n"
     "  watch                everybody watches; done when they know who is there, or are subscribed\n"
@@ -20,7 +20,13 @@ static const char usage[] =
     "  rest SECONDS         listens for so long\n"
     "  connect N            opens N more connections, each of which asks once\n";
 
-enum { LINE_BYTES_MAX = 100, PATIENCE_S = 120, CONNECTIONS_MAX = 10000, USERS_MAX = 10000000, WAIT_MS = 60000 };
+enum {
+    LINE_BYTES_MAX = 100,
+    PATIENCE_S = 120,
+    CONNECTIONS_MAX = 10000,
+    CHANGING_USERS_MAX = 10000000,
+    WAIT_MS = 60000
+};
 
 static double ms(uint64_t ns) {
     return (double)ns / 1e6;
@@ -34,7 +40,8 @@ static void report(struct subscribers *subscribers, const char *done, uint64_t b
            (unsigned long long)received->resyncs);
     printf("\"changes_sent\":%llu,\"behind_ms\":%.1f,\"age_p50_ms\":%.1f,\"age_p99_ms\":%.1f,\"age_max_ms\":%.1f}\n",
            (unsigned long long)subscribers->publisher.sent, ms(subscribers->publisher.behind_ns),
-           ms(histogram_at(&received->ages, 0.5)), ms(histogram_at(&received->ages, 0.99)), ms(received->ages.max_ns));
+           ms(histogram_percentile(&received->ages, 50)), ms(histogram_percentile(&received->ages, 99)),
+           ms(received->ages.max));
     fflush(stdout);
     memset(&subscribers->received, 0, sizeof subscribers->received);
 }
@@ -63,7 +70,7 @@ static void await_live(struct subscribers *subscribers, uint64_t users) {
 static void connect_more(const struct subscribers *subscribers, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         struct connection connection =
-            connection_open(subscribers->plan.protocol->base, &subscribers->plan.address, WORK_LIVE);
+            connection_open(subscribers->plan.protocol->base, subscribers->plan.address, WORK_LIVE);
         (void)connection_ask(&connection, 0);
     }
 }
@@ -108,7 +115,7 @@ static void read_option(struct subscribers_plan *plan, int option, const char *v
         plan->protocol = strcmp(value, "redis") == 0 ? &subscribe_protocol_redis : &subscribe_protocol_muster;
         break;
     case 'a':
-        plan->address = connection_address(value);
+        plan->address = value;
         break;
     case 'c':
         plan->connections = number(value, CONNECTIONS_MAX);
@@ -120,7 +127,7 @@ static void read_option(struct subscribers_plan *plan, int option, const char *v
         plan->watching.min_interval_ms = number(value, 60000);
         break;
     case 'u':
-        plan->users = number(value, USERS_MAX);
+        plan->users = number(value, CHANGING_USERS_MAX);
         break;
     case 'o':
         plan->watching.has_own_scopes = true;
@@ -141,7 +148,7 @@ int main(int argc, char **argv) {
         .connections = 1, .watchers_each = 1, .watching = {.max_wait_ms = WAIT_MS}, .users = 1000};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) read_option(&plan, option, optarg);
     bool is_subscription = plan.protocol == &subscribe_protocol_redis;
-    if (plan.protocol == NULL || plan.address.sin_port == 0 || plan.connections == 0 || plan.watchers_each == 0 ||
+    if (plan.protocol == NULL || plan.address == NULL || plan.connections == 0 || plan.watchers_each == 0 ||
         plan.users == 0 || (is_subscription && plan.watchers_each > 1))
         die(usage);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);

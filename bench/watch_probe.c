@@ -3,7 +3,7 @@
  * 0. An nng echo is asked between the samples, to say what a message and its answer take at that time. Prints one JSON
  * object; exit status 1 and a sentence where the run failed. */
 #include "connection.h"
-#include "histogram.h"
+#include "load/histogram.h"
 #include "muster/muster.h"
 
 #include <errno.h>
@@ -16,9 +16,9 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { PATIENCE_S = 20, URL_BYTES_MAX = 100 };
+enum { PATIENCE_S = 20 };
 
-static const char usage[] = "usage: watch_probe --touch HOST:PORT --watch HOST:PORT --echo HOST:PORT [--samples N]\n";
+static const char usage[] = "usage: watch_probe --touch URL --watch URL --echo URL [--samples N]\n";
 
 /* What the callbacks tell the main thread. */
 struct news {
@@ -58,9 +58,7 @@ static void await(sem_t *what, const char *problem) {
 }
 
 static struct muster_watch *watch_open(const char *address, struct news *news, struct muster_client **client) {
-    char url[URL_BYTES_MAX];
-    snprintf(url, sizeof url, "tcp://%s", address);
-    const char *const urls[] = {url};
+    const char *const urls[] = {address};
     const struct muster_options to = {.addresses = urls, .address_count = 1};
     const struct muster_watch_options options = {
         .callbacks = {.synced = on_synced, .joined = on_joined, .trouble = on_trouble}, .arg = news};
@@ -77,7 +75,7 @@ static void sample(struct connection *touch, struct connection *echo, struct new
                    struct tally *tally) {
     uint64_t begun = now_ns();
     (void)connection_ask(echo, user);
-    histogram_add(&tally->echo, now_ns() - begun);
+    histogram_record(&tally->echo, now_ns() - begun);
     pause_unevenly(user);
     atomic_store(&news->awaited, user);
     begun = now_ns();
@@ -85,14 +83,15 @@ static void sample(struct connection *touch, struct connection *echo, struct new
     uint64_t answered = now_ns();
     await(&news->joined, "a user never came");
     uint64_t joined = atomic_load(&news->joined_ns);
-    histogram_add(&tally->from_request, joined - begun);
-    histogram_add(&tally->from_answer, joined > answered ? joined - answered : 0);
+    histogram_record(&tally->from_request, joined - begun);
+    histogram_record(&tally->from_answer, joined > answered ? joined - answered : 0);
     tally->early += joined <= answered;
 }
 
 static void print_times(const char *name, const struct histogram *times) {
-    printf(",\"%s_p50_us\":%.1f,\"%s_p99_us\":%.1f,\"%s_max_us\":%.1f", name, (double)histogram_at(times, 0.5) / 1000,
-           name, (double)histogram_at(times, 0.99) / 1000, name, (double)times->max_ns / 1000);
+    printf(",\"%s_p50_us\":%.1f,\"%s_p99_us\":%.1f,\"%s_max_us\":%.1f", name,
+           (double)histogram_percentile(times, 50) / 1000, name, (double)histogram_percentile(times, 99) / 1000, name,
+           (double)times->max / 1000);
 }
 
 int main(int argc, char **argv) {
@@ -113,10 +112,8 @@ int main(int argc, char **argv) {
     }
     if (touch_text == NULL || watch_text == NULL || echo_text == NULL || samples == 0) die(usage);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
-    const struct sockaddr_in touch_address = connection_address(touch_text),
-                             echo_address = connection_address(echo_text);
-    struct connection touch = connection_open(&protocol_muster, &touch_address, WORK_TOUCH);
-    struct connection echo = connection_open(&protocol_echo, &echo_address, WORK_TOUCH);
+    struct connection touch = connection_open(&protocol_muster, touch_text, WORK_TOUCH);
+    struct connection echo = connection_open(&protocol_echo, echo_text, WORK_TOUCH);
     struct muster_client *client;
     atomic_init(&news.awaited, UINT64_MAX);
     if (sem_init(&news.synced, 0, 0) != 0 || sem_init(&news.joined, 0, 0) != 0) die("sem_init");

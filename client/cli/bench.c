@@ -1,8 +1,9 @@
-#include "bench.h"
-
 #include "command.h"
+#include "load/load.h"
 #include "memory.h"
+#include "progress.h"
 #include "rows.h"
+#include "values.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -23,12 +24,13 @@ enum {
 #define WINDOWS_DEFAULT "5m,1h,24h"
 static char windows_default[] = WINDOWS_DEFAULT;
 
-static const char *const call_names[] = {[BENCH_TOUCH] = "touch",   [BENCH_LIVE] = "live", [BENCH_LIST] = "list",
-                                         [BENCH_COUNTS] = "counts", [BENCH_PING] = "ping", [BENCH_ECHO] = "echo"};
+static const char *const call_names[] = {[WORK_TOUCH] = "touch",   [WORK_LIVE] = "live", [WORK_LIST] = "list",
+                                         [WORK_COUNTS] = "counts", [WORK_PING] = "ping", [WORK_ECHO] = "echo"};
 
 struct bench {
     struct command_input input;
-    struct bench_plan plan;
+    struct load_plan plan;
+    struct windows windows;
     uint64_t warmup_ms;
     bool must_preload;
 };
@@ -93,7 +95,7 @@ static uint64_t span(const char *option, const char *argument, uint64_t most_ms,
 static void set_call(struct bench *bench, const char *name, struct argp_state *state) {
     for (size_t call = 0; call < sizeof call_names / sizeof call_names[0]; call++) {
         if (strcmp(name, call_names[call]) != 0) continue;
-        bench->plan.call = (enum bench_call)call;
+        bench->plan.work.kind = (enum work_kind)call;
         return;
     }
     argp_error(state, "--call: '%s' is none of touch, live, list, counts, ping, echo", name);
@@ -102,7 +104,7 @@ static void set_call(struct bench *bench, const char *name, struct argp_state *s
 static void set_order(struct bench *bench, const char *name, struct argp_state *state) {
     if (strcmp(name, "random") != 0 && strcmp(name, "sequential") != 0)
         argp_error(state, "--order: '%s' is none of random, sequential", name);
-    bench->plan.order = strcmp(name, "random") == 0 ? BENCH_RANDOM : BENCH_SEQUENTIAL;
+    bench->plan.work.is_sequential = strcmp(name, "sequential") == 0;
 }
 
 static void set_rate(struct bench *bench, const char *argument, struct argp_state *state) {
@@ -114,28 +116,28 @@ static void set_rate(struct bench *bench, const char *argument, struct argp_stat
 
 static void set_windows(struct bench *bench, char *list, struct argp_state *state) {
     const char *piece;
-    const enum windows_result result = windows_add(&bench->plan.windows, list, &piece);
+    const enum windows_result result = windows_add(&bench->windows, list, &piece);
     if (result == WINDOWS_MALFORMED) argp_error(state, "--window: '%s' is no span such as 5m, 1h or 24h", piece);
     if (result == WINDOWS_TOO_MANY) argp_error(state, "--window: at most %d windows", (int)MUSTER_WINDOWS_MAX);
 }
 
 static error_t parse_size(int key, char *argument, struct argp_state *state) {
-    struct bench_plan *plan = &((struct bench *)state->input)->plan;
+    struct load_plan *plan = &((struct bench *)state->input)->plan;
     switch (key) {
     case OPTION_CONNECTIONS:
-        plan->connections = (uint32_t)number("connections", argument, BENCH_CONNECTIONS_MAX, state);
+        plan->connections = (uint32_t)number("connections", argument, LOAD_CONNECTIONS_MAX, state);
         return 0;
     case OPTION_IN_FLIGHT:
-        plan->in_flight = (uint32_t)number("in-flight", argument, BENCH_IN_FLIGHT_MAX, state);
+        plan->in_flight = (uint32_t)number("in-flight", argument, LOAD_IN_FLIGHT_MAX, state);
         return 0;
     case OPTION_BATCH:
-        plan->batch = (uint32_t)number("batch", argument, MUSTER_BEATS_MAX, state);
+        plan->work.batch = (uint32_t)number("batch", argument, MUSTER_BEATS_MAX, state);
         return 0;
     case OPTION_USERS:
-        plan->users = number("users", argument, BENCH_USERS_MAX, state);
+        plan->work.users = number("users", argument, USERS_MAX, state);
         return 0;
     case OPTION_THREADS:
-        plan->threads = (uint32_t)number("threads", argument, BENCH_THREADS_MAX, state);
+        plan->threads = (uint32_t)number("threads", argument, LOAD_THREADS_MAX, state);
         return 0;
     case OPTION_REQUESTS:
         plan->requests = number("requests", argument, UINT64_MAX / 2, state);
@@ -173,7 +175,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         bench->warmup_ms = span("warmup", argument, MUSTER_TTL_MAX_MS, state);
         return 0;
     case OPTION_TTL:
-        bench->plan.ttl_ms = (uint32_t)span("ttl", argument, MUSTER_TTL_MAX_MS, state);
+        bench->plan.work.ttl_ms = (uint32_t)span("ttl", argument, MUSTER_TTL_MAX_MS, state);
         return 0;
     default:
         return parse_size(key, argument, state);
@@ -186,50 +188,82 @@ static void set_default(uint32_t *field, uint32_t value) {
 
 /* What options say together, and what was not said. */
 static void complete(struct bench *bench) {
-    struct bench_plan *plan = &bench->plan;
+    struct load_plan *plan = &bench->plan;
     const struct globals *globals = bench->input.globals;
     const char *from_environment = getenv("MUSTER_TO"), *piece;
     if (globals->address_count > 1) command_usage(&command_bench, "a bench drives one node: give --to once");
     if (plan->requests > 0 && plan->duration_ms > 0)
         command_usage(&command_bench, "--requests and --duration cannot both be given");
+    plan->protocol = plan->work.kind == WORK_ECHO ? &protocol_echo : &protocol_muster;
+    plan->seed = 1;
     plan->address = globals->address_count == 1                             ? globals->addresses[0]
                     : from_environment != NULL && *from_environment != '\0' ? from_environment
                                                                             : MUSTER_ADDRESS_DEFAULT;
-    plan->token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN");
-    plan->scope = globals->scope;
+    plan->work.token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN");
+    plan->work.scope = globals->scope;
     set_default(&plan->connections, CONNECTIONS_DEFAULT);
     set_default(&plan->in_flight, 1);
     set_default(&plan->threads, 1);
-    set_default(&plan->batch, plan->call == BENCH_LIST ? LIST_BATCH_DEFAULT : BATCH_DEFAULT);
-    set_default(&plan->ttl_ms, TTL_DEFAULT_MS);
+    set_default(&plan->work.batch, plan->work.kind == WORK_LIST ? LIST_BATCH_DEFAULT : BATCH_DEFAULT);
+    set_default(&plan->work.ttl_ms, TTL_DEFAULT_MS);
     plan->timeout_ms = globals->timeout_ms > 0 ? globals->timeout_ms : TIMEOUT_DEFAULT_MS;
-    if (plan->users == 0) plan->users = USERS_DEFAULT;
+    if (plan->work.users == 0) plan->work.users = USERS_DEFAULT;
     if (plan->requests == 0 && plan->duration_ms == 0) plan->duration_ms = DURATION_DEFAULT_MS;
-    if (plan->windows.count == 0) (void)windows_add(&plan->windows, windows_default, &piece);
-    if ((uint64_t)plan->connections * plan->in_flight > BENCH_SLOTS_MAX)
-        command_usage(&command_bench, "--connections times --in-flight is more than %d", (int)BENCH_SLOTS_MAX);
+    if (bench->windows.count == 0) (void)windows_add(&bench->windows, windows_default, &piece);
+    plan->work.window_count = (uint32_t)bench->windows.count;
+    memcpy(plan->work.windows_ms, bench->windows.span_ms, sizeof plan->work.windows_ms);
+    if ((uint64_t)plan->connections * plan->in_flight > LOAD_SLOTS_MAX)
+        command_usage(&command_bench, "--connections times --in-flight is more than %d", (int)LOAD_SLOTS_MAX);
 }
 
-static int preload(const struct bench *bench, struct bench_result *result) {
-    struct bench_plan plan = bench->plan;
-    plan.call = BENCH_TOUCH;
-    plan.order = BENCH_SEQUENTIAL;
-    plan.batch = plan.users < PRELOAD_BATCH ? (uint32_t)plan.users : PRELOAD_BATCH;
-    plan.requests = (plan.users + plan.batch - 1) / plan.batch;
+static void show_progress(void *progress, uint64_t answered) {
+    progress_show(progress, answered);
+}
+
+static int report_failure(enum load_outcome outcome, const struct error *error) {
+    if (outcome == LOAD_REFUSED)
+        (void)fprintf(stderr, "muster: bench: %s: %s\n", muster_strerror(error->code), error->text);
+    else (void)fprintf(stderr, "muster: bench: %s\n", error->text);
+    return outcome == LOAD_REFUSED ? STATUS_REFUSED : outcome == LOAD_FAILED ? STATUS_FAILED : STATUS_UNREACHABLE;
+}
+
+/* what: of the progress that a terminal shows. */
+static int run_plan(const struct load_plan *plan, const char *what, struct load_result *result) {
+    struct progress progress = progress_start(what, plan->requests);
+    struct error error;
+    const enum load_outcome outcome = load_run(plan, show_progress, &progress, result, &error);
+    progress_end(&progress);
+    return outcome == LOAD_DONE ? STATUS_DONE : report_failure(outcome, &error);
+}
+
+static int preload(const struct bench *bench, struct load_result *result) {
+    struct load_plan plan = bench->plan;
+    struct work *work = &plan.work;
+    work->kind = WORK_TOUCH;
+    work->is_sequential = true;
+    work->batch = work->users < PRELOAD_BATCH ? (uint32_t)work->users : PRELOAD_BATCH;
+    plan.requests = (work->users + work->batch - 1) / work->batch;
+    plan.duration_ms = 0;
     plan.connections = 1;
     plan.in_flight = 4;
     plan.rate = 0;
-    return bench_run(&plan, "batches preloaded", result);
+    return run_plan(&plan, "batches preloaded", result);
 }
 
-static int warm_up(const struct bench *bench, struct bench_result *result) {
-    struct bench_plan plan = bench->plan;
+static int warm_up(const struct bench *bench, struct load_result *result) {
+    struct load_plan plan = bench->plan;
     plan.requests = 0;
     plan.duration_ms = bench->warmup_ms;
-    return bench_run(&plan, "requests to warm up", result);
+    return run_plan(&plan, "requests to warm up", result);
 }
 
-static double per_second(uint64_t count, const struct bench_result *result) {
+/* Beats told, users answered, users listed; of other calls, requests. */
+static uint64_t items_of(const struct work *work, const struct load_result *result) {
+    if (work->kind == WORK_LIST) return result->hits;
+    return result->latency.count * (work->kind == WORK_TOUCH || work->kind == WORK_LIVE ? work->batch : 1);
+}
+
+static double per_second(uint64_t count, const struct load_result *result) {
     return result->seconds > 0 ? (double)count / result->seconds : 0;
 }
 
@@ -243,22 +277,23 @@ static json_t *json_of_histogram(const struct histogram *h) {
                      us(histogram_percentile(h, 99.9)), "max", us(h->max), "mean", histogram_mean(h) / 1000.0);
 }
 
-static void print_json(const struct bench_plan *plan, const struct bench_result *result) {
-    json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "call", call_names[plan->call], "to", plan->address, "connections",
-        (json_int_t)plan->connections, "in_flight", (json_int_t)plan->in_flight, "batch", (json_int_t)plan->batch,
-        "users", (json_int_t)plan->users, "threads", (json_int_t)plan->threads, "closed_loop", plan->rate <= 0);
+static void print_json(const struct load_plan *plan, const struct load_result *result) {
+    json_t *object =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "call", call_names[plan->work.kind], "to", plan->address,
+                  "connections", (json_int_t)plan->connections, "in_flight", (json_int_t)plan->in_flight, "batch",
+                  (json_int_t)plan->work.batch, "users", (json_int_t)plan->work.users, "threads",
+                  (json_int_t)plan->threads, "closed_loop", plan->rate <= 0);
     if (plan->rate > 0) json_object_set_new(object, "rate", json_real(plan->rate));
     if (plan->rate > 0) json_object_set_new(object, "unsent", json_integer((json_int_t)result->unsent));
     json_object_set_new(object, "seconds", json_real(result->seconds));
     json_object_set_new(object, "requests", json_integer((json_int_t)result->latency.count));
-    json_object_set_new(object, "items", json_integer((json_int_t)result->items));
+    json_object_set_new(object, "items", json_integer((json_int_t)items_of(&plan->work, result)));
     json_object_set_new(object, "requests_per_second", json_real(per_second(result->latency.count, result)));
-    json_object_set_new(object, "items_per_second", json_real(per_second(result->items, result)));
+    json_object_set_new(object, "items_per_second", json_real(per_second(items_of(&plan->work, result), result)));
     json_object_set_new(object, "bytes_sent", json_integer((json_int_t)result->bytes_sent));
     json_object_set_new(object, "bytes_received", json_integer((json_int_t)result->bytes_received));
     json_object_set_new(object, "latency_us", json_of_histogram(&result->latency));
-    if (plan->call == BENCH_LIST) {
+    if (plan->work.kind == WORK_LIST) {
         json_object_set_new(object, "walks", json_integer((json_int_t)result->walk.count));
         json_object_set_new(object, "walk_us", json_of_histogram(&result->walk));
     }
@@ -273,26 +308,27 @@ static void print_histogram(const char *title, const struct histogram *h) {
                  us(histogram_percentile(h, 99.9)), us(h->max), histogram_mean(h) / 1000.0);
 }
 
-static void print_text(const struct bench_plan *plan, const struct bench_result *result) {
+static void print_text(const struct load_plan *plan, const struct load_result *result) {
     (void)printf("%s at %s: %u connections, %u in flight on each, batches of %u, %" PRIu64 " users, %u threads\n",
-                 call_names[plan->call], plan->address, plan->connections, plan->in_flight, plan->batch, plan->users,
-                 plan->threads);
+                 call_names[plan->work.kind], plan->address, plan->connections, plan->in_flight, plan->work.batch,
+                 plan->work.users, plan->threads);
     (void)printf("requests   %" PRIu64 " in %.2f s, %.0f/s\n", result->latency.count, result->seconds,
                  per_second(result->latency.count, result));
-    (void)printf("items      %" PRIu64 ", %.0f/s\n", result->items, per_second(result->items, result));
+    (void)printf("items      %" PRIu64 ", %.0f/s\n", items_of(&plan->work, result),
+                 per_second(items_of(&plan->work, result), result));
     print_histogram("latency", &result->latency);
-    if (plan->call == BENCH_LIST && result->walk.count > 0) print_histogram("whole list", &result->walk);
+    if (plan->work.kind == WORK_LIST && result->walk.count > 0) print_histogram("whole list", &result->walk);
     if (plan->rate > 0)
         (void)printf("open loop: %g/s were due, latency counts from then; %" PRIu64 " were never sent\n", plan->rate,
                      result->unsent);
     else (void)printf("closed loop: a slow answer delays the requests behind it; --rate shows what that hides\n");
 }
 
-static int run_all(const struct bench *bench, struct bench_result *result) {
+static int run_all(const struct bench *bench, struct load_result *result) {
     int status = STATUS_DONE;
     if (bench->must_preload) status = preload(bench, result);
     if (status == STATUS_DONE && bench->warmup_ms > 0) status = warm_up(bench, result);
-    if (status == STATUS_DONE) status = bench_run(&bench->plan, "requests answered", result);
+    if (status == STATUS_DONE) status = run_plan(&bench->plan, "requests answered", result);
     return status;
 }
 
@@ -304,7 +340,7 @@ static int run(struct globals *globals, int argc, char **argv) {
         "the scope of -s.",
         argc, argv, &bench);
     complete(&bench);
-    struct bench_result *result = memory_new(sizeof *result);
+    struct load_result *result = memory_new(sizeof *result);
     const int status = run_all(&bench, result);
     if (status == STATUS_DONE && globals->is_json) print_json(&bench.plan, result);
     if (status == STATUS_DONE && !globals->is_json) print_text(&bench.plan, result);

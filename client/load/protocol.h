@@ -1,71 +1,72 @@
-/* How the load generator speaks to a kind of server: the same work, put into the bytes of its protocol.
- * Both sides are written by hand and do as little as they can, so that what is measured is the server: requests are
- * formatted into place, and answers are walked in full, every element of them, but nothing is kept. */
+/* What a server's protocol is to the load generator: how a request is written and how an answer is read.
+ *
+ * Requests are formatted straight into the output buffer and answers are read in full, element by element, but nothing
+ * of them is kept: the client costs little, and every protocol is treated alike. Pure; no function allocates. */
 #ifndef MUSTER_LOAD_PROTOCOL_H
 #define MUSTER_LOAD_PROTOCOL_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-enum work_kind { WORK_TOUCH, WORK_LIVE, WORK_LIST, WORK_COUNTS };
+#include "common/error.h"
+#include "work.h"
 
 enum {
-    USER_BYTES = 17, /* user:000000000042 */
-    WINDOWS_MAX = 16,
-    BATCH_MAX = 10000,
-    PAGE_SIZE = 10000,
-    REQUEST_BYTES_BASE = 2048,  /* a request without its batch, at most */
-    REQUEST_BYTES_EACH = 64,    /* an element of a batch, at most */
-    ANSWER_BYTES_MAX = 1 << 21, /* the longest piece of an answer that must be seen in one */
-    TOKEN_BYTES_MAX = 256,
+    PAGE_TOKEN_BYTES_MAX = 256,
+    ANSWER_BYTES_MAX = 2 << 20, /* the longest piece of an answer that must be contiguous in memory */
 };
 
-/* What is asked. */
-struct work {
-    enum work_kind kind;
-    uint32_t batch;
-    uint64_t first, users; /* users are first..first + users - 1 */
-    bool is_sequential;    /* each in turn; else at random */
-    uint32_t ttl_ms;
-    uint64_t windows_ms[WINDOWS_MAX];
-    uint32_t window_count;
-    uint64_t random, next; /* state of the choice */
+/* Where the next page of a list begins. len 0: the first page. */
+struct page_token {
+    uint32_t len;
+    uint8_t bytes[PAGE_TOKEN_BYTES_MAX];
 };
 
-/* Where a connection is in what it reads. Zero at its start. */
-struct progress {
-    uint64_t elements_left;         /* of a Redis answer */
-    uint32_t commands_left;         /* answers that are still to come for the request, where it is a pipeline */
-    uint8_t token[TOKEN_BYTES_MAX]; /* the next page's */
-    uint32_t token_len;
+struct request {
+    uint32_t slot; /* of the connection; below 2^31. An answer names it where the protocol is not ordered */
+    bool is_ipc;   /* the framing of ipc:// instead of tcp:// */
+    const struct page_token *page; /* of a list; NULL: the first page */
 };
 
-/* What a piece of input turned out to be. */
+/* What a connection remembers between two pieces of input. Zero at its start, but for is_ipc. */
+struct reading {
+    bool is_ipc;
+    uint64_t elements_left; /* Redis: of the array that is being read */
+    uint32_t commands_left; /* Redis: answers that the pipeline still owes */
+};
+
+enum answer_fault {
+    FAULT_NONE,
+    FAULT_REFUSED,  /* the server answered with an error */
+    FAULT_MALFORMED /* no server of this kind answers so */
+};
+
+/* What a piece of input turned out to be. The caller clears all but page_token and `why` before each call: the text is
+ * long, and mostly unused. */
 struct answer {
-    bool is_done; /* the answer to the request in `slot` is complete */
-    bool is_more; /* it was a page, and another must be asked for in the same slot */
-    uint32_t slot;
-    uint64_t hits;     /* users who are live, listed or counted; members added */
-    char problem[200]; /* why it is no good; empty if it is */
+    bool is_done;              /* the answer to one request is complete */
+    uint32_t slot;             /* whose; only where the protocol is not ordered */
+    uint64_t hits;             /* users live, listed or counted; members added */
+    const uint8_t *page_token; /* where another page follows: borrowed from the input */
+    uint32_t page_token_len;   /* 0: no page follows; at most PAGE_TOKEN_BYTES_MAX */
+    enum answer_fault fault;
+    struct error why; /* of a fault. The code is Muster's where Muster refused */
 };
 
 struct protocol {
     const char *name;
-    bool is_ordered;                     /* answers come in the order of the requests; else `slot` says which */
-    const uint8_t *hello, *hello_answer; /* sent and expected first */
+    bool is_ordered;                     /* answers come in the order of the requests */
+    const uint8_t *hello, *hello_answer; /* each side's handshake, hello_bytes long; 0: there is none */
     size_t hello_bytes;
-    /* Writes the next request of `work` (with room for REQUEST_BYTES_BASE + batch * REQUEST_BYTES_EACH) and returns its
-     * length. */
-    size_t (*request)(struct work *work, struct progress *progress, uint32_t slot, uint8_t *out);
-    /* Reads on: returns how many bytes were used; 0 if more must come first. */
-    size_t (*answer)(const struct work *work, struct progress *progress, const uint8_t *data, size_t len,
-                     struct answer *out);
+    /* Writes one request, at most work_request_bytes_max(work). Returns its length. */
+    size_t (*write_request)(const struct work *work, struct user_choice *choice, const struct request *request,
+                            uint8_t *out);
+    /* Reads at most to the end of one answer. Returns how many bytes were used; 0: more must come first. */
+    size_t (*read_answer)(const struct work *work, struct reading *reading, const uint8_t *data, size_t len,
+                          struct answer *out);
 };
 
+/* protocol_echo sends Muster's requests to a server that sends back every message as it is. */
 extern const struct protocol protocol_muster, protocol_redis, protocol_echo;
 
-/* The next user of the work, USER_BYTES of it. */
-void work_next_user(struct work *work, uint8_t *out);
+/* By name: muster, redis or echo. NULL: there is no such protocol. */
+const struct protocol *protocol_named(const char *name);
 
 #endif

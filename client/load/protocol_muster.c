@@ -1,142 +1,193 @@
-/* SP over TCP and protobuf, the bytes of Call and Reply (proto/muster/v1/presence.proto; docs/protocol.md). */
+/* SP and protobuf: the bytes of Call and Reply (proto/muster/v1/presence.proto; docs/protocol.md). */
+#include "common/protobuf.h"
+#include "protocol.h"
 #include "sp.h"
 
-enum {
-    CALL_TOUCH = 2,
-    CALL_LIVE = 4,
-    CALL_LIST = 5,
-    CALL_COUNTS = 6,
-    REPLY_CODE = 1,
-    REPLY_MESSAGE = 2,
-    REPLY_LIVE = 5,
-    REPLY_LIST = 6,
-    REPLY_COUNTS = 7,
+#include <stdlib.h>
+
+enum { /* fields of Call and Reply */
+       CALL_TOKEN = 1,
+       CALL_TOUCH = 2,
+       CALL_LIVE = 4,
+       CALL_LIST = 5,
+       CALL_COUNTS = 6,
+       REPLY_CODE = 1,
+       REPLY_MESSAGE = 2,
+       REPLY_TOUCH = 3,
+       REPLY_LIVE = 5,
+       REPLY_LIST = 6,
+       REPLY_COUNTS = 7,
+       MESSAGE_TEXT_MAX = 200, /* of an error, as far as it is shown */
 };
 
-static size_t put_touch(struct work *work, uint8_t *out) {
-    size_t at = put_number(out, 2, work->ttl_ms);
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
+
+static void put_user(const struct work *work, struct user_choice *choice, struct wire_out *out, unsigned field) {
+    char user[USER_BYTES];
+    work_next_user(work, choice, (uint8_t *)user);
+    wire_element_text(out, field, (struct text){user, USER_BYTES});
+}
+
+static void put_touch(const struct work *work, struct user_choice *choice, struct wire_out *out) {
+    wire_field_varint(out, 2, work->ttl_ms);
     for (uint32_t i = 0; i < work->batch; i++) {
-        out[at] = 3 << 3 | TAG_LEN; /* TouchRequest.beats */
-        out[at + 1] = USER_BYTES + 2;
-        out[at + 2] = 2 << 3 | TAG_LEN; /* Beat.user */
-        out[at + 3] = USER_BYTES;
-        work_next_user(work, out + at + 4);
-        at += 4 + USER_BYTES;
+        uint8_t *beat = wire_begin(out, 3);
+        put_user(work, choice, out, 2);
+        wire_end(out, beat);
     }
-    return at;
 }
 
-static size_t put_live(struct work *work, uint8_t *out) {
-    size_t at = 0;
-    for (uint32_t i = 0; i < work->batch; i++) {
-        out[at] = 2 << 3 | TAG_LEN; /* LiveRequest.users */
-        out[at + 1] = USER_BYTES;
-        work_next_user(work, out + at + 2);
-        at += 2 + USER_BYTES;
-    }
-    return at;
+static void put_list(const struct work *work, const struct page_token *page, struct wire_out *out) {
+    wire_field_varint(out, 2, work->batch);
+    if (page != NULL) wire_field_text(out, 3, (struct text){(const char *)page->bytes, page->len});
 }
 
-static size_t put_list(const struct progress *progress, uint8_t *out) {
-    size_t at = put_number(out, 2, PAGE_SIZE);
-    if (progress->token_len > 0) at += put_field(out + at, 3, progress->token, progress->token_len);
-    return at;
-}
-
-static size_t put_counts(const struct work *work, uint8_t *out) {
-    size_t at = 0;
-    for (uint32_t i = 0; i < work->window_count; i++) at += put_number(out + at, 2, work->windows_ms[i]);
-    return at;
-}
-
-static size_t request(struct work *work, struct progress *progress, uint32_t slot, uint8_t *out) {
-    static const uint32_t fields[] = {
-        [WORK_TOUCH] = CALL_TOUCH, [WORK_LIVE] = CALL_LIVE, [WORK_LIST] = CALL_LIST, [WORK_COUNTS] = CALL_COUNTS};
-    uint8_t *body = out + CALL_HEADER_BYTES;
-    size_t len = 0;
+/* What follows the scope in the request's message. */
+static void put_rest(const struct work *work, struct user_choice *choice, const struct page_token *page,
+                     struct wire_out *out) {
     switch (work->kind) {
     case WORK_TOUCH:
-        len = put_touch(work, body);
-        break;
+        put_touch(work, choice, out);
+        return;
     case WORK_LIVE:
-        len = put_live(work, body);
-        break;
+    case WORK_PING:
+        for (uint32_t i = 0; i < work_users_each(work); i++) put_user(work, choice, out, 2);
+        return;
     case WORK_LIST:
-        len = put_list(progress, body);
-        break;
+        put_list(work, page, out);
+        return;
     case WORK_COUNTS:
-        len = put_counts(work, body);
+        for (uint32_t i = 0; i < work->window_count; i++) wire_field_varint(out, 2, work->windows_ms[i]);
+        return;
+    case WORK_ECHO:
         break;
     }
-    return put_call(out, slot, fields[work->kind], len);
+    abort();
 }
 
-/* Reads every field of every user, as a client that shows them would. */
-static uint64_t count_live(const struct field *response, struct progress *progress) {
-    struct reader users = {response->data, response->data + response->len, false};
+static void put_call(const struct work *work, struct user_choice *choice, const struct page_token *page,
+                     struct wire_out *out) {
+    static const unsigned fields[] = {[WORK_TOUCH] = CALL_TOUCH,
+                                      [WORK_LIVE] = CALL_LIVE,
+                                      [WORK_LIST] = CALL_LIST,
+                                      [WORK_COUNTS] = CALL_COUNTS,
+                                      [WORK_PING] = CALL_LIVE};
+    if (work->token != NULL) wire_field_text(out, CALL_TOKEN, text_of(work->token));
+    uint8_t *request = wire_begin(out, fields[work->kind]);
+    if (work->scope != NULL) wire_field_text(out, 1, text_of(work->scope));
+    put_rest(work, choice, page, out);
+    wire_end(out, request);
+}
+
+static size_t write_request(const struct work *work, struct user_choice *choice, const struct request *request,
+                            uint8_t *out) {
+    const size_t header = sp_header_bytes(request->is_ipc);
+    struct wire_out message = wire_out(out + header, work_request_bytes_max(work) - header);
+    if (work->kind == WORK_ECHO) memset(message.at, 'e', ECHO_BYTES), message.at += ECHO_BYTES;
+    else put_call(work, choice, request->page, &message);
+    sp_put_header(out, request->is_ipc, request->slot, wire_len(&message));
+    return header + wire_len(&message);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+/* LiveResponse and ListResponse alike: reads every field of every user, as a client that shows them would. */
+static uint64_t read_users(struct text response, struct answer *out) {
+    struct wire_in users = wire_in(response);
     uint64_t live = 0;
-    for (struct field user; read_field(&users, &user);) {
+    for (struct wire_field user, field; wire_next(&users, &user);) {
         if (user.number == 1) {
-            struct reader fields = {user.data, user.data + user.len, false};
-            for (struct field field; read_field(&fields, &field);)
+            struct wire_in fields = wire_in(user.bytes);
+            while (wire_next(&fields, &field))
                 if (field.number == 2) live += field.value;
-        } else if (user.number == 2 && user.len <= TOKEN_BYTES_MAX) {
-            memcpy(progress->token, user.data, user.len);
-            progress->token_len = (uint32_t)user.len;
+        } else if (user.number == 2) {
+            out->page_token = (const uint8_t *)user.bytes.data;
+            out->page_token_len = user.bytes.len;
         }
     }
+    if (users.is_broken || out->page_token_len > PAGE_TOKEN_BYTES_MAX) out->fault = FAULT_MALFORMED;
     return live;
 }
 
-/* CountsResponse.scopes[0].windows[..].users: the sum of the windows. */
-static uint64_t count_windows(const struct field *response) {
-    struct reader scopes = {response->data, response->data + response->len, false};
+/* CountsResponse.scopes[..].windows[..].users, their sum. */
+static uint64_t read_counts(struct text response) {
+    struct wire_in scopes = wire_in(response);
     uint64_t users = 0;
-    for (struct field scope; read_field(&scopes, &scope);) {
-        struct reader fields = {scope.data, scope.data + scope.len, false};
-        for (struct field field; read_field(&fields, &field);) {
+    for (struct wire_field scope, field, part; wire_next(&scopes, &scope);) {
+        struct wire_in fields = wire_in(scope.bytes);
+        while (wire_next(&fields, &field)) {
             if (field.number != 7) continue;
-            struct reader window = {field.data, field.data + field.len, false};
-            for (struct field part; read_field(&window, &part);)
+            struct wire_in window = wire_in(field.bytes);
+            while (wire_next(&window, &part))
                 if (part.number == 2) users += part.value;
         }
     }
     return users;
 }
 
-static void read_reply(struct progress *progress, struct reader reply, struct answer *out) {
-    progress->token_len = 0;
-    for (struct field field; read_field(&reply, &field);) {
-        if (field.number == REPLY_CODE && field.value != 0)
-            snprintf(out->problem, sizeof out->problem, "code %u", (unsigned)field.value);
-        if (field.number == REPLY_MESSAGE)
-            snprintf(out->problem, sizeof out->problem, "%.*s", (int)(field.len < 150 ? field.len : 150),
-                     (const char *)field.data);
-        if (field.number == REPLY_LIVE || field.number == REPLY_LIST) out->hits += count_live(&field, progress);
-        if (field.number == REPLY_COUNTS) out->hits += count_windows(&field);
+static void note_refusal(struct text message, uint64_t code, struct answer *out) {
+    if (code == 0) return;
+    out->fault = FAULT_REFUSED;
+    (void)error_set(&out->why, (enum muster_code)code, "%.*s",
+                    message.len > MESSAGE_TEXT_MAX ? MESSAGE_TEXT_MAX : (int)message.len,
+                    message.len > 0 ? message.data : "");
+}
+
+static void read_reply(const struct work *work, struct text reply, struct answer *out) {
+    static const uint32_t wanted[] = {[WORK_TOUCH] = REPLY_TOUCH,
+                                      [WORK_LIVE] = REPLY_LIVE,
+                                      [WORK_LIST] = REPLY_LIST,
+                                      [WORK_COUNTS] = REPLY_COUNTS,
+                                      [WORK_PING] = REPLY_LIVE};
+    struct wire_in fields = wire_in(reply);
+    struct text message = {0};
+    uint64_t code = 0;
+    bool has_wanted = false;
+    for (struct wire_field field; wire_next(&fields, &field);) {
+        if (field.number == REPLY_CODE) code = field.value;
+        if (field.number == REPLY_MESSAGE) message = field.bytes;
+        has_wanted |= field.number == wanted[work->kind];
+        if (field.number == REPLY_LIVE || field.number == REPLY_LIST) out->hits += read_users(field.bytes, out);
+        if (field.number == REPLY_COUNTS) out->hits += read_counts(field.bytes);
     }
-    if (reply.is_bad) snprintf(out->problem, sizeof out->problem, "an answer that does not decode");
+    if (fields.is_broken || (code == 0 && !has_wanted)) out->fault = FAULT_MALFORMED;
+    else note_refusal(message, code, out);
 }
 
-static size_t answer(const struct work *work, struct progress *progress, const uint8_t *data, size_t len,
-                     struct answer *out) {
-    size_t used = read_message(data, len, &out->slot, out->problem);
-    if (used == 0) return 0;
-    read_reply(progress, (struct reader){data + SP_HEADER_BYTES, data + used, false}, out);
-    out->is_more = work->kind == WORK_LIST && progress->token_len > 0;
-    out->is_done = !out->is_more;
+static void set_malformed(struct answer *out) {
+    out->fault = FAULT_MALFORMED;
+    (void)error_set(&out->why, MUSTER_UNAVAILABLE, "the other side is not a node");
+}
+
+static size_t read_frame(struct reading *reading, const uint8_t *data, size_t len, struct text *message,
+                         struct answer *out) {
+    size_t used = 0;
+    enum sp_result result = sp_read(data, len, reading->is_ipc, ANSWER_BYTES_MAX, &out->slot, message, &used);
+    if (result == SP_MALFORMED) set_malformed(out);
+    out->is_done = result == SP_MESSAGE;
     return used;
 }
 
-static size_t answer_echo(const struct work *work, struct progress *progress, const uint8_t *data, size_t len,
+static size_t read_answer(const struct work *work, struct reading *reading, const uint8_t *data, size_t len,
                           struct answer *out) {
-    (void)work;
-    (void)progress;
-    size_t used = read_message(data, len, &out->slot, out->problem);
-    out->is_done = used > 0;
+    struct text message;
+    size_t used = read_frame(reading, data, len, &message, out);
+    if (used == 0) return 0;
+    read_reply(work, message, out);
+    if (out->fault == FAULT_MALFORMED) set_malformed(out);
     return used;
 }
 
+static size_t read_echo(const struct work *work, struct reading *reading, const uint8_t *data, size_t len,
+                        struct answer *out) {
+    struct text message;
+    size_t used = read_frame(reading, data, len, &message, out);
+    if (used == 0 || work->kind != WORK_ECHO) return used;
+    if (message.len != ECHO_BYTES || message.data[0] != 'e' || message.data[ECHO_BYTES - 1] != 'e') set_malformed(out);
+    return used;
+}
+
+/* Each side says which protocol of nng's it speaks: 0x30 is REQ, 0x31 REP. */
 static const uint8_t hello[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 static const uint8_t hello_answer[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
 
@@ -144,13 +195,18 @@ const struct protocol protocol_muster = {.name = "muster",
                                          .hello = hello,
                                          .hello_answer = hello_answer,
                                          .hello_bytes = sizeof hello,
-                                         .request = request,
-                                         .answer = answer};
-
-/* Muster's requests, to a server that sends back what it gets. */
+                                         .write_request = write_request,
+                                         .read_answer = read_answer};
 const struct protocol protocol_echo = {.name = "echo",
                                        .hello = hello,
                                        .hello_answer = hello_answer,
                                        .hello_bytes = sizeof hello,
-                                       .request = request,
-                                       .answer = answer_echo};
+                                       .write_request = write_request,
+                                       .read_answer = read_echo};
+
+const struct protocol *protocol_named(const char *name) {
+    static const struct protocol *const all[] = {&protocol_muster, &protocol_redis, &protocol_echo};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(name, all[i]->name) == 0) return all[i];
+    return NULL;
+}

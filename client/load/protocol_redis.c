@@ -6,7 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { SCORE_BYTES = 13 }; /* milliseconds since 1970, until the year 2286 */
+enum {
+    SCORE_BYTES = 13, /* milliseconds since 1970, until the year 2286 */
+    TEXT_MAX = 150,   /* of an error, as far as it is shown */
+};
 
 static uint64_t wall_ms(void) {
     struct timespec now;
@@ -24,7 +27,7 @@ static size_t put_command(uint8_t *out, uint64_t arguments, const char *command)
                            strlen(command), command);
 }
 
-static size_t request_touch(struct work *work, uint8_t *out) {
+static size_t request_touch(const struct work *work, struct user_choice *choice, uint8_t *out) {
     size_t at = put_command(out, 2 * (uint64_t)work->batch, "ZADD");
     char score[SCORE_BYTES + 1];
     snprintf(score, sizeof score, "%013llu", (unsigned long long)(wall_ms() % 10000000000000));
@@ -32,18 +35,18 @@ static size_t request_touch(struct work *work, uint8_t *out) {
         at += put(out + at, "$13\r\n", 5);
         at += put(out + at, score, SCORE_BYTES);
         at += put(out + at, "\r\n$17\r\n", 7);
-        work_next_user(work, out + at);
+        work_next_user(work, choice, out + at);
         at += USER_BYTES;
         at += put(out + at, "\r\n", 2);
     }
     return at;
 }
 
-static size_t request_live(struct work *work, uint8_t *out) {
-    size_t at = put_command(out, work->batch, "ZMSCORE");
-    for (uint32_t i = 0; i < work->batch; i++) {
+static size_t request_live(const struct work *work, struct user_choice *choice, uint8_t *out) {
+    size_t at = put_command(out, work_users_each(work), "ZMSCORE");
+    for (uint32_t i = 0; i < work_users_each(work); i++) {
         at += put(out + at, "$17\r\n", 5);
-        work_next_user(work, out + at);
+        work_next_user(work, choice, out + at);
         at += USER_BYTES;
         at += put(out + at, "\r\n", 2);
     }
@@ -66,23 +69,26 @@ static size_t request_counts(const struct work *work, uint8_t *out) {
     return at;
 }
 
-static size_t request(struct work *work, struct progress *progress, uint32_t slot, uint8_t *out) {
-    (void)slot;
-    (void)progress;
+static size_t write_request(const struct work *work, struct user_choice *choice, const struct request *request,
+                            uint8_t *out) {
+    (void)request;
     switch (work->kind) {
     case WORK_TOUCH:
-        return request_touch(work, out);
+        return request_touch(work, choice, out);
     case WORK_LIVE:
-        return request_live(work, out);
+    case WORK_PING:
+        return request_live(work, choice, out);
     case WORK_LIST:
         return request_list(out);
     case WORK_COUNTS:
         return request_counts(work, out);
+    case WORK_ECHO:
+        return put(out, "PING\r\n", 6);
     }
     abort();
 }
 
-static size_t line_end(const uint8_t *data, size_t len) {
+static size_t line_bytes(const uint8_t *data, size_t len) {
     const uint8_t *end = memchr(data, '\n', len);
     return end == NULL ? 0 : (size_t)(end - data) + 1;
 }
@@ -92,12 +98,12 @@ static long long line_number(const uint8_t *line) {
 }
 
 /* One token: a line, or a bulk string with its header. Returns its bytes, 0 if it is not complete. */
-static size_t token(struct progress *progress, const uint8_t *data, size_t len, struct answer *out) {
-    size_t used = line_end(data, len);
+static size_t read_token(struct reading *reading, const uint8_t *data, size_t len, struct answer *out) {
+    size_t used = line_bytes(data, len);
     if (used == 0) return 0;
     switch (data[0]) {
     case '*':
-        progress->elements_left += (uint64_t)line_number(data);
+        reading->elements_left += (uint64_t)line_number(data);
         break;
     case ':':
         out->hits += (uint64_t)line_number(data);
@@ -108,23 +114,27 @@ static size_t token(struct progress *progress, const uint8_t *data, size_t len, 
         if (used > len) return 0;
         out->hits++;
         break;
+    case '+':
+        break;
     default:
-        snprintf(out->problem, sizeof out->problem, "%.*s", (int)(used < 150 ? used : 150), (const char *)data);
+        out->fault = FAULT_REFUSED;
+        (void)error_set(&out->why, MUSTER_UNKNOWN, "%.*s", (int)(used < TEXT_MAX ? used : TEXT_MAX),
+                        (const char *)data);
     }
     return used;
 }
 
-static size_t answer(const struct work *work, struct progress *progress, const uint8_t *data, size_t len,
-                     struct answer *out) {
+static size_t read_answer(const struct work *work, struct reading *reading, const uint8_t *data, size_t len,
+                          struct answer *out) {
     size_t used = 0;
-    if (progress->commands_left == 0) progress->commands_left = work->kind == WORK_COUNTS ? work->window_count : 1;
+    if (reading->commands_left == 0) reading->commands_left = work->kind == WORK_COUNTS ? work->window_count : 1;
     while (used < len) {
-        bool is_element = progress->elements_left > 0;
-        size_t step = token(progress, data + used, len - used, out);
-        if (step == 0 || out->problem[0] != 0) break;
+        bool is_element = reading->elements_left > 0;
+        size_t step = read_token(reading, data + used, len - used, out);
+        if (step == 0 || out->fault != FAULT_NONE) break;
         used += step;
-        if (is_element) progress->elements_left--;
-        if (progress->elements_left == 0 && --progress->commands_left == 0) {
+        if (is_element) reading->elements_left--;
+        if (reading->elements_left == 0 && --reading->commands_left == 0) {
             out->is_done = true;
             break;
         }
@@ -132,4 +142,5 @@ static size_t answer(const struct work *work, struct progress *progress, const u
     return used;
 }
 
-const struct protocol protocol_redis = {.name = "redis", .is_ordered = true, .request = request, .answer = answer};
+const struct protocol protocol_redis = {
+    .name = "redis", .is_ordered = true, .write_request = write_request, .read_answer = read_answer};

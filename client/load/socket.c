@@ -1,23 +1,24 @@
 #include "socket.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-static int fail(const char *address, const char *why) {
-    (void)fprintf(stderr, "muster: bench: cannot reach %s: %s\n", address, why);
+enum { HELLO_BYTES_MAX = 16 };
+
+static int refuse_address(struct error *error, const char *address, const char *why) {
+    (void)error_set(error, MUSTER_UNAVAILABLE, "cannot reach %s: %s", address, why);
     return -1;
 }
 
-bool bench_socket_is_ipc(const char *address) {
+bool load_socket_is_ipc(const char *address) {
     return strncmp(address, "ipc://", 6) == 0;
 }
 
@@ -27,22 +28,22 @@ static void set_timeout(int fd, uint32_t timeout_ms) {
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &span, sizeof span);
 }
 
-static int connect_ipc(const char *address, uint32_t timeout_ms) {
+static int connect_ipc(const char *address, uint32_t timeout_ms, struct error *error) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     const char *path = address + strlen("ipc://");
-    if (strlen(path) >= sizeof to.sun_path) return fail(address, "the path is too long");
+    if (strlen(path) >= sizeof to.sun_path) return refuse_address(error, address, "the path is too long");
     memcpy(to.sun_path, path, strlen(path));
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return fail(address, strerror(errno));
+    if (fd < 0) return refuse_address(error, address, strerror(errno));
     set_timeout(fd, timeout_ms);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) return fd;
-    (void)fail(address, strerror(errno));
+    (void)refuse_address(error, address, strerror(errno));
     (void)close(fd);
     return -1;
 }
 
-/* Cuts HOST:PORT or [HOST]:PORT in two, in place. */
-static bool split(char *text, char **host, char **port) {
+/* Splits HOST:PORT or [HOST]:PORTin place. */
+static bool split_host_port(char *text, char **host, char **port) {
     char *colon = strrchr(text, ':');
     if (colon == NULL || colon == text || colon[1] == '\0') return false;
     *colon = '\0';
@@ -55,14 +56,14 @@ static bool split(char *text, char **host, char **port) {
     return true;
 }
 
-static int connect_tcp(const char *address, uint32_t timeout_ms) {
+static int connect_tcp(const char *address, uint32_t timeout_ms, struct error *error) {
     char text[300], *host, *port;
     struct addrinfo *found;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     (void)snprintf(text, sizeof text, "%s", address + strlen("tcp://"));
-    if (!split(text, &host, &port)) return fail(address, "it must be tcp://HOST:PORT");
-    const int error = getaddrinfo(host, port, &hints, &found);
-    if (error != 0) return fail(address, gai_strerror(error));
+    if (!split_host_port(text, &host, &port)) return refuse_address(error, address, "it must be tcp://HOST:PORT");
+    const int found_none = getaddrinfo(host, port, &hints, &found);
+    if (found_none != 0) return refuse_address(error, address, gai_strerror(found_none));
     int fd = -1, why = 0;
     for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) {
         fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
@@ -73,28 +74,29 @@ static int connect_tcp(const char *address, uint32_t timeout_ms) {
         fd = -1;
     }
     freeaddrinfo(found);
-    if (fd < 0) return fail(address, strerror(why));
+    if (fd < 0) return refuse_address(error, address, strerror(why));
     const int yes = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     return fd;
 }
 
-/* Each side says which protocol of nng's it speaks: 0x30 is REQ, 0x31 REP. */
-static bool shake_hands(int fd) {
-    static const char ours[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0}, wanted[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
-    char theirs[sizeof wanted];
-    if (send(fd, ours, sizeof ours, MSG_NOSIGNAL) != (ssize_t)sizeof ours) return false;
-    if (recv(fd, theirs, sizeof theirs, MSG_WAITALL) != (ssize_t)sizeof theirs) return false;
-    return memcmp(theirs, wanted, sizeof wanted) == 0;
+static bool shake_hands(const struct protocol *protocol, int fd) {
+    uint8_t theirs[HELLO_BYTES_MAX];
+    const size_t wanted = protocol->hello_bytes;
+    assert(wanted <= sizeof theirs);
+    if (wanted == 0) return true;
+    if (send(fd, protocol->hello, wanted, MSG_NOSIGNAL) != (ssize_t)wanted) return false;
+    if (recv(fd, theirs, wanted, MSG_WAITALL) != (ssize_t)wanted) return false;
+    return memcmp(theirs, protocol->hello_answer, wanted) == 0;
 }
 
-int bench_socket_open(const char *address, uint32_t timeout_ms) {
-    const bool is_ipc = bench_socket_is_ipc(address);
-    if (!is_ipc && strncmp(address, "tcp://", 6) != 0) return fail(address, "bench speaks tcp:// and ipc:// only");
-    const int fd = is_ipc ? connect_ipc(address, timeout_ms) : connect_tcp(address, timeout_ms);
+int load_socket_open(const struct protocol *protocol, const char *address, uint32_t timeout_ms, struct error *error) {
+    const bool is_ipc = load_socket_is_ipc(address);
+    if (!is_ipc && strncmp(address, "tcp://", 6) != 0)
+        return refuse_address(error, address, "a load generator speaks tcp:// and ipc:// only");
+    const int fd = is_ipc ? connect_ipc(address, timeout_ms, error) : connect_tcp(address, timeout_ms, error);
     if (fd < 0) return -1;
-    if (shake_hands(fd) && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0) return fd;
-    (void)fail(address, "it does not answer as a node does");
+    if (shake_hands(protocol, fd)) return fd;
     (void)close(fd);
-    return -1;
+    return refuse_address(error, address, "it does not answer as a node does");
 }

@@ -1,15 +1,15 @@
-/* A connection as nng's REQ makes it, in plain sockets. */
+/* Connections of the load generator, in plain sockets. */
 #ifndef MUSTER_LOAD_SOCKET_H
 #define MUSTER_LOAD_SOCKET_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "protocol.h"
 
-/* Whether an address is of the kind that uses ipc:// framing. */
-bool bench_socket_is_ipc(const char *address);
+/* Whether an address takes the framing of ipc:// (struct request, struct reading). */
+bool load_socket_is_ipc(const char *address);
 
-/* Connects to tcp://HOST:PORT or ipc://PATH and shakes hands, within timeout_ms each. Returns a non-blocking socket for
- * close(2), or -1 after a message on standard error. */
-int bench_socket_open(const char *address, uint32_t timeout_ms);
+/* Connects to tcp://HOST:PORT or ipc://PATH and exchanges the protocol's handshake; each step, and later each blocking
+ * read and write, takes at most timeout_ms. Returns a blocking socket for close(2); -1, with *error said, where that
+ * fails. */
+int load_socket_open(const struct protocol *protocol, const char *address, uint32_t timeout_ms, struct error *error);
 
 #endif

@@ -1,108 +1,42 @@
-/* The bytes of SP over TCP and of protobuf, written and read by hand. */
+/* The framing of nng's wire, SP, over tcp:// and ipc://: a length of 64 bits, over ipc:// behind a byte 1; then the id
+ * of the request, 32 bits of which the highest is set; then the message. All big-endian. */
 #ifndef MUSTER_LOAD_SP_H
 #define MUSTER_LOAD_SP_H
 
-#include "protocol.h"
+#include "common/byteorder.h"
+#include "common/text.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stdbool.h>
 
-enum {
-    SP_HEADER_BYTES = 12, /* u64 length, u32 request id */
-    VARINT_BYTES = 5,     /* a length, padded to be written after what it measures */
-    CALL_HEADER_BYTES = SP_HEADER_BYTES + 1 + VARINT_BYTES,
-    TAG_LEN = 2,
-};
+enum { SP_LENGTH_BYTES = 8, SP_ID_BYTES = 4, SP_HEADER_BYTES_MAX = 1 + SP_LENGTH_BYTES + SP_ID_BYTES };
+#define SP_ID_FLAG UINT32_C(0x80000000)
 
-static inline size_t put_varint(uint8_t *out, uint64_t value) {
-    size_t at = 0;
-    for (; value >= 0x80; value >>= 7) out[at++] = (uint8_t)(value | 0x80);
-    out[at++] = (uint8_t)value;
-    return at;
+static inline size_t sp_header_bytes(bool is_ipc) {
+    return (is_ipc ? 1 : 0) + SP_LENGTH_BYTES + SP_ID_BYTES;
 }
 
-static inline void put_big_endian(uint8_t *out, uint64_t value, int bytes) {
-    for (int i = bytes - 1; i >= 0; i--, value >>= 8) out[i] = (uint8_t)value;
+/* Writes the header of a message of `len` bytes, which stands sp_header_bytes after `out`. */
+static inline void sp_put_header(uint8_t *out, bool is_ipc, uint32_t id, size_t len) {
+    if (is_ipc) *out++ = 1;
+    put_be64(out, SP_ID_BYTES + len);
+    put_be32(out + SP_LENGTH_BYTES, id | SP_ID_FLAG);
 }
 
-static inline size_t put_field(uint8_t *out, uint32_t field, const void *data, size_t len) {
-    size_t at = put_varint(out, (uint64_t)field << 3 | TAG_LEN);
-    at += put_varint(out + at, len);
-    memcpy(out + at, data, len);
-    return at + len;
-}
+enum sp_result { SP_MESSAGE, SP_INCOMPLETE, SP_MALFORMED };
 
-static inline size_t put_number(uint8_t *out, uint32_t field, uint64_t value) {
-    size_t at = put_varint(out, (uint64_t)field << 3);
-    return at + put_varint(out + at, value);
-}
-
-/* Puts a header before the `len` bytes of a request, which follow CALL_HEADER_BYTES after `out`. Returns the length of
- * all. */
-static inline size_t put_call(uint8_t *out, uint32_t slot, uint32_t field, size_t len) {
-    put_big_endian(out, 4 + 1 + VARINT_BYTES + len, 8);
-    put_big_endian(out + 8, 0x80000000u | slot, 4);
-    out[SP_HEADER_BYTES] = (uint8_t)(field << 3 | TAG_LEN);
-    uint8_t *length = out + SP_HEADER_BYTES + 1;
-    for (int i = 0; i < VARINT_BYTES; i++)
-        length[i] = (uint8_t)((len >> (7 * i) & 0x7f) | (i + 1 < VARINT_BYTES ? 0x80 : 0));
-    return CALL_HEADER_BYTES + len;
-}
-
-/* A cursor over encoded fields. `is_bad` sticks. */
-struct reader {
-    const uint8_t *at, *end;
-    bool is_bad;
-};
-
-struct field {
-    uint32_t number;
-    uint64_t value; /* of a varint */
-    const uint8_t *data;
-    size_t len; /* of a length-delimited field */
-};
-
-static inline uint64_t read_varint(struct reader *reader) {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64 && reader->at < reader->end; shift += 7) {
-        uint8_t byte = *reader->at++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) return value;
-    }
-    reader->is_bad = true;
-    return 0;
-}
-
-static inline bool read_field(struct reader *reader, struct field *out) {
-    *out = (struct field){0};
-    if (reader->at == reader->end || reader->is_bad) return false;
-    uint64_t tag = read_varint(reader);
-    out->number = (uint32_t)(tag >> 3);
-    out->value = read_varint(reader);
-    if ((tag & 7) == TAG_LEN) {
-        if (out->value > (uint64_t)(reader->end - reader->at)) reader->is_bad = true;
-        if (reader->is_bad) return false;
-        out->data = reader->at;
-        out->len = (size_t)out->value;
-        reader->at += out->len;
-    } else if ((tag & 7) != 0) {
-        reader->is_bad = true;
-    }
-    return !reader->is_bad;
-}
-
-/* One SP message: its bytes, 0 if it is not complete, or of a length that no answer has: then *problem says so. */
-static inline size_t read_message(const uint8_t *data, size_t len, uint32_t *slot, char problem[200]) {
-    if (len < SP_HEADER_BYTES) return 0;
-    uint64_t size = 0;
-    for (int i = 0; i < 8; i++) size = size << 8 | data[i];
-    if (size < 4 || size > ANSWER_BYTES_MAX - 8) {
-        snprintf(problem, 200, "an answer of odd length");
-        return 0;
-    }
-    if (len - 8 < size) return 0;
-    *slot = (uint32_t)data[10] << 8 | data[11];
-    return 8 + (size_t)size;
+/* Reads one frame at the start of `len` bytes. SP_MESSAGE: *id without its flag, *message within the data, *used bytes
+ * in all. SP_MALFORMED: no frame, or one longer than bytes_max. */
+static inline enum sp_result sp_read(const uint8_t *data, size_t len, bool is_ipc, size_t bytes_max, uint32_t *id,
+                                     struct text *message, size_t *used) {
+    size_t prefix = is_ipc ? 1 : 0, header = sp_header_bytes(is_ipc);
+    if (len < header) return SP_INCOMPLETE;
+    uint64_t size = get_be64(data + prefix);
+    if ((is_ipc && data[0] != 1) || size < SP_ID_BYTES || size > bytes_max - header) return SP_MALFORMED;
+    if (len - prefix - SP_LENGTH_BYTES < size) return SP_INCOMPLETE;
+    *id = get_be32(data + prefix + SP_LENGTH_BYTES) & ~SP_ID_FLAG;
+    *message = (struct text){(const char *)data + header, (uint32_t)(size - SP_ID_BYTES)};
+    *used = prefix + SP_LENGTH_BYTES + (size_t)size;
+    return SP_MESSAGE;
 }
 
 #endif

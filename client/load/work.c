@@ -1,19 +1,34 @@
-#include "protocol.h"
+#include "work.h"
+
+#include "common/random.h"
 
 #include <string.h>
 
-/* Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
+enum {
+    REQUEST_BYTES_BASE = 2048, /* without users, scope and token */
+    REQUEST_BYTES_EACH = 64,   /* a user: the longest is a ZADD's */
+    USER_DIGITS = 12,
+};
+
+uint32_t work_users_each(const struct work *work) {
+    return work->kind == WORK_TOUCH || work->kind == WORK_LIVE ? work->batch : work->kind == WORK_PING ? 1 : 0;
 }
 
-void work_next_user(struct work *work, uint8_t *out) {
-    uint64_t place = work->is_sequential ? work->next++ % work->users
-                                         : (uint64_t)(((__uint128_t)next_random(&work->random) * work->users) >> 64);
-    uint64_t number = work->first + place;
-    memcpy(out, "user:", 5);
-    for (int i = USER_BYTES - 1; i >= 5; i--, number /= 10) out[i] = (uint8_t)('0' + number % 10);
+uint64_t work_next_number(const struct work *work, struct user_choice *choice) {
+    if (work->kind == WORK_PING) return work->first;
+    if (work->is_sequential) return work->first + choice->next++ % work->users;
+    return work->first + (uint64_t)(((__uint128_t)splitmix64_next(&choice->random) * work->users) >> 64);
+}
+
+void work_name_user(uint64_t number, uint8_t *out) {
+    memcpy(out, "user:", USER_BYTES - USER_DIGITS);
+    for (int i = USER_BYTES - 1; i >= USER_BYTES - USER_DIGITS; i--, number /= 10)
+        out[i] = (uint8_t)('0' + number % 10);
+}
+
+size_t work_request_bytes_max(const struct work *work) {
+    size_t bytes = REQUEST_BYTES_BASE + (size_t)work_users_each(work) * REQUEST_BYTES_EACH;
+    if (work->scope != NULL) bytes += strlen(work->scope);
+    if (work->token != NULL) bytes += strlen(work->token);
+    return bytes;
 }

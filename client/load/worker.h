@@ -2,30 +2,36 @@
 #ifndef MUSTER_LOAD_WORKER_H
 #define MUSTER_LOAD_WORKER_H
 
-#include "cli/bench.h"
+#include "load.h"
 
 #include <stdatomic.h>
 
 /* What all workers of a run share. */
-struct bench_shared {
-    const struct bench_plan *plan;
-    _Atomic uint64_t ticket;    /* the next request */
+struct load_shared {
+    const struct load_plan *plan;
+    _Atomic uint64_t ticket;    /* the next request's number */
     _Atomic uint64_t answered;  /* requests, for progress */
-    _Atomic int status;         /* STATUS_DONE until something fails */
+    _Atomic int outcome;        /* enum load_outcome: LOAD_DONE until something fails */
+    struct error error;         /* written by the worker that changed `outcome`; read once all have ended */
     uint64_t start_ns, stop_ns; /* stop_ns: no request is due from then on; UINT64_MAX where their number is given */
 };
 
-struct bench_worker;
+/* Sets outcome and error, where nothing failed before. Any thread. */
+void load_shared_fail(struct load_shared *shared, enum load_outcome outcome, enum muster_code code, const char *text);
 
-/* Makes a worker with `connections` of its own and connects them. NULL after a message: it cannot connect.
- * shared: outlives the worker; start_ns and stop_ns may be set until bench_worker_run. seed: of its choice of users. */
-struct bench_worker *bench_worker_new(struct bench_shared *shared, uint32_t connections, uint64_t seed);
-void bench_worker_free(struct bench_worker *worker);
+uint64_t load_now_ns(void); /* the monotonic clock */
 
-/* Sends and receives until the plan is done or shared->status says that something failed. For a thread of its own. */
-void bench_worker_run(struct bench_worker *worker);
+struct load_worker;
 
-/* Adds what it measured. last_ns: raised to when its last answer came. */
-void bench_worker_collect(const struct bench_worker *worker, struct bench_result *into, uint64_t *last_ns);
+/* Makes a worker with `connections` of its own and connects them. NULL, and shared->outcome says why, where it cannot.
+ * shared: outlives the worker; start_ns and stop_ns may be set until load_worker_run. number: among the workers. */
+struct load_worker *load_worker_new(struct load_shared *shared, uint32_t connections, uint32_t number);
+void load_worker_free(struct load_worker *worker);
+
+/* Sends and receives until the plan is done or shared->outcome says that something failed. On a thread of its own. */
+void load_worker_run(struct load_worker *worker);
+
+/* Adds what the worker measured. last_ns: raised to when its last answer came. */
+void load_worker_collect(const struct load_worker *worker, struct load_result *into, uint64_t *last_ns);
 
 #endif
