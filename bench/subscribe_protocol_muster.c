@@ -21,46 +21,46 @@ enum {
 };
 
 /* Begins a call in an SP frame at `out`; what is put until end_call is the request. */
-static struct wire_out begin_call(uint8_t *out, size_t capacity, unsigned call, uint8_t **request) {
-    struct wire_out message = wire_out(out + sp_header_bytes(false), capacity - sp_header_bytes(false));
-    *request = wire_begin(&message, call);
+static struct pb_writer begin_call(uint8_t *out, size_t capacity, unsigned call, uint8_t **request) {
+    struct pb_writer message = pb_write_to(out + sp_header_bytes(false), capacity - sp_header_bytes(false));
+    *request = pb_begin(&message, call);
     return message;
 }
 
 /* Returns the length of the frame. */
-static size_t end_call(uint8_t *out, struct wire_out *message, uint8_t *request, uint32_t slot) {
-    wire_end(message, request);
+static size_t end_call(uint8_t *out, struct pb_writer *message, uint8_t *request, uint32_t slot) {
+    pb_end(message, request);
     if (message->is_full) die("a request that does not fit");
-    sp_put_header(out, false, slot, wire_len(message));
-    return sp_header_bytes(false) + wire_len(message);
+    sp_put_header(out, false, slot, pb_written(message));
+    return sp_header_bytes(false) + pb_written(message);
 }
 
 static size_t ask(const struct watching *watching, const struct watcher *watcher, uint32_t slot, uint8_t *out) {
     uint8_t *request;
-    struct wire_out message = begin_call(out, ASK_BYTES_MAX, CALL_WATCH, &request);
+    struct pb_writer message = begin_call(out, ASK_BYTES_MAX, CALL_WATCH, &request);
     char scope[24];
     (void)snprintf(scope, sizeof scope, "room:%08u", watcher->number);
-    if (watching->has_own_scopes) wire_field_text(&message, 1, text_of(scope));
-    wire_field_text(&message, 5, (struct text){(const char *)watcher->cursor, watcher->cursor_len});
-    wire_field_varint(&message, 6, watching->max_wait_ms);
-    wire_field_varint(&message, 7, watching->min_interval_ms);
+    if (watching->has_own_scopes) pb_write_text(&message, 1, text_of(scope));
+    pb_write_text(&message, 5, (struct text){(const char *)watcher->cursor, watcher->cursor_len});
+    pb_write_number(&message, 6, watching->max_wait_ms);
+    pb_write_number(&message, 7, watching->min_interval_ms);
     return end_call(out, &message, request, slot);
 }
 
 /* Reads every field of a user; its name, NULL if that is none of ours. */
-static const uint8_t *read_user(const struct wire_field *user) {
-    struct wire_in fields = wire_in(user->bytes);
+static const uint8_t *read_user(const struct pb_field *user) {
+    struct pb_reader fields = pb_read(user->bytes);
     const uint8_t *name = NULL;
-    for (struct wire_field field; wire_next(&fields, &field);)
+    for (struct pb_field field; pb_next(&fields, &field);)
         if (field.number == 1 && field.bytes.len == USER_BYTES) name = (const uint8_t *)field.bytes.data;
     return name;
 }
 
-static void read_change(const struct wire_field *change, struct watcher *watcher, struct reception *reception) {
-    struct wire_in fields = wire_in(change->bytes);
+static void read_change(const struct pb_field *change, struct watcher *watcher, struct reception *reception) {
+    struct pb_reader fields = pb_read(change->bytes);
     uint64_t kind = 0;
     const uint8_t *user = NULL;
-    for (struct wire_field field; wire_next(&fields, &field);) {
+    for (struct pb_field field; pb_next(&fields, &field);) {
         if (field.number == 1) kind = field.value;
         if (field.number == 3) user = read_user(&field);
     }
@@ -74,11 +74,11 @@ static void begin_anew(struct watcher *watcher) {
     watcher->is_synced = false;
 }
 
-static void read_watch(const struct wire_field *response, struct watcher *watcher, struct reception *reception) {
-    struct wire_in fields = wire_in(response->bytes);
+static void read_watch(const struct pb_field *response, struct watcher *watcher, struct reception *reception) {
+    struct pb_reader fields = pb_read(response->bytes);
     bool is_more = false;
     if (watcher->cursor_len == 0) begin_anew(watcher);
-    for (struct wire_field field; wire_next(&fields, &field);) {
+    for (struct pb_field field; pb_next(&fields, &field);) {
         switch (field.number) {
         case 1:
             watcher->cursor_len = field.bytes.len <= CURSOR_MAX ? field.bytes.len : 0;
@@ -102,7 +102,7 @@ static void read_watch(const struct wire_field *response, struct watcher *watche
     if (!is_more) watcher->is_synced = true;
 }
 
-static void note_problem(const struct wire_field *field, struct reception *reception) {
+static void note_problem(const struct pb_field *field, struct reception *reception) {
     if (field->number == REPLY_CODE && field->value != 0)
         snprintf(reception->problem, sizeof reception->problem, "code %u", (unsigned)field->value);
     if (field->number == REPLY_MESSAGE)
@@ -127,8 +127,8 @@ static size_t receive_message(struct watcher *watchers, const uint8_t *data, siz
     if (used == 0) return 0;
     if (reception->slot >= WATCHERS_EACH_MAX)
         snprintf(reception->problem, sizeof reception->problem, "an answer to nobody");
-    struct wire_in fields = wire_in(reply);
-    for (struct wire_field field; reception->problem[0] == 0 && wire_next(&fields, &field);) {
+    struct pb_reader fields = pb_read(reply);
+    for (struct pb_field field; reception->problem[0] == 0 && pb_next(&fields, &field);) {
         note_problem(&field, reception);
         if (field.number == REPLY_WATCH) read_watch(&field, &watchers[reception->slot], reception);
     }
@@ -138,12 +138,12 @@ static size_t receive_message(struct watcher *watchers, const uint8_t *data, siz
 
 static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
     uint8_t *request;
-    struct wire_out message = begin_call(out, CHANGE_BYTES_MAX, CALL_TOUCH, &request);
-    wire_field_varint(&message, 2, TTL_MS);
-    uint8_t *beat = wire_begin(&message, 3);
-    wire_field_text(&message, 2, (struct text){(const char *)user, USER_BYTES});
-    wire_field_varint(&message, 5, is_busy ? STATUS_BUSY : STATUS_ONLINE);
-    wire_end(&message, beat);
+    struct pb_writer message = begin_call(out, CHANGE_BYTES_MAX, CALL_TOUCH, &request);
+    pb_write_number(&message, 2, TTL_MS);
+    uint8_t *beat = pb_begin(&message, 3);
+    pb_write_text(&message, 2, (struct text){(const char *)user, USER_BYTES});
+    pb_write_number(&message, 5, is_busy ? STATUS_BUSY : STATUS_ONLINE);
+    pb_end(&message, beat);
     return end_call(out, &message, request, 0);
 }
 
@@ -151,8 +151,8 @@ static size_t confirm(const uint8_t *data, size_t len, struct reception *recepti
     struct text reply;
     size_t used = read_reply(data, len, reception, &reply);
     if (used == 0) return 0;
-    struct wire_in fields = wire_in(reply);
-    for (struct wire_field field; wire_next(&fields, &field);) note_problem(&field, reception);
+    struct pb_reader fields = pb_read(reply);
+    for (struct pb_field field; pb_next(&fields, &field);) note_problem(&field, reception);
     return used;
 }
 

@@ -70,7 +70,7 @@ enum load_outcome load_run(const struct load_plan *plan, load_progress_fn *progr
     memset(result, 0, sizeof *result);
     struct run *run = calloc(1, sizeof *run);
     if (run == NULL) {
-        (void)error_set_memory(error);
+        (void)error_fail_memory(error);
         return LOAD_FAILED;
     }
     run->shared.plan = plan;

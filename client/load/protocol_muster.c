@@ -22,42 +22,46 @@ enum { /* fields of Call and Reply */
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static void put_user(const struct work *work, struct user_choice *choice, struct wire_out *out, unsigned field) {
-    char user[USER_BYTES];
-    work_next_user(work, choice, (uint8_t *)user);
-    wire_element_text(out, field, (struct text){user, USER_BYTES});
-}
-
-static void put_touch(const struct work *work, struct user_choice *choice, struct wire_out *out) {
-    wire_field_varint(out, 2, work->ttl_ms);
-    for (uint32_t i = 0; i < work->batch; i++) {
-        uint8_t *beat = wire_begin(out, 3);
-        put_user(work, choice, out, 2);
-        wire_end(out, beat);
+/* Users are written straight into place: work_request_bytes_max is the room that there is. */
+static void put_users(const struct work *work, struct user_choice *choice, struct pb_writer *out) {
+    for (uint32_t i = 0; i < work_users_each(work); i++) {
+        out->at = pb_put_length(out->at, 2, USER_BYTES);
+        work_next_user(work, choice, out->at);
+        out->at += USER_BYTES;
     }
 }
 
-static void put_list(const struct work *work, const struct page_token *page, struct wire_out *out) {
-    wire_field_varint(out, 2, work->batch);
-    if (page != NULL) wire_field_text(out, 3, (struct text){(const char *)page->bytes, page->len});
+static void put_touch(const struct work *work, struct user_choice *choice, struct pb_writer *out) {
+    pb_write_number(out, 2, work->ttl_ms);
+    for (uint32_t i = 0; i < work->batch; i++) {
+        out->at = pb_put_length(out->at, 3, pb_element_size(USER_BYTES));
+        out->at = pb_put_length(out->at, 2, USER_BYTES);
+        work_next_user(work, choice, out->at);
+        out->at += USER_BYTES;
+    }
+}
+
+static void put_list(const struct work *work, const struct page_token *page, struct pb_writer *out) {
+    pb_write_number(out, 2, work->batch);
+    if (page != NULL) pb_write_text(out, 3, (struct text){(const char *)page->bytes, page->len});
 }
 
 /* What follows the scope in the request's message. */
 static void put_rest(const struct work *work, struct user_choice *choice, const struct page_token *page,
-                     struct wire_out *out) {
+                     struct pb_writer *out) {
     switch (work->kind) {
     case WORK_TOUCH:
         put_touch(work, choice, out);
         return;
     case WORK_LIVE:
     case WORK_PING:
-        for (uint32_t i = 0; i < work_users_each(work); i++) put_user(work, choice, out, 2);
+        put_users(work, choice, out);
         return;
     case WORK_LIST:
         put_list(work, page, out);
         return;
     case WORK_COUNTS:
-        for (uint32_t i = 0; i < work->window_count; i++) wire_field_varint(out, 2, work->windows_ms[i]);
+        for (uint32_t i = 0; i < work->window_count; i++) pb_write_number(out, 2, work->windows_ms[i]);
         return;
     case WORK_ECHO:
         break;
@@ -66,39 +70,39 @@ static void put_rest(const struct work *work, struct user_choice *choice, const 
 }
 
 static void put_call(const struct work *work, struct user_choice *choice, const struct page_token *page,
-                     struct wire_out *out) {
+                     struct pb_writer *out) {
     static const unsigned fields[] = {[WORK_TOUCH] = CALL_TOUCH,
                                       [WORK_LIVE] = CALL_LIVE,
                                       [WORK_LIST] = CALL_LIST,
                                       [WORK_COUNTS] = CALL_COUNTS,
                                       [WORK_PING] = CALL_LIVE};
-    if (work->token != NULL) wire_field_text(out, CALL_TOKEN, text_of(work->token));
-    uint8_t *request = wire_begin(out, fields[work->kind]);
-    if (work->scope != NULL) wire_field_text(out, 1, text_of(work->scope));
+    if (work->token != NULL) pb_write_text(out, CALL_TOKEN, text_of(work->token));
+    uint8_t *request = pb_begin(out, fields[work->kind]);
+    if (work->scope != NULL) pb_write_text(out, 1, text_of(work->scope));
     put_rest(work, choice, page, out);
-    wire_end(out, request);
+    pb_end(out, request);
 }
 
 static size_t write_request(const struct work *work, struct user_choice *choice, const struct request *request,
                             uint8_t *out) {
     const size_t header = sp_header_bytes(request->is_ipc);
-    struct wire_out message = wire_out(out + header, work_request_bytes_max(work) - header);
+    struct pb_writer message = pb_write_to(out + header, work_request_bytes_max(work) - header);
     if (work->kind == WORK_ECHO) memset(message.at, 'e', ECHO_BYTES), message.at += ECHO_BYTES;
     else put_call(work, choice, request->page, &message);
-    sp_put_header(out, request->is_ipc, request->slot, wire_len(&message));
-    return header + wire_len(&message);
+    sp_put_header(out, request->is_ipc, request->slot, pb_written(&message));
+    return header + pb_written(&message);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 /* LiveResponse and ListResponse alike: reads every field of every user, as a client that shows them would. */
 static uint64_t read_users(struct text response, struct answer *out) {
-    struct wire_in users = wire_in(response);
+    struct pb_reader users = pb_read(response);
     uint64_t live = 0;
-    for (struct wire_field user, field; wire_next(&users, &user);) {
+    for (struct pb_field user, field; pb_next(&users, &user);) {
         if (user.number == 1) {
-            struct wire_in fields = wire_in(user.bytes);
-            while (wire_next(&fields, &field))
+            struct pb_reader fields = pb_read(user.bytes);
+            while (pb_next(&fields, &field))
                 if (field.number == 2) live += field.value;
         } else if (user.number == 2) {
             out->page_token = (const uint8_t *)user.bytes.data;
@@ -111,14 +115,14 @@ static uint64_t read_users(struct text response, struct answer *out) {
 
 /* CountsResponse.scopes[..].windows[..].users, their sum. */
 static uint64_t read_counts(struct text response) {
-    struct wire_in scopes = wire_in(response);
+    struct pb_reader scopes = pb_read(response);
     uint64_t users = 0;
-    for (struct wire_field scope, field, part; wire_next(&scopes, &scope);) {
-        struct wire_in fields = wire_in(scope.bytes);
-        while (wire_next(&fields, &field)) {
+    for (struct pb_field scope, field, part; pb_next(&scopes, &scope);) {
+        struct pb_reader fields = pb_read(scope.bytes);
+        while (pb_next(&fields, &field)) {
             if (field.number != 7) continue;
-            struct wire_in window = wire_in(field.bytes);
-            while (wire_next(&window, &part))
+            struct pb_reader window = pb_read(field.bytes);
+            while (pb_next(&window, &part))
                 if (part.number == 2) users += part.value;
         }
     }
@@ -128,9 +132,9 @@ static uint64_t read_counts(struct text response) {
 static void note_refusal(struct text message, uint64_t code, struct answer *out) {
     if (code == 0) return;
     out->fault = FAULT_REFUSED;
-    (void)error_set(&out->why, (enum muster_code)code, "%.*s",
-                    message.len > MESSAGE_TEXT_MAX ? MESSAGE_TEXT_MAX : (int)message.len,
-                    message.len > 0 ? message.data : "");
+    (void)error_fail(&out->why, (enum muster_code)code, "%.*s",
+                     message.len > MESSAGE_TEXT_MAX ? MESSAGE_TEXT_MAX : (int)message.len,
+                     message.len > 0 ? message.data : "");
 }
 
 static void read_reply(const struct work *work, struct text reply, struct answer *out) {
@@ -139,11 +143,11 @@ static void read_reply(const struct work *work, struct text reply, struct answer
                                       [WORK_LIST] = REPLY_LIST,
                                       [WORK_COUNTS] = REPLY_COUNTS,
                                       [WORK_PING] = REPLY_LIVE};
-    struct wire_in fields = wire_in(reply);
+    struct pb_reader fields = pb_read(reply);
     struct text message = {0};
     uint64_t code = 0;
     bool has_wanted = false;
-    for (struct wire_field field; wire_next(&fields, &field);) {
+    for (struct pb_field field; pb_next(&fields, &field);) {
         if (field.number == REPLY_CODE) code = field.value;
         if (field.number == REPLY_MESSAGE) message = field.bytes;
         has_wanted |= field.number == wanted[work->kind];
@@ -156,7 +160,7 @@ static void read_reply(const struct work *work, struct text reply, struct answer
 
 static void set_malformed(struct answer *out) {
     out->fault = FAULT_MALFORMED;
-    (void)error_set(&out->why, MUSTER_UNAVAILABLE, "the other side is not a node");
+    (void)error_fail(&out->why, MUSTER_UNAVAILABLE, "the other side is not a node");
 }
 
 static size_t read_frame(struct reading *reading, const uint8_t *data, size_t len, struct text *message,

@@ -118,8 +118,8 @@ static size_t read_token(struct reading *reading, const uint8_t *data, size_t le
         break;
     default:
         out->fault = FAULT_REFUSED;
-        (void)error_set(&out->why, MUSTER_UNKNOWN, "%.*s", (int)(used < TEXT_MAX ? used : TEXT_MAX),
-                        (const char *)data);
+        (void)error_fail(&out->why, MUSTER_UNKNOWN, "%.*s", (int)(used < TEXT_MAX ? used : TEXT_MAX),
+                         (const char *)data);
     }
     return used;
 }

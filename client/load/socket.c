@@ -14,7 +14,7 @@
 enum { HELLO_BYTES_MAX = 16 };
 
 static int refuse_address(struct error *error, const char *address, const char *why) {
-    (void)error_set(error, MUSTER_UNAVAILABLE, "cannot reach %s: %s", address, why);
+    (void)error_fail(error, MUSTER_UNAVAILABLE, "cannot reach %s: %s", address, why);
     return -1;
 }
 

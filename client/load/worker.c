@@ -67,7 +67,7 @@ uint64_t load_now_ns(void) {
 void load_shared_fail(struct load_shared *shared, enum load_outcome outcome, enum muster_code code, const char *text) {
     int done = LOAD_DONE;
     if (atomic_compare_exchange_strong(&shared->outcome, &done, (int)outcome))
-        (void)error_set(&shared->error, code, "%s", text);
+        (void)error_fail(&shared->error, code, "%s", text);
 }
 
 static bool has_failed(const struct load_worker *w) {
