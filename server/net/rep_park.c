@@ -48,8 +48,8 @@ void park_return(struct slot *slot) {
     if (is_wanted) slot_wait(slot);
 }
 
-static bool has_room(void *context, const struct asker *asker) {
-    return replies_promise_room(context, (uint32_t)asker->connection);
+static bool has_room(void *context, const struct waiter *waiter) {
+    return replies_promise_room(context, (uint32_t)waiter->connection);
 }
 
 static nng_msg *message_of(struct text reply) {
@@ -61,9 +61,9 @@ static nng_msg *message_of(struct text reply) {
 }
 
 /* The slot is nng's as soon as it sends. */
-static void deliver(void *context, const struct asker *asker, struct text reply) {
+static void deliver(void *context, const struct waiter *waiter, struct text reply) {
     struct rep_door *door = context;
-    struct slot *slot = asker->place;
+    struct slot *slot = waiter->reply_slot;
     nng_msg *message = reply.len > 0 ? message_of(reply) : NULL;
     if (message != NULL) {
         slot->extra_bytes = EXTRA_REPLY_OWN_BYTES + reply.len;
@@ -74,7 +74,7 @@ static void deliver(void *context, const struct asker *asker, struct text reply)
         if (reply.len > 0) {
             log_line(LEVEL_ERROR, "out_of_memory", "closed a connection: no memory to answer it",
                      {"bytes", NULL, reply.len});
-            nng_pipe_close((nng_pipe){.id = (uint32_t)asker->connection});
+            nng_pipe_close((nng_pipe){.id = (uint32_t)waiter->connection});
         }
     }
     atomic_fetch_sub(&door->held, 1);

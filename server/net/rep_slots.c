@@ -37,12 +37,12 @@ static enum outcome ask_node(struct slot *slot, nng_msg *message) {
     struct worker *worker = worker_pool_take(&door->workers);
     if (worker == NULL) return FAILED;
     struct text request = {nng_msg_body(message), (uint32_t)nng_msg_len(message)}, reply;
-    const struct asker asker = {.place = slot, .connection = slot->pipe, .door = &door->watch_door};
+    const struct waiter waiter = {.reply_slot = slot, .connection = slot->pipe, .door = &door->watch_door};
     enum muster_code code;
     enum outcome outcome = PARKED;
     slot->is_out_of_service = true;
     atomic_fetch_add(&door->held, 1);
-    if (rpc_answer_or_park(door->rpc, worker, request, clock_now(), &asker, &code, &reply)) {
+    if (rpc_answer_or_park(door->rpc, worker, request, clock_now(), &waiter, &code, &reply)) {
         atomic_fetch_sub(&door->held, 1);
         slot->is_out_of_service = false;
         nng_msg_clear(message);

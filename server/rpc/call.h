@@ -23,7 +23,7 @@ struct call {
     struct node *node; /* of the rpc */
     struct arena *arena;
     struct instant now;
-    const struct asker *asker;        /* NULL: the door cannot wait */
+    const struct waiter *waiter;      /* NULL: the door cannot wait */
     bool is_parked;                   /* the answer comes later */
     Muster__V1__Reply reply;          /* what a handler that answers by protobuf-c fills in */
     struct text encoded;              /* what a handler that encodes its whole reply itself leaves here */

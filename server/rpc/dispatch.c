@@ -101,8 +101,8 @@ static bool encode(struct call *call, struct text *out) {
 }
 
 bool rpc_answer_or_park(struct rpc *rpc, struct worker *worker, struct text request, struct instant now,
-                        const struct asker *asker, enum muster_code *code, struct text *reply) {
-    struct call call = {.rpc = rpc, .node = rpc->node, .arena = &worker->arena, .now = now, .asker = asker};
+                        const struct waiter *waiter, enum muster_code *code, struct text *reply) {
+    struct call call = {.rpc = rpc, .node = rpc->node, .arena = &worker->arena, .now = now, .waiter = waiter};
     arena_reset(&worker->arena, WORKER_BYTES_KEPT);
     muster__v1__reply__init(&call.reply);
 

@@ -28,9 +28,9 @@ enum muster_code rpc_answer(struct rpc *rpc, struct worker *worker, struct text 
                             struct text *reply);
 
 /* rpc_answer, for a door that can wait: a Watch that has nothing to tell is parked, and answered by pump_run. false:
- * the request was parked; then nothing is in *reply, *code is MUSTER_OK, and the asker may have been answered already.
- * *asker is copied; NULL: the door cannot wait, and watches are answered at once. */
+ * the request was parked; then nothing is in *reply, *code is MUSTER_OK, and the waiter may have been answered already.
+ * *waiter is copied; NULL: the door cannot wait, and watches are answered at once. */
 bool rpc_answer_or_park(struct rpc *rpc, struct worker *worker, struct text request, struct instant now,
-                        const struct asker *asker, enum muster_code *code, struct text *reply);
+                        const struct waiter *waiter, enum muster_code *code, struct text *reply);
 
 #endif

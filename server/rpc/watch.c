@@ -90,7 +90,7 @@ static bool resume(struct call *call, const struct question *question, struct te
 static enum muster_code park(struct call *call, const struct question *question, const struct telling *telling,
                              uint64_t due_ms, uint64_t deadline_ms, bool is_pending) {
     struct refusal why = {0};
-    const struct parking parking = {.asker = *call->asker,
+    const struct parking parking = {.waiter = *call->waiter,
                                     .scope = telling->scope,
                                     .cursor = telling->cursor,
                                     .users = question->users,
@@ -117,7 +117,7 @@ static enum muster_code tell_or_park(struct call *call, const struct question *q
     if (due_ms <= now_ms) {
         /* Long answers are the pump's: who goes through the same pages at the same time is told by one look, and no
          * number of watchers takes every thread of the door. */
-        if (call->asker != NULL && tell_is_long(telling, now_ms) &&
+        if (call->waiter != NULL && tell_is_long(telling, now_ms) &&
             park(call, question, telling, now_ms, is_paced ? deadline_ms : now_ms, true) == MUSTER_OK)
             return MUSTER_OK;
         if (!tell(telling, now_ms)) return call_too_large(call, "sessions");
@@ -128,7 +128,7 @@ static enum muster_code tell_or_park(struct call *call, const struct question *q
         /* A snapshot of nobody is told as well: the watcher waits to hear that it is over. */
         if (!is_paced) return MUSTER_OK;
     }
-    if (call->asker == NULL || question->max_wait_ms == 0) return MUSTER_OK;
+    if (call->waiter == NULL || question->max_wait_ms == 0) return MUSTER_OK;
     return park(call, question, telling, due_ms, deadline_ms, due_ms > now_ms);
 }
 

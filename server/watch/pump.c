@@ -29,7 +29,7 @@ _Static_assert(MUSTER_MESSAGE_BYTES_MAX == 1048576, "as the message says");
 
 /* Who is told when, once the watch itself has ended. */
 struct addressee {
-    struct asker asker;
+    struct waiter waiter;
     struct cursor cursor;
     bool is_news; /* it gets what the group is told; else nothing but a cursor */
     bool is_gone; /* there is no answer for it */
@@ -135,12 +135,12 @@ static void settle(struct pump *pump, struct watch *watch, const struct telling 
         watches_repark(watches, watch, !may_tell);
         return;
     }
-    pump->told[pump->told_count++] = (struct addressee){watch->asker, cursor, is_news, watch->is_hung_up};
+    pump->told[pump->told_count++] = (struct addressee){watch->waiter, cursor, is_news, watch->is_hung_up};
     watches_end(watches, watch);
 }
 
 static void hand_over(const struct addressee *to, struct text reply) {
-    to->asker.door->deliver(to->asker.door->context, &to->asker, to->is_gone ? (struct text){0} : reply);
+    to->waiter.door->deliver(to->waiter.door->context, &to->waiter, to->is_gone ? (struct text){0} : reply);
 }
 
 static void deliver_refusal(struct pump *pump, enum muster_code code, const char *message) {
@@ -191,7 +191,7 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
     size_t left = 0, full_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct watch *watch = group[i];
-        bool has_room = watch->asker.door->has_room(watch->asker.door->context, &watch->asker);
+        bool has_room = watch->waiter.door->has_room(watch->waiter.door->context, &watch->waiter);
         if (has_room) group[left++] = watch;
         else full[full_count++] = watch;
     }
@@ -250,7 +250,7 @@ void pump_set_waker(struct watches *watches, void (*wake)(void *context), void *
 }
 
 void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection) {
-    struct asker gone[HANG_UP_BATCH];
+    struct waiter gone[HANG_UP_BATCH];
     size_t count;
     do {
         node_lock(watches->node, (struct instant){0});

@@ -1,4 +1,4 @@
-/* Who asked, and is answered later: a request that is parked. */
+/* A client whose request is parked, and the door that delivers the answer to it later. */
 #ifndef MUSTER_WATCH_WAITER_H
 #define MUSTER_WATCH_WAITER_H
 
@@ -9,22 +9,22 @@
 
 struct watch_door;
 
-struct asker {
-    void *place;                   /* the door's; not NULL */
-    uint64_t connection;           /* of the door: what pump_hang_up names */
+struct waiter {
+    void *reply_slot;              /* the door's: where the answer goes; not NULL */
+    uint64_t connection;           /* the door's name for it, for pump_hang_up */
     const struct watch_door *door; /* outlives the request */
 };
 
-/* A door that can wait. Its functions are called without the node's lock, by one thread at a time a place; they must
- * not block for long, nor call into pump_run. */
+/* A door that can wait. The functions are called without the node's lock, and by one thread at a time for each reply
+ * slot. They must not block for long, nor call pump_run. */
 struct watch_door {
     void *context;
-    /* Whether an answer to this asker would go out soon. Where not, it stays parked for a moment: what changes
-     * meanwhile is told as one change, and so a reader that is slow costs no more than its place. */
-    bool (*has_room)(void *context, const struct asker *asker);
-    /* Takes the answer, which is the caller's again once it returns. The place is the door's again. reply.len 0: there
-     * is none, the connection was hung up. */
-    void (*deliver)(void *context, const struct asker *asker, struct text reply);
+    /* Whether an answer to this waiter would be sent soon. If not, the request stays parked for a moment, and the
+     * changes of that time are told as one: a slow reader costs no more than its reply slot. */
+    bool (*has_room)(void *context, const struct waiter *waiter);
+    /* Delivers the answer; `reply` is valid only during the call. reply.len 0: no answer, the connection was hung up.
+     * The reply slot belongs to the door again. */
+    void (*deliver)(void *context, const struct waiter *waiter, struct text reply);
 };
 
 #endif

@@ -92,14 +92,14 @@ static struct watch **bucket_of(struct watches *watches, const struct watch_door
 _Static_assert(CONNECTION_BUCKETS == 1 << (64 - 52), "the upper bits name a bucket");
 
 static void link_connection(struct watches *watches, struct watch *watch) {
-    struct watch **bucket = bucket_of(watches, watch->asker.door, watch->asker.connection);
+    struct watch **bucket = bucket_of(watches, watch->waiter.door, watch->waiter.connection);
     watch->next_of = *bucket;
     if (*bucket != NULL) (*bucket)->previous_of = watch;
     *bucket = watch;
 }
 
 static void unlink_connection(struct watches *watches, struct watch *watch) {
-    struct watch **bucket = bucket_of(watches, watch->asker.door, watch->asker.connection);
+    struct watch **bucket = bucket_of(watches, watch->waiter.door, watch->waiter.connection);
     *(watch->previous_of != NULL ? &watch->previous_of->next_of : bucket) = watch->next_of;
     if (watch->next_of != NULL) watch->next_of->previous_of = watch->previous_of;
 }
@@ -123,7 +123,7 @@ static void release_watch(struct watches *watches, struct watch *watch) {
 static struct watch *make_watch(struct watches *watches, const struct roll *roll, const struct parking *parking) {
     struct watch *watch = watches->allocator.allocate(watches->allocator.context, watch_bytes(parking->user_count));
     if (watch == NULL) return NULL;
-    watch->asker = parking->asker;
+    watch->waiter = parking->waiter;
     watch->scope = parking->scope;
     watch->cursor = parking->cursor;
     watch->due_ms = parking->due_ms;
@@ -263,19 +263,19 @@ void watches_end(struct watches *watches, struct watch *watch) {
     release_watch(watches, watch);
 }
 
-size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct asker *out,
+size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct waiter *out,
                        size_t max) {
     size_t count = 0;
     for (struct watch *watch = *bucket_of(watches, door, connection), *next; watch != NULL && count < max;
          watch = next) {
         next = watch->next_of;
-        if (watch->asker.door != door || watch->asker.connection != connection) continue;
+        if (watch->waiter.door != door || watch->waiter.connection != connection) continue;
         if (watch->state == WATCH_TAKEN) {
             watch->is_hung_up = true;
             continue;
         }
         take(watches, watch);
-        out[count++] = watch->asker;
+        out[count++] = watch->waiter;
         watches_end(watches, watch);
     }
     return count;

@@ -57,7 +57,7 @@ enum watch_state { WATCH_IDLE, WATCH_PENDING, WATCH_TAKEN };
 
 /* One that is parked. */
 struct watch {
-    struct asker asker;
+    struct waiter waiter;
     struct watched *scope;
     struct cursor cursor;
     uint64_t due_ms;      /* not before that, for its pace */
@@ -100,7 +100,7 @@ void watched_hand_out(struct watched *scope, uint64_t version);
 /* ---- parking ---- */
 
 struct parking {
-    struct asker asker;
+    struct waiter waiter;
     struct watched *scope;
     struct cursor cursor;
     const struct text *users; /* in the order of their places; copied */
@@ -128,9 +128,9 @@ void watches_repark(struct watches *watches, struct watch *watch, bool is_pendin
 /* Ends a taken one. */
 void watches_end(struct watches *watches, struct watch *watch);
 
-/* Ends parked watches of a connection: at most `max` askers are written, to be told; the taken ones are marked instead.
- * Returns how many; fewer than `max`: that was all. */
-size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct asker *out,
+/* Ends parked watches of a connection: at most `max` waiters are written, to be told; the taken ones are marked
+ * instead. Returns how many; fewer than `max`: that was all. */
+size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct waiter *out,
                        size_t max);
 /* From now on everybody is due, and nobody can be parked. */
 void watches_stop(struct watches *watches);

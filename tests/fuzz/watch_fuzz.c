@@ -45,15 +45,15 @@ static void check_reply(struct text reply, int code) {
     muster__v1__reply__free_unpacked(decoded, NULL);
 }
 
-static bool has_room(void *context, const struct asker *asker) {
+static bool has_room(void *context, const struct waiter *waiter) {
     (void)context;
-    hold(((const struct place *)asker->place)->is_out);
+    hold(((const struct place *)waiter->reply_slot)->is_out);
     return rig.has_room;
 }
 
-static void deliver(void *context, const struct asker *asker, struct text reply) {
+static void deliver(void *context, const struct waiter *waiter, struct text reply) {
     (void)context;
-    struct place *place = asker->place;
+    struct place *place = waiter->reply_slot;
     hold(place->is_out);
     place->is_out = false;
     if (reply.len > 0) check_reply(reply, -1);
@@ -92,12 +92,12 @@ static void ask_or_park(struct text request) {
     size_t at = 0;
     while (rig.places[at].is_out) hold(++at < PLACES);
     struct place *place = &rig.places[at];
-    const struct asker asker = {place, rig.asked % 3, &door};
+    const struct waiter waiter = {place, rig.asked % 3, &door};
     enum muster_code code;
     struct text reply;
     rig.asked++;
     place->is_out = true;
-    if (!rpc_answer_or_park(rig.rpc, rig.worker, request, rig.now, &asker, &code, &reply)) return;
+    if (!rpc_answer_or_park(rig.rpc, rig.worker, request, rig.now, &waiter, &code, &reply)) return;
     hold(place->is_out);
     place->is_out = false;
     check_reply(reply, (int)code);

@@ -313,7 +313,7 @@ static void send_request(struct trial *trial, struct guest *guest) {
 
 static void hang_up(struct trial *trial, struct guest *guest) {
     record(trial, "guest %zu hangs up", (size_t)(guest - trial->guests));
-    pump_hang_up(trial->rig.watches, &trial->rig.door, guest->place.asker.connection);
+    pump_hang_up(trial->rig.watches, &trial->rig.door, guest->place.waiter.connection);
     pass(trial, 0);
     if (guest->place.is_parked) mismatch(trial, "hung up, and parked still");
 }

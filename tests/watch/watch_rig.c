@@ -29,9 +29,9 @@ static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_
     return out.len;
 }
 
-static bool place_has_room(void *context, const struct asker *asker) {
+static bool place_has_room(void *context, const struct waiter *waiter) {
     (void)context;
-    return ((const struct place *)asker->place)->has_room;
+    return ((const struct place *)waiter->reply_slot)->has_room;
 }
 
 static Muster__V1__Reply *decoded(struct text reply) {
@@ -41,9 +41,9 @@ static Muster__V1__Reply *decoded(struct text reply) {
     return out;
 }
 
-static void place_deliver(void *context, const struct asker *asker, struct text reply) {
+static void place_deliver(void *context, const struct waiter *waiter, struct text reply) {
     struct rig *rig = context;
-    struct place *place = asker->place;
+    struct place *place = waiter->reply_slot;
     if (!place->is_parked) fail_msg("an answer to a place that nobody waits at");
     if (reply.len > 0 && !place->has_room) fail_msg("an answer where there is no room");
     place->is_parked = false;
@@ -90,7 +90,7 @@ static void pump(struct rig *rig) {
 }
 
 void place_open(struct place *place, struct rig *rig, uint64_t connection) {
-    *place = (struct place){.asker = {place, connection, &rig->door}, .has_room = true};
+    *place = (struct place){.waiter = {place, connection, &rig->door}, .has_room = true};
 }
 
 void place_close(struct place *place) {
@@ -107,7 +107,7 @@ bool place_ask(struct place *place, struct rig *rig, struct request_builder *bui
     place->is_parked = true; /* it may be answered before the call returns */
     place->is_hung_up = false;
     bool is_answered = rpc_answer_or_park(rig->rpc, rig->worker, (struct text){(const char *)request, (uint32_t)len},
-                                          rig->now, &place->asker, &code, &reply);
+                                          rig->now, &place->waiter, &code, &reply);
     free(request);
     if (!is_answered) {
         if (reply.len > 0 || code != MUSTER_OK) fail_msg("parked, with code %d and %u bytes", code, reply.len);

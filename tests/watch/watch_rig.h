@@ -25,7 +25,7 @@ struct rig {
 
 /* Where a request waits. Zeroed and then given to place_open. */
 struct place {
-    struct asker asker;
+    struct waiter waiter;
     bool is_parked, has_room;
     bool is_hung_up;          /* handed back without an answer */
     Muster__V1__Reply *reply; /* came and is not taken yet */

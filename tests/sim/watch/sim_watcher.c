@@ -217,9 +217,9 @@ void sim_watchers_lose(struct stage *stage, const struct host *host) {
 
 /* ---- the door -------------------------------------------------------------------------------------------------- */
 
-bool sim_watcher_has_room(void *context, const struct asker *asker) {
+bool sim_watcher_has_room(void *context, const struct waiter *waiter) {
     const struct host *host = context;
-    const struct sim_watcher *sim_watcher = asker->place;
+    const struct sim_watcher *sim_watcher = waiter->reply_slot;
     return sim_watcher->full_until_ms <= host->stage->now_ms;
 }
 
@@ -229,9 +229,9 @@ static Muster__V1__Reply *decoded(struct text reply) {
     return out;
 }
 
-void sim_watcher_deliver(void *context, const struct asker *asker, struct text reply) {
+void sim_watcher_deliver(void *context, const struct waiter *waiter, struct text reply) {
     const struct host *host = context;
-    struct sim_watcher *sim_watcher = asker->place;
+    struct sim_watcher *sim_watcher = waiter->reply_slot;
     if (!sim_watcher->is_parked || sim_watcher->host != host) {
         fail(host->stage, sim_watcher, "rules", "an answer that nobody waits for");
         return;
@@ -252,7 +252,7 @@ void sim_watcher_act_at(struct stage *stage, struct sim_watcher *sim_watcher, ui
 void sim_watcher_hang_up(struct stage *stage, struct sim_watcher *sim_watcher) {
     if (!sim_watcher->is_parked) return;
     stage_note(stage, "watcher %u hangs up", sim_watcher->index);
-    pump_hang_up(rpc_watches(sim_watcher->host->rpc), &sim_watcher->host->door, sim_watcher->asker.connection);
+    pump_hang_up(rpc_watches(sim_watcher->host->rpc), &sim_watcher->host->door, sim_watcher->waiter.connection);
     if (sim_watcher->is_parked) fail(stage, sim_watcher, "rules", "it hung up, and waits still");
 }
 
@@ -284,10 +284,10 @@ static void ask_host(struct stage *stage, struct sim_watcher *sim_watcher) {
     sim_watcher->asked_ms = stage->now_ms;
     watcher_build(&sim_watcher->watcher, &builder);
     uint8_t *request = builder_packed(&builder, &len);
-    sim_watcher->asker = (struct asker){sim_watcher, sim_watcher->index / 2, &host->door};
+    sim_watcher->waiter = (struct waiter){sim_watcher, sim_watcher->index / 2, &host->door};
     sim_watcher->is_parked = true; /* it may be answered before the call returns */
     bool is_answered = rpc_answer_or_park(host->rpc, stage->worker, (struct text){(const char *)request, (uint32_t)len},
-                                          host_now(host), &sim_watcher->asker, &code, &reply);
+                                          host_now(host), &sim_watcher->waiter, &code, &reply);
     free(request);
     bool is_owed = sim_watcher->watcher.cursor_len > 0 && !sim_watcher->watcher.is_synced;
     if (is_owed) sim_watcher->watcher.max_wait_ms = 0; /* what it was told to ask for at once does not wait */

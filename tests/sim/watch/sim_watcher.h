@@ -15,7 +15,7 @@ struct sim_watcher {
     struct watcher watcher;
     const char *names[NAMED_MAX]; /* point into name_bytes */
     char name_bytes[NAMED_MAX][16];
-    struct asker asker;
+    struct waiter waiter;
     unsigned loses_in; /* it loses one in so many answers; 0: none */
     bool is_restless;  /* it pauses often */
 
@@ -50,7 +50,7 @@ void sim_watchers_lose(struct stage *stage, const struct host *host);
 void sim_watchers_take(struct stage *stage, const struct host *host);
 
 /* The functions of a host's door. */
-bool sim_watcher_has_room(void *context, const struct asker *asker);
-void sim_watcher_deliver(void *context, const struct asker *asker, struct text reply);
+bool sim_watcher_has_room(void *context, const struct waiter *waiter);
+void sim_watcher_deliver(void *context, const struct waiter *waiter, struct text reply);
 
 #endif
