@@ -1,6 +1,6 @@
 /* The public calls: each checks and encodes, flies, and hands over the answer. */
 #include "client.h"
-#include "error.h"
+#include "client_error.h"
 
 #include <stdlib.h>
 
@@ -30,7 +30,7 @@ static enum muster_code finish(struct flight *flight, enum muster_code encoded, 
  * answer is decoded into it, so that a page token, or names, in it can be asked for again. */
 static struct result *result_for(struct result *result, enum reply_kind kind, struct muster_error *error) {
     if (result == NULL && (result = result_new()) == NULL) {
-        error_no_memory(error);
+        client_error_no_memory(error);
         return NULL;
     }
     result_clear(result, kind);
@@ -155,7 +155,7 @@ static struct flight *begin_async(struct muster_client *client, enum reply_kind 
     bool has_result = kind == REPLY_LIVE || kind == REPLY_LIST || kind == REPLY_COUNTS;
     if (has_result && flight->own_result == NULL && (flight->own_result = result_new()) == NULL) {
         flight_give(flight);
-        error_no_memory(error);
+        client_error_no_memory(error);
         return NULL;
     }
     flight->answer = (struct answer){.kind = kind, .expected = expected};

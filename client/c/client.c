@@ -1,7 +1,9 @@
 #include "client.h"
-#include "clock.h"
+#include "client_error.h"
+#include "common/monotonic.h"
+#include "common/random.h"
+#include "common/waiting.h"
 #include "dispatcher.h"
-#include "error.h"
 
 #include <nng/protocol/reqrep0/req.h>
 #include <signal.h>
@@ -19,13 +21,10 @@ enum {
 
 /* ---- small things ------------------------------------------------------------------------------------------------ */
 
-/* SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): its state is a counter, so
- * that threads can share it without a lock. */
+/* Threads share the generator without a lock: its state is a counter. */
 uint32_t client_random(struct muster_client *client, uint32_t range) {
-    uint64_t z = atomic_fetch_add_explicit(&client->dice, UINT64_C(0x9e3779b97f4a7c15), memory_order_relaxed);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (uint32_t)((z >> 32) * range >> 32);
+    uint64_t state = atomic_fetch_add_explicit(&client->random, SPLITMIX64_STEP, memory_order_relaxed);
+    return (uint32_t)((splitmix64_mix(state) >> 32) * range >> 32);
 }
 
 uint64_t client_connection(struct muster_client *client) {
@@ -58,7 +57,7 @@ static void client_changed(struct muster_client *client) {
 /* A new connection: sleeping watches try again within HASTEN_MS, spread by chance. Under the mutex. */
 static void client_connected(struct muster_client *client) {
     if (client->dispatcher != NULL)
-        dispatcher_hasten(client->dispatcher, clock_ms() + client_random(client, HASTEN_MS));
+        dispatcher_hasten(client->dispatcher, monotonic_ms() + client_random(client, HASTEN_MS));
     client_changed(client);
 }
 
@@ -124,14 +123,14 @@ static enum muster_code dial_begin(struct muster_client *client, bool is_waited_
         struct node *node = &client->nodes[i];
         int rv = is_waited_for ? 0 : nng_dialer_start(node->dialer, NNG_FLAG_NONBLOCK);
         if (rv != 0)
-            return error_set(error, MUSTER_INVALID_ARGUMENT, "addresses[%zu]: %s: %s", i, node->address,
-                             nng_strerror(rv));
+            return client_error_set(error, MUSTER_INVALID_ARGUMENT, "addresses[%zu]: %s: %s", i, node->address,
+                                    nng_strerror(rv));
         if (!is_waited_for) continue;
         if (thread_start(&node->dial_thread, node_dial, node) != 0)
-            return error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+            return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
         node->has_dial_thread = true;
     }
-    return error_none(error);
+    return client_error_none(error);
 }
 
 /* How many of the nodes' first dials ended so. Under the mutex. */
@@ -142,16 +141,16 @@ static size_t dials_that(struct muster_client *client, enum node_state state) {
 }
 
 static enum muster_code dial_wait(struct muster_client *client, uint32_t wait_ms, struct muster_error *error) {
-    uint64_t until_ms = clock_ms() + wait_ms;
+    uint64_t until_ms = monotonic_ms() + wait_ms;
     pthread_mutex_lock(&client->mutex);
-    while (dials_that(client, NODE_REACHED) == 0 && dials_that(client, NODE_DIALLING) != 0 && clock_ms() < until_ms)
-        clock_cond_wait(&client->changed, &client->mutex, until_ms);
+    while (dials_that(client, NODE_REACHED) == 0 && dials_that(client, NODE_DIALLING) != 0 && monotonic_ms() < until_ms)
+        waiting_until(&client->changed, &client->mutex, until_ms * 1000);
     bool is_reached = dials_that(client, NODE_REACHED) != 0;
     struct node *node = &client->nodes[0];
-    if (is_reached) error_none(error);
+    if (is_reached) client_error_none(error);
     else if (node->first_dial == NODE_REFUSED)
-        error_set(error, MUSTER_UNAVAILABLE, "%s: %s", node->address, nng_strerror(node->dial_error));
-    else error_set(error, MUSTER_UNAVAILABLE, "%s: no connection within %u ms", node->address, wait_ms);
+        client_error_set(error, MUSTER_UNAVAILABLE, "%s: %s", node->address, nng_strerror(node->dial_error));
+    else client_error_set(error, MUSTER_UNAVAILABLE, "%s: no connection within %u ms", node->address, wait_ms);
     pthread_mutex_unlock(&client->mutex);
     return is_reached ? MUSTER_OK : MUSTER_UNAVAILABLE;
 }
@@ -160,23 +159,23 @@ static enum muster_code dial_wait(struct muster_client *client, uint32_t wait_ms
 
 static enum muster_code options_check(const struct muster_options *options, struct muster_error *error) {
     if (options->address_count > MUSTER_ADDRESSES_MAX)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "addresses: %zu, at most %d", options->address_count,
-                         MUSTER_ADDRESSES_MAX);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "addresses: %zu, at most %d", options->address_count,
+                                MUSTER_ADDRESSES_MAX);
     for (size_t i = 0; i < options->address_count; i++) {
         if (options->addresses == NULL || options->addresses[i] == NULL)
-            return error_set(error, MUSTER_INVALID_ARGUMENT, "addresses[%zu]: NULL", i);
+            return client_error_set(error, MUSTER_INVALID_ARGUMENT, "addresses[%zu]: NULL", i);
     }
     if (options->token != NULL && strlen(options->token) > MUSTER_TOKEN_BYTES_MAX)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "token: longer than %d bytes", MUSTER_TOKEN_BYTES_MAX);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "token: longer than %d bytes", MUSTER_TOKEN_BYTES_MAX);
     if (options->timeout_ms > MUSTER_TIMEOUT_MAX_MS)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "timeout_ms: %u, at most %d", options->timeout_ms,
-                         MUSTER_TIMEOUT_MAX_MS);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "timeout_ms: %u, at most %d", options->timeout_ms,
+                                MUSTER_TIMEOUT_MAX_MS);
     if (options->connect_ms > MUSTER_TIMEOUT_MAX_MS)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "connect_ms: %u, at most %d", options->connect_ms,
-                         MUSTER_TIMEOUT_MAX_MS);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "connect_ms: %u, at most %d", options->connect_ms,
+                                MUSTER_TIMEOUT_MAX_MS);
     if (options->in_flight_max > MUSTER_IN_FLIGHT_MAX)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "in_flight_max: %u, at most %d", options->in_flight_max,
-                         MUSTER_IN_FLIGHT_MAX);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "in_flight_max: %u, at most %d", options->in_flight_max,
+                                MUSTER_IN_FLIGHT_MAX);
     return MUSTER_OK;
 }
 
@@ -188,7 +187,7 @@ static enum muster_code open_nodes(struct muster_client *client, const char *con
         if (rv == 0) continue;
         enum muster_code code =
             rv == NNG_ENOMEM || rv == NNG_ENOFILES ? MUSTER_RESOURCE_EXHAUSTED : MUSTER_INVALID_ARGUMENT;
-        return error_set(error, code, "addresses[%zu]: \"%s\": %s", i, addresses[i], nng_strerror(rv));
+        return client_error_set(error, code, "addresses[%zu]: \"%s\": %s", i, addresses[i], nng_strerror(rv));
     }
     return MUSTER_OK;
 }
@@ -204,12 +203,12 @@ static void set_times(struct muster_client *client, const struct muster_options 
 static struct muster_client *client_new(void) {
     struct muster_client *client = calloc(1, sizeof *client);
     if (client == NULL) return NULL;
-    uint64_t seed = clock_ms();
+    uint64_t seed = monotonic_ms();
     /* Where there is no randomness yet, early at boot, the time will do: it only spreads load. */
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed ^= (uint64_t)(uintptr_t)client;
-    atomic_init(&client->dice, seed);
+    atomic_init(&client->random, seed);
     if (pthread_mutex_init(&client->mutex, NULL) != 0) goto fail_client;
-    if (clock_cond_init(&client->changed) != 0) goto fail_mutex;
+    if (!waiting_init(&client->changed)) goto fail_mutex;
     return client;
 fail_mutex:
     pthread_mutex_destroy(&client->mutex);
@@ -227,11 +226,11 @@ enum muster_code muster_open(const struct muster_options *options, struct muster
     enum muster_code code = options_check(options, error);
     if (code != MUSTER_OK) return code;
     struct muster_client *made = client_new();
-    if (made == NULL) return error_no_memory(error);
+    if (made == NULL) return client_error_no_memory(error);
     bool is_default = options->address_count == 0;
     size_t count = is_default ? 1 : options->address_count;
     set_times(made, options, count);
-    if (options->token != NULL && (made->token = strdup(options->token)) == NULL) code = error_no_memory(error);
+    if (options->token != NULL && (made->token = strdup(options->token)) == NULL) code = client_error_no_memory(error);
     if (code == MUSTER_OK) code = open_nodes(made, is_default ? default_addresses : options->addresses, count, error);
     if (code == MUSTER_OK) code = dial_begin(made, options->connect_ms != 0, error);
     if (code == MUSTER_OK && options->connect_ms != 0) code = dial_wait(made, options->connect_ms, error);
@@ -240,7 +239,7 @@ enum muster_code muster_open(const struct muster_options *options, struct muster
         return code;
     }
     *client = made;
-    return error_none(error);
+    return client_error_none(error);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------------------------- */
@@ -265,8 +264,8 @@ static void close_nodes(struct muster_client *client) {
 /* Waits until no asynchronous call is under way, or until_ms. Under the mutex. */
 static bool await_landings(struct muster_client *client, uint64_t until_ms) {
     while (client->in_flight != 0 || client->landing != 0) {
-        if (clock_ms() >= until_ms) return false;
-        clock_cond_wait(&client->changed, &client->mutex, until_ms);
+        if (monotonic_ms() >= until_ms) return false;
+        waiting_until(&client->changed, &client->mutex, until_ms * 1000);
     }
     return true;
 }
@@ -280,11 +279,11 @@ static void end_flights(struct muster_client *client) {
     for (size_t i = 0; i < client->all_count; i++) {
         if (client->all[i]->is_asleep) nng_aio_cancel(client->all[i]->nap_aio);
     }
-    uint64_t until_ms = clock_ms() + CLOSE_GRACE_MS;
+    uint64_t until_ms = monotonic_ms() + CLOSE_GRACE_MS;
     while (!await_landings(client, until_ms)) {
         /* Again and again, since a flight that was between two operations is not under way until the next. */
         for (size_t i = 0; i < client->all_count; i++) nng_aio_cancel(client->all[i]->aio);
-        until_ms = clock_ms() + CLOSE_POLL_MS;
+        until_ms = monotonic_ms() + CLOSE_POLL_MS;
     }
     pthread_mutex_unlock(&client->mutex);
 }

@@ -115,8 +115,8 @@ struct muster_client {
     struct node nodes[MUSTER_ADDRESSES_MAX];
     char *token; /* NULL: none */
     uint32_t timeout_ms, attempt_ms, in_flight_max;
-    atomic_uint preferred; /* the node that answered last */
-    _Atomic(uint64_t) dice;
+    atomic_uint preferred;    /* the node that answered last */
+    _Atomic(uint64_t) random; /* see common/random.h */
 
     pthread_mutex_t mutex; /* guards all below, and nodes[].first_dial */
     pthread_cond_t changed;

@@ -1,7 +1,8 @@
 #include "dispatcher.h"
 
 #include "client.h"
-#include "clock.h"
+#include "common/monotonic.h"
+#include "common/waiting.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ static void queue_due_tasks(struct dispatcher *dispatcher, uint64_t now_ms) {
 /* Waits for a task to run and clears its is_woken. NULL: the dispatcher ends. Under the mutex. */
 static struct task *next_task(struct dispatcher *dispatcher, bool *is_woken) {
     for (;;) {
-        uint64_t now_ms = clock_ms();
+        uint64_t now_ms = monotonic_ms();
         if (now_ms >= dispatcher->next_due_ms) queue_due_tasks(dispatcher, now_ms);
         struct task *task = dispatcher->queue.next;
         if (task != &dispatcher->queue) {
@@ -80,7 +81,7 @@ static struct task *next_task(struct dispatcher *dispatcher, bool *is_woken) {
         }
         if (dispatcher->is_ending && dispatcher->all == NULL) return NULL;
         if (dispatcher->next_due_ms == UINT64_MAX) pthread_cond_wait(&dispatcher->woken, &dispatcher->mutex);
-        else clock_cond_wait(&dispatcher->woken, &dispatcher->mutex, dispatcher->next_due_ms);
+        else waiting_until(&dispatcher->woken, &dispatcher->mutex, dispatcher->next_due_ms * 1000);
     }
 }
 
@@ -109,8 +110,8 @@ struct dispatcher *dispatcher_new(task_run *run) {
     ring_init(&dispatcher->queue);
     ring_init(&dispatcher->sleeping);
     if (pthread_mutex_init(&dispatcher->mutex, NULL) != 0) goto fail_dispatcher;
-    if (clock_cond_init(&dispatcher->woken) != 0) goto fail_mutex;
-    if (clock_cond_init(&dispatcher->ran) != 0) goto fail_woken;
+    if (!waiting_init(&dispatcher->woken)) goto fail_mutex;
+    if (!waiting_init(&dispatcher->ran)) goto fail_woken;
     pthread_mutex_lock(&dispatcher->mutex); /* the thread knows itself by dispatcher->thread */
     int rv = thread_start(&dispatcher->thread, dispatcher_thread, dispatcher);
     pthread_mutex_unlock(&dispatcher->mutex);

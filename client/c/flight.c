@@ -1,6 +1,6 @@
 #include "client.h"
-#include "clock.h"
-#include "error.h"
+#include "client_error.h"
+#include "common/monotonic.h"
 
 #include <stdlib.h>
 
@@ -62,7 +62,7 @@ static struct flight *reuse_async(struct muster_client *client, struct muster_er
         return flight;
     }
     if (!all_reserve(client) || (flight = flight_new(client, true)) == NULL) {
-        error_no_memory(error);
+        client_error_no_memory(error);
         return NULL;
     }
     client->all[client->all_count++] = flight;
@@ -71,11 +71,12 @@ static struct flight *reuse_async(struct muster_client *client, struct muster_er
 
 static struct flight *take_async(struct muster_client *client, struct muster_error *error) {
     if (client->is_closing) {
-        error_set(error, MUSTER_CANCELLED, "the client is closing");
+        client_error_set(error, MUSTER_CANCELLED, "the client is closing");
         return NULL;
     }
     if (client->in_flight >= client->in_flight_max) {
-        error_set(error, MUSTER_RESOURCE_EXHAUSTED, "in_flight_max: %u calls are in flight", client->in_flight_max);
+        client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "in_flight_max: %u calls are in flight",
+                         client->in_flight_max);
         return NULL;
     }
     struct flight *flight = reuse_async(client, error);
@@ -88,7 +89,7 @@ static struct flight *take_blocking(struct muster_client *client, struct muster_
     if (flight != NULL) {
         client->free_blocking = flight->next_free;
     } else if ((flight = flight_new(client, false)) == NULL) {
-        error_no_memory(error);
+        client_error_no_memory(error);
     }
     return flight;
 }
@@ -180,7 +181,7 @@ enum progress { UNDER_WAY, ENDED };
 static enum progress flight_back_off(struct flight *flight, uint64_t now_ms);
 
 static enum progress flight_cancelled(struct flight *flight) {
-    error_set(&flight->error, MUSTER_CANCELLED, "the client is closing");
+    client_error_set(&flight->error, MUSTER_CANCELLED, "the client is closing");
     return ENDED;
 }
 
@@ -190,8 +191,8 @@ static nng_duration time_left(uint64_t until_ms, uint64_t now_ms) {
 
 static void flight_receive(struct flight *flight) {
     flight->state = FLIGHT_RECEIVING;
-    if (flight->is_kept) flight->attempt_until_ms = clock_ms() + flight->answer_ms;
-    nng_aio_set_timeout(flight->aio, time_left(flight->attempt_until_ms, clock_ms()));
+    if (flight->is_kept) flight->attempt_until_ms = monotonic_ms() + flight->answer_ms;
+    nng_aio_set_timeout(flight->aio, time_left(flight->attempt_until_ms, monotonic_ms()));
     nng_ctx_recv(flight->contexts[flight->node], flight->aio);
 }
 
@@ -209,7 +210,7 @@ static bool flight_send_at_once(struct flight *flight, nng_msg *message) {
 static enum progress flight_send(struct flight *flight) {
     struct node *node = &flight->client->nodes[flight->node];
     nng_ctx *context = &flight->contexts[flight->node];
-    struct wire_span bytes = request_bytes(&flight->request);
+    struct text bytes = request_bytes(&flight->request);
     nng_msg *message;
     int rv = context->id != 0 ? 0 : nng_ctx_open(context, node->socket);
     if (rv == 0 && (rv = nng_msg_alloc(&message, bytes.len)) == 0) {
@@ -225,12 +226,12 @@ static enum progress flight_send(struct flight *flight) {
         return UNDER_WAY;
     }
     if (rv == NNG_ECLOSED) return flight_cancelled(flight);
-    error_set(&flight->error, MUSTER_RESOURCE_EXHAUSTED, "%s: %s", node->address, nng_strerror(rv));
+    client_error_set(&flight->error, MUSTER_RESOURCE_EXHAUSTED, "%s: %s", node->address, nng_strerror(rv));
     return ENDED;
 }
 
 static enum progress flight_attempt(struct flight *flight) {
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = monotonic_ms();
     flight->node = client_pick(flight->client, flight->tried, now_ms);
     flight->started_ms = now_ms;
     flight->attempt_until_ms = attempt_until(flight, now_ms);
@@ -251,10 +252,10 @@ static void node_reconnect_if_silent(struct node *node, uint64_t since_ms) {
 static enum progress flight_failed(struct flight *flight, enum muster_code code, const char *what) {
     struct muster_client *client = flight->client;
     struct node *node = &client->nodes[flight->node];
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = monotonic_ms();
     if (what != NULL) {
         unsigned long long waited = now_ms - flight->started_ms;
-        error_set(&flight->error, code, "%s: %s (after %llu ms)", node->address, what, waited);
+        client_error_set(&flight->error, code, "%s: %s (after %llu ms)", node->address, what, waited);
     }
     atomic_store_explicit(&node->avoid_until_ms, now_ms + AVOID_MS + client_random(client, AVOID_MS),
                           memory_order_relaxed);
@@ -306,10 +307,10 @@ static enum progress flight_received(struct flight *flight, int rv) {
     }
     if (rv != 0) return flight_failed(flight, MUSTER_UNAVAILABLE, "the connection broke off");
     nng_msg *message = nng_aio_get_msg(flight->aio);
-    struct wire_span bytes = {nng_msg_body(message), nng_msg_len(message)};
+    struct text bytes = {nng_msg_body(message), nng_msg_len(message)};
     enum muster_code code = reply_decode(bytes, &flight->answer, &flight->error);
     nng_msg_free(message);
-    atomic_store_explicit(&node->heard_ms, clock_ms(), memory_order_relaxed);
+    atomic_store_explicit(&node->heard_ms, monotonic_ms(), memory_order_relaxed);
     if (code == MUSTER_UNAVAILABLE) return flight_failed(flight, code, NULL);
     if (!flight->is_kept && atomic_load_explicit(&client->preferred, memory_order_relaxed) != flight->node)
         atomic_store_explicit(&client->preferred, flight->node, memory_order_relaxed);
@@ -343,8 +344,8 @@ static enum progress flight_advance(struct flight *flight) {
 static enum progress flight_start(struct flight *flight) {
     flight->tried = 0;
     flight->rounds = 0;
-    flight->deadline_ms = clock_ms() + flight->timeout_ms;
-    error_none(&flight->error);
+    flight->deadline_ms = monotonic_ms() + flight->timeout_ms;
+    client_error_none(&flight->error);
     return flight_attempt(flight);
 }
 
@@ -402,12 +403,12 @@ void flight_launch(struct flight *flight) {
 }
 
 void flight_launch_at(struct flight *flight, unsigned node, uint32_t connect_ms, uint32_t answer_ms) {
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = monotonic_ms();
     flight->node = node;
     flight->answer_ms = answer_ms;
     flight->started_ms = now_ms;
     flight->attempt_until_ms = now_ms + connect_ms;
-    error_none(&flight->error);
+    client_error_none(&flight->error);
     if (flight_send(flight) == ENDED) flight_finish(flight);
 }
 

@@ -1,7 +1,8 @@
 /* The keepalive: a thread that beats for sessions. */
 #include "client.h"
-#include "clock.h"
-#include "error.h"
+#include "client_error.h"
+#include "common/monotonic.h"
+#include "common/waiting.h"
 #include "sessions.h"
 
 #include <stdlib.h>
@@ -86,7 +87,7 @@ static void report(struct muster_keepalive *keepalive, const struct muster_keepa
 /* A batch that could not be told stays due. */
 static void touch_is_late(struct muster_keepalive *keepalive, size_t count, const struct muster_error *error) {
     uint32_t backoff_ms = keepalive->backoff_ms;
-    keepalive->resume_ms = clock_ms() + backoff_ms / 2 + client_random(keepalive->client, backoff_ms / 2);
+    keepalive->resume_ms = monotonic_ms() + backoff_ms / 2 + client_random(keepalive->client, backoff_ms / 2);
     keepalive->backoff_ms = 2 * backoff_ms < BACKOFF_MAX_MS ? 2 * backoff_ms : BACKOFF_MAX_MS;
     pthread_mutex_lock(&keepalive->mutex);
     sessions_put_back(&keepalive->sessions);
@@ -139,7 +140,7 @@ static void touch_is_done(struct muster_keepalive *keepalive, const struct muste
     pthread_mutex_lock(&keepalive->mutex);
     if (touched->ttl_ms >= MUSTER_TTL_MIN_MS) {
         keepalive->ttl_in_force_ms = touched->ttl_ms;
-        sessions_set_ttl(&keepalive->sessions, touched->ttl_ms, clock_ms());
+        sessions_set_ttl(&keepalive->sessions, touched->ttl_ms, monotonic_ms());
     }
     sessions_sent(&keepalive->sessions);
     pthread_mutex_unlock(&keepalive->mutex);
@@ -157,7 +158,7 @@ static size_t encode_touch(struct muster_keepalive *keepalive, struct flight *fl
     struct muster_beat *beats = keepalive->beats;
     pthread_mutex_lock(&keepalive->mutex);
     size_t count = sessions_take(&keepalive->sessions, keepalive->batch_max, beats);
-    error_none(error);
+    client_error_none(error);
     if (count != 0) {
         const char *scope = beats[0].scope;
         strcpy(names->scope, scope);
@@ -232,7 +233,7 @@ static enum errand next_errand(struct muster_keepalive *keepalive) {
     pthread_mutex_lock(&keepalive->mutex);
     enum errand errand;
     for (;;) {
-        uint64_t now_ms = clock_ms();
+        uint64_t now_ms = monotonic_ms();
         look_at_connection(keepalive);
         sessions_turn(sessions, now_ms);
         if (now_ms >= keepalive->turn_until_ms) {
@@ -245,7 +246,7 @@ static enum errand next_errand(struct muster_keepalive *keepalive) {
         bool is_due = sessions_has_due(sessions);
         if (is_due && now_ms >= keepalive->resume_ms) break;
         uint64_t until_ms = is_due ? keepalive->resume_ms : sessions->next_ms;
-        if (is_due || sessions->count != 0) clock_cond_wait(&keepalive->changed, &keepalive->mutex, until_ms);
+        if (is_due || sessions->count != 0) waiting_until(&keepalive->changed, &keepalive->mutex, until_ms * 1000);
         else pthread_cond_wait(&keepalive->changed, &keepalive->mutex);
     }
     pthread_mutex_unlock(&keepalive->mutex);
@@ -254,8 +255,8 @@ static enum errand next_errand(struct muster_keepalive *keepalive) {
 
 /* Tells the leaves that are still to be told, until one cannot be or the client's timeout is over. */
 static void say_goodbye(struct muster_keepalive *keepalive) {
-    uint64_t until_ms = clock_ms() + keepalive->client->timeout_ms;
-    error_none(&keepalive->last_error);
+    uint64_t until_ms = monotonic_ms() + keepalive->client->timeout_ms;
+    client_error_none(&keepalive->last_error);
     pthread_mutex_lock(&keepalive->mutex);
     if (keepalive->leaves_all) sessions_remove_all(&keepalive->sessions);
     bool has_leaving = sessions_has_leaving(&keepalive->sessions);
@@ -264,9 +265,9 @@ static void say_goodbye(struct muster_keepalive *keepalive) {
         pthread_mutex_lock(&keepalive->mutex);
         has_leaving = sessions_has_leaving(&keepalive->sessions);
         pthread_mutex_unlock(&keepalive->mutex);
-        if (!has_leaving || clock_ms() < until_ms) continue;
-        error_set(&keepalive->last_error, MUSTER_DEADLINE_EXCEEDED, "leaves: not all could be told within %u ms",
-                  keepalive->client->timeout_ms);
+        if (!has_leaving || monotonic_ms() < until_ms) continue;
+        client_error_set(&keepalive->last_error, MUSTER_DEADLINE_EXCEEDED, "leaves: not all could be told within %u ms",
+                         keepalive->client->timeout_ms);
         return;
     }
 }
@@ -302,8 +303,9 @@ static struct muster_keepalive *keepalive_new(struct muster_client *client,
     keepalive->batch_max = SESSIONS_BATCH_MAX;
     keepalive->backoff_ms = BACKOFF_MIN_MS;
     if (pthread_mutex_init(&keepalive->mutex, NULL) != 0) goto fail_keepalive;
-    if (clock_cond_init(&keepalive->changed) != 0) goto fail_mutex;
-    sessions_init(&keepalive->sessions, keepalive->ttl_in_force_ms, client_random(client, SESSIONS_SLOTS), clock_ms());
+    if (!waiting_init(&keepalive->changed)) goto fail_mutex;
+    sessions_init(&keepalive->sessions, keepalive->ttl_in_force_ms, client_random(client, SESSIONS_SLOTS),
+                  monotonic_ms());
     return keepalive;
 fail_mutex:
     pthread_mutex_destroy(&keepalive->mutex);
@@ -325,23 +327,23 @@ enum muster_code muster_keepalive_open(struct muster_client *client, const struc
     *keepalive = NULL;
     if (options == NULL) options = &defaults;
     if (options->ttl_ms != 0 && (options->ttl_ms < MUSTER_TTL_MIN_MS || options->ttl_ms > MUSTER_TTL_MAX_MS))
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "ttl_ms: %u, %d to %d", options->ttl_ms, MUSTER_TTL_MIN_MS,
-                         MUSTER_TTL_MAX_MS);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "ttl_ms: %u, %d to %d", options->ttl_ms,
+                                MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS);
     struct muster_keepalive *made = keepalive_new(client, options);
-    if (made == NULL) return error_no_memory(error);
+    if (made == NULL) return client_error_no_memory(error);
     client_add(client, made);
     if (thread_start(&made->thread, keepalive_thread, made) != 0) {
         client_remove(client, made);
         keepalive_free(made);
-        return error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+        return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
     }
     *keepalive = made;
-    return error_none(error);
+    return client_error_none(error);
 }
 
 enum muster_code muster_keepalive_close(struct muster_keepalive *keepalive, bool leave_all,
                                         struct muster_error *error) {
-    if (keepalive == NULL) return error_none(error);
+    if (keepalive == NULL) return client_error_none(error);
     pthread_mutex_lock(&keepalive->mutex);
     keepalive->is_stopping = true;
     keepalive->leaves_all = leave_all;
@@ -374,9 +376,9 @@ static enum muster_code put(struct muster_keepalive *keepalive, struct session *
                       ? sessions_update(sessions, found, beat->status, beat->state, beat->state_len)
                       : sessions_add(sessions, scope_or_default(beat->scope), beat->user, or_empty(beat->session),
                                      beat->status, beat->state, beat->state_len) != NULL;
-    if (!is_put) return error_no_memory(error);
+    if (!is_put) return client_error_no_memory(error);
     if (was_empty) pthread_cond_signal(&keepalive->changed);
-    return error_none(error);
+    return client_error_none(error);
 }
 
 static enum muster_code put_checked(struct muster_keepalive *keepalive, const struct muster_beat *beat, bool is_update,
@@ -386,7 +388,7 @@ static enum muster_code put_checked(struct muster_keepalive *keepalive, const st
     pthread_mutex_lock(&keepalive->mutex);
     struct session *found =
         sessions_find(&keepalive->sessions, scope_or_default(beat->scope), beat->user, or_empty(beat->session));
-    if (found == NULL && is_update) code = error_set(error, MUSTER_NOT_FOUND, "session: was not added");
+    if (found == NULL && is_update) code = client_error_set(error, MUSTER_NOT_FOUND, "session: was not added");
     else code = put(keepalive, found, beat, error);
     pthread_mutex_unlock(&keepalive->mutex);
     return code;
@@ -414,13 +416,15 @@ enum muster_code muster_keepalive_remove(struct muster_keepalive *keepalive, con
     enum muster_code code = check_beat(&beat, error);
     if (code != MUSTER_OK) return code;
     if (linger_ms > MUSTER_LINGER_MAX_MS)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "linger_ms: %u, at most %d", linger_ms, MUSTER_LINGER_MAX_MS);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "linger_ms: %u, at most %d", linger_ms,
+                                MUSTER_LINGER_MAX_MS);
     pthread_mutex_lock(&keepalive->mutex);
     struct session *found = sessions_find(&keepalive->sessions, scope_or_default(scope), user, or_empty(session));
     if (found != NULL) sessions_remove(&keepalive->sessions, found, linger_ms);
     if (found != NULL) pthread_cond_signal(&keepalive->changed);
     pthread_mutex_unlock(&keepalive->mutex);
-    return found != NULL ? error_none(error) : error_set(error, MUSTER_NOT_FOUND, "session: was not added");
+    return found != NULL ? client_error_none(error)
+                         : client_error_set(error, MUSTER_NOT_FOUND, "session: was not added");
 }
 
 size_t muster_keepalive_count(struct muster_keepalive *keepalive) {

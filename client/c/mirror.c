@@ -1,6 +1,7 @@
 /* A mirror: a watch whose users are also in a table that any thread reads. */
-#include "clock.h"
-#include "error.h"
+#include "client_error.h"
+#include "common/monotonic.h"
+#include "common/waiting.h"
 #include "mirror_table.h"
 #include "watch.h"
 
@@ -51,7 +52,7 @@ static struct muster_mirror *mirror_new(size_t remember_max) {
     struct muster_mirror *mirror = calloc(1, sizeof *mirror);
     if (mirror == NULL) return NULL;
     if (pthread_mutex_init(&mirror->mutex, NULL) != 0) goto fail_mirror;
-    if (clock_cond_init(&mirror->became_whole) != 0) goto fail_mutex;
+    if (!waiting_init(&mirror->became_whole)) goto fail_mutex;
     if (!mirror_table_init(&mirror->table, remember_max)) goto fail_cond;
     return mirror;
 fail_cond:
@@ -70,7 +71,7 @@ enum muster_code muster_mirror_open(struct muster_client *client, const struct m
     *mirror = NULL;
     size_t remember_max = options->remember_max != 0 ? options->remember_max : MUSTER_MIRROR_REMEMBER_DEFAULT;
     struct muster_mirror *made = mirror_new(remember_max);
-    if (made == NULL) return error_no_memory(error);
+    if (made == NULL) return client_error_no_memory(error);
     struct muster_watch_options watch_options = {.scope = options->scope,
                                                  .min_interval_ms = options->min_interval_ms,
                                                  .max_wait_ms = options->max_wait_ms,
@@ -89,9 +90,10 @@ void muster_mirror_close(struct muster_mirror *mirror) {
 }
 
 bool muster_mirror_wait(struct muster_mirror *mirror, uint32_t timeout_ms) {
-    uint64_t until_ms = clock_ms() + timeout_ms;
+    uint64_t until_ms = monotonic_ms() + timeout_ms;
     pthread_mutex_lock(&mirror->mutex);
-    while (!mirror->is_whole && clock_ms() < until_ms) clock_cond_wait(&mirror->became_whole, &mirror->mutex, until_ms);
+    while (!mirror->is_whole && monotonic_ms() < until_ms)
+        waiting_until(&mirror->became_whole, &mirror->mutex, until_ms * 1000);
     bool is_whole = mirror->is_whole;
     pthread_mutex_unlock(&mirror->mutex);
     return is_whole;

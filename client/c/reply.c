@@ -1,11 +1,11 @@
 #include "reply.h"
 
-#include "error.h"
+#include "client_error.h"
 
 #include <stdlib.h>
 
-#define BYTES(number)  WIRE_TAG(number, WIRE_BYTES)
-#define NUMBER(number) WIRE_TAG(number, WIRE_VARINT)
+#define BYTES(number)  PB_TAG(number, PB_BYTES)
+#define NUMBER(number) PB_TAG(number, PB_VARINT)
 
 /* ---- result objects ---------------------------------------------------------------------------------------------- */
 
@@ -82,20 +82,20 @@ static bool block_reserve(struct block *block, size_t count, size_t size) {
 }
 
 /* How many fields of this tag a message has. */
-static size_t count_fields(struct wire_span message, uint32_t tag) {
-    struct wire_reader reader = wire_read(message);
-    struct wire_field field;
+static size_t count_fields(struct text message, uint32_t tag) {
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
     size_t count = 0;
-    while (wire_next(&reader, &field)) count += field.tag == tag;
+    while (pb_next(&reader, &field)) count += field.tag == tag;
     return count;
 }
 
 /* How many fields `inner` all the fields `outer` of a message have together. */
-static size_t count_inner(struct wire_span message, uint32_t outer, uint32_t inner) {
-    struct wire_reader reader = wire_read(message);
-    struct wire_field field;
+static size_t count_inner(struct text message, uint32_t outer, uint32_t inner) {
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
     size_t count = 0;
-    while (wire_next(&reader, &field)) {
+    while (pb_next(&reader, &field)) {
         if (field.tag == outer) count += count_fields(field.bytes, inner);
     }
     return count;
@@ -103,7 +103,7 @@ static size_t count_inner(struct wire_span message, uint32_t outer, uint32_t inn
 
 /* Room for all the text that a message can hold: a string in it takes its length, and a tag and the length before,
  * where the copy takes its length and a NUL. */
-static bool begin_fill(struct result *result, struct wire_span message, size_t items, size_t item_bytes, size_t parts,
+static bool begin_fill(struct result *result, struct text message, size_t items, size_t item_bytes, size_t parts,
                        size_t part_bytes, struct filler *filler) {
     if (!block_reserve(&result->items, items, item_bytes)) return false;
     if (!block_reserve(&result->parts, parts, part_bytes)) return false;
@@ -113,7 +113,7 @@ static bool begin_fill(struct result *result, struct wire_span message, size_t i
     return true;
 }
 
-static inline const char *keep_text(struct filler *filler, struct wire_span text) {
+static inline const char *keep_text(struct filler *filler, struct text text) {
     char *copy = filler->text;
     if (text.len == 0) return "";
     memcpy(copy, text.data, text.len);
@@ -127,12 +127,12 @@ static inline enum muster_status status_of(uint64_t value) {
 }
 
 /* Session: session 1, status 2, state 3, last_seen_ms 4, ttl_ms 5. */
-static void fill_session(struct wire_span message, struct filler *filler) {
+static void fill_session(struct text message, struct filler *filler) {
     struct muster_session *session = filler->parts;
     *session = (struct muster_session){.session = ""};
     filler->parts = session + 1;
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         switch (field.tag) {
         case BYTES(1):
             session->session = keep_text(filler, field.bytes);
@@ -156,11 +156,11 @@ static void fill_session(struct wire_span message, struct filler *filler) {
 }
 
 /* User: user 1, live 2, status 3, last_seen_ms 4, session_count 5, sessions 6. */
-static void fill_user(struct wire_span message, struct muster_user *user, struct filler *filler) {
+static void fill_user(struct text message, struct muster_user *user, struct filler *filler) {
     const struct muster_session *sessions = filler->parts;
     *user = (struct muster_user){.user = ""};
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         switch (field.tag) {
         case BYTES(1):
             user->user = keep_text(filler, field.bytes);
@@ -191,7 +191,7 @@ static void fill_user(struct wire_span message, struct muster_user *user, struct
 }
 
 /* LiveResponse and ListResponse: users 1, next_page_token 2 (of the latter). */
-static bool fill_users(struct wire_span message, struct result *result, struct filler *filler) {
+static bool fill_users(struct text message, struct result *result, struct filler *filler) {
     size_t sessions = filler->has_sessions ? count_inner(message, BYTES(1), BYTES(6)) : 0;
     if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_user), sessions,
                     sizeof(struct muster_session), filler))
@@ -199,8 +199,8 @@ static bool fill_users(struct wire_span message, struct result *result, struct f
     struct muster_user *user = result->items.data;
     struct muster_users *view = &result->view.users;
     view->items = user;
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == BYTES(1)) {
             fill_user(field.bytes, user++, filler);
         } else if (field.tag == BYTES(2)) {
@@ -213,12 +213,12 @@ static bool fill_users(struct wire_span message, struct result *result, struct f
 }
 
 /* WindowCount: window_ms 1, users 2, incomplete 3. */
-static void fill_window(struct wire_span message, struct filler *filler) {
+static void fill_window(struct text message, struct filler *filler) {
     struct muster_window *window = filler->parts;
     *window = (struct muster_window){0};
     filler->parts = window + 1;
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == NUMBER(1)) window->window_ms = field.value;
         if (field.tag == NUMBER(2)) window->users = field.value;
         if (field.tag == NUMBER(3)) window->is_incomplete = field.value != 0;
@@ -227,11 +227,11 @@ static void fill_window(struct wire_span message, struct filler *filler) {
 }
 
 /* ScopeCounts: scope 1, live 2, online 3, away 4, busy 5, sessions 6, windows 7, joined_total 8, left_total 9. */
-static void fill_scope_counts(struct wire_span message, struct muster_scope_counts *counts, struct filler *filler) {
+static void fill_scope_counts(struct text message, struct muster_scope_counts *counts, struct filler *filler) {
     const struct muster_window *windows = filler->parts;
     *counts = (struct muster_scope_counts){.scope = "", .windows = windows};
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         switch (field.tag) {
         case BYTES(1):
             counts->scope = keep_text(filler, field.bytes);
@@ -267,7 +267,7 @@ static void fill_scope_counts(struct wire_span message, struct muster_scope_coun
 }
 
 /* CountsResponse: scopes 1. */
-static bool fill_counts(struct wire_span message, struct result *result, struct filler *filler) {
+static bool fill_counts(struct text message, struct result *result, struct filler *filler) {
     size_t windows = count_inner(message, BYTES(1), BYTES(7));
     if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_scope_counts), windows,
                     sizeof(struct muster_window), filler))
@@ -275,8 +275,8 @@ static bool fill_counts(struct wire_span message, struct result *result, struct 
     struct muster_scope_counts *counts = result->items.data;
     result->view.counts.items = counts;
     filler->has_windows = true;
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == BYTES(1)) fill_scope_counts(field.bytes, counts++, filler);
     }
     result->view.counts.count = (size_t)(counts - result->view.counts.items);
@@ -285,10 +285,10 @@ static bool fill_counts(struct wire_span message, struct result *result, struct 
 }
 
 /* ScopeSummary: scope 1, live 2. */
-static void fill_scope(struct wire_span message, struct muster_scope *scope, struct filler *filler) {
+static void fill_scope(struct text message, struct muster_scope *scope, struct filler *filler) {
     *scope = (struct muster_scope){.scope = ""};
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == BYTES(1)) scope->scope = keep_text(filler, field.bytes);
         if (field.tag == NUMBER(2)) scope->live = field.value;
     }
@@ -296,14 +296,14 @@ static void fill_scope(struct wire_span message, struct muster_scope *scope, str
 }
 
 /* ScopesResponse: scopes 1, next_page_token 2. */
-static bool fill_scopes(struct wire_span message, struct result *result, struct filler *filler) {
+static bool fill_scopes(struct text message, struct result *result, struct filler *filler) {
     if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_scope), 0, 1, filler))
         return false;
     struct muster_scope *scope = result->items.data;
     struct muster_scopes *view = &result->view.scopes;
     view->items = scope;
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == BYTES(1)) fill_scope(field.bytes, scope++, filler);
         if (field.tag == BYTES(2)) view->next_page_token = keep_text(filler, field.bytes);
     }
@@ -318,12 +318,12 @@ static inline enum muster_node_state node_state_of(uint64_t value) {
 
 /* Node: name 1, address 2, region 3, state 4, self 5, members 6, lag 7, delay_ms 8, clock_ms 9, silent_ms 10,
  * version 11. */
-static void fill_node(struct wire_span message, struct muster_node *node, struct filler *filler) {
+static void fill_node(struct text message, struct muster_node *node, struct filler *filler) {
     *node = (struct muster_node){.name = "", .region = "", .version = "", .address = ""};
     uint64_t numbers[12] = {0};
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
-        if ((field.tag & 7) == WIRE_VARINT && field.tag >> 3 < 12) numbers[field.tag >> 3] = field.value;
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
+        if ((field.tag & 7) == PB_VARINT && field.tag >> 3 < 12) numbers[field.tag >> 3] = field.value;
         if (field.tag == BYTES(1)) node->name = keep_text(filler, field.bytes);
         if (field.tag == BYTES(2)) node->address = keep_text(filler, field.bytes);
         if (field.tag == BYTES(3)) node->region = keep_text(filler, field.bytes);
@@ -340,13 +340,13 @@ static void fill_node(struct wire_span message, struct muster_node *node, struct
 }
 
 /* NodesResponse: nodes 1. */
-static bool fill_nodes(struct wire_span message, struct result *result, struct filler *filler) {
+static bool fill_nodes(struct text message, struct result *result, struct filler *filler) {
     if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_node), 0, 1, filler))
         return false;
     struct muster_node *node = result->items.data;
     result->view.nodes.items = node;
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == BYTES(1)) fill_node(field.bytes, node++, filler);
     }
     result->view.nodes.count = (size_t)(node - result->view.nodes.items);
@@ -355,21 +355,21 @@ static bool fill_nodes(struct wire_span message, struct result *result, struct f
 }
 
 /* How many sessions the users of all changes of a WatchResponse have together. */
-static size_t count_changed_sessions(struct wire_span message) {
-    struct wire_reader reader = wire_read(message);
-    struct wire_field field;
+static size_t count_changed_sessions(struct text message) {
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
     size_t count = 0;
-    while (wire_next(&reader, &field)) {
+    while (pb_next(&reader, &field)) {
         if (field.tag == BYTES(5)) count += count_inner(field.bytes, BYTES(3), BYTES(6));
     }
     return count;
 }
 
 /* Change: kind 1, reason 2, user 3. */
-static void fill_change(struct wire_span message, struct watch_item *item, struct filler *filler) {
+static void fill_change(struct text message, struct watch_item *item, struct filler *filler) {
     *item = (struct watch_item){.user = {.user = ""}};
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == NUMBER(1)) item->kind = field.value <= WATCH_UPDATED ? (enum watch_kind)field.value : 0;
         if (field.tag == NUMBER(2))
             item->reason = field.value <= MUSTER_REASON_RESET ? (enum muster_left_reason)field.value : 0;
@@ -378,7 +378,7 @@ static void fill_change(struct wire_span message, struct watch_item *item, struc
     filler->is_broken |= reader.is_broken;
 }
 
-static void fill_watch_scalar(const struct wire_field *field, struct watch_answer *view, struct filler *filler) {
+static void fill_watch_scalar(const struct pb_field *field, struct watch_answer *view, struct filler *filler) {
     switch (field->tag) {
     case BYTES(1):
         view->cursor = keep_text(filler, field->bytes);
@@ -398,7 +398,7 @@ static void fill_watch_scalar(const struct wire_field *field, struct watch_answe
 }
 
 /* WatchResponse: cursor 1, resync 2, more 3, present 4, changes 5, counts 6. */
-static bool fill_watch(struct wire_span message, struct result *result, struct filler *filler) {
+static bool fill_watch(struct text message, struct result *result, struct filler *filler) {
     size_t present = count_fields(message, BYTES(4)), changes = count_fields(message, BYTES(5)), sessions = 0;
     if (filler->has_sessions) sessions = count_inner(message, BYTES(4), BYTES(6)) + count_changed_sessions(message);
     if (!begin_fill(result, message, present + changes, sizeof(struct watch_item), sessions,
@@ -408,8 +408,8 @@ static bool fill_watch(struct wire_span message, struct result *result, struct f
     struct watch_answer *view = &result->view.watch;
     view->items = items;
     view->count = present + changes;
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == BYTES(4)) {
             *user = (struct watch_item){.kind = WATCH_PRESENT};
             fill_user(field.bytes, &user++->user, filler);
@@ -426,11 +426,11 @@ static bool fill_watch(struct wire_span message, struct result *result, struct f
 /* ---- answers without a result object ----------------------------------------------------------------------------- */
 
 /* TouchResponse: joined 1, ttl_ms 2, stamp 3. LeaveResponse: left 1, stamp 2. ResetResponse: forgotten 1, stamp 2. */
-static bool fill_small(struct wire_span message, struct answer *answer) {
+static bool fill_small(struct text message, struct answer *answer) {
     uint64_t numbers[4] = {0};
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
-        if ((field.tag & 7) == WIRE_VARINT && field.tag >> 3 < 4) numbers[field.tag >> 3] = field.value;
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
+        if ((field.tag & 7) == PB_VARINT && field.tag >> 3 < 4) numbers[field.tag >> 3] = field.value;
     }
     if (reader.is_broken) return false;
     switch (answer->kind) {
@@ -451,14 +451,14 @@ static bool fill_small(struct wire_span message, struct answer *answer) {
 
 struct reply {
     int64_t code;
-    struct wire_span message, response;
+    struct text message, response;
     bool has_response;
 };
 
-static bool reply_split(struct wire_span message, enum reply_kind kind, struct reply *out) {
+static bool reply_split(struct text message, enum reply_kind kind, struct reply *out) {
     *out = (struct reply){0};
-    struct wire_reader reader = wire_read(message);
-    for (struct wire_field field; wire_next(&reader, &field);) {
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
         if (field.tag == NUMBER(1)) {
             out->code = (int32_t)field.value;
         } else if (field.tag == BYTES(2)) {
@@ -471,7 +471,7 @@ static bool reply_split(struct wire_span message, enum reply_kind kind, struct r
     return !reader.is_broken;
 }
 
-static bool fill_result(struct wire_span response, struct answer *answer, struct filler *filler) {
+static bool fill_result(struct text response, struct answer *answer, struct filler *filler) {
     switch (answer->kind) {
     case REPLY_COUNTS:
         return fill_counts(response, answer->result, filler);
@@ -491,28 +491,29 @@ static void answer_clear(struct answer *answer) {
     if (answer->result != NULL) result_clear(answer->result, answer->kind);
 }
 
-enum muster_code reply_decode(struct wire_span message, struct answer *answer, struct muster_error *error) {
+enum muster_code reply_decode(struct text message, struct answer *answer, struct muster_error *error) {
     answer_clear(answer);
     struct reply reply;
     if (!reply_split(message, answer->kind, &reply))
-        return error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
+        return client_error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
     if (reply.code != MUSTER_OK)
-        return error_answer(error, reply.code, (const char *)reply.message.data, reply.message.len);
-    if (!reply.has_response) return error_set(error, MUSTER_INTERNAL, "the node's answer is not one to this call");
+        return client_error_answer(error, reply.code, (const char *)reply.message.data, reply.message.len);
+    if (!reply.has_response)
+        return client_error_set(error, MUSTER_INTERNAL, "the node's answer is not one to this call");
     if (answer->result == NULL) {
-        if (fill_small(reply.response, answer)) return error_none(error);
-        return error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
+        if (fill_small(reply.response, answer)) return client_error_none(error);
+        return client_error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
     }
     struct filler filler = {.has_sessions = answer->has_sessions};
     if (!fill_result(reply.response, answer, &filler)) {
         answer_clear(answer);
-        return error_no_memory(error);
+        return client_error_no_memory(error);
     }
     size_t count = answer->kind == REPLY_COUNTS ? answer->result->view.counts.count : answer->result->view.users.count;
     bool is_counted = answer->kind == REPLY_LIVE || answer->kind == REPLY_COUNTS;
-    if (!filler.is_broken && (!is_counted || count == answer->expected)) return error_none(error);
+    if (!filler.is_broken && (!is_counted || count == answer->expected)) return client_error_none(error);
     answer_clear(answer);
-    if (filler.is_broken) return error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
-    return error_set(error, MUSTER_INTERNAL, "the node answered %zu items where %zu were asked for", count,
-                     answer->expected);
+    if (filler.is_broken) return client_error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
+    return client_error_set(error, MUSTER_INTERNAL, "the node answered %zu items where %zu were asked for", count,
+                            answer->expected);
 }

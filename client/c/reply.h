@@ -2,8 +2,8 @@
 #ifndef MUSTER_CLIENT_REPLY_H
 #define MUSTER_CLIENT_REPLY_H
 
+#include "common/protobuf.h"
 #include "muster/muster.h"
-#include "wire.h"
 
 /* What was asked; the values are the fields of Reply that answer it. */
 enum reply_kind {
@@ -80,6 +80,6 @@ struct answer {
  * MUSTER_OK; the code that the node answered; MUSTER_INTERNAL: it is no answer to this call;
  * MUSTER_RESOURCE_EXHAUSTED: memory is short. Any bytes may be passed; memory taken is at most a small multiple of
  * them. */
-enum muster_code reply_decode(struct wire_span message, struct answer *answer, struct muster_error *error);
+enum muster_code reply_decode(struct text message, struct answer *answer, struct muster_error *error);
 
 #endif

@@ -1,6 +1,6 @@
 #include "request.h"
 
-#include "error.h"
+#include "client_error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,19 +56,19 @@ static void request_begin(struct request *request) {
 /* Puts token, tag and length in front of what was written. */
 static enum muster_code request_seal(struct request *request, const char *token, unsigned number,
                                      struct muster_error *error) {
-    if (!request_room(request, 1)) return error_no_memory(error);
+    if (!request_room(request, 1)) return client_error_no_memory(error);
     uint8_t *body = request->data + HEAD_BYTES_MAX;
     size_t body_len = (size_t)(request->end - body);
     size_t token_len = token == NULL ? 0 : strlen(token);
-    size_t head = wire_bytes_size(token_len) + 1 + wire_varint_size(body_len);
+    size_t head = pb_text_size(token_len) + 1 + pb_varint_size(body_len);
     request->start = body - head;
-    uint8_t *at = wire_put_bytes(request->start, CALL_TOKEN, token, token_len);
-    *at++ = (uint8_t)WIRE_TAG(number, WIRE_BYTES);
-    wire_put_varint(at, body_len);
+    uint8_t *at = pb_put_text(request->start, CALL_TOKEN, token, token_len);
+    *at++ = (uint8_t)PB_TAG(number, PB_BYTES);
+    pb_put_varint(at, body_len);
     if (head + body_len > MUSTER_MESSAGE_BYTES_MAX)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "request: %zu bytes, at most %d", head + body_len,
-                         MUSTER_MESSAGE_BYTES_MAX);
-    return error_none(error);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "request: %zu bytes, at most %d", head + body_len,
+                                MUSTER_MESSAGE_BYTES_MAX);
+    return client_error_none(error);
 }
 
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
@@ -108,9 +108,9 @@ static enum muster_code refuse_id(struct string id, struct place place, const ch
     char text[PLACE_BYTES_MAX];
     const char *name = place_text(text, place, field);
     if (id.len == 0)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: empty, 1 to %d bytes", name, MUSTER_ID_BYTES_MAX);
-    return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, strlen(id.data),
-                     MUSTER_ID_BYTES_MAX);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: empty, 1 to %d bytes", name, MUSTER_ID_BYTES_MAX);
+    return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, strlen(id.data),
+                            MUSTER_ID_BYTES_MAX);
 }
 
 static enum muster_code check_range(uint64_t value, uint64_t least, uint64_t most, struct place place,
@@ -118,8 +118,9 @@ static enum muster_code check_range(uint64_t value, uint64_t least, uint64_t mos
     if (value >= least && value <= most) return MUSTER_OK;
     char text[PLACE_BYTES_MAX];
     bool is_low = value < least;
-    return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %llu, at %s %llu", place_text(text, place, field),
-                     (unsigned long long)value, is_low ? "least" : "most", (unsigned long long)(is_low ? least : most));
+    return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %llu, at %s %llu", place_text(text, place, field),
+                            (unsigned long long)value, is_low ? "least" : "most",
+                            (unsigned long long)(is_low ? least : most));
 }
 
 static enum muster_code check_optional_id(struct string id, struct place place, const char *field,
@@ -133,15 +134,16 @@ static inline enum muster_code check_ttl(uint32_t ttl_ms, struct place place, st
 
 static enum muster_code check_count(const void *array, size_t count, size_t least, size_t most, const char *field,
                                     struct muster_error *error) {
-    if (count < least) return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: none, at least %zu", field, least);
-    if (count > most) return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu, at most %zu", field, count, most);
-    if (count != 0 && array == NULL) return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: NULL", field);
+    if (count < least) return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: none, at least %zu", field, least);
+    if (count > most)
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu, at most %zu", field, count, most);
+    if (count != 0 && array == NULL) return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: NULL", field);
     return MUSTER_OK;
 }
 
 static enum muster_code check_page_token(struct string token, struct muster_error *error) {
     if (token.len <= MUSTER_TOKEN_BYTES_MAX) return MUSTER_OK;
-    return error_set(error, MUSTER_INVALID_ARGUMENT, "page_token: more than %d bytes", MUSTER_TOKEN_BYTES_MAX);
+    return client_error_set(error, MUSTER_INVALID_ARGUMENT, "page_token: more than %d bytes", MUSTER_TOKEN_BYTES_MAX);
 }
 
 /* ---- Touch ------------------------------------------------------------------------------------------------------- */
@@ -154,8 +156,9 @@ static enum muster_code refuse_state(size_t len, struct place place, struct must
     char text[PLACE_BYTES_MAX];
     const char *name = place_text(text, place, "state");
     if (len <= MUSTER_STATE_BYTES_MAX)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: NULL, but of %zu bytes", name, len);
-    return error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, len, MUSTER_STATE_BYTES_MAX);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: NULL, but of %zu bytes", name, len);
+    return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, len,
+                            MUSTER_STATE_BYTES_MAX);
 }
 
 static inline enum muster_code beat_check(const struct muster_beat *beat, const struct beat_strings *strings,
@@ -181,17 +184,17 @@ enum muster_code check_beat(const struct muster_beat *beat, struct muster_error 
 
 /* Beat: scope 1, user 2, session 3, ttl_ms 4, status 5, state 6; it is field 3 of TouchRequest. */
 static uint8_t *put_beat(uint8_t *at, const struct muster_beat *beat, const struct beat_strings *strings) {
-    size_t size = wire_bytes_size(strings->scope.len) + wire_bytes_size(strings->user.len) +
-                  wire_bytes_size(strings->session.len) + wire_number_size(beat->ttl_ms) +
-                  wire_number_size(beat->status) + wire_bytes_size(beat->state_len);
-    *at++ = (uint8_t)WIRE_TAG(3, WIRE_BYTES);
-    at = wire_put_varint(at, size);
-    at = wire_put_bytes(at, 1, strings->scope.data, strings->scope.len);
-    at = wire_put_bytes(at, 2, strings->user.data, strings->user.len);
-    at = wire_put_bytes(at, 3, strings->session.data, strings->session.len);
-    at = wire_put_number(at, 4, beat->ttl_ms);
-    at = wire_put_number(at, 5, beat->status);
-    return wire_put_bytes(at, 6, beat->state, beat->state_len);
+    size_t size = pb_text_size(strings->scope.len) + pb_text_size(strings->user.len) +
+                  pb_text_size(strings->session.len) + pb_number_size(beat->ttl_ms) + pb_number_size(beat->status) +
+                  pb_text_size(beat->state_len);
+    *at++ = (uint8_t)PB_TAG(3, PB_BYTES);
+    at = pb_put_varint(at, size);
+    at = pb_put_text(at, 1, strings->scope.data, strings->scope.len);
+    at = pb_put_text(at, 2, strings->user.data, strings->user.len);
+    at = pb_put_text(at, 3, strings->session.data, strings->session.len);
+    at = pb_put_number(at, 4, beat->ttl_ms);
+    at = pb_put_number(at, 5, beat->status);
+    return pb_put_text(at, 6, beat->state, beat->state_len);
 }
 
 enum muster_code request_touch(struct request *request, const char *token, const char *scope, uint32_t ttl_ms,
@@ -202,14 +205,14 @@ enum muster_code request_touch(struct request *request, const char *token, const
     if ((code = check_ttl(ttl_ms, top, error)) != MUSTER_OK) return code;
     if ((code = check_count(beats, count, 1, MUSTER_BEATS_MAX, "beats", error)) != MUSTER_OK) return code;
     request_begin(request);
-    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_bytes(request->end, 1, scope_id.data, scope_id.len);
-    request->end = wire_put_number(request->end, 2, ttl_ms);
+    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_text(request->end, 1, scope_id.data, scope_id.len);
+    request->end = pb_put_number(request->end, 2, ttl_ms);
     for (size_t i = 0; i < count; i++) {
         struct beat_strings strings = beat_strings_of(&beats[i]);
         if ((code = beat_check(&beats[i], &strings, (struct place){"beats", i}, error)) != MUSTER_OK) return code;
         size_t bytes = strings.scope.len + strings.user.len + strings.session.len + beats[i].state_len;
-        if (!request_room(request, bytes + SCALARS_BYTES_MAX)) return error_no_memory(error);
+        if (!request_room(request, bytes + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
         request->end = put_beat(request->end, &beats[i], &strings);
     }
     return request_seal(request, token, CALL_TOUCH, error);
@@ -227,17 +230,18 @@ static enum muster_code put_departure(struct request *request, const struct must
     if (user.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(user, place, "user", error);
     if ((code = check_optional_id(session, place, "session", error)) != MUSTER_OK) return code;
     if (departure->all_sessions && session.len != 0)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "departures[%zu].session: must be unset with all_sessions",
-                         index);
-    if (!request_room(request, scope.len + user.len + session.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT,
+                                "departures[%zu].session: must be unset with all_sessions", index);
+    if (!request_room(request, scope.len + user.len + session.len + SCALARS_BYTES_MAX))
+        return client_error_no_memory(error);
     uint8_t *at = request->end;
-    *at++ = (uint8_t)WIRE_TAG(2, WIRE_BYTES);
-    at = wire_put_varint(at, wire_bytes_size(scope.len) + wire_bytes_size(user.len) + wire_bytes_size(session.len) +
-                                 wire_number_size(departure->all_sessions));
-    at = wire_put_bytes(at, 1, scope.data, scope.len);
-    at = wire_put_bytes(at, 2, user.data, user.len);
-    at = wire_put_bytes(at, 3, session.data, session.len);
-    request->end = wire_put_number(at, 4, departure->all_sessions);
+    *at++ = (uint8_t)PB_TAG(2, PB_BYTES);
+    at = pb_put_varint(at, pb_text_size(scope.len) + pb_text_size(user.len) + pb_text_size(session.len) +
+                               pb_number_size(departure->all_sessions));
+    at = pb_put_text(at, 1, scope.data, scope.len);
+    at = pb_put_text(at, 2, user.data, user.len);
+    at = pb_put_text(at, 3, session.data, session.len);
+    request->end = pb_put_number(at, 4, departure->all_sessions);
     return MUSTER_OK;
 }
 
@@ -250,14 +254,14 @@ enum muster_code request_leave(struct request *request, const char *token, const
     if ((code = check_count(departures, count, 1, MUSTER_BEATS_MAX, "departures", error)) != MUSTER_OK) return code;
     if ((code = check_range(linger_ms, 0, MUSTER_LINGER_MAX_MS, top, "linger_ms", error)) != MUSTER_OK) return code;
     request_begin(request);
-    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_bytes(request->end, 1, scope_id.data, scope_id.len);
+    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_text(request->end, 1, scope_id.data, scope_id.len);
     for (size_t i = 0; i < count; i++) {
         if ((code = put_departure(request, &departures[i], i, error)) != MUSTER_OK) return code;
     }
-    if (!request_room(request, SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_number(request->end, 3, linger_ms);
-    request->end = wire_put_number(request->end, 4, stamp);
+    if (!request_room(request, SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_number(request->end, 3, linger_ms);
+    request->end = pb_put_number(request->end, 4, stamp);
     return request_seal(request, token, CALL_LEAVE, error);
 }
 
@@ -268,8 +272,8 @@ static inline enum muster_code put_id(struct request *request, unsigned number, 
                                       struct muster_error *error) {
     struct string id = id_of(data);
     if (id.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(id, place, "", error);
-    if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_bytes(request->end, number, id.data, id.len);
+    if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_text(request->end, number, id.data, id.len);
     return MUSTER_OK;
 }
 
@@ -280,13 +284,13 @@ enum muster_code request_live(struct request *request, const char *token, const 
     if ((code = check_optional_id(scope_id, top, "scope", error)) != MUSTER_OK) return code;
     if ((code = check_count(users, count, 1, MUSTER_USERS_MAX, "users", error)) != MUSTER_OK) return code;
     request_begin(request);
-    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_bytes(request->end, 1, scope_id.data, scope_id.len);
+    if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_text(request->end, 1, scope_id.data, scope_id.len);
     for (size_t i = 0; i < count; i++) {
         if ((code = put_id(request, 2, users[i], (struct place){"users", i}, error)) != MUSTER_OK) return code;
     }
-    if (!request_room(request, SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_number(request->end, 3, with_sessions);
+    if (!request_room(request, SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_number(request->end, 3, with_sessions);
     return request_seal(request, token, CALL_LIVE, error);
 }
 
@@ -298,10 +302,11 @@ static enum muster_code check_query(const struct muster_query *query, struct str
     if ((code = check_range(query->page_size, 0, MUSTER_PAGE_MAX, top, "page_size", error)) != MUSTER_OK) return code;
     if ((code = check_range(query->recent, 0, MUSTER_PAGE_MAX, top, "recent", error)) != MUSTER_OK) return code;
     if (query->recent != 0 && (query->page_size != 0 || page_token.len != 0))
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "recent: page_size and page_token must be unset with it");
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT,
+                                "recent: page_size and page_token must be unset with it");
     if ((query->statuses & ~(unsigned)(MUSTER_FILTER_AWAY | MUSTER_FILTER_ONLINE | MUSTER_FILTER_BUSY)) != 0)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "statuses: 0x%x has bits that are no MUSTER_FILTER_",
-                         query->statuses);
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "statuses: 0x%x has bits that are no MUSTER_FILTER_",
+                                query->statuses);
     return MUSTER_OK;
 }
 
@@ -311,30 +316,30 @@ enum muster_code request_list(struct request *request, const char *token, const 
     enum muster_code code = check_query(query, scope, page_token, error);
     if (code != MUSTER_OK) return code;
     request_begin(request);
-    if (!request_room(request, scope.len + page_token.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    uint8_t *at = wire_put_bytes(request->end, 1, scope.data, scope.len);
-    at = wire_put_number(at, 2, query->page_size);
-    at = wire_put_bytes(at, 3, page_token.data, page_token.len);
+    if (!request_room(request, scope.len + page_token.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    uint8_t *at = pb_put_text(request->end, 1, scope.data, scope.len);
+    at = pb_put_number(at, 2, query->page_size);
+    at = pb_put_text(at, 3, page_token.data, page_token.len);
     for (unsigned status = MUSTER_STATUS_AWAY; status <= MUSTER_STATUS_BUSY; status++) {
-        if ((query->statuses & 1u << status) != 0) at = wire_put_number(at, 4, status);
+        if ((query->statuses & 1u << status) != 0) at = pb_put_number(at, 4, status);
     }
-    at = wire_put_number(at, 5, query->recent);
-    request->end = wire_put_number(at, 6, query->with_sessions);
+    at = pb_put_number(at, 5, query->recent);
+    request->end = pb_put_number(at, 6, query->with_sessions);
     return request_seal(request, token, CALL_LIST, error);
 }
 
 /* Numbers in an array are packed: one bytes field that holds them all. */
 static enum muster_code put_windows(struct request *request, const uint64_t *windows_ms, size_t count,
                                     struct muster_error *error) {
-    uint8_t packed[MUSTER_WINDOWS_MAX * WIRE_VARINT_BYTES_MAX], *at = packed;
+    uint8_t packed[MUSTER_WINDOWS_MAX * PB_VARINT_BYTES_MAX], *at = packed;
     for (size_t i = 0; i < count; i++) {
         enum muster_code code =
             check_range(windows_ms[i], 1, MUSTER_RETENTION_MAX_MS, (struct place){"windows_ms", i}, "", error);
         if (code != MUSTER_OK) return code;
-        at = wire_put_varint(at, windows_ms[i]);
+        at = pb_put_varint(at, windows_ms[i]);
     }
-    if (!request_room(request, sizeof packed + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_bytes(request->end, 2, packed, (size_t)(at - packed));
+    if (!request_room(request, sizeof packed + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_text(request->end, 2, packed, (size_t)(at - packed));
     return MUSTER_OK;
 }
 
@@ -360,9 +365,9 @@ enum muster_code request_scopes(struct request *request, const char *token, uint
     if (code != MUSTER_OK) return code;
     if ((code = check_range(page_size, 0, MUSTER_PAGE_MAX, top, "page_size", error)) != MUSTER_OK) return code;
     request_begin(request);
-    if (!request_room(request, page.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_number(request->end, 1, page_size);
-    request->end = wire_put_bytes(request->end, 2, page.data, page.len);
+    if (!request_room(request, page.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_number(request->end, 1, page_size);
+    request->end = pb_put_text(request->end, 2, page.data, page.len);
     return request_seal(request, token, CALL_SCOPES, error);
 }
 
@@ -372,8 +377,8 @@ enum muster_code request_reset(struct request *request, const char *token, const
     enum muster_code code = check_optional_id(id, top, "scope", error);
     if (code != MUSTER_OK) return code;
     request_begin(request);
-    if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_bytes(request->end, 1, id.data, id.len);
+    if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_text(request->end, 1, id.data, id.len);
     return request_seal(request, token, CALL_RESET, error);
 }
 
@@ -385,9 +390,9 @@ static enum muster_code check_watch(const struct muster_watch_options *options, 
         MUSTER_OK)
         return code;
     if (options->counts_only && options->user_count != 0)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "users: must be none with counts_only");
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "users: must be none with counts_only");
     if (options->counts_only && options->with_sessions)
-        return error_set(error, MUSTER_INVALID_ARGUMENT, "with_sessions: must be unset with counts_only");
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "with_sessions: must be unset with counts_only");
     code = check_range(options->max_wait_ms, 0, MUSTER_WATCH_WAIT_MAX_MS, top, "max_wait_ms", error);
     if (code != MUSTER_OK) return code;
     return check_range(options->min_interval_ms, 0, MUSTER_WATCH_INTERVAL_MAX_MS, top, "min_interval_ms", error);
@@ -395,27 +400,27 @@ static enum muster_code check_watch(const struct muster_watch_options *options, 
 
 /* WatchRequest: scope 1, users 2, counts 3, sessions 4, cursor 5, max_wait_ms 6, min_interval_ms 7. */
 enum muster_code request_watch(struct request *request, const char *token, const struct muster_watch_options *options,
-                               struct wire_span cursor, struct muster_error *error) {
+                               struct text cursor, struct muster_error *error) {
     struct string scope = id_of(options->scope);
     enum muster_code code = check_watch(options, scope, error);
     if (code != MUSTER_OK) return code;
     request_begin(request);
-    if (!request_room(request, scope.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    request->end = wire_put_bytes(request->end, 1, scope.data, scope.len);
+    if (!request_room(request, scope.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    request->end = pb_put_text(request->end, 1, scope.data, scope.len);
     for (size_t i = 0; i < options->user_count; i++) {
         if ((code = put_id(request, 2, options->users[i], (struct place){"users", i}, error)) != MUSTER_OK) return code;
     }
-    if (!request_room(request, cursor.len + SCALARS_BYTES_MAX)) return error_no_memory(error);
-    uint8_t *at = wire_put_number(request->end, 3, options->counts_only);
-    at = wire_put_number(at, 4, options->with_sessions);
-    at = wire_put_bytes(at, 5, cursor.data, cursor.len);
-    at = wire_put_number(at, 6, options->max_wait_ms);
-    request->end = wire_put_number(at, 7, options->min_interval_ms);
+    if (!request_room(request, cursor.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    uint8_t *at = pb_put_number(request->end, 3, options->counts_only);
+    at = pb_put_number(at, 4, options->with_sessions);
+    at = pb_put_text(at, 5, cursor.data, cursor.len);
+    at = pb_put_number(at, 6, options->max_wait_ms);
+    request->end = pb_put_number(at, 7, options->min_interval_ms);
     return request_seal(request, token, CALL_WATCH, error);
 }
 
 enum muster_code request_nodes(struct request *request, const char *token, struct muster_error *error) {
     request_begin(request);
-    if (!request_room(request, SCALARS_BYTES_MAX)) return error_no_memory(error);
+    if (!request_room(request, SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     return request_seal(request, token, CALL_NODES, error);
 }

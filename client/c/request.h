@@ -2,8 +2,8 @@
 #ifndef MUSTER_CLIENT_REQUEST_H
 #define MUSTER_CLIENT_REQUEST_H
 
+#include "common/protobuf.h"
 #include "muster/muster.h"
-#include "wire.h"
 
 /* Memory that is kept from one request to the next. Zero-initialised is empty. */
 struct request {
@@ -13,8 +13,8 @@ struct request {
 };
 
 void request_free(struct request *request);
-static inline struct wire_span request_bytes(const struct request *request) {
-    return (struct wire_span){request->start, (size_t)(request->end - request->start)};
+static inline struct text request_bytes(const struct request *request) {
+    return (struct text){(const char *)request->start, (uint32_t)(request->end - request->start)};
 }
 
 /* Each checks its arguments and encodes them as a Call with `token` (NULL: none, else at most MUSTER_TOKEN_BYTES_MAX
@@ -39,7 +39,7 @@ enum muster_code request_reset(struct request *request, const char *token, const
                                struct muster_error *error);
 /* options: not NULL; its callbacks are of no interest. cursor: at most MUSTER_CURSOR_BYTES_MAX bytes, not checked. */
 enum muster_code request_watch(struct request *request, const char *token, const struct muster_watch_options *options,
-                               struct wire_span cursor, struct muster_error *error);
+                               struct text cursor, struct muster_error *error);
 enum muster_code request_nodes(struct request *request, const char *token, struct muster_error *error);
 
 /* The checks of one session, as the keepalive needs them. */

@@ -1,6 +1,6 @@
 /* A walk over all pages of a List, which asks for the next page while its caller reads this one. */
 #include "client.h"
-#include "error.h"
+#include "client_error.h"
 
 #include <stdlib.h>
 
@@ -93,7 +93,7 @@ enum muster_code muster_walk_open(struct muster_client *client, const struct mus
                                   struct muster_walk **walk, struct muster_error *error) {
     *walk = NULL;
     struct muster_walk *made = walk_new(client, query);
-    if (made == NULL) return error_no_memory(error);
+    if (made == NULL) return client_error_no_memory(error);
     walk_ask(made, made->page_token);
     if (!made->is_waited) {
         enum muster_code code = made->error.code;
@@ -102,7 +102,7 @@ enum muster_code muster_walk_open(struct muster_client *client, const struct mus
         return code;
     }
     *walk = made;
-    return error_none(error);
+    return client_error_none(error);
 }
 
 /* Makes the page ahead the one that is read, and asks for the one after it. False: there is none. */
@@ -126,11 +126,11 @@ const struct muster_user *muster_walk_next(struct muster_walk *walk) {
 }
 
 enum muster_code muster_walk_close(struct muster_walk *walk, struct muster_error *error) {
-    if (walk == NULL) return error_none(error);
+    if (walk == NULL) return client_error_none(error);
     enum muster_code code = MUSTER_OK;
     if (walk->is_waited) {
         walk_wait(walk); /* given up early: what the page ahead says is of no interest */
-        error_none(error);
+        client_error_none(error);
     } else {
         code = walk->error.code;
         if (error != NULL) *error = walk->error;

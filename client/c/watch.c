@@ -1,7 +1,7 @@
 #include "watch.h"
 
-#include "clock.h"
-#include "error.h"
+#include "client_error.h"
+#include "common/monotonic.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -24,7 +24,7 @@ _Static_assert(MUSTER_UNAUTHENTICATED < 32, "watch.troubles has a bit for every 
 static void watch_landed(void *arg, const struct muster_error *error) {
     struct muster_watch *watch = arg;
     watch->error = *error;
-    watch->landed_ms = clock_ms();
+    watch->landed_ms = monotonic_ms();
     dispatcher_wake(watch->dispatcher, &watch->task);
 }
 
@@ -41,10 +41,10 @@ static bool is_last_of_round(const struct muster_watch *watch) {
 /* Sends the next request. False: it cannot be encoded; *error says why. */
 static bool watch_ask(struct muster_watch *watch, struct muster_error *error) {
     struct muster_client *client = watch->client;
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = monotonic_ms();
     watch->node = watch_pick(watch, now_ms);
     watch->is_resuming = watch->cursor_len != 0 && watch->node == watch->home;
-    struct wire_span cursor = {(const uint8_t *)watch->cursor, watch->is_resuming ? watch->cursor_len : 0};
+    struct text cursor = {watch->cursor, watch->is_resuming ? watch->cursor_len : 0};
     struct flight *flight = watch->flight;
     if (request_watch(&flight->request, client->token, &watch->options, cursor, error) != MUSTER_OK) return false;
     flight->answer =
@@ -90,7 +90,7 @@ static uint32_t watch_failed(struct muster_watch *watch, const struct muster_err
     if (watch->tried == 0 || error->is_answer || !watch->round_error.is_answer) watch->round_error = *error;
     bool is_last = is_last_of_round(watch);
     watch->tried |= 1u << watch->node;
-    return is_last ? watch_back_off(watch, clock_ms()) : 0;
+    return is_last ? watch_back_off(watch, monotonic_ms()) : 0;
 }
 
 static void begin_snapshot(struct muster_watch *watch, uint64_t now_ms) {
@@ -113,23 +113,23 @@ static uint32_t watch_pace(const struct muster_watch *watch, uint64_t now_ms) {
 static uint32_t watch_answered(struct muster_watch *watch, const struct watch_answer *answer) {
     struct muster_error error;
     if (answer->cursor_len == 0 || answer->cursor_len > sizeof watch->cursor) {
-        error_set(&error, MUSTER_INTERNAL, "%s: an answer with a cursor of %zu bytes",
-                  watch->client->nodes[watch->node].address, answer->cursor_len);
+        client_error_set(&error, MUSTER_INTERNAL, "%s: an answer with a cursor of %zu bytes",
+                         watch->client->nodes[watch->node].address, answer->cursor_len);
         return watch_failed(watch, &error);
     }
     watch->is_early = false;
     watch->has_progressed = false;
-    if (answer->is_resync || !watch->is_resuming) begin_snapshot(watch, clock_ms());
+    if (answer->is_resync || !watch->is_resuming) begin_snapshot(watch, monotonic_ms());
     watch->home = watch->node;
     watch->cursor_len = answer->cursor_len;
     memcpy(watch->cursor, answer->cursor, answer->cursor_len);
     if (!watch_take(watch, answer)) {
         watch->cursor_len = 0;
-        error_no_memory(&error);
+        client_error_no_memory(&error);
         return watch_failed(watch, &error);
     }
     watch->tried = 0;
-    return watch_pace(watch, clock_ms());
+    return watch_pace(watch, monotonic_ms());
 }
 
 static uint32_t watch_heard(struct muster_watch *watch) {
@@ -162,7 +162,7 @@ static uint64_t watch_awaits_until(const struct muster_watch *watch) {
 
 /* What it knew is freed at once, the rest when no answer can come any more. */
 static void watch_wind_up(struct muster_watch *watch, bool has_landed) {
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = monotonic_ms();
     if (watch->ending_ms == 0) {
         watch->ending_ms = now_ms;
         if (watch->hooks != NULL) watch->hooks->ended(watch->hooks_arg);
@@ -195,7 +195,7 @@ static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
     struct muster_error error;
     while (rest_ms == 0 && !atomic_load(&watch->is_closed) && !watch_ask(watch, &error))
         rest_ms = watch_failed(watch, &error);
-    if (rest_ms != 0) dispatcher_sleep(watch->dispatcher, task, clock_ms() + rest_ms);
+    if (rest_ms != 0) dispatcher_sleep(watch->dispatcher, task, monotonic_ms() + rest_ms);
 }
 
 void watches_end(struct muster_client *client) {
@@ -234,16 +234,16 @@ static enum muster_code watch_prepare(struct muster_watch *watch, const struct m
                                       struct muster_error *error) {
     bool has_scope = options->scope != NULL && options->scope[0] != '\0';
     struct request request = {0};
-    enum muster_code code = request_watch(&request, watch->client->token, options, (struct wire_span){0}, error);
+    enum muster_code code = request_watch(&request, watch->client->token, options, (struct text){0}, error);
     request_free(&request);
     if (code != MUSTER_OK) return code;
     watch->options = *options;
     watch->options.scope = strdup(has_scope ? options->scope : MUSTER_SCOPE_DEFAULT);
     if (watch->options.max_wait_ms == 0) watch->options.max_wait_ms = MUSTER_WATCH_WAIT_DEFAULT_MS;
     bool is_copied = copy_users(watch, options) && watch->options.scope != NULL;
-    if (!is_copied || (watch->result = result_new()) == NULL) return error_no_memory(error);
+    if (!is_copied || (watch->result = result_new()) == NULL) return client_error_no_memory(error);
     if ((watch->flight = flight_keep(watch->client, error)) == NULL) return MUSTER_RESOURCE_EXHAUSTED;
-    return error_none(error);
+    return client_error_none(error);
 }
 
 static struct muster_watch *watch_new(struct muster_client *client, const struct watch_hooks *hooks, void *hooks_arg) {
@@ -267,10 +267,10 @@ enum muster_code watch_open(struct muster_client *client, const struct muster_wa
                             struct muster_error *error) {
     *watch = NULL;
     struct muster_watch *made = watch_new(client, hooks, hooks_arg);
-    if (made == NULL) return error_no_memory(error);
+    if (made == NULL) return client_error_no_memory(error);
     enum muster_code code = watch_prepare(made, options, error);
     if (code == MUSTER_OK && (made->dispatcher = dispatcher_of(client)) == NULL)
-        code = error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+        code = client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
     if (code != MUSTER_OK) {
         watch_free(made);
         return code;
@@ -287,7 +287,7 @@ enum muster_code muster_watch_open(struct muster_client *client, const struct mu
 }
 
 uint64_t muster_watch_staleness_ms(const struct muster_watch *watch) {
-    uint64_t synced_ms = atomic_load_explicit(&watch->synced_ms, memory_order_acquire), now_ms = clock_ms();
+    uint64_t synced_ms = atomic_load_explicit(&watch->synced_ms, memory_order_acquire), now_ms = monotonic_ms();
     if (synced_ms == 0) return UINT64_MAX;
     return now_ms > synced_ms ? now_ms - synced_ms : 0;
 }

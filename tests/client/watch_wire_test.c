@@ -19,8 +19,8 @@ static void must(enum muster_code code, const struct muster_error *error) {
 }
 
 static Muster__V1__Call *unpack(const struct request *request) {
-    struct wire_span bytes = request_bytes(request);
-    Muster__V1__Call *call = muster__v1__call__unpack(NULL, bytes.len, bytes.data);
+    struct text bytes = request_bytes(request);
+    Muster__V1__Call *call = muster__v1__call__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
     if (call == NULL) fail_msg("what was encoded does not decode");
     if (call->request_case != MUSTER__V1__CALL__REQUEST_WATCH) fail_msg("it is no Watch");
     return call;
@@ -45,7 +45,9 @@ static void a_request_is_what_protobuf_c_reads(void **state) {
                                            .with_sessions = true,
                                            .max_wait_ms = MUSTER_WATCH_WAIT_MAX_MS,
                                            .min_interval_ms = 100};
-    must(request_watch(&request, "who", &options, (struct wire_span){cursor, sizeof cursor}, &error), &error);
+    must(request_watch(&request, "who", &options, (struct text){(const char *)cursor, (uint32_t)(sizeof cursor)},
+                       &error),
+         &error);
     Muster__V1__Call *call = unpack(&request);
     const Muster__V1__WatchRequest *watch = call->watch;
     expect_text(call->token, "who");
@@ -59,8 +61,7 @@ static void a_request_is_what_protobuf_c_reads(void **state) {
     assert_int_equal(watch->min_interval_ms, 100);
     muster__v1__call__free_unpacked(call, NULL);
 
-    must(request_watch(&request, NULL, &(struct muster_watch_options){.counts_only = true}, (struct wire_span){0},
-                       &error),
+    must(request_watch(&request, NULL, &(struct muster_watch_options){.counts_only = true}, (struct text){0}, &error),
          &error);
     call = unpack(&request);
     assert_true(call->watch->counts && !call->watch->sessions && call->watch->n_users == 0);
@@ -80,7 +81,9 @@ static void the_largest_request_fits(void **state) {
     struct muster_watch_options options = {.scope = longest, .users = users, .user_count = MUSTER_WATCH_USERS_MAX};
     struct request request = {0};
     struct muster_error error;
-    must(request_watch(&request, NULL, &options, (struct wire_span){cursor, sizeof cursor}, &error), &error);
+    must(
+        request_watch(&request, NULL, &options, (struct text){(const char *)cursor, (uint32_t)(sizeof cursor)}, &error),
+        &error);
     Muster__V1__Call *call = unpack(&request);
     assert_int_equal(call->watch->n_users, MUSTER_WATCH_USERS_MAX);
     assert_int_equal(call->watch->cursor.len, MUSTER_CURSOR_BYTES_MAX);
@@ -135,7 +138,7 @@ static void draw_counts(struct drawn *drawn) {
 }
 
 /* Ada is present, bob left, nobody did what is of an unknown kind; and counts with a window. */
-static struct wire_span draw(struct drawn *drawn) {
+static struct text draw(struct drawn *drawn) {
     static char cursor[] = "next";
     draw_users(drawn);
     draw_counts(drawn);
@@ -164,7 +167,7 @@ static struct wire_span draw(struct drawn *drawn) {
     size_t len = muster__v1__reply__get_packed_size(&reply);
     uint8_t *data = malloc(len);
     muster__v1__reply__pack(&reply, data);
-    return (struct wire_span){data, len};
+    return (struct text){(const char *)data, (uint32_t)len};
 }
 
 static void expect_users(const struct watch_answer *watch) {
@@ -187,7 +190,7 @@ static void expect_users(const struct watch_answer *watch) {
 static void a_reply_is_read(void **state) {
     (void)state;
     struct drawn drawn;
-    struct wire_span bytes = draw(&drawn);
+    struct text bytes = draw(&drawn);
     struct answer answer = {.kind = REPLY_WATCH, .has_sessions = true, .result = result_new()};
     struct muster_error error;
     must(reply_decode(bytes, &answer, &error), &error);
@@ -204,7 +207,7 @@ static void a_reply_is_read(void **state) {
     assert_null(watch->items[0].user.sessions);
     assert_null(watch->items[2].user.sessions);
     static const uint8_t empty[] = {0x52, 0}; /* field 10, of no bytes */
-    must(reply_decode((struct wire_span){empty, sizeof empty}, &answer, &error), &error);
+    must(reply_decode((struct text){(const char *)empty, (uint32_t)(sizeof empty)}, &answer, &error), &error);
     if (watch->count != 0 || watch->has_counts || watch->is_resync || watch->has_more || watch->cursor_len != 0)
         fail_msg("something of the last answer is left");
     result_free(answer.result);
@@ -215,7 +218,7 @@ static void a_reply_is_read(void **state) {
 static void broken_replies_are_survived(void **state) {
     (void)state;
     struct drawn drawn;
-    struct wire_span bytes = draw(&drawn);
+    struct text bytes = draw(&drawn);
     struct answer answer = {.kind = REPLY_WATCH, .has_sessions = true, .result = result_new()};
     struct random random = random_of(random_number_from_environment("MUSTER_SEED", random_fresh_seed()));
     struct muster_error error;
@@ -228,7 +231,7 @@ static void broken_replies_are_survived(void **state) {
             copy[random_below(&random, bytes.len)] = (uint8_t)random_next(&random);
         uint8_t *exact = malloc(len == 0 ? 1 : len); /* so that a sanitizer sees what is read past the end */
         memcpy(exact, copy, len);
-        enum muster_code code = reply_decode((struct wire_span){exact, len}, &answer, &error);
+        enum muster_code code = reply_decode((struct text){(const char *)exact, (uint32_t)len}, &answer, &error);
         free(exact);
         const struct watch_answer *watch = &answer.result->view.watch;
         if (code != MUSTER_OK && watch->count != 0) fail_msg("a refused answer has items");

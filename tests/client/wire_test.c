@@ -20,8 +20,8 @@ static void must(enum muster_code code, const struct muster_error *error) {
 }
 
 static Muster__V1__Call *unpack(const struct request *request) {
-    struct wire_span bytes = request_bytes(request);
-    Muster__V1__Call *call = muster__v1__call__unpack(NULL, bytes.len, bytes.data);
+    struct text bytes = request_bytes(request);
+    Muster__V1__Call *call = muster__v1__call__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
     if (call == NULL) fail_msg("what was encoded does not decode");
     return call;
 }
@@ -297,15 +297,15 @@ static ProtobufCBinaryData text_field(char *text) {
     return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)text};
 }
 
-static struct wire_span pack(const Muster__V1__Reply *reply) {
+static struct text pack(const Muster__V1__Reply *reply) {
     size_t len = muster__v1__reply__get_packed_size(reply);
     uint8_t *data = malloc(len + 1);
     muster__v1__reply__pack(reply, data);
-    return (struct wire_span){data, len};
+    return (struct text){(const char *)data, (uint32_t)len};
 }
 
 /* A ListResponse of two users, one with two sessions. */
-static struct wire_span pack_users(void) {
+static struct text pack_users(void) {
     static char ada[] = "ada", bob[] = "bob", tab[] = "tab", next[] = "token", cursor[] = {'x', '\0', 'y', '\0'};
     Muster__V1__Session sessions[2] = {MUSTER__V1__SESSION__INIT, MUSTER__V1__SESSION__INIT};
     Muster__V1__Session *session_rows[] = {&sessions[0], &sessions[1]};
@@ -334,14 +334,14 @@ static struct wire_span pack_users(void) {
     return pack(&reply);
 }
 
-static struct wire_span pack_users_again(struct wire_span old) {
+static struct text pack_users_again(struct text old) {
     free((void *)(uintptr_t)old.data);
     return pack_users();
 }
 
 static void users_are_read(void **state) {
     (void)state;
-    struct wire_span bytes = pack_users();
+    struct text bytes = pack_users();
     struct answer answer = {.kind = REPLY_LIST, .has_sessions = true, .result = result_new()};
     struct muster_error error;
     for (int again = 0; again < 2; again++) must(reply_decode(bytes, &answer, &error), &error);
@@ -375,7 +375,7 @@ static void users_are_read(void **state) {
     free((void *)(uintptr_t)bytes.data);
 }
 
-static struct wire_span pack_counts(void) {
+static struct text pack_counts(void) {
     static char name[] = "a", other[] = "b";
     Muster__V1__WindowCount windows[2] = {MUSTER__V1__WINDOW_COUNT__INIT, MUSTER__V1__WINDOW_COUNT__INIT};
     Muster__V1__WindowCount *window_rows[] = {&windows[0], &windows[1]};
@@ -404,7 +404,7 @@ static struct wire_span pack_counts(void) {
 
 static void counts_are_read(void **state) {
     (void)state;
-    struct wire_span bytes = pack_counts();
+    struct text bytes = pack_counts();
     struct answer answer = {.kind = REPLY_COUNTS, .expected = 2, .result = result_new()};
     struct muster_error error;
     must(reply_decode(bytes, &answer, &error), &error);
@@ -426,7 +426,7 @@ static void counts_are_read(void **state) {
     free((void *)(uintptr_t)bytes.data);
 }
 
-static struct wire_span pack_nodes(void) {
+static struct text pack_nodes(void) {
     static char name[] = "n2", address[] = "tcp://10.0.0.2:7704", region[] = "eu", version[] = "0.2.0";
     Muster__V1__Node nodes[2] = {MUSTER__V1__NODE__INIT, MUSTER__V1__NODE__INIT}, *rows[] = {&nodes[0], &nodes[1]};
     nodes[0].self = true;
@@ -452,7 +452,7 @@ static struct wire_span pack_nodes(void) {
 
 static void nodes_are_read(void **state) {
     (void)state;
-    struct wire_span bytes = pack_nodes();
+    struct text bytes = pack_nodes();
     struct answer answer = {.kind = REPLY_NODES, .result = result_new()};
     struct muster_error error;
     must(reply_decode(bytes, &answer, &error), &error);
@@ -481,7 +481,7 @@ static void small_answers_and_refusals_are_read(void **state) {
     Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
     reply.response_case = MUSTER__V1__REPLY__RESPONSE_TOUCH;
     reply.touch = &touched;
-    struct wire_span bytes = pack(&reply);
+    struct text bytes = pack(&reply);
     struct answer answer = {.kind = REPLY_TOUCH};
     struct muster_error error;
     must(reply_decode(bytes, &answer, &error), &error);
@@ -511,20 +511,20 @@ static void unknown_fields_are_ignored(void **state) {
                              2,    3,    4,    5,    6, 7,   8,   0x1a, 4, 0x08, 5, 0x48, 1};
     struct answer answer = {.kind = REPLY_TOUCH};
     struct muster_error error;
-    must(reply_decode((struct wire_span){bytes, sizeof bytes}, &answer, &error), &error);
+    must(reply_decode((struct text){(const char *)bytes, (uint32_t)(sizeof bytes)}, &answer, &error), &error);
     assert_int_equal(answer.small.touched.joined, 5);
 }
 
 /* Every prefix of a reply, and replies with a byte changed, decode or are refused; the sanitizers watch. */
 static void broken_replies_are_survived(void **state) {
     (void)state;
-    struct wire_span bytes = pack_users();
+    struct text bytes = pack_users();
     struct answer answer = {.kind = REPLY_LIST, .has_sessions = true, .result = result_new()};
     struct muster_error error;
     for (size_t len = 0; len < bytes.len; len++) {
         uint8_t *copy = malloc(len + (len == 0)); /* exactly as long, so that a byte too far is seen */
         memcpy(copy, bytes.data, len);
-        enum muster_code code = reply_decode((struct wire_span){copy, len}, &answer, &error);
+        enum muster_code code = reply_decode((struct text){(const char *)copy, (uint32_t)len}, &answer, &error);
         if (code == MUSTER_OK) fail_msg("the first %zu of %zu bytes passed for a reply", len, bytes.len);
         assert_int_equal(answer.result->view.users.count, 0);
         free(copy);
@@ -534,7 +534,7 @@ static void broken_replies_are_survived(void **state) {
         for (unsigned value = 0; value < 256; value++) {
             memcpy(copy, bytes.data, bytes.len);
             copy[i] = (uint8_t)value;
-            reply_decode((struct wire_span){copy, bytes.len}, &answer, &error);
+            reply_decode((struct text){(const char *)copy, (uint32_t)(bytes.len)}, &answer, &error);
         }
         free(copy);
     }

@@ -74,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool has_result = answer.kind != REPLY_TOUCH && answer.kind != REPLY_LEAVE && answer.kind != REPLY_RESET;
     if (has_result && (answer.result = result_new()) == NULL) return 0;
     struct muster_error error;
-    enum muster_code code = reply_decode((struct wire_span){data + 2, size - 2}, &answer, &error);
+    enum muster_code code =
+        reply_decode((struct text){(const char *)(data + 2), (uint32_t)(size - 2)}, &answer, &error);
     if (code != error.code || strlen(error.message) >= sizeof error.message) abort();
     size_t sum = 0;
     if (answer.kind == REPLY_LIVE || answer.kind == REPLY_LIST) sum += read_users(&answer.result->view.users);

@@ -1,4 +1,4 @@
-#include "error.h"
+#include "client_error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ const char *muster_version(void) {
     return MUSTER_VERSION;
 }
 
-enum muster_code error_set(struct muster_error *error, enum muster_code code, const char *format, ...) {
+enum muster_code client_error_set(struct muster_error *error, enum muster_code code, const char *format, ...) {
     if (error == NULL) return code;
     error->code = code;
     error->is_answer = false;
@@ -42,23 +42,23 @@ enum muster_code error_set(struct muster_error *error, enum muster_code code, co
     return code;
 }
 
-enum muster_code error_answer(struct muster_error *error, int64_t code, const char *text, size_t text_len) {
+enum muster_code client_error_answer(struct muster_error *error, int64_t code, const char *text, size_t text_len) {
     bool is_known = code_is_known(code);
     enum muster_code known = is_known ? (enum muster_code)code : MUSTER_UNKNOWN;
     if (error == NULL) return known;
     int shown = text_len < sizeof error->message ? (int)text_len : (int)sizeof error->message;
     if (!is_known) {
-        error_set(error, known, "code %lld: %.*s", (long long)code, shown, text_len == 0 ? "" : text);
+        client_error_set(error, known, "code %lld: %.*s", (long long)code, shown, text_len == 0 ? "" : text);
     } else if (text_len == 0) {
-        error_set(error, known, "%s", muster_strerror(known));
+        client_error_set(error, known, "%s", muster_strerror(known));
     } else {
-        error_set(error, known, "%.*s", shown, text);
+        client_error_set(error, known, "%.*s", shown, text);
     }
     error->is_answer = true;
     return known;
 }
 
-enum muster_code error_none(struct muster_error *error) {
+enum muster_code client_error_none(struct muster_error *error) {
     if (error != NULL) {
         error->code = MUSTER_OK;
         error->is_answer = false;
@@ -67,6 +67,6 @@ enum muster_code error_none(struct muster_error *error) {
     return MUSTER_OK;
 }
 
-enum muster_code error_no_memory(struct muster_error *error) {
-    return error_set(error, MUSTER_RESOURCE_EXHAUSTED, "memory is short");
+enum muster_code client_error_no_memory(struct muster_error *error) {
+    return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "memory is short");
 }
