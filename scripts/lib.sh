@@ -9,7 +9,7 @@ readonly packages_build=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev l
     protobuf-compiler libsodium-dev libjansson-dev libncurses-dev libcmocka-dev
     python3)
 # tests/contract runs a Python client, tests/cluster_e2e makes network namespaces, tests/cli needs terminals.
-readonly packages_test=(python3-protobuf iproute2 tmux)
+readonly packages_test=(python3-protobuf python3-venv iproute2 tmux)
 # clang brings libFuzzer, which its package only recommends.
 readonly packages_clang=(clang clang-format libclang-rt-14-dev)
 readonly packages_bench=(redis-server python3 python3-matplotlib iproute2)
@@ -56,6 +56,18 @@ need() {
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null >&2 ||
         die "apt-get could not install what is missing: ${missing[*]}"
+}
+
+# need_python: makes build/python, where a test finds the Python packages that Debian does not have. Without a network there
+# is none, and the test is skipped.
+need_python() {
+    local wanted=tests/contract/requirements.txt
+    cmp -s "$wanted" build/python/installed && return
+    say "installing ${wanted} into build/python"
+    { /usr/bin/python3 -m venv --clear --system-site-packages build/python &&
+        build/python/bin/pip install -q --disable-pip-version-check -r "$wanted" &&
+        cp "$wanted" build/python/installed; } >&2 ||
+        say "build/python could not be made: contract.pynng will be skipped"
 }
 
 # build PRESET [CMAKE BUILD ARGUMENT...]: configures where it was not, and builds in build/PRESET.
