@@ -6,7 +6,7 @@ Reads the #include lines of common/, include/, server/ and client/ and fails on 
 - between rooms: a room is a folder of server/ (server/net/sp is the room net/sp), common, include, or client/<language>.
   MAY_USE says what each may include; what it may include, it may include through others, too. The generated
   protobuf-c headers are the room proto.
-- between the files of one room: a .c and its .h are one file, and so is its <name>_internal.h.
+- between the files of one room of the server or of common: a .c and its .h are one file, and so is its <name>_internal.h.
 
 It also fails where a file of server/ names nng and is not one of those that dial peers (NNG_FILES).
 """
@@ -33,7 +33,8 @@ BELOW = {
     "snapshot": ["rpc", "sys"],
     "main": ["peers", "snapshot", "net/sp"],
     "client/c": ["common", "proto"],
-    "client/cli": ["common", "core", "seal", "proto"],
+    "client/load": ["common"],
+    "client/cli": ["client/load", "core", "seal", "proto"],
 }
 
 NNG_FILES = re.compile(r"server/peers/")
@@ -42,8 +43,6 @@ NNG_FILES = re.compile(r"server/peers/")
 KNOWN = [
     "net -> peers",
     "peers -> main",
-    "circle client/c/client",
-    "circle client/cli/top_page",
     "circle server/cluster/",
     "circle server/config",
     "circle server/net/rep",
@@ -90,7 +89,7 @@ def read_includes(root):
             name = match.group(1)
             line = text.count("\n", 0, match.start()) + 1
             beside = os.path.normpath(os.path.join(os.path.dirname(path), name))
-            found = [p for p in (beside, name, "server/" + name, "include/" + name) if p in paths]
+            found = [p for p in (beside, name, "server/" + name, "client/" + name, "include/" + name) if p in paths]
             if found:
                 arrows.append((path, line, found[0]))
             elif name.endswith(".pb-c.h"):
@@ -161,7 +160,7 @@ def circles(arrows):
     edges = {}
     for path, line, target in arrows:
         source_file, target_file = file_of(path), file_of(target)
-        if room_of(path) == room_of(target) and source_file != target_file:
+        if room_of(path) == room_of(target) and not path.startswith("client/") and source_file != target_file:
             edges.setdefault(source_file, {}).setdefault(target_file, f"{path}:{line} includes {target}")
     found = {}
     seen = set()
