@@ -48,7 +48,8 @@ struct peer {
     bool is_self;      /* the address is this node's */
     enum peer_state state;
     uint64_t heard_ms;
-    uint64_t sign_ms; /* the last sign that it lives, or when it was met: what is heard, and its questions, unproven */
+    uint64_t sign_ms; /* the last sign that it lives: heard from it, or a sync request in its name, which proves
+                         nothing; at first when it was added */
     uint64_t members, told_sequence; /* that it says it holds; the last of its sequences that is known to exist */
     int64_t clock_ms;
     bool is_ready, was_queried, is_synced;

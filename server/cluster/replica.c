@@ -129,13 +129,13 @@ void replica_unsubscribe(struct replica *replica, struct peer *peer) {
         peer->subscribed = subscribed; /* the next tick tries again */
 }
 
-struct actions replica_meet(struct replica *replica, struct text sync_address, uint64_t now_ms) {
+struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms) {
     outbox_clear(&replica->outbox);
     if (replica_note_address(replica, sync_address, now_ms) != NULL) sync_send_due(replica, now_ms);
     return outbox_actions(&replica->outbox);
 }
 
-void replica_met(struct replica *replica) {
+void replica_seeds_resolved(struct replica *replica) {
     replica->config.expects_peers = false;
 }
 

@@ -36,17 +36,17 @@ enum {
 };
 
 struct replica_config {
-    uint64_t origin;               /* random, not 0: this incarnation; the roll's config.origin */
-    uint64_t seed;                 /* for whom to ask, and jitter */
-    struct text name, region;      /* labels for people */
-    struct text gossip_address;    /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
-    struct text sync_address;      /* where others ask, e.g. "tcp://10.0.0.1:7704" */
-    struct text version;           /* of the software */
-    uint64_t flush_ms;             /* --flush, 10 */
-    uint64_t join_timeout_ms;      /* --join-timeout, 10 s */
-    bool expects_peers;            /* some will be met: until replica_met, to know none is not to be ready */
-    struct roll *roll;             /* borrowed, outlives the replica */
-    struct hlc *clock;             /* borrowed: stamps that are seen move it */
+    uint64_t origin;            /* random, not 0: this incarnation; the roll's config.origin */
+    uint64_t seed;              /* for whom to ask, and jitter */
+    struct text name, region;   /* labels for people */
+    struct text gossip_address; /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
+    struct text sync_address;   /* where others ask, e.g. "tcp://10.0.0.1:7704" */
+    struct text version;        /* of the software */
+    uint64_t flush_ms;          /* --flush, 10 */
+    uint64_t join_timeout_ms;   /* --join-timeout, 10 s */
+    bool expects_peers; /* peers will be added: until replica_seeds_resolved, a replica without peers is not ready */
+    struct roll *roll;  /* borrowed, outlives the replica */
+    struct hlc *clock;  /* borrowed: stamps that are seen move it */
     const struct keyring *keyring; /* borrowed; NULL: unsealed, peers on loopback only */
     struct allocator allocator;
 };
@@ -101,11 +101,11 @@ void replica_sync_request(struct replica *replica, const uint8_t *bytes, size_t 
 struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
                                      uint64_t now_ms, struct effects *effects);
 
-/* Somebody to get to know: a sync address given by --peer, found by DNS, or in a snapshot. Idempotent. */
-struct actions replica_meet(struct replica *replica, struct text sync_address, uint64_t now_ms);
+/* Adds a peer by its sync address: from --peer, from DNS, or from a snapshot. Idempotent. */
+struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms);
 
-/* All that were expected at the start are met. */
-void replica_met(struct replica *replica);
+/* Every peer that was expected at the start has been added. */
+void replica_seeds_resolved(struct replica *replica);
 
 /* This node is about to end: flushes everything and tells the peers that it leaves. */
 struct actions replica_leave(struct replica *replica, uint64_t now_ms);

@@ -94,19 +94,19 @@ void node_sync_response(struct node *node, uint64_t ticket, struct text answer, 
     node_unlock(node);
 }
 
-void node_meet(struct node *node, struct text sync_address, struct instant now) {
+void node_add_peer(struct node *node, struct text sync_address, struct instant now) {
     uint64_t now_ms = node_lock(node, now);
-    give(node, replica_meet(node->replica, sync_address, now_ms));
+    give(node, replica_add_peer(node->replica, sync_address, now_ms));
     node_unlock(node);
 }
 
-void node_met(struct node *node) {
+void node_seeds_resolved(struct node *node) {
     node_lock(node, (struct instant){0});
-    replica_met(node->replica);
+    replica_seeds_resolved(node->replica);
     node_unlock(node);
 }
 
-void node_part(struct node *node, struct instant now) {
+void node_leave(struct node *node, struct instant now) {
     uint64_t now_ms = node_lock(node, now);
     give(node, replica_leave(node->replica, now_ms));
     node_unlock(node);

@@ -19,7 +19,7 @@ enum { NODE_CLUSTER_LOG_SLOTS = 1 << 21 };
 struct node_cluster_config {
     struct text region, gossip_address, sync_address;
     uint64_t flush_ms, join_timeout_ms;
-    bool expects_peers;            /* some will be met; until node_met a node that knows none is not ready */
+    bool expects_peers; /* peers will be added: until node_seeds_resolved, a node without peers is not ready */
     const struct keyring *keyring; /* borrowed until node_set_keyring or node_free; NULL: unsealed */
 };
 
@@ -49,12 +49,12 @@ void node_frame(struct node *node, struct text from, struct text frame, struct i
 void node_sync_request(struct node *node, struct text request, struct instant now, errand_fn *reply, void *context);
 /* The answer to an ACTION_SYNC_REQUEST; data NULL: it failed. */
 void node_sync_response(struct node *node, uint64_t ticket, struct text answer, struct instant now);
-/* A sync address to get to know. */
-void node_meet(struct node *node, struct text sync_address, struct instant now);
-/* All that were expected at the start are met. */
-void node_met(struct node *node);
-/* The node is about to end: what it was told goes out, and that it leaves. */
-void node_part(struct node *node, struct instant now);
+/* Adds a peer by its sync address. Idempotent. */
+void node_add_peer(struct node *node, struct text sync_address, struct instant now);
+/* Every peer that was expected at the start has been added. */
+void node_seeds_resolved(struct node *node);
+/* The node is about to end: publishes what is not published yet, and that it leaves. */
+void node_leave(struct node *node, struct instant now);
 /* The old keyring is not used any more once it returns. */
 void node_set_keyring(struct node *node, const struct keyring *keyring);
 

@@ -24,8 +24,8 @@ struct node {
     struct errand_taker taker;
     bool is_told, is_idle; /* it was told something since the last node_gossip; which then said that there is time */
     uint64_t flush_ms, join_until_ms;
-    bool has_met;         /* all peers that it was told of at its start */
-    atomic_bool is_ready; /* reads are answered; never false again */
+    bool are_seeds_resolved; /* all peers that it was told of at its start */
+    atomic_bool is_ready;    /* reads are answered; never false again */
 
     struct node_observer *observer; /* never NULL */
 

@@ -174,7 +174,7 @@ bool gossip_start(struct gossip *gossip, struct node *node) {
 void gossip_leave(struct gossip *gossip) {
     uint64_t until_us = clock_monotonic_us() + LEAVE_SEND_MS * 1000;
     atomic_store(&gossip->is_leaving, true);
-    node_part(gossip->node, clock_now());
+    node_leave(gossip->node, clock_now());
     errands_wake(&gossip->errands);
     while (!errands_are_done(&gossip->errands) && clock_monotonic_us() < until_us) usleep(LEAVE_STEP_MS * 1000);
     usleep(LEAVE_LINGER_MS * 1000);

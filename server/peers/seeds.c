@@ -53,12 +53,12 @@ bool seed_read(const char *text, struct seed *out, struct error *error) {
                       out->is_dns ? "dns:NAME:PORT" : "HOST, HOST:PORT, [V6]:PORT or dns:NAME:PORT");
 }
 
-static void meet(struct seeds *seeds, const char *host, const char *port) {
+static void add_seed(struct seeds *seeds, const char *host, const char *port) {
     char address[REPLICA_ADDRESS_BYTES_MAX + 1];
     bool is_v6 = strchr(host, ':') != NULL;
     int len = snprintf(address, sizeof address, is_v6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host, port);
     if (len < 0 || (size_t)len >= sizeof address) return;
-    node_meet(seeds->node, text_of(address), clock_now());
+    node_add_peer(seeds->node, text_of(address), clock_now());
 }
 
 /* Every address of a name. False: it has none now. */
@@ -74,25 +74,25 @@ static bool look_up(struct seeds *seeds, const struct seed *seed) {
     }
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next)
         if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
-            meet(seeds, host, seed->port);
+            add_seed(seeds, host, seed->port);
     freeaddrinfo(found);
     return true;
 }
 
 /* False: some have no address now. */
-static bool meet_all(struct seeds *seeds) {
-    bool are_met = true;
+static bool add_all_seeds(struct seeds *seeds) {
+    bool are_resolved = true;
     for (size_t i = 0; i < seeds->count; i++) {
         const struct seed *seed = &seeds->items[i];
-        if (seed->is_dns) are_met &= look_up(seeds, seed);
-        else meet(seeds, seed->host, seed->port);
+        if (seed->is_dns) are_resolved &= look_up(seeds, seed);
+        else add_seed(seeds, seed->host, seed->port);
     }
-    return are_met;
+    return are_resolved;
 }
 
 static void add_seeds(void *context) {
     struct seeds *seeds = context;
-    if (meet_all(seeds)) node_met(seeds->node);
+    if (add_all_seeds(seeds)) node_seeds_resolved(seeds->node);
 }
 
 struct seeds *seeds_start(struct node *node, const struct seed *items, size_t count) {

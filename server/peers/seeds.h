@@ -25,7 +25,7 @@ bool seed_read(const char *text, struct seed *out, struct error *error);
 
 struct seeds;
 
-/* Has the node meet them, at once and every SEEDS_LOOK_UP_MS, in a thread: a look-up may take long. `items` are copied;
+/* Tells the node of them, at once and every SEEDS_LOOK_UP_MS, in a thread: a look-up may take long. `items` are copied;
  * the node outlives it. NULL if there is no thread. */
 struct seeds *seeds_start(struct node *node, const struct seed *items, size_t count);
 /* False: a look-up is still under way; the node must not be freed. `seeds` may be NULL. */

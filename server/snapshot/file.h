@@ -18,7 +18,7 @@ struct snapshot_file;
 struct snapshot_file *snapshot_file_open(const char *dir, uint64_t cluster, struct error *error);
 void snapshot_file_close(struct snapshot_file *file); /* `file` may be NULL */
 
-/* The sync addresses of peers that a snapshot names, to be met once the node serves. */
+/* The sync addresses of peers that a snapshot names, to be added once the node serves. */
 struct snapshot_peers {
     char (*addresses)[REPLICA_ADDRESS_BYTES_MAX + 1]; /* NUL-terminated; freed by snapshot_peers_free; NULL: none */
     size_t count;

@@ -37,7 +37,7 @@ static void write_one(void *context) {
 
 bool snapshots_start(struct snapshots *snapshots, bool has_peers) {
     for (size_t i = 0; has_peers && i < snapshots->peers.count; i++)
-        node_meet(snapshots->node, text_of(snapshots->peers.addresses[i]), clock_now());
+        node_add_peer(snapshots->node, text_of(snapshots->peers.addresses[i]), clock_now());
     snapshot_peers_free(&snapshots->peers);
     snapshots->writer = periodic_start(write_one, snapshots, SNAPSHOT_EVERY_MS, SNAPSHOT_EVERY_MS);
     return snapshots->writer != NULL;

@@ -173,13 +173,13 @@ void fixture_start(struct cluster_fixture *fixture, unsigned i) {
                                     .allocator = heap_plain()};
     node->replica = replica_new(&config, now_ms);
     if (node->roll == NULL || node->replica == NULL) fail_msg("node %u: no memory", i);
-    fixture_meet(fixture, i, i == 0 ? 1u : 0u);
+    fixture_add_peer(fixture, i, i == 0 ? 1u : 0u);
 }
 
-void fixture_meet(struct cluster_fixture *fixture, unsigned i, unsigned other) {
+void fixture_add_peer(struct cluster_fixture *fixture, unsigned i, unsigned other) {
     char contact[32];
     snprintf(contact, sizeof contact, "tcp://node%u:7704", other);
-    perform(fixture, i, replica_meet(fixture->nodes[i].replica, text_of(contact), fixture_now_ms(fixture, i)));
+    perform(fixture, i, replica_add_peer(fixture->nodes[i].replica, text_of(contact), fixture_now_ms(fixture, i)));
 }
 
 void fixture_stop(struct cluster_fixture *fixture, unsigned i) {
@@ -203,8 +203,8 @@ void fixture_run(struct cluster_fixture *fixture, uint64_t ms) {
     }
 }
 
-void fixture_part(struct cluster_fixture *fixture, unsigned a, unsigned b, bool is_parted) {
-    fixture->is_deaf[a][b] = fixture->is_deaf[b][a] = fixture->is_cut[a][b] = fixture->is_cut[b][a] = is_parted;
+void fixture_cut(struct cluster_fixture *fixture, unsigned a, unsigned b, bool is_cut) {
+    fixture->is_deaf[a][b] = fixture->is_deaf[b][a] = fixture->is_cut[a][b] = fixture->is_cut[b][a] = is_cut;
 }
 
 void fixture_beat(struct cluster_fixture *fixture, unsigned i, const struct beat *beat) {

@@ -64,15 +64,15 @@ struct cluster_fixture {
 struct cluster_fixture *fixture_new(unsigned count);
 void fixture_free(struct cluster_fixture *fixture);
 
-/* Starts a node, which meets node 0 (node 1, if it is node 0 itself). */
+/* Starts a node with node 0 as its peer (node 0 has node 1). */
 void fixture_start(struct cluster_fixture *fixture, unsigned node);
 void fixture_stop(struct cluster_fixture *fixture, unsigned node);
 /* Tells a node of another, or of nobody: 9. */
-void fixture_meet(struct cluster_fixture *fixture, unsigned node, unsigned other);
+void fixture_add_peer(struct cluster_fixture *fixture, unsigned node, unsigned other);
 /* Lets time pass in steps of the flush interval. */
 void fixture_run(struct cluster_fixture *fixture, uint64_t ms);
 /* Both ways: nothing gets through, or all does. */
-void fixture_part(struct cluster_fixture *fixture, unsigned a, unsigned b, bool is_parted);
+void fixture_cut(struct cluster_fixture *fixture, unsigned a, unsigned b, bool is_cut);
 
 void fixture_touch(struct cluster_fixture *fixture, unsigned node, const char *scope, const char *user,
                    uint32_t ttl_ms);

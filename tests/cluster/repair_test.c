@@ -195,8 +195,8 @@ static void the_dead_are_not_waited_for(void **state) {
     fixture_start(fixture, 1);
     fixture_start(fixture, 2);
     fixture_start(fixture, 0);
-    fixture_meet(fixture, 0, NOBODY);
-    fixture_meet(fixture, 0, 2);
+    fixture_add_peer(fixture, 0, NOBODY);
+    fixture_add_peer(fixture, 0, 2);
     if (fixture_stats(fixture, 0).pages != 2) fail_msg("%d answers, not 2", (int)fixture_stats(fixture, 0).pages);
     fixture_stop(fixture, 2);
     fixture_run(fixture, 1000);
@@ -217,7 +217,7 @@ static void a_slow_peer_that_lives_is_waited_for(void **state) {
     fixture->response_bytes_max[0][1] = fixture->response_bytes_max[2][1] = 2000;
     fixture_start(fixture, 0);
     fixture_start(fixture, 2);
-    fixture_meet(fixture, 2, 1);
+    fixture_add_peer(fixture, 2, 1);
     for (int i = 0; i < 8; i++) {
         fixture_run(fixture, 1000);
         for (unsigned node = 0; node < 3; node += 2)

@@ -123,8 +123,8 @@ static void what_lies_beyond_a_gap_is_relayed(void **state) {
 static void a_cut_heals(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
-    fixture_part(fixture, 0, 2, true);
-    fixture_part(fixture, 1, 2, true);
+    fixture_cut(fixture, 0, 2, true);
+    fixture_cut(fixture, 1, 2, true);
     char user[16];
     for (int i = 0; i < 500; i++) {
         snprintf(user, sizeof user, "u%d", i);
@@ -134,8 +134,8 @@ static void a_cut_heals(void **state) {
     fixture_run(fixture, 5000);
     if (fixture_state(fixture, 0, 2) != PEER_DOWN) fail_msg("a node that is silent for 15 s is not down");
     if (fixture_is_same(fixture, 0, 2)) fail_msg("the cut lets through");
-    fixture_part(fixture, 0, 2, false);
-    fixture_part(fixture, 1, 2, false);
+    fixture_cut(fixture, 0, 2, false);
+    fixture_cut(fixture, 1, 2, false);
     fixture_run(fixture, 2000);
     fixture_agree(fixture);
     if (fixture_state(fixture, 0, 2) != PEER_ALIVE) fail_msg("a node that is back is not alive");
@@ -149,14 +149,14 @@ static void a_log_that_is_too_short_is_walked_around(void **state) {
     fixture_start(fixture, 0);
     fixture_start(fixture, 1);
     fixture_run(fixture, 1500);
-    fixture_part(fixture, 0, 1, true);
+    fixture_cut(fixture, 0, 1, true);
     char user[16];
     for (int i = 0; i < 300; i++) {
         snprintf(user, sizeof user, "u%d", i);
         fixture_touch(fixture, (unsigned)i % 2, "room", user, 60000);
         fixture_run(fixture, 10);
     }
-    fixture_part(fixture, 0, 1, false);
+    fixture_cut(fixture, 0, 1, false);
     fixture_run(fixture, 2000);
     fixture_agree(fixture);
     fixture_free(fixture);
@@ -192,13 +192,13 @@ static void a_reset_is_everywhere(void **state) {
     fixture_touch(fixture, 1, "room", "bob", 60000);
     fixture_run(fixture, 100);
     /* A beat that is not flushed when the reset of another node comes. */
-    fixture_part(fixture, 0, 2, true);
+    fixture_cut(fixture, 0, 2, true);
     fixture_touch(fixture, 0, "room", "cleo", 60000);
     fixture_reset(fixture, 1, "room");
     require_live(fixture, "ada", false);
     require_live(fixture, "cleo", false);
     fixture_touch(fixture, 2, "room", "dan", 60000);
-    fixture_part(fixture, 0, 2, false);
+    fixture_cut(fixture, 0, 2, false);
     fixture_run(fixture, 2000);
     require_live(fixture, "dan", true);
     require_live(fixture, "cleo", false);

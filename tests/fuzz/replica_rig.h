@@ -99,7 +99,7 @@ static inline void rig_begin(void) {
         hold(roll_touch(rig_nodes[i].roll, &beat, 1, hlc_next(&rig_nodes[i].clock, rig_now_ms), rig_now_ms, NULL,
                         &touched, &why) == MUSTER_OK);
     }
-    rig_answer(replica_meet(rig_nodes[0].replica, text_of("tcp://b:1"), rig_now_ms));
+    rig_answer(replica_add_peer(rig_nodes[0].replica, text_of("tcp://b:1"), rig_now_ms));
 }
 
 /* After each: what no message may have done. */

@@ -72,7 +72,7 @@ static void meet_peers(struct world *world, struct node *node) {
     for (unsigned i = 0; i < world->plan.nodes_at_start; i++) {
         if (i == node->index || !(world->plan.meets_all || i == one)) continue;
         struct text address = text_of(world->nodes[i].sync_address);
-        node_perform(world, node, replica_meet(node->replica, address, node_now_ms(world, node)));
+        node_perform(world, node, replica_add_peer(node->replica, address, node_now_ms(world, node)));
     }
 }
 

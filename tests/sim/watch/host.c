@@ -129,8 +129,8 @@ static void join(struct host *host) {
     if (!node_join(host->node, &cluster, host_now(host))) abort();
     node_take_errands(host->node, (struct errand_taker){take_errand, wake_gossip, host});
     for (unsigned i = 0; i < stage->script.hosts; i++)
-        if (i != host->index) node_meet(host->node, text_of(stage->hosts[i].sync_address), host_now(host));
-    node_met(host->node);
+        if (i != host->index) node_add_peer(host->node, text_of(stage->hosts[i].sync_address), host_now(host));
+    node_seeds_resolved(host->node);
 }
 
 void host_start(struct host *host) {
@@ -188,7 +188,7 @@ void host_drain(struct host *host) {
     host_settle(host);
     size_t parked = pump_parked(rpc_watches(host->rpc));
     if (parked > 0) stage_fail(host->stage, "late", "node %u drains, and %zu watchers still wait", host->index, parked);
-    node_part(host->node, host_now(host));
+    node_leave(host->node, host_now(host));
     end(host);
 }
 
