@@ -8,7 +8,7 @@
 static bool is_heard(const struct replica *replica, uint64_t origin, uint64_t now_ms) {
     const struct peer *peer = peers_by_origin(&replica->peers, origin);
     if (peer == NULL) return origin == replica->config.origin;
-    return peer->state == PEER_ALIVE && now_ms - peer->heard_ms < RELAY_SILENT_MS;
+    return peer->state == PEER_ALIVE && now_ms - peer->heard_ms < ADOPT_SILENT_MS;
 }
 
 /* Whether something is held that its origin cannot tell of. What a snapshot held, without knowing up to where, is no
@@ -30,13 +30,13 @@ static bool holds_of_others(struct replica *replica, uint64_t now_ms) {
 }
 
 static bool is_due(const struct replica *replica, uint64_t now_ms) {
-    if (replica->walker != 0 || now_ms - replica->pages_ms < RELAY_WAIT_MS) return false;
-    return now_ms - replica->loose_since_ms >= RELAY_WAIT_MS && peers_that_count(&replica->peers) > 0;
+    if (replica->walker != 0 || now_ms - replica->pages_ms < ADOPT_WAIT_MS) return false;
+    return now_ms - replica->loose_since_ms >= ADOPT_WAIT_MS && peers_that_count(&replica->peers) > 0;
 }
 
-static void relay_begin(struct replica *replica, uint64_t now_ms) {
-    replica->is_relaying = true;
-    replica->relay_cursor = (struct walk_cursor){0};
+static void adopt_begin(struct replica *replica, uint64_t now_ms) {
+    replica->is_adopting = true;
+    replica->adopt_cursor = (struct walk_cursor){0};
     replica->loose_since_ms = 0;
     /* What is merged from now on counts anew. */
     for (size_t i = 0; i < replica->vector.count; i++) {
@@ -46,8 +46,8 @@ static void relay_begin(struct replica *replica, uint64_t now_ms) {
     }
 }
 
-/* Whether a relay is to begin. */
-static bool relay_wanted(struct replica *replica, uint64_t now_ms) {
+/* Whether to begin adopting. */
+static bool adopt_is_wanted(struct replica *replica, uint64_t now_ms) {
     if (replica->loose_since_ms == 0) return false;
     if (!vector_holds(&replica->vector)) {
         replica->loose_since_ms = 0;
@@ -55,24 +55,24 @@ static bool relay_wanted(struct replica *replica, uint64_t now_ms) {
     }
     if (!is_due(replica, now_ms)) return false;
     if (holds_of_others(replica, now_ms)) return true;
-    replica->loose_since_ms = now_ms - RELAY_WAIT_MS + RELAY_LOOK_MS;
+    replica->loose_since_ms = now_ms - ADOPT_WAIT_MS + ADOPT_LOOK_MS;
     return false;
 }
 
-void relay_step(struct replica *replica, uint64_t now_ms) {
-    if (!replica->is_relaying) {
-        if (!relay_wanted(replica, now_ms)) return;
-        relay_begin(replica, now_ms);
+void adopt_step(struct replica *replica, uint64_t now_ms) {
+    if (!replica->is_adopting) {
+        if (!adopt_is_wanted(replica, now_ms)) return;
+        adopt_begin(replica, now_ms);
     }
     bool is_done;
     size_t known = replica_list_known(replica, replica_sequence(replica), now_ms);
-    size_t n = roll_walk(replica->config.roll, &replica->relay_cursor, replica->known, known, ROLL_MERGE_MAX,
-                         RELAY_BUDGET, &is_done, replica->told);
+    size_t n = roll_walk(replica->config.roll, &replica->adopt_cursor, replica->known, known, ROLL_MERGE_MAX,
+                         ADOPT_BUDGET, &is_done, replica->told);
     for (size_t i = 0; i < n; i++) {
         if (is_heard(replica, replica->told[i].origin, now_ms)) continue;
         if (!roll_adopt(replica->config.roll, &replica->told[i])) continue;
-        replica->stats.relayed++;
+        replica->stats.adopted++;
         replica->has_news = true;
     }
-    replica->is_relaying = !is_done;
+    replica->is_adopting = !is_done;
 }

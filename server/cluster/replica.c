@@ -195,7 +195,7 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
         age_peers(replica, now_ms);
         flush_digest(replica, now_ms);
     }
-    relay_step(replica, now_ms);
+    adopt_step(replica, now_ms);
     sync_look_for_room(replica, now_ms);
     sync_send_due(replica, now_ms);
     return outbox_actions(&replica->outbox);

@@ -140,7 +140,7 @@ struct replica_stats {
     uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
     uint64_t dropped_records;        /* of peers, out of a range or with a stamp that no clock gives */
     uint64_t refused;                /* records that the roll had no room for; they are asked for again */
-    uint64_t relayed;                /* records of others that nobody else could tell of */
+    uint64_t adopted;                /* records of others that nobody else could tell of */
 };
 void replica_stats(const struct replica *replica, struct replica_stats *out);
 

@@ -11,9 +11,9 @@
 
 enum {
     AHEAD_WAIT_MS = 300,    /* what nothing came of for so long is not on its way by frames */
-    RELAY_WAIT_MS = 1000,   /* what came beyond a gap is relayed if it was not closed for so long */
-    RELAY_SILENT_MS = 1500, /* and its origin was not heard for so long */
-    RELAY_LOOK_MS = 100,
+    ADOPT_WAIT_MS = 1000,   /* what came beyond a gap is adopted if it was not closed for so long */
+    ADOPT_SILENT_MS = 1500, /* and its origin was not heard for so long */
+    ADOPT_LOOK_MS = 100,
     RETRY_MS = 150, /* after a question that failed, of a peer that is heard */
     RETRY_SILENT_MS = 500,
     RETRY_EACH_PEER_MS = 8, /* and so much for every peer that there is */
@@ -30,7 +30,7 @@ enum {
     WALK_BUDGET = 512,
     WALKS_A_PAGE = 64,
     WALK_PAGE_REST_MS = 20, /* a walk costs its peer a look at all it has: for each page it has its rest */
-    RELAY_BUDGET = 4096,
+    ADOPT_BUDGET = 4096,
 };
 _Static_assert((int)WALK_CHUNK >= (int)MUSTER_SESSIONS_MAX + 2 && (int)WALK_CHUNK >= (int)FRAME_PIECE,
                "a user's sessions fit a chunk");
@@ -65,10 +65,10 @@ struct replica {
     unsigned refusals;
     uint64_t refused_ms, refused_live; /* the last refusal: when, and how many sessions were live then */
 
-    /* relay.c */
+    /* adopt.c */
     uint64_t loose_since_ms; /* 0: nothing is beyond the vector */
-    bool is_relaying;
-    struct walk_cursor relay_cursor;
+    bool is_adopting;
+    struct walk_cursor adopt_cursor;
 
     bool is_ready;
     uint64_t started_ms;
@@ -111,7 +111,7 @@ struct batch {
     struct effects *effects;
     bool is_refused; /* the roll had no room for some */
 };
-/* What was merged of an origin, up to a sequence, is beyond the vector: relay.c looks after it. */
+/* What was merged of an origin, up to a sequence, is beyond the vector: adopt.c looks after it. */
 void merge_hold(struct replica *replica, uint64_t origin, uint64_t sequence, uint64_t now_ms);
 /* Merges all records of a message. */
 void merge_records(struct replica *replica, struct batch *batch, struct text message, unsigned number);
@@ -134,7 +134,7 @@ void sync_note_ahead(struct replica *replica, struct peer *peer, const struct kn
 /* A sequence of the peer's own is known to exist. */
 void sync_note_announced(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms);
 
-/* relay.c */
-void relay_step(struct replica *replica, uint64_t now_ms);
+/* adopt.c */
+void adopt_step(struct replica *replica, uint64_t now_ms);
 
 #endif

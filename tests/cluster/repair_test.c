@@ -148,7 +148,7 @@ static uint64_t live_at(const struct cluster_fixture *fixture, unsigned node) {
     return stats.members_live;
 }
 
-static void a_full_roll_relays_nothing_of_nodes_that_live(void **state) {
+static void a_full_roll_adopts_nothing_of_nodes_that_live(void **state) {
     (void)state;
     struct cluster_fixture *fixture = start_full();
     for (int i = 0; i < 60; i++) {
@@ -157,8 +157,8 @@ static void a_full_roll_relays_nothing_of_nodes_that_live(void **state) {
     }
     if (live_at(fixture, 0) != FULL || live_at(fixture, 2) != FULL) fail_msg("the others are not full");
     for (unsigned i = 0; i < 3; i++)
-        if (fixture_stats(fixture, i).relayed > 0)
-            fail_msg("node %u relayed %" PRIu64, i, fixture_stats(fixture, i).relayed);
+        if (fixture_stats(fixture, i).adopted > 0)
+            fail_msg("node %u adopted %" PRIu64, i, fixture_stats(fixture, i).adopted);
     fixture_free(fixture);
 }
 
@@ -236,7 +236,7 @@ int main(void) {
         cmocka_unit_test(what_an_answer_is_ahead_of_is_not_asked_for),
         cmocka_unit_test(a_gap_costs_what_was_missed),
         cmocka_unit_test(what_changed_in_a_gap_is_not_overlooked),
-        cmocka_unit_test(a_full_roll_relays_nothing_of_nodes_that_live),
+        cmocka_unit_test(a_full_roll_adopts_nothing_of_nodes_that_live),
         cmocka_unit_test(room_is_used_soon),
         cmocka_unit_test(the_dead_are_not_waited_for),
         cmocka_unit_test(a_slow_peer_that_lives_is_waited_for),

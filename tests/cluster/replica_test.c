@@ -102,7 +102,7 @@ static void the_beats_of_a_dead_node_come_from_a_third(void **state) {
 }
 
 /* What came after a lost frame, and nobody can tell what was lost. */
-static void what_lies_beyond_a_gap_is_relayed(void **state) {
+static void what_lies_beyond_a_gap_is_adopted(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
     fixture->is_deaf[0][1] = fixture->is_deaf[2][1] = true;
@@ -329,7 +329,7 @@ int main(void) {
         cmocka_unit_test(a_lost_frame_is_noticed_and_asked_for),
         cmocka_unit_test(a_quiet_gap_is_noticed_by_the_digest),
         cmocka_unit_test(the_beats_of_a_dead_node_come_from_a_third),
-        cmocka_unit_test(what_lies_beyond_a_gap_is_relayed),
+        cmocka_unit_test(what_lies_beyond_a_gap_is_adopted),
         cmocka_unit_test(a_cut_heals),
         cmocka_unit_test(a_log_that_is_too_short_is_walked_around),
         cmocka_unit_test(a_node_that_starts_again_has_everything),

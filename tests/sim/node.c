@@ -158,5 +158,5 @@ void node_tick(struct world *world, struct node *node) {
         node->rolled_ms = world->now_ms;
     }
     node_perform(world, node, replica_tick(node->replica, now_ms));
-    oracle_learn_relays(world, node);
+    oracle_learn_adopted(world, node);
 }

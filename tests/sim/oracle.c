@@ -81,8 +81,8 @@ static void acknowledge(struct world *world, const struct node *node, struct ack
     check_order(world, node, beat.stamp);
 }
 
-/* What a relay tells of is read from the log at once. */
-static struct acknowledged relay_of(const struct node *node, uint64_t sequence) {
+/* What a node adopted is read from the log at once. */
+static struct acknowledged adopted_of(const struct node *node, uint64_t sequence) {
     struct change change;
     uint64_t after = sequence - 1;
     bool is_complete;
@@ -99,16 +99,16 @@ static struct acknowledged relay_of(const struct node *node, uint64_t sequence) 
                                  .ttl_ms = change.ttl_ms};
 }
 
-void oracle_learn_relays(struct world *world, struct node *node) {
+void oracle_learn_adopted(struct world *world, struct node *node) {
     const struct origin_known *origin = &world->oracle.origins[origin_index(&world->oracle, node->origin)];
     struct roll_stats stats;
     roll_stats(node->roll, &stats);
     while (origin->count < stats.sequence) {
-        struct acknowledged relay = relay_of(node, origin->count + 1);
-        append(world, node, relay);
-        world->oracle.relays++;
-        transcript_add(&world->transcript, world->now_ms, "node %u relays %" PRIx64 ":%" PRIu64, node->index,
-                       relay.origin, relay.sequence);
+        struct acknowledged adopted = adopted_of(node, origin->count + 1);
+        append(world, node, adopted);
+        world->oracle.adopted++;
+        transcript_add(&world->transcript, world->now_ms, "node %u adopts %" PRIx64 ":%" PRIu64, node->index,
+                       adopted.origin, adopted.sequence);
     }
 }
 

@@ -28,7 +28,7 @@ struct node;
 struct acknowledged {
     uint64_t stamp, at_ms;     /* true time */
     uint64_t origin, sequence; /* of the register */
-    bool is_reset, is_void;    /* is_void: a relay that had become superfluous */
+    bool is_reset, is_void;    /* is_void: an adoption that had become superfluous */
     uint8_t status, state;
     uint16_t member; /* or scope, of a reset */
     uint32_t ttl_ms;
@@ -60,7 +60,7 @@ struct oracle {
     size_t origin_count;
     struct watched watched[NODES_MAX];
     uint64_t slack_ms;
-    uint64_t beats, relays, looks;
+    uint64_t beats, adopted, looks;
 };
 
 void oracle_clear(struct oracle *oracle);
@@ -73,8 +73,8 @@ void oracle_note_room(struct world *world, const struct node *node);
 void oracle_touched(struct world *world, const struct node *node, const struct beat *beats, size_t n, uint64_t stamp);
 void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp);
 
-/* After anything that may have made a node relay. */
-void oracle_learn_relays(struct world *world, struct node *node);
+/* After anything that may have made a node adopt registers. */
+void oracle_learn_adopted(struct world *world, struct node *node);
 /* After anything that may have moved a node's vector. */
 void oracle_check_vector(struct world *world, struct node *node);
 /* All registers of a node. */

@@ -25,7 +25,7 @@ static const char *failed(const void *context, const char **failure) {
 static void count(const void *context, uint64_t figures[RUNNER_FIGURES]) {
     const struct world *world = context;
     figures[0] = world->oracle.beats;
-    figures[1] = world->oracle.relays;
+    figures[1] = world->oracle.adopted;
     figures[2] = world->oracle.looks;
 }
 
@@ -49,7 +49,7 @@ static void close(void *context) {
 
 int sim_main(int argc, char **argv) {
     static const struct simulation simulation = {.program = "sim_test",
-                                                 .figures = {"acknowledged beats", "relays", "looks at a node"},
+                                                 .figures = {"acknowledged beats", "adopted beats", "looks at a node"},
                                                  .world_bytes = sizeof(struct world),
                                                  .run = run,
                                                  .failed = failed,

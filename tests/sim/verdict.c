@@ -54,7 +54,7 @@ static void find_newest(const struct world *world, struct newest members[MEMBERS
         const struct origin_known *origin = &world->oracle.origins[o];
         for (uint64_t sequence = 1; sequence <= origin->count; sequence++) {
             const struct acknowledged *beat = &origin->beats[sequence - 1];
-            if (beat->origin != origin->id) continue; /* a relay */
+            if (beat->origin != origin->id) continue; /* adopted */
             struct version version = {beat->stamp, origin->id, sequence};
             struct version *held = beat->is_reset ? &resets[beat->member] : &members[beat->member].version;
             if (!version_is_before(*held, version)) continue;
