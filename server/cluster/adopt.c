@@ -13,49 +13,49 @@ static bool is_heard(const struct replica *replica, uint64_t origin, uint64_t no
 
 /* Whether something is held that its origin cannot tell of. What a snapshot held, without knowing up to where, is no
  * longer held once its origin has told all. */
-static bool holds_of_others(struct replica *replica, uint64_t now_ms) {
+static bool has_unconfirmed_of_others(struct replica *replica, uint64_t now_ms) {
     bool is_some = false;
     for (size_t i = 0; i < replica->vector.count; i++) {
         struct vector_entry *entry = &replica->vector.entries[i];
-        if (!vector_entry_holds(entry)) continue;
+        if (!vector_entry_is_unconfirmed(entry)) continue;
         if (!is_heard(replica, entry->origin, now_ms)) {
             is_some = true;
             continue;
         }
         const struct peer *peer = peers_by_origin(&replica->peers, entry->origin);
-        bool is_told = peer != NULL && peer->told_sequence > 0 && peer->told_sequence <= entry->sequence;
-        if (is_told && entry->held == SEQUENCE_MAX) entry->held = 0;
+        bool is_told = peer != NULL && peer->announced > 0 && peer->announced <= entry->sequence;
+        if (is_told && entry->unconfirmed == SEQUENCE_MAX) entry->unconfirmed = 0;
     }
     return is_some;
 }
 
 static bool is_due(const struct replica *replica, uint64_t now_ms) {
     if (replica->walker != 0 || now_ms - replica->pages_ms < ADOPT_WAIT_MS) return false;
-    return now_ms - replica->loose_since_ms >= ADOPT_WAIT_MS && peers_that_count(&replica->peers) > 0;
+    return now_ms - replica->unconfirmed_since_ms >= ADOPT_WAIT_MS && peers_that_count(&replica->peers) > 0;
 }
 
 static void adopt_begin(struct replica *replica, uint64_t now_ms) {
     replica->is_adopting = true;
     replica->adopt_cursor = (struct walk_cursor){0};
-    replica->loose_since_ms = 0;
+    replica->unconfirmed_since_ms = 0;
     /* What is merged from now on counts anew. */
     for (size_t i = 0; i < replica->vector.count; i++) {
         struct vector_entry *entry = &replica->vector.entries[i];
-        if (!is_heard(replica, entry->origin, now_ms)) entry->held = 0;
-        else if (vector_entry_holds(entry)) replica->loose_since_ms = now_ms;
+        if (!is_heard(replica, entry->origin, now_ms)) entry->unconfirmed = 0;
+        else if (vector_entry_is_unconfirmed(entry)) replica->unconfirmed_since_ms = now_ms;
     }
 }
 
 /* Whether to begin adopting. */
 static bool adopt_is_wanted(struct replica *replica, uint64_t now_ms) {
-    if (replica->loose_since_ms == 0) return false;
-    if (!vector_holds(&replica->vector)) {
-        replica->loose_since_ms = 0;
+    if (replica->unconfirmed_since_ms == 0) return false;
+    if (!vector_has_unconfirmed(&replica->vector)) {
+        replica->unconfirmed_since_ms = 0;
         return false;
     }
     if (!is_due(replica, now_ms)) return false;
-    if (holds_of_others(replica, now_ms)) return true;
-    replica->loose_since_ms = now_ms - ADOPT_WAIT_MS + ADOPT_LOOK_MS;
+    if (has_unconfirmed_of_others(replica, now_ms)) return true;
+    replica->unconfirmed_since_ms = now_ms - ADOPT_WAIT_MS + ADOPT_LOOK_MS;
     return false;
 }
 

@@ -17,9 +17,9 @@ static void merge_piece(struct replica *replica, struct batch *batch, const stru
     merge_piece(replica, batch, changes + n / 2, n - n / 2);
 }
 
-void merge_hold(struct replica *replica, uint64_t origin, uint64_t sequence, uint64_t now_ms) {
-    vector_hold(&replica->vector, origin, sequence);
-    if (replica->loose_since_ms == 0) replica->loose_since_ms = now_ms;
+void merge_unconfirmed(struct replica *replica, uint64_t origin, uint64_t sequence, uint64_t now_ms) {
+    vector_note_unconfirmed(&replica->vector, origin, sequence);
+    if (replica->unconfirmed_since_ms == 0) replica->unconfirmed_since_ms = now_ms;
 }
 
 static void merge_chunk(struct replica *replica, struct batch *batch, size_t n) {
@@ -27,7 +27,7 @@ static void merge_chunk(struct replica *replica, struct batch *batch, size_t n) 
     for (size_t i = 0; i < n; i++) {
         const struct change *change = &replica->changes[i];
         has_reset |= change->is_reset;
-        if (batch->is_beyond) merge_hold(replica, change->origin, change->sequence, batch->now_ms);
+        if (batch->is_beyond) merge_unconfirmed(replica, change->origin, change->sequence, batch->now_ms);
     }
     /* What a reset makes void is in no log any more: what was not published yet goes out before. */
     if (has_reset && replica->flushed < replica_sequence(replica)) flush_all(replica, batch->now_ms);
@@ -87,18 +87,19 @@ bool merge_refreshes(struct replica *replica, struct batch *batch, struct text c
     return failed == 0;
 }
 
-void merge_chain(struct replica *replica, struct peer *peer, uint64_t now_ms) {
+void merge_range(struct replica *replica, struct peer *peer, uint64_t now_ms) {
     uint64_t known = vector_sequence(&replica->vector, peer->origin);
     /* What answers left out, since it was taken again meanwhile, has come by frames. */
-    bool is_bridged = peer->chain_from <= peer->own_after && peer->chain_whole >= peer->own_need;
-    if (peer->chain_whole <= known || (peer->chain_from > known && !is_bridged)) return;
-    vector_raise(&replica->vector, peer->origin, peer->chain_whole);
-    peer->moved_ms = now_ms;
+    bool is_bridged = peer->range_from <= peer->sync_after && peer->range_complete >= peer->sync_frames_to;
+    if (peer->range_complete <= known || (peer->range_from > known && !is_bridged)) return;
+    vector_raise(&replica->vector, peer->origin, peer->range_complete);
+    peer->progress_ms = now_ms;
 }
 
 void merge_known(struct replica *replica, uint64_t origin, uint64_t sequence) {
     if (origin == replica->config.origin) return;
     const struct peer *peer = peers_by_origin(&replica->peers, origin);
-    if (peer != NULL && peer->chain_from <= sequence && sequence < peer->chain_whole) sequence = peer->chain_whole;
+    if (peer != NULL && peer->range_from <= sequence && sequence < peer->range_complete)
+        sequence = peer->range_complete;
     vector_raise(&replica->vector, origin, sequence);
 }

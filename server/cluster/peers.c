@@ -42,9 +42,9 @@ void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint6
     peer->state = PEER_ALIVE;
     peer->heard_ms = now_ms;
     peer->frame_number = frame_number;
-    peer->chain_from = peer->chain_to = peer->chain_whole = 0;
-    peer->own_after = peer->own_need = 0;
-    peer->told_sequence = 0;
+    peer->range_from = peer->range_to = peer->range_complete = 0;
+    peer->sync_after = peer->sync_frames_to = 0;
+    peer->announced = 0;
     peer->ahead_count = 0;
     peer->wants_walk = false;
     peer->is_synced = false;

@@ -50,19 +50,20 @@ struct peer {
     uint64_t heard_ms;
     uint64_t sign_ms; /* the last sign that it lives: heard from it, or a sync request in its name, which proves
                          nothing; at first when it was added */
-    uint64_t members, told_sequence; /* that it says it holds; the last of its sequences that is known to exist */
+    uint64_t members, announced; /* that it says it holds; the last of its sequences that is known to exist */
     int64_t clock_ms;
     bool is_ready, was_queried, is_synced;
     bool has_unknown_origin; /* frames come from there of an origin that it was not: it may have started anew */
 
-    /* What came by frames beyond the vector: everything in (chain_from, chain_to]; chain_whole: to the end of a flush.
+    /* What came by frames beyond the vector: everything in (range_from, range_to]; range_complete: to the end of a
+     * flush.
      */
-    uint64_t frame_number, chain_from, chain_to, chain_whole;
-    bool is_chain_sure; /* the refreshes of its last frame could be relied on: so may those of the next be */
-    /* What its own answers told beyond the vector: everything up to own_after, but for what it took again up to
-     * own_need. */
-    uint64_t own_after, own_need;
-    uint64_t moved_ms; /* when the last of what it told of itself came, or it was first known to have more */
+    uint64_t frame_number, range_from, range_to, range_complete;
+    bool are_refreshes_sure; /* the refreshes of its last frame could be relied on: so may those of the next be */
+    /* What its own answers told beyond the vector: everything up to sync_after, but for what it took again up to
+     * sync_frames_to. */
+    uint64_t sync_after, sync_frames_to;
+    uint64_t progress_ms; /* when the last of what it told of itself came, or it was first known to have more */
 
     int64_t least_ms; /* the least arrival - sent, which creeps up: see peer_late_ms */
     uint64_t least_at_ms, delay_ms;

@@ -15,11 +15,11 @@ static struct standing standing_of(const struct replica *replica, const struct p
     return (struct standing){.is_next = true};
 #else
     uint64_t known = vector_sequence(&replica->vector, peer->origin), reach = known;
-    if (peer->chain_from <= known && peer->chain_to > reach) reach = peer->chain_to;
+    if (peer->range_from <= known && peer->range_to > reach) reach = peer->range_to;
     struct standing standing = {.is_next = head->previous <= reach,
-                                .is_linked = head->previous >= peer->chain_from && head->previous <= peer->chain_to};
+                                .is_linked = head->previous >= peer->range_from && head->previous <= peer->range_to};
     uint64_t since = head->previous - head->reach;
-    standing.floor = reach >= since ? 0 : standing.is_linked && peer->chain_from < since ? peer->chain_from : since;
+    standing.floor = reach >= since ? 0 : standing.is_linked && peer->range_from < since ? peer->range_from : since;
     return standing;
 #endif
 }
@@ -28,18 +28,18 @@ static struct standing standing_of(const struct replica *replica, const struct p
 static void advance(struct replica *replica, struct peer *peer, const struct frame_head *head,
                     const struct standing *standing, bool is_whole, uint64_t now_ms) {
     if (!is_whole) {
-        peer->chain_from = peer->chain_to = peer->chain_whole = head->last;
-    } else if (standing->is_linked && head->previous >= peer->chain_from) {
-        if (head->last > peer->chain_to) peer->chain_to = head->last;
+        peer->range_from = peer->range_to = peer->range_complete = head->last;
+    } else if (standing->is_linked && head->previous >= peer->range_from) {
+        if (head->last > peer->range_to) peer->range_to = head->last;
     } else {
-        peer->chain_from = peer->chain_whole = head->previous;
-        peer->chain_to = head->last;
+        peer->range_from = peer->range_complete = head->previous;
+        peer->range_to = head->last;
     }
 #ifdef MUTANT_GAP_UNNOTICED
-    peer->chain_from = 0;
+    peer->range_from = 0;
 #endif
-    if (!head->is_partial) peer->chain_whole = peer->chain_to;
-    merge_chain(replica, peer, now_ms);
+    if (!head->is_partial) peer->range_complete = peer->range_to;
+    merge_range(replica, peer, now_ms);
     bool is_known_to_exist = !head->is_partial || !standing->is_next || !is_whole;
     if (is_known_to_exist) sync_note_announced(replica, peer, head->last, now_ms);
 }
@@ -55,10 +55,10 @@ static void take_changes(struct replica *replica, struct peer *peer, const struc
     if (!standing.is_next) replica->stats.gaps++;
     merge_records(replica, &batch, frame->whole, FRAME_RECORD_FIELD);
     bool is_whole = !batch.is_refused;
-    peer->is_chain_sure = standing.floor == 0;
+    peer->are_refreshes_sure = standing.floor == 0;
     if (frame->has_refreshes && !merge_refreshes(replica, &batch, frame->refreshes, standing.floor)) is_whole = false;
     /* Some of its refreshes may have been taken. */
-    if (!standing.is_next || !is_whole) merge_hold(replica, peer->origin, frame->head.last, now_ms);
+    if (!standing.is_next || !is_whole) merge_unconfirmed(replica, peer->origin, frame->head.last, now_ms);
 #ifdef MUTANT_GAP_UNNOTICED
     is_whole = true;
 #endif

@@ -37,8 +37,8 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
         if (known[i].origin == replica->config.origin || known[i].origin == 0) continue;
         merge_known(replica, known[i].origin, known[i].sequence);
         /* The roll changed while the snapshot was written: it may hold more than the vector says. */
-        vector_hold(&replica->vector, known[i].origin, SEQUENCE_MAX);
-        replica->loose_since_ms = replica->started_ms;
+        vector_note_unconfirmed(&replica->vector, known[i].origin, SEQUENCE_MAX);
+        replica->unconfirmed_since_ms = replica->started_ms;
     }
 }
 
@@ -235,7 +235,7 @@ static struct peer_view view_of(const struct replica *replica, const struct peer
                               .origin = peer->origin,
                               .state = peer->state,
                               .members = peer->members,
-                              .lag = peer->told_sequence > known ? peer->told_sequence - known : 0,
+                              .lag = peer->announced > known ? peer->announced - known : 0,
                               .delay_ms = peer->delay_ms,
                               .clock_ms = peer->clock_ms,
                               .silent_ms = now_ms - peer->heard_ms};

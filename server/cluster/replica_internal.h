@@ -66,7 +66,7 @@ struct replica {
     uint64_t refused_ms, refused_live; /* the last refusal: when, and how many sessions were live then */
 
     /* adopt.c */
-    uint64_t loose_since_ms; /* 0: nothing is beyond the vector */
+    uint64_t unconfirmed_since_ms; /* 0: nothing is beyond the vector */
     bool is_adopting;
     struct walk_cursor adopt_cursor;
 
@@ -112,13 +112,13 @@ struct batch {
     bool is_refused; /* the roll had no room for some */
 };
 /* What was merged of an origin, up to a sequence, is beyond the vector: adopt.c looks after it. */
-void merge_hold(struct replica *replica, uint64_t origin, uint64_t sequence, uint64_t now_ms);
+void merge_unconfirmed(struct replica *replica, uint64_t origin, uint64_t sequence, uint64_t now_ms);
 /* Merges all records of a message. */
 void merge_records(struct replica *replica, struct batch *batch, struct text message, unsigned number);
 /* Applies all refreshes of a frame; returns whether every one could be. */
 bool merge_refreshes(struct replica *replica, struct batch *batch, struct text column, uint64_t floor);
 /* What came by frames of a peer goes on where the vector ends, or where the peer's answers did: it is known. */
-void merge_chain(struct replica *replica, struct peer *peer, uint64_t now_ms);
+void merge_range(struct replica *replica, struct peer *peer, uint64_t now_ms);
 /* The vector says now that `sequence` of `origin` is known; with it what came by frames beyond it before. */
 void merge_known(struct replica *replica, uint64_t origin, uint64_t sequence);
 

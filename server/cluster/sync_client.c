@@ -6,36 +6,36 @@
 /* ---- what there is to ask -------------------------------------------------------------------------------------- */
 
 void sync_note_announced(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms) {
-    if (sequence <= peer->told_sequence) return;
+    if (sequence <= peer->announced) return;
     /* It may be on its way by frames: it is given the time. */
-    if (peer->told_sequence <= vector_sequence(&replica->vector, peer->origin)) peer->moved_ms = now_ms;
-    peer->told_sequence = sequence;
+    if (peer->announced <= vector_sequence(&replica->vector, peer->origin)) peer->progress_ms = now_ms;
+    peer->announced = sequence;
 }
 
 /* Whether what is missing of a peer is not on its way. */
 static bool has_stopped(const struct peer *peer, uint64_t now_ms) {
-    return now_ms - peer->moved_ms >= AHEAD_WAIT_MS;
+    return now_ms - peer->progress_ms >= AHEAD_WAIT_MS;
 }
 
 /* Where what came by frames of a peer goes on beyond a gap; 0: nowhere. */
-static uint64_t chain_begin(const struct replica *replica, const struct peer *peer) {
+static uint64_t range_begin(const struct replica *replica, const struct peer *peer) {
     uint64_t known = vector_sequence(&replica->vector, peer->origin);
-    return peer->chain_to > known && peer->chain_from > known ? peer->chain_from : 0;
+    return peer->range_to > known && peer->range_from > known ? peer->range_from : 0;
 }
 
 /* Whether a peer's own beats are missing, and are not on their way: frames came beyond a gap that its answers do not
  * bridge, or nothing came for a while. */
 static bool is_behind(const struct replica *replica, const struct peer *peer, uint64_t now_ms) {
-    if (peer->told_sequence <= vector_sequence(&replica->vector, peer->origin)) return false;
-    return chain_begin(replica, peer) > peer->own_after || has_stopped(peer, now_ms);
+    if (peer->announced <= vector_sequence(&replica->vector, peer->origin)) return false;
+    return range_begin(replica, peer) > peer->sync_after || has_stopped(peer, now_ms);
 }
 
 /* Whether an answer with further pages has told enough: frames have the rest. */
 static bool is_enough(const struct replica *replica, const struct peer *peer) {
     uint64_t known = vector_sequence(&replica->vector, peer->origin);
     if (peer->query.want != WANT_OWN || peer->query.is_refused) return false;
-    bool is_bridged = peer->is_chain_sure && peer->chain_to > known && peer->chain_from <= peer->own_after;
-    return peer->told_sequence <= known || is_bridged;
+    bool is_bridged = peer->are_refreshes_sure && peer->range_to > known && peer->range_from <= peer->sync_after;
+    return peer->announced <= known || is_bridged;
 }
 
 /* Forgets what has come meanwhile. Whether something is left. */
@@ -129,7 +129,7 @@ static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
                                    .vector_count = replica_list_known(replica, replica_sequence(replica), now_ms),
                                    .cursor = query->cursor,
                                    .page_bytes = peer->page_bytes,
-                                   .until = is_own && peer->is_chain_sure ? chain_begin(replica, peer) : 0};
+                                   .until = is_own && peer->are_refreshes_sure ? range_begin(replica, peer) : 0};
     memcpy(request.nonce, query->nonce, sizeof request.nonce);
     struct pb_writer out = pb_write_to(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
     sync_request_put(&out, &request);
@@ -149,8 +149,8 @@ static void begin(struct replica *replica, struct peer *peer, enum sync_want wan
     peer->query = (struct sync_query){.want = want};
     peer->has_unknown_origin = false;
     if (want == WANT_ALL) replica->walked_count = 0;
-    if (want == WANT_OWN && peer->own_after > vector_sequence(&replica->vector, peer->origin))
-        peer->query.cursor = (struct sync_cursor){.is_set = true, .after = peer->own_after};
+    if (want == WANT_OWN && peer->sync_after > vector_sequence(&replica->vector, peer->origin))
+        peer->query.cursor = (struct sync_cursor){.is_set = true, .after = peer->sync_after};
     send(replica, peer, now_ms);
 }
 
@@ -265,10 +265,10 @@ static void take_known(struct replica *replica, struct peer *peer, const struct 
 static void note_own(struct replica *replica, struct peer *peer, const struct sync_response *response,
                      uint64_t now_ms) {
     if (peer->query.want != WANT_OWN || peer->query.is_refused || response->is_forgotten) return;
-    peer->own_after = response->next.is_set ? response->next.after : response->sequence;
-    peer->own_need = response->sequence;
-    peer->moved_ms = now_ms;
-    merge_chain(replica, peer, now_ms);
+    peer->sync_after = response->next.is_set ? response->next.after : response->sequence;
+    peer->sync_frames_to = response->sequence;
+    peer->progress_ms = now_ms;
+    merge_range(replica, peer, now_ms);
 }
 
 static void take_page(struct replica *replica, struct peer *peer, const struct sync_response *response, uint64_t now_ms,
@@ -326,7 +326,7 @@ static void take_response(struct replica *replica, struct peer *peer, const stru
     take_known(replica, peer, response, now_ms);
     query_end(replica, peer);
     sync_note_announced(replica, peer, response->sequence, now_ms);
-    if (was_silent) peer->moved_ms = now_ms - AHEAD_WAIT_MS; /* nothing was flowing */
+    if (was_silent) peer->progress_ms = now_ms - AHEAD_WAIT_MS; /* nothing was flowing */
 }
 
 struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,

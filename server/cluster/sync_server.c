@@ -45,7 +45,7 @@ static bool has_more(const struct replica *replica, const struct sync_request *r
         bool is_there = at < request->vector_count && request->vector[at].origin == replica->known[i].origin;
         if (!is_there || request->vector[at].sequence < replica->known[i].sequence) return true;
     }
-    return vector_holds(&replica->vector);
+    return vector_has_unconfirmed(&replica->vector);
 }
 
 /* Everything beyond the asker's vector. What is known once the last page has come is what was known here when the walk

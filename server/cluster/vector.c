@@ -61,19 +61,19 @@ bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence) {
     return true;
 }
 
-void vector_hold(struct vector *vector, uint64_t origin, uint64_t sequence) {
+void vector_note_unconfirmed(struct vector *vector, uint64_t origin, uint64_t sequence) {
     if (sequence <= vector_sequence(vector, origin)) return;
     struct vector_entry *entry = obtain(vector, origin);
-    if (entry != NULL && sequence > entry->held) entry->held = sequence;
+    if (entry != NULL && sequence > entry->unconfirmed) entry->unconfirmed = sequence;
 }
 
-bool vector_entry_holds(const struct vector_entry *entry) {
-    return entry->held > entry->sequence;
+bool vector_entry_is_unconfirmed(const struct vector_entry *entry) {
+    return entry->unconfirmed > entry->sequence;
 }
 
-bool vector_holds(const struct vector *vector) {
+bool vector_has_unconfirmed(const struct vector *vector) {
     for (size_t i = 0; i < vector->count; i++)
-        if (vector_entry_holds(&vector->entries[i])) return true;
+        if (vector_entry_is_unconfirmed(&vector->entries[i])) return true;
     return false;
 }
 

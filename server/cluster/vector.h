@@ -7,7 +7,7 @@
 
 struct vector_entry {
     uint64_t origin, sequence;
-    uint64_t held;          /* a register of a sequence so far beyond is here, and nobody may know; 0: none */
+    uint64_t unconfirmed;   /* a register of a sequence so far beyond is here, and nobody may know; 0: none */
     uint64_t idle_since_ms; /* no member refers to it, and no peer is it, since then; 0: not so */
 };
 
@@ -21,9 +21,9 @@ uint64_t vector_sequence(const struct vector *vector, uint64_t origin);
 /* Never lowers. false: there are too many origins. */
 bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence);
 /* A register beyond the vector was merged. */
-void vector_hold(struct vector *vector, uint64_t origin, uint64_t sequence);
-bool vector_holds(const struct vector *vector);
-bool vector_entry_holds(const struct vector_entry *entry);
+void vector_note_unconfirmed(struct vector *vector, uint64_t origin, uint64_t sequence);
+bool vector_has_unconfirmed(const struct vector *vector);
+bool vector_entry_is_unconfirmed(const struct vector_entry *entry);
 /* The entries that are worth telling; at most `limit`, ascending. Those that have been idle for `fade_ms` are left out.
  */
 size_t vector_list(const struct vector *vector, uint64_t now_ms, uint64_t fade_ms, struct known *out, size_t limit);

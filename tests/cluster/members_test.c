@@ -55,18 +55,18 @@ static void what_is_held_is_held_until_it_is_known(void **state) {
     (void)state;
     struct vector *vector = vector_of_test();
     vector_raise(vector, 9, 5);
-    vector_hold(vector, 9, 5);
-    if (vector_holds(vector)) fail_msg("what is known is held");
-    vector_hold(vector, 9, 8);
-    if (!vector_holds(vector)) fail_msg("what is beyond is not held");
+    vector_note_unconfirmed(vector, 9, 5);
+    if (vector_has_unconfirmed(vector)) fail_msg("what is known is held");
+    vector_note_unconfirmed(vector, 9, 8);
+    if (!vector_has_unconfirmed(vector)) fail_msg("what is beyond is not held");
     struct known known[4];
-    vector_hold(vector, 8, 1);
+    vector_note_unconfirmed(vector, 8, 1);
     if (vector_list(vector, 0, FADE_MS, known, 4) != 1) fail_msg("what is only held is told as known");
     vector_raise(vector, 9, 7);
-    if (!vector_holds(vector)) fail_msg("part of it is still beyond");
+    if (!vector_has_unconfirmed(vector)) fail_msg("part of it is still beyond");
     vector_raise(vector, 9, 8);
     vector_raise(vector, 8, 1);
-    if (vector_holds(vector)) fail_msg("it is known by now");
+    if (vector_has_unconfirmed(vector)) fail_msg("it is known by now");
     free(vector);
 }
 
