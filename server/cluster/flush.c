@@ -49,13 +49,13 @@ static bool fill(struct replica *replica, uint64_t last, uint64_t *after, uint64
     return true;
 }
 
-/* What has been told for a while is taken to be known: a peer that misses frames for less than that can still take the
- * refreshes in those that follow, and needs only what it missed. */
-static void settle_news(struct replica *replica, uint64_t now_ms) {
-    if (now_ms - replica->settled_ms < NEWS_MS) return;
-    roll_flushed(replica->config.roll, replica->settled);
-    replica->settled = replica->flushed;
-    replica->settled_ms = now_ms;
+/* Peers are assumed to know what was published more than NEWS_MS ago. Until then a refresh carries the full record, so
+ * a peer that lost frames briefly can still apply later ones. */
+static void assume_known(struct replica *replica, uint64_t now_ms) {
+    if (now_ms - replica->assumed_known_ms < NEWS_MS) return;
+    roll_flushed(replica->config.roll, replica->assumed_known);
+    replica->assumed_known = replica->flushed;
+    replica->assumed_known_ms = now_ms;
 }
 
 void flush_all(struct replica *replica, uint64_t now_ms) {
@@ -75,7 +75,7 @@ void flush_all(struct replica *replica, uint64_t now_ms) {
         if (!publish(replica, head)) return;
         replica->flushed = after;
     }
-    settle_news(replica, now_ms);
+    assume_known(replica, now_ms);
     if (replica->flushed < last) return;
     replica->has_news = false;
     replica->refresh_by_ms = UINT64_MAX;

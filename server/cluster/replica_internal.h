@@ -25,7 +25,8 @@ enum {
     UNKNOWN_ORIGIN_SYNC_MS = 200, /* a frame of an unknown origin may cause a request so often */
     PEER_FORGET_MS = 24 * 60 * 60 * 1000,
     FRAMES_AT_ONCE = 32,
-    NEWS_MS = 1000, /* for so long at least, and twice that at most, what is news is told with each of its refreshes */
+    NEWS_MS = 1000, /* for so long at least, and twice that at most, a refresh of a member that changed carries the full
+                       record */
     WALK_CHUNK = 128,
     WALK_BUDGET = 512,
     WALKS_A_PAGE = 64,
@@ -49,7 +50,7 @@ struct replica {
 
     /* flush.c */
     uint64_t flushed, flushed_ms, frame_number;
-    uint64_t settled, settled_ms; /* what was flushed when news last grew older */
+    uint64_t assumed_known, assumed_known_ms; /* peers are assumed to know our sequences up to this one; since when */
     bool has_news;
     uint64_t refresh_by_ms; /* UINT64_MAX: nothing waits */
     uint64_t digest_at_ms;
