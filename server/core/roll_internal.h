@@ -15,12 +15,11 @@
 enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
 /* A slot of the log is a member, or a scope, and what is to be told of it. News stays news in the slots of the
  * member's refreshes too, for two generations of it: see roll_flushed. */
-#define LOG_MEMBER  UINT32_C(0x1fffffff)
-#define LOG_KIND    UINT32_C(0xe0000000)
-#define LOG_REFRESH UINT32_C(0)
-#define LOG_NEWS    UINT32_C(0x20000000) /* of generation 0; 1 and 2 have the next ones */
-#define LOG_FOREIGN UINT32_C(0x80000000) /* of another origin by now, or adopted: published as it is, whosever it is   \
-                                          */
+#define LOG_MEMBER        UINT32_C(0x1fffffff)
+#define LOG_KIND          UINT32_C(0xe0000000)
+#define LOG_REFRESH       UINT32_C(0)
+#define LOG_NEWS          UINT32_C(0x20000000) /* of generation 0; 1 and 2 have the next ones */
+#define LOG_FOREIGN       UINT32_C(0x80000000) /* of another origin, or adopted: told as it is */
 #define LOG_RESET         UINT32_C(0xa0000000) /* it is a scope */
 #define LOG_FOREIGN_RESET UINT32_C(0xc0000000)
 enum { NEWS_GENERATIONS = 3 };
