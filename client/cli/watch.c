@@ -1,6 +1,6 @@
 #include "command.h"
 #include "memory.h"
-#include "outlet.h"
+#include "output_queue.h"
 #include "progress.h"
 #include "signals.h"
 #include "values.h"
@@ -21,7 +21,7 @@ struct watch {
     uint64_t count_max; /* changes; UINT64_MAX: until interrupted */
 
     /* What follows is the library thread's, but for what the mutex guards. */
-    struct outlet *outlet;
+    struct output_queue *queue;
     struct watch_rows *rows;
     uint64_t count;
     bool is_synced;           /* the snapshot is told */
@@ -95,7 +95,7 @@ static void has_answered(struct watch *watch) {
 
 /* One change was told: whether it was the last one. */
 static void counted(struct watch *watch) {
-    if (++watch->count == watch->count_max) outlet_finish(watch->outlet);
+    if (++watch->count == watch->count_max) output_queue_finish(watch->queue);
 }
 
 static void tell(struct watch *watch, enum watch_change change, const struct muster_user *user,
@@ -155,7 +155,7 @@ static void trouble(void *arg, const struct muster_error *error) {
     if (!has_answer) watch->trouble = *error;
     if (is_refused) watch->is_refused = true;
     (void)pthread_mutex_unlock(&watch->mutex);
-    if (is_refused) outlet_finish(watch->outlet);
+    if (is_refused) output_queue_finish(watch->queue);
     if (!has_answer || (error->code == watch->told.code && error->is_answer == watch->told.is_answer)) return;
     (void)command_report(error, NULL);
     watch->told = *error;
@@ -184,16 +184,16 @@ static int start_status(struct watch *watch) {
 }
 
 /* A first answer must come within the timeout of a call. */
-static int run_outlet(struct watch *watch) {
+static int carry_output(struct watch *watch) {
     const uint32_t timeout_ms = watch->input.globals->timeout_ms;
     const uint64_t until_ms = clock_now_ms() + (timeout_ms == 0 ? MUSTER_TIMEOUT_DEFAULT_MS : timeout_ms);
-    enum outlet_end end = outlet_run(watch->outlet, until_ms);
-    if (end == OUTLET_TIMED_OUT || end == OUTLET_FINISHED) {
+    enum output_queue_end end = output_queue_run(watch->queue, until_ms);
+    if (end == OUTPUT_TIMED_OUT || end == OUTPUT_FINISHED) {
         const int status = start_status(watch);
         if (status != STATUS_DONE) return status;
     }
-    if (end == OUTLET_TIMED_OUT) end = outlet_run(watch->outlet, UINT64_MAX);
-    if (end != OUTLET_FAILED) return STATUS_DONE;
+    if (end == OUTPUT_TIMED_OUT) end = output_queue_run(watch->queue, UINT64_MAX);
+    if (end != OUTPUT_FAILED) return STATUS_DONE;
     (void)fprintf(stderr, "muster: cannot write standard output: %s\n", strerror(errno));
     return STATUS_FAILED;
 }
@@ -207,18 +207,18 @@ static int watch_scope(struct muster_client *client, struct watch *watch) {
                                     .scope = globals->scope};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
-    watch->outlet = outlet_new(STDOUT_FILENO, signals_open(false));
-    watch->rows = watch_rows_new(&form, watch->outlet);
+    watch->queue = output_queue_new(STDOUT_FILENO, signals_open(false));
+    watch->rows = watch_rows_new(&form, watch->queue);
     struct muster_watch *opened;
     struct muster_error error;
     int status;
-    if (muster_watch_open(client, &watch->options, &opened, &error) == MUSTER_OK) status = run_outlet(watch);
+    if (muster_watch_open(client, &watch->options, &opened, &error) == MUSTER_OK) status = carry_output(watch);
     else status = command_report(&error, NULL);
-    outlet_finish(watch->outlet);
+    output_queue_finish(watch->queue);
     signals_let_go();
     muster_watch_close(opened);
     watch_rows_free(watch->rows);
-    outlet_free(watch->outlet);
+    output_queue_free(watch->queue);
     return status;
 }
 

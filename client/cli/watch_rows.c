@@ -13,7 +13,7 @@
 
 struct watch_rows {
     struct watch_form form;
-    struct outlet *outlet;
+    struct output_queue *queue;
     struct table *table; /* NULL: JSON */
     FILE *page;          /* what the table prints to: a memory of `len` bytes */
     char *text;
@@ -51,10 +51,10 @@ static struct table *make_table(const struct watch_form *form, FILE *page) {
     return table_new(page, users, sizeof users / sizeof users[0]);
 }
 
-struct watch_rows *watch_rows_new(const struct watch_form *form, struct outlet *outlet) {
+struct watch_rows *watch_rows_new(const struct watch_form *form, struct output_queue *queue) {
     struct watch_rows *rows = memory_new(sizeof *rows);
     rows->form = *form;
-    rows->outlet = outlet;
+    rows->queue = queue;
     if (form->scope == NULL || *form->scope == '\0') rows->form.scope = MUSTER_SCOPE_DEFAULT;
     if (form->is_json) return rows;
     rows->page = open_memstream(&rows->text, &rows->len);
@@ -86,14 +86,14 @@ static void turn_page(struct watch_rows *rows) {
     if (rows->len == 0) return;
     const char *colour = rows->form.is_coloured ? colours[rows->colour_of] : "";
     if (*colour == '\0') {
-        outlet_write(rows->outlet, rows->text, rows->len);
+        output_queue_write(rows->queue, rows->text, rows->len);
     } else {
         const size_t before = strlen(colour);
         char *line = memory_new(before + rows->len + sizeof end);
         memcpy(line, colour, before);
         memcpy(line + before, rows->text, rows->len - 1);
         memcpy(line + before + rows->len - 1, end, sizeof end);
-        outlet_write(rows->outlet, line, before + rows->len - 1 + strlen(end));
+        output_queue_write(rows->queue, line, before + rows->len - 1 + strlen(end));
         free(line);
     }
     rewind(rows->page);
@@ -157,8 +157,8 @@ static void write_json(const struct watch_rows *rows, json_t *object) {
     json_decref(object);
     if (line == NULL) return;
     const size_t len = strlen(line);
-    line[len] = '\n'; /* where the NUL was: the outlet takes a length */
-    outlet_write(rows->outlet, line, len + 1);
+    line[len] = '\n'; /* where the NUL was: the queue takes a length */
+    output_queue_write(rows->queue, line, len + 1);
     free(line);
 }
 

@@ -3,7 +3,7 @@
 #define MUSTER_CLI_WATCH_ROWS_H
 
 #include "muster/muster.h"
-#include "outlet.h"
+#include "output_queue.h"
 
 #include <stdbool.h>
 
@@ -17,8 +17,8 @@ struct watch_form {
     const char *scope; /* outlives the rows; NULL or "": the default scope */
 };
 
-/* outlet: outlives the rows. Ends the program where memory is short. */
-struct watch_rows *watch_rows_new(const struct watch_form *form, struct outlet *outlet);
+/* queue: outlives the rows. Ends the program where memory is short. */
+struct watch_rows *watch_rows_new(const struct watch_form *form, struct output_queue *queue);
 /* `rows` may be NULL. */
 void watch_rows_free(struct watch_rows *rows);
 

@@ -273,7 +273,7 @@ static void touch_many(size_t count) {
     free(input);
 }
 
-/* The reader has stopped reading, and more than the pipe and the outlet hold is to come: a signal still ends it. */
+/* The reader has stopped reading, and more than the pipe and the queue hold is to come: a signal still ends it. */
 static void ends_although_its_reader_is_stuck(void **state) {
     (void)state;
     START();
