@@ -4,7 +4,7 @@
 #include "common/duration.h"
 #include "memory.h"
 #include "top_figures.h"
-#include "top_pen.h"
+#include "top_layout.h"
 #include "values.h"
 
 #include <inttypes.h>
@@ -23,26 +23,27 @@ struct column {
 enum { GAP = 2, CELL_BYTES = 64, COLUMNS_MAX = 8 };
 
 /* How wide the first column is, beside those that have room. */
-static size_t first_width(const struct pen *pen, const struct column *columns, size_t count) {
+static size_t first_width(const struct text_layout *layout, const struct column *columns, size_t count) {
     size_t others = 0;
     for (size_t i = 1; i < count; i++)
-        if (pen->width >= columns[i].screen_min) others += GAP + columns[i].width;
-    return pen->width > others ? pen->width - others : 0;
+        if (layout->width >= columns[i].screen_min) others += GAP + columns[i].width;
+    return layout->width > others ? layout->width - others : 0;
 }
 
 /* One line of a table; cells[0] is any text, the others come from this program. */
-static void row(struct pen *pen, enum page_style style, const struct column *columns, size_t count,
+static void row(struct text_layout *layout, enum page_style style, const struct column *columns, size_t count,
                 const char *const *cells) {
-    pen_line(pen, style);
-    pen_cell(pen, cells[0], first_width(pen, columns, count), columns[0].align);
+    layout_begin_line(layout, style);
+    layout_cell(layout, cells[0], first_width(layout, columns, count), columns[0].align);
     for (size_t i = 1; i < count; i++) {
-        if (pen->width < columns[i].screen_min) continue;
-        pen_cell(pen, "", GAP, 'l');
-        pen_cell(pen, cells[i], columns[i].width, columns[i].align);
+        if (layout->width < columns[i].screen_min) continue;
+        layout_cell(layout, "", GAP, 'l');
+        layout_cell(layout, cells[i], columns[i].width, columns[i].align);
     }
 }
 
-static void titles(struct pen *pen, const struct column *columns, size_t count, const char *arrow, size_t at) {
+static void titles(struct text_layout *layout, const struct column *columns, size_t count, const char *arrow,
+                   size_t at) {
     char marked[CELL_BYTES];
     const char *cells[COLUMNS_MAX];
     for (size_t i = 0; i < count; i++) cells[i] = columns[i].title;
@@ -50,7 +51,7 @@ static void titles(struct pen *pen, const struct column *columns, size_t count, 
         (void)snprintf(marked, sizeof marked, "%s%s", columns[at].title, arrow);
         cells[at] = marked;
     }
-    row(pen, PAGE_HEADER, columns, count, cells);
+    row(layout, PAGE_HEADER, columns, count, cells);
 }
 
 /* ---- nodes --------------------------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ static const struct column node_columns[] = {
 };
 enum { NODE_COLUMNS = sizeof node_columns / sizeof node_columns[0] };
 
-static void node_row(struct pen *pen, const struct sample_node *node) {
+static void node_row(struct text_layout *layout, const struct sample_node *node) {
     char name[2 * MUSTER_ID_BYTES_MAX], lag[FIGURE_BYTES], delay[FIGURE_BYTES], members[FIGURE_BYTES],
         silent[FIGURE_BYTES];
     (void)snprintf(name, sizeof name, "%s%s", *node->name == '\0' ? "-" : node->name, node->is_self ? " (self)" : "");
@@ -75,17 +76,17 @@ static void node_row(struct pen *pen, const struct sample_node *node) {
                                  *node->region == '\0' ? "-" : node->region,
                                  *node->address == '\0' ? "-" : node->address};
     const bool is_fine = node->state == MUSTER_NODE_ALIVE || node->state == MUSTER_NODE_LEFT;
-    row(pen, is_fine ? PAGE_PLAIN : PAGE_WARNING, node_columns, NODE_COLUMNS, cells);
+    row(layout, is_fine ? PAGE_PLAIN : PAGE_WARNING, node_columns, NODE_COLUMNS, cells);
 }
 
 /* At most `room` lines, the titles and what is left out said included. */
-static void nodes(struct pen *pen, const struct sample *sample, size_t room) {
+static void nodes(struct text_layout *layout, const struct sample *sample, size_t room) {
     const size_t shown = sample->node_count <= room - 1 ? sample->node_count : room - 2;
-    titles(pen, node_columns, NODE_COLUMNS, "", NODE_COLUMNS);
-    for (size_t i = 0; i < shown; i++) node_row(pen, &sample->nodes[i]);
+    titles(layout, node_columns, NODE_COLUMNS, "", NODE_COLUMNS);
+    for (size_t i = 0; i < shown; i++) node_row(layout, &sample->nodes[i]);
     if (shown == sample->node_count) return;
-    pen_line(pen, PAGE_PLAIN);
-    pen_print(pen, "and %zu more nodes", sample->node_count - shown);
+    layout_begin_line(layout, PAGE_PLAIN);
+    layout_print(layout, "and %zu more nodes", sample->node_count - shown);
 }
 
 /* ---- scopes -------------------------------------------------------------------------------------------------------
@@ -97,7 +98,7 @@ static const struct column scope_columns[] = {
 };
 enum { SCOPE_COLUMNS = sizeof scope_columns / sizeof scope_columns[0] };
 
-static void scope_row(struct pen *pen, const struct sample_scope *scope, bool is_selected) {
+static void scope_row(struct text_layout *layout, const struct sample_scope *scope, bool is_selected) {
     char live[FIGURE_BYTES], joins[FIGURE_BYTES], leaves[FIGURE_BYTES], sessions[FIGURE_BYTES], online[FIGURE_BYTES],
         away[FIGURE_BYTES], busy[FIGURE_BYTES];
     const char *const cells[] = {scope->name,
@@ -108,77 +109,80 @@ static void scope_row(struct pen *pen, const struct sample_scope *scope, bool is
                                  figure_count(scope->online, online),
                                  figure_count(scope->away, away),
                                  figure_count(scope->busy, busy)};
-    row(pen, is_selected ? PAGE_SELECTED : PAGE_PLAIN, scope_columns, SCOPE_COLUMNS, cells);
+    row(layout, is_selected ? PAGE_SELECTED : PAGE_PLAIN, scope_columns, SCOPE_COLUMNS, cells);
 }
 
-static void scopes(struct pen *pen, struct view *view, size_t room, bool has_titles) {
+static void scopes(struct text_layout *layout, struct view *view, size_t room, bool has_titles) {
     static const size_t columns[] = {[VIEW_BY_NAME] = 0, [VIEW_BY_LIVE] = 1, [VIEW_BY_JOINS] = 2, [VIEW_BY_LEAVES] = 3};
     const bool is_ascending = (view->sort == VIEW_BY_NAME) != view->is_reversed;
-    if (has_titles) titles(pen, scope_columns, SCOPE_COLUMNS, is_ascending ? "↑" : "↓", columns[view->sort]);
+    if (has_titles) titles(layout, scope_columns, SCOPE_COLUMNS, is_ascending ? "↑" : "↓", columns[view->sort]);
     view_fit(view, room);
     for (size_t i = view->first; i < view->order_count && i - view->first < room; i++)
-        scope_row(pen, &view->sample->scopes[view->order[i]], i == view->at);
+        scope_row(layout, &view->sample->scopes[view->order[i]], i == view->at);
 }
 
 /* ---- the lines around ---------------------------------------------------------------------------------------------
  */
 
-static bool say_trouble(struct pen *pen, const struct view *view, const struct page_news *news) {
+static bool say_trouble(struct text_layout *layout, const struct view *view, const struct page_news *news) {
     const uint64_t age_ms = view->sample == NULL ? 0 : news->now_ms - view->sample->at_ms;
     const bool is_old = view->sample != NULL && age_ms > news->stale_after_ms;
     if (news->trouble == NULL && !is_old) return false;
-    pen_line(pen, PAGE_TROUBLE);
-    if (is_old) pen_print(pen, "%" PRIu64 " s old: ", age_ms / 1000);
-    pen_print(pen, "%s", news->trouble == NULL ? "waiting for an answer" : news->trouble);
+    layout_begin_line(layout, PAGE_TROUBLE);
+    if (is_old) layout_print(layout, "%" PRIu64 " s old: ", age_ms / 1000);
+    layout_print(layout, "%s", news->trouble == NULL ? "waiting for an answer" : news->trouble);
     return true;
 }
 
-static void title(struct pen *pen, const struct view *view) {
+static void title(struct text_layout *layout, const struct view *view) {
     char live[FIGURE_BYTES], joins[FIGURE_BYTES], leaves[FIGURE_BYTES];
-    pen_line(pen, PAGE_TITLE);
-    pen_print(pen, "muster top");
+    layout_begin_line(layout, PAGE_TITLE);
+    layout_print(layout, "muster top");
     if (view->sample == NULL) return;
     const struct sample_scope all = sample_totals(view->sample);
-    pen_print(pen, "  live %s", figure_count(all.live, live));
-    pen_print(pen, "  scopes %zu%s", view->sample->scope_count, view->sample->has_more_scopes ? "+" : "");
-    pen_print(pen, "  joins/s %s", figure_rate(all.joins, joins));
-    pen_print(pen, "  leaves/s %s", figure_rate(all.leaves, leaves));
+    layout_print(layout, "  live %s", figure_count(all.live, live));
+    layout_print(layout, "  scopes %zu%s", view->sample->scope_count, view->sample->has_more_scopes ? "+" : "");
+    layout_print(layout, "  joins/s %s", figure_rate(all.joins, joins));
+    layout_print(layout, "  leaves/s %s", figure_rate(all.leaves, leaves));
 }
 
-static void edited_filter(struct pen *pen, const struct view *view, struct page *page) {
-    pen_line(pen, PAGE_PLAIN);
-    pen_print(pen, "/%s", view->filter);
+static void edited_filter(struct text_layout *layout, const struct view *view, struct page *page) {
+    layout_begin_line(layout, PAGE_PLAIN);
+    layout_print(layout, "/%s", view->filter);
     page->has_cursor = true;
-    page->cursor_row = pen->count - 1;
-    page->cursor_column = pen->column < pen->width ? pen->column : pen->width - 1;
+    page->cursor_row = layout->count - 1;
+    page->cursor_column = layout->column < layout->width ? layout->column : layout->width - 1;
 }
 
-static void status(struct pen *pen, const struct view *view, const struct page_news *news, struct page *page) {
+static void status(struct text_layout *layout, const struct view *view, const struct page_news *news,
+                   struct page *page) {
     if (view->is_editing) {
-        edited_filter(pen, view, page);
+        edited_filter(layout, view, page);
         return;
     }
-    if (say_trouble(pen, view, news)) return;
-    pen_line(pen, PAGE_PLAIN);
+    if (say_trouble(layout, view, news)) return;
+    layout_begin_line(layout, PAGE_PLAIN);
     if (view->sample == NULL) {
-        pen_print(pen, "waiting for the first answer");
+        layout_print(layout, "waiting for the first answer");
         return;
     }
     if (*view->filter != '\0') {
-        pen_print(pen, "%zu of %zu scopes have '", view->order_count, view->sample->scope_count);
-        pen_cell(pen, view->filter, strlen(view->filter) * 6, 'n');
-        pen_print(pen, "'  ");
+        layout_print(layout, "%zu of %zu scopes have '", view->order_count, view->sample->scope_count);
+        layout_cell(layout, view->filter, strlen(view->filter) * 6, 'n');
+        layout_print(layout, "'  ");
     }
-    if (view->sample->has_more_scopes) pen_print(pen, "the first %d scopes of more", (int)SAMPLE_SCOPES_MAX);
-    else if (view->sample->scope_count == 0) pen_print(pen, "nobody is here");
+    if (view->sample->has_more_scopes) layout_print(layout, "the first %d scopes of more", (int)SAMPLE_SCOPES_MAX);
+    else if (view->sample->scope_count == 0) layout_print(layout, "nobody is here");
 }
 
-static void help(struct pen *pen, const struct view *view) {
+static void help(struct text_layout *layout, const struct view *view) {
     static const char all[] = "q quit  / filter  Enter detail  sort: n name l live j joins e leaves r reverse";
-    pen_line(pen, PAGE_HELP);
-    if (view->detail != NULL) pen_print(pen, "q quit  Esc back  Up Down scroll");
-    else if (view->is_editing) pen_print(pen, "Enter keep the filter  Esc drop it");
-    else pen_print(pen, "%s", pen->width < sizeof all - 1 ? "q quit  / filter  Enter detail  sort: n l j e r" : all);
+    layout_begin_line(layout, PAGE_HELP);
+    if (view->detail != NULL) layout_print(layout, "q quit  Esc back  Up Down scroll");
+    else if (view->is_editing) layout_print(layout, "Enter keep the filter  Esc drop it");
+    else
+        layout_print(layout, "%s",
+                     layout->width < sizeof all - 1 ? "q quit  / filter  Enter detail  sort: n l j e r" : all);
 }
 
 /* ---- the list -----------------------------------------------------------------------------------------------------
@@ -203,17 +207,17 @@ static struct plan plan(size_t height, size_t node_count) {
     return p;
 }
 
-static void list(struct pen *pen, struct view *view, const struct page_news *news, struct page *page) {
+static void list(struct text_layout *layout, struct view *view, const struct page_news *news, struct page *page) {
     const struct plan p = plan(page->height, view->sample == NULL ? 0 : view->sample->node_count);
     /* Where there is no line for it, trouble takes the place of the title. */
-    const bool is_trouble_told = !p.has_status && say_trouble(pen, view, news);
-    if (p.has_title && !is_trouble_told) title(pen, view);
-    if (p.nodes > 0) nodes(pen, view->sample, p.nodes);
-    if (p.blank > 0) pen_line(pen, PAGE_PLAIN);
-    scopes(pen, view, p.scopes, p.has_titles);
-    pen_skip_to(pen, page->height - p.has_status - p.has_help);
-    if (p.has_status) status(pen, view, news, page);
-    if (p.has_help) help(pen, view);
+    const bool is_trouble_told = !p.has_status && say_trouble(layout, view, news);
+    if (p.has_title && !is_trouble_told) title(layout, view);
+    if (p.nodes > 0) nodes(layout, view->sample, p.nodes);
+    if (p.blank > 0) layout_begin_line(layout, PAGE_PLAIN);
+    scopes(layout, view, p.scopes, p.has_titles);
+    layout_skip_to(layout, page->height - p.has_status - p.has_help);
+    if (p.has_status) status(layout, view, news, page);
+    if (p.has_help) help(layout, view);
 }
 
 /* ---- one scope in detail ------------------------------------------------------------------------------------------
@@ -223,65 +227,65 @@ static const struct column user_columns[] = {
     {"LATEST SEEN", 0, 'l', 0}, {"STATUS", 8, 'l', 24}, {"TIME", 20, 'l', 48}, {"SESSIONS", 9, 'r', 64}};
 enum { USER_COLUMNS = sizeof user_columns / sizeof user_columns[0] };
 
-static void user_row(struct pen *pen, const struct sample_user *user) {
+static void user_row(struct text_layout *layout, const struct sample_user *user) {
     char time[CIVIL_TEXT_BYTES], sessions[FIGURE_BYTES];
     civil_format(user->last_seen_ms - user->last_seen_ms % 1000, time);
     const char *const cells[] = {user->name, value_status_name(user->status), time,
                                  figure_count(user->sessions, sessions)};
-    row(pen, PAGE_PLAIN, user_columns, USER_COLUMNS, cells);
+    row(layout, PAGE_PLAIN, user_columns, USER_COLUMNS, cells);
 }
 
-static void counts(struct pen *pen, const struct sample_detail *detail) {
+static void counts(struct text_layout *layout, const struct sample_detail *detail) {
     const struct sample_scope *scope = &detail->scope;
     char figures[7][FIGURE_BYTES], span[DURATION_BYTES];
-    pen_line(pen, PAGE_PLAIN);
-    pen_piece(pen, "live %s", figure_count(scope->live, figures[0]));
-    pen_piece(pen, "online %s", figure_count(scope->online, figures[1]));
-    pen_piece(pen, "away %s", figure_count(scope->away, figures[2]));
-    pen_piece(pen, "busy %s", figure_count(scope->busy, figures[3]));
-    pen_piece(pen, "sessions %s", figure_count(scope->sessions, figures[4]));
-    pen_piece(pen, "joins/s %s", figure_rate(scope->joins, figures[5]));
-    pen_piece(pen, "leaves/s %s", figure_rate(scope->leaves, figures[6]));
-    if (detail->window_count > 0) pen_line(pen, PAGE_PLAIN);
+    layout_begin_line(layout, PAGE_PLAIN);
+    layout_item(layout, "live %s", figure_count(scope->live, figures[0]));
+    layout_item(layout, "online %s", figure_count(scope->online, figures[1]));
+    layout_item(layout, "away %s", figure_count(scope->away, figures[2]));
+    layout_item(layout, "busy %s", figure_count(scope->busy, figures[3]));
+    layout_item(layout, "sessions %s", figure_count(scope->sessions, figures[4]));
+    layout_item(layout, "joins/s %s", figure_rate(scope->joins, figures[5]));
+    layout_item(layout, "leaves/s %s", figure_rate(scope->leaves, figures[6]));
+    if (detail->window_count > 0) layout_begin_line(layout, PAGE_PLAIN);
     for (size_t i = 0; i < detail->window_count; i++) {
         const struct muster_window *window = &detail->windows[i];
-        pen_piece(pen, "%s%s: %s%s", i == 0 ? "seen within " : "", duration_format(window->window_ms, span),
-                  figure_count(window->users, figures[0]), window->is_incomplete ? "+" : "");
+        layout_item(layout, "%s%s: %s%s", i == 0 ? "seen within " : "", duration_format(window->window_ms, span),
+                    figure_count(window->users, figures[0]), window->is_incomplete ? "+" : "");
     }
 }
 
-static void users(struct pen *pen, struct view *view, size_t until) {
+static void users(struct text_layout *layout, struct view *view, size_t until) {
     const struct sample_detail *detail = &view->sample->detail;
-    if (pen->count + 2 > until) return;
-    if (pen->count + 6 <= until) pen_line(pen, PAGE_PLAIN);
-    titles(pen, user_columns, USER_COLUMNS, "", USER_COLUMNS);
-    view_fit(view, until - pen->count);
-    for (size_t i = view->user_first; i < detail->user_count && pen->count < until; i++)
-        user_row(pen, &detail->users[i]);
+    if (layout->count + 2 > until) return;
+    if (layout->count + 6 <= until) layout_begin_line(layout, PAGE_PLAIN);
+    titles(layout, user_columns, USER_COLUMNS, "", USER_COLUMNS);
+    view_fit(view, until - layout->count);
+    for (size_t i = view->user_first; i < detail->user_count && layout->count < until; i++)
+        user_row(layout, &detail->users[i]);
 }
 
-static void detail(struct pen *pen, struct view *view, const struct page_news *news, struct page *page) {
+static void detail(struct text_layout *layout, struct view *view, const struct page_news *news, struct page *page) {
     const bool has_status = page->height >= 3, has_help = page->height >= 7;
     const size_t until = page->height - has_status - has_help;
     const bool is_here =
         view->sample != NULL && view->sample->detail.has && strcmp(view->sample->detail.scope.name, view->detail) == 0;
-    pen->limit = until;
-    if (has_status || !say_trouble(pen, view, news)) {
-        pen_line(pen, PAGE_TITLE);
-        pen_print(pen, "scope ");
-        pen_cell(pen, view->detail, pen->width, 'n');
+    layout->limit = until;
+    if (has_status || !say_trouble(layout, view, news)) {
+        layout_begin_line(layout, PAGE_TITLE);
+        layout_print(layout, "scope ");
+        layout_cell(layout, view->detail, layout->width, 'n');
     }
     if (is_here) {
-        counts(pen, &view->sample->detail);
-        users(pen, view, until);
+        counts(layout, &view->sample->detail);
+        users(layout, view, until);
     }
-    pen->limit = page->height;
-    pen_skip_to(pen, until);
-    if (has_status && !say_trouble(pen, view, news)) {
-        pen_line(pen, PAGE_PLAIN);
-        if (!is_here) pen_print(pen, "waiting for the first answer");
+    layout->limit = page->height;
+    layout_skip_to(layout, until);
+    if (has_status && !say_trouble(layout, view, news)) {
+        layout_begin_line(layout, PAGE_PLAIN);
+        if (!is_here) layout_print(layout, "waiting for the first answer");
     }
-    if (has_help) help(pen, view);
+    if (has_help) help(layout, view);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------------
@@ -299,9 +303,9 @@ struct page *page_new(struct view *view, const struct page_news *news, size_t wi
     page->width = width;
     page->height = height;
     page->lines = memory_new(height * sizeof page->lines[0]);
-    struct pen pen = {.lines = page->lines, .width = width, .limit = height};
-    if (width > 0 && height > 0 && view->detail != NULL) detail(&pen, view, news, page);
-    if (width > 0 && height > 0 && view->detail == NULL) list(&pen, view, news, page);
+    struct text_layout layout = {.lines = page->lines, .width = width, .limit = height};
+    if (width > 0 && height > 0 && view->detail != NULL) detail(&layout, view, news, page);
+    if (width > 0 && height > 0 && view->detail == NULL) list(&layout, view, news, page);
     for (size_t i = 0; i < height; i++) trim(&page->lines[i]);
     return page;
 }
