@@ -70,12 +70,12 @@ static void take(struct top *top) {
 }
 
 static void draw(const struct top *top) {
-    const struct page_news news = {.now_ms = clock_now_ms(),
-                                   .stale_after_ms = (uint64_t)top->interval_ms * 2 + STALE_SLACK_MS,
-                                   .trouble = *top->trouble == '\0' ? NULL : top->trouble};
-    struct page *page = page_new(top->view, &news, screen_width(), screen_height());
-    screen_draw(page);
-    page_free(page);
+    const struct poll_status polled = {.now_ms = clock_now_ms(),
+                                       .stale_after_ms = (uint64_t)top->interval_ms * 2 + STALE_SLACK_MS,
+                                       .trouble = *top->trouble == '\0' ? NULL : top->trouble};
+    struct screen_text *screen = screen_text_new(top->view, &polled, screen_width(), screen_height());
+    screen_draw(screen);
+    screen_text_free(screen);
 }
 
 /* Whether to go on. */

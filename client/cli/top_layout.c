@@ -13,7 +13,7 @@
 enum { PRINT_BYTES = 1024 };
 static const char ellipsis[] = "…"; /* one column */
 
-void layout_begin_line(struct text_layout *layout, enum page_style style) {
+void layout_begin_line(struct text_layout *layout, enum screen_style style) {
     layout->is_dropped = layout->count == layout->limit;
     if (layout->is_dropped) return;
     layout->column = layout->len = 0;
@@ -21,11 +21,11 @@ void layout_begin_line(struct text_layout *layout, enum page_style style) {
 }
 
 void layout_skip_to(struct text_layout *layout, size_t count) {
-    while (layout->count < count && layout->count < layout->limit) layout_begin_line(layout, PAGE_PLAIN);
+    while (layout->count < count && layout->count < layout->limit) layout_begin_line(layout, STYLE_PLAIN);
 }
 
 static void append(struct text_layout *layout, const char *text, size_t len, size_t columns) {
-    struct page_line *line = &layout->lines[layout->count - 1];
+    struct screen_line *line = &layout->lines[layout->count - 1];
     line->text = memory_grow(line->text, layout->len + len + 1, 1);
     memcpy(line->text + layout->len, text, len);
     layout->len += len;
@@ -85,7 +85,7 @@ void layout_item(struct text_layout *layout, const char *format, ...) {
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (layout->column > 0 && layout->column + 2 + text_width(text) > layout->width)
-        layout_begin_line(layout, PAGE_PLAIN);
+        layout_begin_line(layout, STYLE_PLAIN);
     if (layout->column > 0) layout_cell(layout, "  ", 2, 'n');
     layout_cell(layout, text, layout->width, 'n');
 }

@@ -1,19 +1,19 @@
-/* Lines of a page, written from left to right and cut where the page ends. One thread. */
+/* Lines of a screen, written from left to right and cut at its edge. One thread. */
 #ifndef MUSTER_CLI_TOP_LAYOUT_H
 #define MUSTER_CLI_TOP_LAYOUT_H
 
-#include "top_page.h"
+#include "top_screen_text.h"
 
 /* Start with {lines, width, limit}. What has no room is dropped. */
 struct text_layout {
-    struct page_line *lines;
+    struct screen_line *lines;
     size_t width, limit; /* columns of a line, and lines */
     size_t count;        /* lines begun */
     size_t column, len;  /* of the last line: columns taken, bytes written */
     bool is_dropped;     /* it has no room */
 };
 
-void layout_begin_line(struct text_layout *layout, enum page_style style);
+void layout_begin_line(struct text_layout *layout, enum screen_style style);
 /* Begins empty lines until there are `count`. */
 void layout_skip_to(struct text_layout *layout, size_t count);
 

@@ -24,8 +24,8 @@ bool screen_open(void) {
     (void)nodelay(stdscr, TRUE);
     (void)set_escdelay(ESCAPE_MS);
     if (has_colors() && start_color() == OK && use_default_colors() == OK) {
-        (void)init_pair(PAGE_WARNING, COLOR_YELLOW, -1);
-        (void)init_pair(PAGE_TROUBLE, COLOR_RED, -1);
+        (void)init_pair(STYLE_WARNING, COLOR_YELLOW, -1);
+        (void)init_pair(STYLE_TROUBLE, COLOR_RED, -1);
     }
     screen_resize();
     return true;
@@ -54,24 +54,24 @@ size_t screen_height(void) {
     return rows < 0 ? 0 : (size_t)rows;
 }
 
-static attr_t attributes(enum page_style style) {
+static attr_t attributes(enum screen_style style) {
     static const attr_t of[] = {
-        [PAGE_PLAIN] = A_NORMAL, [PAGE_TITLE] = A_BOLD,   [PAGE_HEADER] = A_UNDERLINE, [PAGE_SELECTED] = A_REVERSE,
-        [PAGE_WARNING] = A_BOLD, [PAGE_TROUBLE] = A_BOLD, [PAGE_HELP] = A_DIM};
+        [STYLE_PLAIN] = A_NORMAL, [STYLE_TITLE] = A_BOLD,   [STYLE_HEADER] = A_UNDERLINE, [STYLE_SELECTED] = A_REVERSE,
+        [STYLE_WARNING] = A_BOLD, [STYLE_TROUBLE] = A_BOLD, [STYLE_HELP] = A_DIM};
     return of[style];
 }
 
-void screen_draw(const struct page *page) {
+void screen_draw(const struct screen_text *screen) {
     (void)erase();
-    for (size_t i = 0; i < page->height; i++) {
-        const struct page_line *line = &page->lines[i];
-        const bool is_coloured = has_colors() && (line->style == PAGE_WARNING || line->style == PAGE_TROUBLE);
+    for (size_t i = 0; i < screen->height; i++) {
+        const struct screen_line *line = &screen->lines[i];
+        const bool is_coloured = has_colors() && (line->style == STYLE_WARNING || line->style == STYLE_TROUBLE);
         /* The last cell of the screen is an error to ncurses, and drawn. */
         (void)mvaddstr((int)i, 0, line->text);
         (void)mvchgat((int)i, 0, -1, attributes(line->style), is_coloured ? (short)line->style : 0, NULL);
     }
-    (void)curs_set(page->has_cursor ? 1 : 0);
-    if (page->has_cursor) (void)move((int)page->cursor_row, (int)page->cursor_column);
+    (void)curs_set(screen->has_cursor ? 1 : 0);
+    if (screen->has_cursor) (void)move((int)screen->cursor_row, (int)screen->cursor_column);
     (void)refresh();
 }
 

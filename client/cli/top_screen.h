@@ -2,7 +2,7 @@
 #ifndef MUSTER_CLI_TOP_SCREEN_H
 #define MUSTER_CLI_TOP_SCREEN_H
 
-#include "top_page.h"
+#include "top_screen_text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ void screen_resize(void);
 size_t screen_width(void);
 size_t screen_height(void);
 
-void screen_draw(const struct page *page);
+void screen_draw(const struct screen_text *screen);
 
 /* The next key that was pressed, as view_press takes it, without waiting. false: there is none. */
 bool screen_key(uint32_t *key);

@@ -3,8 +3,8 @@
 #include "support/random.h"
 #include "test.h"
 #include "top_figures.h"
-#include "top_page.h"
 #include "top_sample.h"
+#include "top_screen_text.h"
 #include "top_view.h"
 
 #include <locale.h>
@@ -87,28 +87,28 @@ static void expect_rate(int line, double got, double wanted) {
 }
 #define EXPECT_RATE(got, wanted) expect_rate(__LINE__, got, wanted)
 
-/* The text of a page's lines, one below the other; fails where a line is wider than the page. */
-static char *text_of(const struct page *page) {
+/* The text of a screen's lines, one below the other; fails where a line is wider than the screen. */
+static char *text_of(const struct screen_text *screen) {
     char *text = NULL;
     size_t len;
     FILE *out = open_memstream(&text, &len);
-    for (size_t i = 0; i < page->height; i++) {
-        if (text_width(page->lines[i].text) > page->width)
-            fail_msg("line %zu of %zux%zu is too wide: '%s'", i, page->width, page->height, page->lines[i].text);
-        (void)fprintf(out, "%s\n", page->lines[i].text);
+    for (size_t i = 0; i < screen->height; i++) {
+        if (text_width(screen->lines[i].text) > screen->width)
+            fail_msg("line %zu of %zux%zu is too wide: '%s'", i, screen->width, screen->height, screen->lines[i].text);
+        (void)fprintf(out, "%s\n", screen->lines[i].text);
     }
     (void)fclose(out);
-    if (page->has_cursor && (page->cursor_row >= page->height || page->cursor_column >= page->width))
-        fail_msg("the cursor is off the page: %zu, %zu", page->cursor_row, page->cursor_column);
+    if (screen->has_cursor && (screen->cursor_row >= screen->height || screen->cursor_column >= screen->width))
+        fail_msg("the cursor is off the screen: %zu, %zu", screen->cursor_row, screen->cursor_column);
     return text;
 }
 
-static const struct page_news no_news = {.now_ms = 2000, .stale_after_ms = 4000};
+static const struct poll_status no_news = {.now_ms = 2000, .stale_after_ms = 4000};
 
-static char *draw_with(struct view *view, const struct page_news *news, size_t width, size_t height) {
-    struct page *page = page_new(view, news, width, height);
-    char *text = text_of(page);
-    page_free(page);
+static char *draw_with(struct view *view, const struct poll_status *polled, size_t width, size_t height) {
+    struct screen_text *screen = screen_text_new(view, polled, width, height);
+    char *text = text_of(screen);
+    screen_text_free(screen);
     return text;
 }
 
@@ -417,8 +417,8 @@ static void says_what_is_wrong(void **state) {
     (void)state;
     struct sample *sample = SAMPLE(1000, NULL, {"a", 1, 0, 0});
     struct view *view = view_new();
-    const struct page_news refused = {2000, 4000, "no node answers: refused"}, slow = {9000, 4000, NULL},
-                           both = {9000, 4000, "no node answers: refused"};
+    const struct poll_status refused = {2000, 4000, "no node answers: refused"}, slow = {9000, 4000, NULL},
+                             both = {9000, 4000, "no node answers: refused"};
     EXPECT_PART(draw(view, 80, 24), "\nwaiting for the first answer\n");
     EXPECT_PART(draw_with(view, &refused, 80, 24), "\nno node answers: refused\n");
     view_show(view, sample);
@@ -555,10 +555,10 @@ static void holds_through_anything(void **state) {
             shown = fresh;
         }
         (void)view_press(view, random_key(&random));
-        const struct page_news news = {step, 3, random_chance(&random, 1, 3) ? "trouble \x1b[31m" : NULL};
-        struct page *page = page_new(view, &news, random_below(&random, 140),
-                                     random_below(&random, random_chance(&random, 1, 2) ? 8 : 50));
-        char *text = text_of(page);
+        const struct poll_status polled = {step, 3, random_chance(&random, 1, 3) ? "trouble \x1b[31m" : NULL};
+        struct screen_text *screen = screen_text_new(view, &polled, random_below(&random, 140),
+                                                     random_below(&random, random_chance(&random, 1, 2) ? 8 : 50));
+        char *text = text_of(screen);
         if (strchr(text, '\x1b') != NULL) fail_msg("seed %#llx: an escape sequence", (unsigned long long)seed);
         if (view->order_count > 0 && view->rows > 0 &&
             (view->at >= view->order_count || view->at < view->first || view->at - view->first >= view->rows))
@@ -566,7 +566,7 @@ static void holds_through_anything(void **state) {
                      (unsigned long long)seed, (unsigned long long)step, view->at, view->order_count, view->rows,
                      view->first);
         free(text);
-        page_free(page);
+        screen_text_free(screen);
     }
     view_free(view);
     sample_free(shown);

@@ -1,4 +1,4 @@
-#include "top_page.h"
+#include "top_screen_text.h"
 
 #include "civil.h"
 #include "common/duration.h"
@@ -31,7 +31,7 @@ static size_t first_width(const struct text_layout *layout, const struct column 
 }
 
 /* One line of a table; cells[0] is any text, the others come from this program. */
-static void row(struct text_layout *layout, enum page_style style, const struct column *columns, size_t count,
+static void row(struct text_layout *layout, enum screen_style style, const struct column *columns, size_t count,
                 const char *const *cells) {
     layout_begin_line(layout, style);
     layout_cell(layout, cells[0], first_width(layout, columns, count), columns[0].align);
@@ -51,7 +51,7 @@ static void titles(struct text_layout *layout, const struct column *columns, siz
         (void)snprintf(marked, sizeof marked, "%s%s", columns[at].title, arrow);
         cells[at] = marked;
     }
-    row(layout, PAGE_HEADER, columns, count, cells);
+    row(layout, STYLE_HEADER, columns, count, cells);
 }
 
 /* ---- nodes --------------------------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ static void node_row(struct text_layout *layout, const struct sample_node *node)
                                  *node->region == '\0' ? "-" : node->region,
                                  *node->address == '\0' ? "-" : node->address};
     const bool is_fine = node->state == MUSTER_NODE_ALIVE || node->state == MUSTER_NODE_LEFT;
-    row(layout, is_fine ? PAGE_PLAIN : PAGE_WARNING, node_columns, NODE_COLUMNS, cells);
+    row(layout, is_fine ? STYLE_PLAIN : STYLE_WARNING, node_columns, NODE_COLUMNS, cells);
 }
 
 /* At most `room` lines, the titles and what is left out said included. */
@@ -85,7 +85,7 @@ static void nodes(struct text_layout *layout, const struct sample *sample, size_
     titles(layout, node_columns, NODE_COLUMNS, "", NODE_COLUMNS);
     for (size_t i = 0; i < shown; i++) node_row(layout, &sample->nodes[i]);
     if (shown == sample->node_count) return;
-    layout_begin_line(layout, PAGE_PLAIN);
+    layout_begin_line(layout, STYLE_PLAIN);
     layout_print(layout, "and %zu more nodes", sample->node_count - shown);
 }
 
@@ -109,7 +109,7 @@ static void scope_row(struct text_layout *layout, const struct sample_scope *sco
                                  figure_count(scope->online, online),
                                  figure_count(scope->away, away),
                                  figure_count(scope->busy, busy)};
-    row(layout, is_selected ? PAGE_SELECTED : PAGE_PLAIN, scope_columns, SCOPE_COLUMNS, cells);
+    row(layout, is_selected ? STYLE_SELECTED : STYLE_PLAIN, scope_columns, SCOPE_COLUMNS, cells);
 }
 
 static void scopes(struct text_layout *layout, struct view *view, size_t room, bool has_titles) {
@@ -124,19 +124,19 @@ static void scopes(struct text_layout *layout, struct view *view, size_t room, b
 /* ---- the lines around ---------------------------------------------------------------------------------------------
  */
 
-static bool say_trouble(struct text_layout *layout, const struct view *view, const struct page_news *news) {
-    const uint64_t age_ms = view->sample == NULL ? 0 : news->now_ms - view->sample->at_ms;
-    const bool is_old = view->sample != NULL && age_ms > news->stale_after_ms;
-    if (news->trouble == NULL && !is_old) return false;
-    layout_begin_line(layout, PAGE_TROUBLE);
+static bool say_trouble(struct text_layout *layout, const struct view *view, const struct poll_status *polled) {
+    const uint64_t age_ms = view->sample == NULL ? 0 : polled->now_ms - view->sample->at_ms;
+    const bool is_old = view->sample != NULL && age_ms > polled->stale_after_ms;
+    if (polled->trouble == NULL && !is_old) return false;
+    layout_begin_line(layout, STYLE_TROUBLE);
     if (is_old) layout_print(layout, "%" PRIu64 " s old: ", age_ms / 1000);
-    layout_print(layout, "%s", news->trouble == NULL ? "waiting for an answer" : news->trouble);
+    layout_print(layout, "%s", polled->trouble == NULL ? "waiting for an answer" : polled->trouble);
     return true;
 }
 
 static void title(struct text_layout *layout, const struct view *view) {
     char live[FIGURE_BYTES], joins[FIGURE_BYTES], leaves[FIGURE_BYTES];
-    layout_begin_line(layout, PAGE_TITLE);
+    layout_begin_line(layout, STYLE_TITLE);
     layout_print(layout, "muster top");
     if (view->sample == NULL) return;
     const struct sample_scope all = sample_totals(view->sample);
@@ -146,22 +146,22 @@ static void title(struct text_layout *layout, const struct view *view) {
     layout_print(layout, "  leaves/s %s", figure_rate(all.leaves, leaves));
 }
 
-static void edited_filter(struct text_layout *layout, const struct view *view, struct page *page) {
-    layout_begin_line(layout, PAGE_PLAIN);
+static void edited_filter(struct text_layout *layout, const struct view *view, struct screen_text *screen) {
+    layout_begin_line(layout, STYLE_PLAIN);
     layout_print(layout, "/%s", view->filter);
-    page->has_cursor = true;
-    page->cursor_row = layout->count - 1;
-    page->cursor_column = layout->column < layout->width ? layout->column : layout->width - 1;
+    screen->has_cursor = true;
+    screen->cursor_row = layout->count - 1;
+    screen->cursor_column = layout->column < layout->width ? layout->column : layout->width - 1;
 }
 
-static void status(struct text_layout *layout, const struct view *view, const struct page_news *news,
-                   struct page *page) {
+static void status(struct text_layout *layout, const struct view *view, const struct poll_status *polled,
+                   struct screen_text *screen) {
     if (view->is_editing) {
-        edited_filter(layout, view, page);
+        edited_filter(layout, view, screen);
         return;
     }
-    if (say_trouble(layout, view, news)) return;
-    layout_begin_line(layout, PAGE_PLAIN);
+    if (say_trouble(layout, view, polled)) return;
+    layout_begin_line(layout, STYLE_PLAIN);
     if (view->sample == NULL) {
         layout_print(layout, "waiting for the first answer");
         return;
@@ -177,7 +177,7 @@ static void status(struct text_layout *layout, const struct view *view, const st
 
 static void help(struct text_layout *layout, const struct view *view) {
     static const char all[] = "q quit  / filter  Enter detail  sort: n name l live j joins e leaves r reverse";
-    layout_begin_line(layout, PAGE_HELP);
+    layout_begin_line(layout, STYLE_HELP);
     if (view->detail != NULL) layout_print(layout, "q quit  Esc back  Up Down scroll");
     else if (view->is_editing) layout_print(layout, "Enter keep the filter  Esc drop it");
     else
@@ -207,16 +207,17 @@ static struct plan plan(size_t height, size_t node_count) {
     return p;
 }
 
-static void list(struct text_layout *layout, struct view *view, const struct page_news *news, struct page *page) {
-    const struct plan p = plan(page->height, view->sample == NULL ? 0 : view->sample->node_count);
+static void list(struct text_layout *layout, struct view *view, const struct poll_status *polled,
+                 struct screen_text *screen) {
+    const struct plan p = plan(screen->height, view->sample == NULL ? 0 : view->sample->node_count);
     /* Where there is no line for it, trouble takes the place of the title. */
-    const bool is_trouble_told = !p.has_status && say_trouble(layout, view, news);
+    const bool is_trouble_told = !p.has_status && say_trouble(layout, view, polled);
     if (p.has_title && !is_trouble_told) title(layout, view);
     if (p.nodes > 0) nodes(layout, view->sample, p.nodes);
-    if (p.blank > 0) layout_begin_line(layout, PAGE_PLAIN);
+    if (p.blank > 0) layout_begin_line(layout, STYLE_PLAIN);
     scopes(layout, view, p.scopes, p.has_titles);
-    layout_skip_to(layout, page->height - p.has_status - p.has_help);
-    if (p.has_status) status(layout, view, news, page);
+    layout_skip_to(layout, screen->height - p.has_status - p.has_help);
+    if (p.has_status) status(layout, view, polled, screen);
     if (p.has_help) help(layout, view);
 }
 
@@ -232,13 +233,13 @@ static void user_row(struct text_layout *layout, const struct sample_user *user)
     civil_format(user->last_seen_ms - user->last_seen_ms % 1000, time);
     const char *const cells[] = {user->name, value_status_name(user->status), time,
                                  figure_count(user->sessions, sessions)};
-    row(layout, PAGE_PLAIN, user_columns, USER_COLUMNS, cells);
+    row(layout, STYLE_PLAIN, user_columns, USER_COLUMNS, cells);
 }
 
 static void counts(struct text_layout *layout, const struct sample_detail *detail) {
     const struct sample_scope *scope = &detail->scope;
     char figures[7][FIGURE_BYTES], span[DURATION_BYTES];
-    layout_begin_line(layout, PAGE_PLAIN);
+    layout_begin_line(layout, STYLE_PLAIN);
     layout_item(layout, "live %s", figure_count(scope->live, figures[0]));
     layout_item(layout, "online %s", figure_count(scope->online, figures[1]));
     layout_item(layout, "away %s", figure_count(scope->away, figures[2]));
@@ -246,7 +247,7 @@ static void counts(struct text_layout *layout, const struct sample_detail *detai
     layout_item(layout, "sessions %s", figure_count(scope->sessions, figures[4]));
     layout_item(layout, "joins/s %s", figure_rate(scope->joins, figures[5]));
     layout_item(layout, "leaves/s %s", figure_rate(scope->leaves, figures[6]));
-    if (detail->window_count > 0) layout_begin_line(layout, PAGE_PLAIN);
+    if (detail->window_count > 0) layout_begin_line(layout, STYLE_PLAIN);
     for (size_t i = 0; i < detail->window_count; i++) {
         const struct muster_window *window = &detail->windows[i];
         layout_item(layout, "%s%s: %s%s", i == 0 ? "seen within " : "", duration_format(window->window_ms, span),
@@ -257,21 +258,22 @@ static void counts(struct text_layout *layout, const struct sample_detail *detai
 static void users(struct text_layout *layout, struct view *view, size_t until) {
     const struct sample_detail *detail = &view->sample->detail;
     if (layout->count + 2 > until) return;
-    if (layout->count + 6 <= until) layout_begin_line(layout, PAGE_PLAIN);
+    if (layout->count + 6 <= until) layout_begin_line(layout, STYLE_PLAIN);
     titles(layout, user_columns, USER_COLUMNS, "", USER_COLUMNS);
     view_fit(view, until - layout->count);
     for (size_t i = view->user_first; i < detail->user_count && layout->count < until; i++)
         user_row(layout, &detail->users[i]);
 }
 
-static void detail(struct text_layout *layout, struct view *view, const struct page_news *news, struct page *page) {
-    const bool has_status = page->height >= 3, has_help = page->height >= 7;
-    const size_t until = page->height - has_status - has_help;
+static void detail(struct text_layout *layout, struct view *view, const struct poll_status *polled,
+                   struct screen_text *screen) {
+    const bool has_status = screen->height >= 3, has_help = screen->height >= 7;
+    const size_t until = screen->height - has_status - has_help;
     const bool is_here =
         view->sample != NULL && view->sample->detail.has && strcmp(view->sample->detail.scope.name, view->detail) == 0;
     layout->limit = until;
-    if (has_status || !say_trouble(layout, view, news)) {
-        layout_begin_line(layout, PAGE_TITLE);
+    if (has_status || !say_trouble(layout, view, polled)) {
+        layout_begin_line(layout, STYLE_TITLE);
         layout_print(layout, "scope ");
         layout_cell(layout, view->detail, layout->width, 'n');
     }
@@ -279,10 +281,10 @@ static void detail(struct text_layout *layout, struct view *view, const struct p
         counts(layout, &view->sample->detail);
         users(layout, view, until);
     }
-    layout->limit = page->height;
+    layout->limit = screen->height;
     layout_skip_to(layout, until);
-    if (has_status && !say_trouble(layout, view, news)) {
-        layout_begin_line(layout, PAGE_PLAIN);
+    if (has_status && !say_trouble(layout, view, polled)) {
+        layout_begin_line(layout, STYLE_PLAIN);
         if (!is_here) layout_print(layout, "waiting for the first answer");
     }
     if (has_help) help(layout, view);
@@ -292,27 +294,27 @@ static void detail(struct text_layout *layout, struct view *view, const struct p
  */
 
 /* No line ends in blanks; one that nothing was written to is an empty text. */
-static void trim(struct page_line *line) {
+static void trim(struct screen_line *line) {
     if (line->text == NULL) line->text = memory_text("", 0);
     size_t len = strlen(line->text);
     while (len > 0 && line->text[len - 1] == ' ') line->text[--len] = '\0';
 }
 
-struct page *page_new(struct view *view, const struct page_news *news, size_t width, size_t height) {
-    struct page *page = memory_new(sizeof *page);
-    page->width = width;
-    page->height = height;
-    page->lines = memory_new(height * sizeof page->lines[0]);
-    struct text_layout layout = {.lines = page->lines, .width = width, .limit = height};
-    if (width > 0 && height > 0 && view->detail != NULL) detail(&layout, view, news, page);
-    if (width > 0 && height > 0 && view->detail == NULL) list(&layout, view, news, page);
-    for (size_t i = 0; i < height; i++) trim(&page->lines[i]);
-    return page;
+struct screen_text *screen_text_new(struct view *view, const struct poll_status *polled, size_t width, size_t height) {
+    struct screen_text *screen = memory_new(sizeof *screen);
+    screen->width = width;
+    screen->height = height;
+    screen->lines = memory_new(height * sizeof screen->lines[0]);
+    struct text_layout layout = {.lines = screen->lines, .width = width, .limit = height};
+    if (width > 0 && height > 0 && view->detail != NULL) detail(&layout, view, polled, screen);
+    if (width > 0 && height > 0 && view->detail == NULL) list(&layout, view, polled, screen);
+    for (size_t i = 0; i < height; i++) trim(&screen->lines[i]);
+    return screen;
 }
 
-void page_free(struct page *page) {
-    if (page == NULL) return;
-    for (size_t i = 0; i < page->height; i++) free(page->lines[i].text);
-    free(page->lines);
-    free(page);
+void screen_text_free(struct screen_text *screen) {
+    if (screen == NULL) return;
+    for (size_t i = 0; i < screen->height; i++) free(screen->lines[i].text);
+    free(screen->lines);
+    free(screen);
 }
