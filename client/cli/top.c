@@ -1,7 +1,7 @@
 #include "command.h"
 #include "progress.h"
 #include "signals.h"
-#include "top_asker.h"
+#include "top_poller.h"
 #include "top_screen.h"
 #include "values.h"
 
@@ -24,10 +24,10 @@ enum {
 struct top {
     struct command_input input;
     uint32_t interval_ms;
-    struct asker *asker;
+    struct poller *poller;
     struct view *view;
     struct sample *shown, *base; /* base: the one before, for rates */
-    char trouble[ASKER_TROUBLE_BYTES];
+    char trouble[POLLER_TROUBLE_BYTES];
 };
 
 enum { OPTION_INTERVAL = 1 };
@@ -56,7 +56,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 /* A sample that was asked for out of turn is no base for rates: its span would be too short. */
 static void take(struct top *top) {
-    struct sample *fresh = asker_take(top->asker, top->trouble);
+    struct sample *fresh = poller_take(top->poller, top->trouble);
     if (fresh == NULL) return;
     if (top->shown != NULL && fresh->at_ms - top->shown->at_ms >= top->interval_ms / 2) {
         sample_free(top->base);
@@ -84,7 +84,7 @@ static bool press_keys(struct top *top) {
     while (screen_key(&key)) {
         const bool was_detail = top->view->detail != NULL;
         if (view_press(top->view, key) == VIEW_QUITS) return false;
-        if (was_detail != (top->view->detail != NULL)) asker_set_detail(top->asker, top->view->detail);
+        if (was_detail != (top->view->detail != NULL)) poller_set_detail(top->poller, top->view->detail);
     }
     return true;
 }
@@ -92,7 +92,7 @@ static bool press_keys(struct top *top) {
 static void loop(struct top *top, int signals) {
     for (bool resized = false;;) {
         struct pollfd fds[] = {
-            {STDIN_FILENO, POLLIN, 0}, {signals, POLLIN, 0}, {asker_descriptor(top->asker), POLLIN, 0}};
+            {STDIN_FILENO, POLLIN, 0}, {signals, POLLIN, 0}, {poller_descriptor(top->poller), POLLIN, 0}};
         draw(top);
         (void)poll(fds, 3, REDRAW_MS);
         if (signals_take(&resized)) return;
@@ -112,13 +112,13 @@ static int show(struct muster_client *client, struct top *top) {
         muster_close(client);
         return STATUS_USAGE;
     }
-    top->asker = asker_new(client, top->interval_ms);
+    top->poller = poller_new(client, top->interval_ms);
     top->view = view_new();
     loop(top, signals);
     screen_close();
     signals_let_go();
     /* Who waits for an answer that does not come is not waited for. */
-    if (!asker_stop(top->asker, STOP_GRACE_MS)) _exit(STATUS_DONE);
+    if (!poller_stop(top->poller, STOP_GRACE_MS)) _exit(STATUS_DONE);
     view_free(top->view);
     sample_free(top->shown);
     sample_free(top->base);
