@@ -1,6 +1,6 @@
 #include "clf.h"
 
-#include "civil.h"
+#include "datetime.h"
 
 /* `17/May/2015:10:05:03 +0000]` */
 enum { TIME_BYTES = 27 };
@@ -51,7 +51,7 @@ static int month_at(const char *name) {
 
 /* The time at t[0..TIME_BYTES-1], the closing bracket included. */
 static bool time_at(const char *t, int64_t *unix_s) {
-    struct civil time = {.month = month_at(t + 3)};
+    struct datetime time = {.month = month_at(t + 3)};
     int offset_hour, offset_minute;
     if (t[2] != '/' || t[6] != '/' || t[11] != ':' || t[14] != ':' || t[17] != ':' || t[20] != ' ') return false;
     if ((t[21] != '+' && t[21] != '-') || t[26] != ']') return false;
@@ -59,7 +59,7 @@ static bool time_at(const char *t, int64_t *unix_s) {
         !number_at(t + 15, 2, &time.minute) || !number_at(t + 18, 2, &time.second) ||
         !number_at(t + 22, 2, &offset_hour) || !number_at(t + 24, 2, &offset_minute))
         return false;
-    if (offset_hour > 23 || offset_minute > 59 || !civil_to_unix_s(&time, unix_s)) return false;
+    if (offset_hour > 23 || offset_minute > 59 || !datetime_to_unix_s(&time, unix_s)) return false;
     const int offset_s = offset_hour * 3600 + offset_minute * 60;
     *unix_s += t[21] == '+' ? -offset_s : offset_s;
     return true;

@@ -1,6 +1,6 @@
 #include "replay.h"
 
-#include "civil.h"
+#include "datetime.h"
 #include "progress.h"
 #include "rows.h"
 #include "table.h"
@@ -30,8 +30,8 @@ static struct output output_start(const struct replay_plan *plan) {
 
 static void print_row(const struct output *output, int64_t unix_ms, const struct replay_row *row) {
     const struct windows *windows = &output->plan->windows;
-    char at[CIVIL_TEXT_BYTES];
-    civil_format(unix_ms, at);
+    char at[DATETIME_TEXT_BYTES];
+    datetime_format(unix_ms, at);
     if (output->table != NULL) {
         table_string(output->table, at);
         table_number(output->table, row->live);
@@ -48,9 +48,9 @@ static void print_row(const struct output *output, int64_t unix_ms, const struct
 
 static void print_summary(const struct output *output, const struct visits *visits) {
     const uint64_t skipped = visits->malformed + visits->nameless;
-    char from[CIVIL_TEXT_BYTES] = "", to[CIVIL_TEXT_BYTES] = "";
-    if (visits->count > 0) civil_format(visits->items[0].unix_s * 1000, from);
-    if (visits->count > 0) civil_format(visits->items[visits->count - 1].unix_s * 1000, to);
+    char from[DATETIME_TEXT_BYTES] = "", to[DATETIME_TEXT_BYTES] = "";
+    if (visits->count > 0) datetime_format(visits->items[0].unix_s * 1000, from);
+    if (visits->count > 0) datetime_format(visits->items[visits->count - 1].unix_s * 1000, to);
     if (output->table != NULL) {
         (void)printf("\n%" PRIu64 " lines, %" PRIu64 " skipped, %zu users", visits->lines, skipped, visits->users);
         (void)printf(visits->count > 0 ? ", from %s to %s\n" : "\n", from, to);

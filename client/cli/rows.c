@@ -1,7 +1,7 @@
 #include "rows.h"
 
-#include "civil.h"
 #include "common/duration.h"
+#include "datetime.h"
 #include "escape.h"
 #include "memory.h"
 #include "table.h"
@@ -93,8 +93,8 @@ static void table_status(struct table *table, enum muster_status status) {
 }
 
 static void table_time(struct table *table, int64_t unix_ms) {
-    char text[CIVIL_TEXT_BYTES] = "-";
-    if (unix_ms != 0) civil_format(unix_ms - unix_ms % 1000, text);
+    char text[DATETIME_TEXT_BYTES] = "-";
+    if (unix_ms != 0) datetime_format(unix_ms - unix_ms % 1000, text);
     table_string(table, text);
 }
 

@@ -1,7 +1,7 @@
 #include "top_screen_text.h"
 
-#include "civil.h"
 #include "common/duration.h"
+#include "datetime.h"
 #include "memory.h"
 #include "top_figures.h"
 #include "top_layout.h"
@@ -229,8 +229,8 @@ static const struct column user_columns[] = {
 enum { USER_COLUMNS = sizeof user_columns / sizeof user_columns[0] };
 
 static void user_row(struct text_layout *layout, const struct sample_user *user) {
-    char time[CIVIL_TEXT_BYTES], sessions[FIGURE_BYTES];
-    civil_format(user->last_seen_ms - user->last_seen_ms % 1000, time);
+    char time[DATETIME_TEXT_BYTES], sessions[FIGURE_BYTES];
+    datetime_format(user->last_seen_ms - user->last_seen_ms % 1000, time);
     const char *const cells[] = {user->name, value_status_name(user->status), time,
                                  figure_count(user->sessions, sessions)};
     row(layout, STYLE_PLAIN, user_columns, USER_COLUMNS, cells);

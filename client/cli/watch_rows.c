@@ -1,6 +1,6 @@
 #include "watch_rows.h"
 
-#include "civil.h"
+#include "datetime.h"
 #include "memory.h"
 #include "rows.h"
 #include "table.h"
@@ -107,8 +107,8 @@ void watch_rows_flush(struct watch_rows *rows) {
 
 /* The time now, in whole seconds, as other tables have it. */
 static void table_now(struct table *table) {
-    char text[CIVIL_TEXT_BYTES];
-    civil_format((int64_t)time(NULL) * 1000, text);
+    char text[DATETIME_TEXT_BYTES];
+    datetime_format((int64_t)time(NULL) * 1000, text);
     table_string(table, text);
 }
 

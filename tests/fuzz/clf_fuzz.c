@@ -1,6 +1,6 @@
-// links: client/cli/clf.c client/cli/civil.c client/cli/escape.c client/cli/utf8.c
+// links: client/cli/clf.c client/cli/datetime.c client/cli/escape.c client/cli/utf8.c
 /* A line of an access log, of any bytes: what the parser answers lies within the line, and can be shown. */
-#include "client/cli/civil.h"
+#include "client/cli/datetime.h"
 #include "client/cli/clf.h"
 #include "client/cli/escape.h"
 #include "client/cli/utf8.h"
@@ -37,13 +37,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check(parsed.host.len == 0 && parsed.user.len == 0 && parsed.unix_s == 0);
         return 0;
     }
-    char text[CIVIL_TEXT_BYTES];
+    char text[DATETIME_TEXT_BYTES];
     check(parsed.host.len > 0);
     check_part(parsed.host, line);
     check_part(parsed.user, line);
     check_shown(parsed.host);
     check_shown(parsed.user);
-    civil_format(parsed.unix_s * 1000, text);
+    datetime_format(parsed.unix_s * 1000, text);
     check(strlen(text) == strlen("2015-05-17T10:05:03Z"));
     return 0;
 }

@@ -1,4 +1,4 @@
-#include "civil.h"
+#include "datetime.h"
 
 #include <stdio.h>
 
@@ -28,7 +28,7 @@ static int64_t days_from_civil(int year, int month, int day) {
 }
 
 /* The inverse: civil_from_days of the same source. */
-static struct civil civil_from_days(int64_t days) {
+static struct datetime civil_from_days(int64_t days) {
     days += DAYS_TO_1970;
     const int64_t cycle = (days >= 0 ? days : days - (DAYS_A_CYCLE - 1)) / DAYS_A_CYCLE;
     const int64_t of_cycle = days - cycle * DAYS_A_CYCLE;
@@ -36,14 +36,14 @@ static struct civil civil_from_days(int64_t days) {
     const int64_t of_year = of_cycle - (365 * year + year / 4 - year / 100);
     const int64_t shifted_month = (5 * of_year + 2) / 153;
     const int month = (int)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-    return (struct civil){
+    return (struct datetime){
         .year = (int)(year + cycle * 400) + (month <= 2 ? 1 : 0),
         .month = month,
         .day = (int)(of_year - (153 * shifted_month + 2) / 5) + 1,
     };
 }
 
-bool civil_to_unix_s(const struct civil *t, int64_t *unix_s) {
+bool datetime_to_unix_s(const struct datetime *t, int64_t *unix_s) {
     *unix_s = 0;
     if (t->year < 0 || t->year > 9999 || t->month < 1 || t->month > 12) return false;
     if (t->day < 1 || t->day > days_of_month(t->year, t->month)) return false;
@@ -52,16 +52,16 @@ bool civil_to_unix_s(const struct civil *t, int64_t *unix_s) {
     return true;
 }
 
-void civil_format(int64_t unix_ms, char out[CIVIL_TEXT_BYTES]) {
+void datetime_format(int64_t unix_ms, char out[DATETIME_TEXT_BYTES]) {
     if (unix_ms < UNIX_S_MIN * 1000) unix_ms = UNIX_S_MIN * 1000;
     if (unix_ms > UNIX_S_MAX * 1000 + 999) unix_ms = UNIX_S_MAX * 1000 + 999;
     int64_t seconds = unix_ms / 1000, rest_ms = unix_ms % 1000;
     if (rest_ms < 0) rest_ms += 1000, seconds--;
     int64_t days = seconds / SECONDS_A_DAY, of_day = seconds % SECONDS_A_DAY;
     if (of_day < 0) of_day += SECONDS_A_DAY, days--;
-    const struct civil date = civil_from_days(days);
-    int n = snprintf(out, CIVIL_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d", date.year % 10000, date.month % 100,
+    const struct datetime date = civil_from_days(days);
+    int n = snprintf(out, DATETIME_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d", date.year % 10000, date.month % 100,
                      date.day % 100, (int)(of_day / 3600) % 100, (int)(of_day / 60 % 60), (int)(of_day % 60));
-    if (rest_ms != 0) n += snprintf(out + n, CIVIL_TEXT_BYTES - (size_t)n, ".%03d", (int)rest_ms % 1000);
-    (void)snprintf(out + n, CIVIL_TEXT_BYTES - (size_t)n, "Z");
+    if (rest_ms != 0) n += snprintf(out + n, DATETIME_TEXT_BYTES - (size_t)n, ".%03d", (int)rest_ms % 1000);
+    (void)snprintf(out + n, DATETIME_TEXT_BYTES - (size_t)n, "Z");
 }
