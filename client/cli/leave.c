@@ -1,8 +1,8 @@
 #include "command.h"
 #include "memory.h"
-#include "names.h"
 #include "progress.h"
 #include "rows.h"
+#include "user_source.h"
 #include "values.h"
 
 #include <inttypes.h>
@@ -82,20 +82,21 @@ static int leave_batch(struct muster_client *client, const struct leave *leave, 
 
 static int leave_all(struct muster_client *client, const struct leave *leave) {
     const size_t extra_bytes = leave->session == NULL ? 0 : strlen(leave->session);
-    struct names *names = names_new(leave->users, leave->count, MUSTER_BEATS_MAX, extra_bytes);
+    struct user_source *source = user_source_new(leave->users, leave->count, MUSTER_BEATS_MAX, extra_bytes);
     struct muster_departure *departures = memory_new(MUSTER_BEATS_MAX * sizeof *departures);
     struct progress progress = progress_start("users told to leave", 0);
     uint64_t total = 0, left = 0;
     int status = STATUS_DONE;
     const char *const *users;
-    for (size_t count; status == STATUS_DONE && (count = names_next(names, &users, &status)) > 0; total += count) {
-        status = leave_batch(client, leave, users, count, departures, &left, names_where(names));
+    for (size_t count; status == STATUS_DONE && (count = user_source_next(source, &users, &status)) > 0;
+         total += count) {
+        status = leave_batch(client, leave, users, count, departures, &left, user_source_where(source));
         progress_show(&progress, total);
     }
     progress_end(&progress);
     if (status == STATUS_DONE) print(total, left, leave->input.globals->is_json);
     free(departures);
-    names_free(names);
+    user_source_free(source);
     return status;
 }
 

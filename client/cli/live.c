@@ -1,6 +1,6 @@
 #include "command.h"
-#include "names.h"
 #include "rows.h"
+#include "user_source.h"
 
 /* With its sessions a user may take 75 KiB of an answer: so many fit the largest message for sure. */
 enum { USERS_WITH_SESSIONS_MAX = 12 };
@@ -41,16 +41,16 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 static int live_all(struct muster_client *client, const struct live *live) {
     const struct globals *globals = live->input.globals;
     const size_t batch_max = live->with_sessions ? USERS_WITH_SESSIONS_MAX : MUSTER_USERS_MAX;
-    struct names *names = names_new(live->users, live->count, batch_max, 0);
+    struct user_source *source = user_source_new(live->users, live->count, batch_max, 0);
     struct user_rows *rows = user_rows_new(globals->is_json, live->with_sessions, globals->scope);
     struct muster_users *answer = NULL;
     struct muster_error error;
     bool all_live = true;
     int status = STATUS_DONE;
     const char *const *users;
-    for (size_t count; status == STATUS_DONE && (count = names_next(names, &users, &status)) > 0;) {
+    for (size_t count; status == STATUS_DONE && (count = user_source_next(source, &users, &status)) > 0;) {
         if (muster_live(client, globals->scope, users, count, live->with_sessions, &answer, &error) != MUSTER_OK) {
-            status = command_report(&error, names_where(names));
+            status = command_report(&error, user_source_where(source));
             break;
         }
         for (size_t i = 0; i < answer->count; i++) {
@@ -60,7 +60,7 @@ static int live_all(struct muster_client *client, const struct live *live) {
     }
     user_rows_finish(rows, status);
     muster_users_free(answer);
-    names_free(names);
+    user_source_free(source);
     return status != STATUS_DONE ? status : all_live ? STATUS_DONE : STATUS_NOT_LIVE;
 }
 

@@ -1,9 +1,9 @@
 #include "command.h"
 #include "common/duration.h"
 #include "memory.h"
-#include "names.h"
 #include "progress.h"
 #include "rows.h"
+#include "user_source.h"
 #include "values.h"
 
 #include <inttypes.h>
@@ -105,21 +105,21 @@ static size_t length(const char *text) {
 }
 
 static int touch_all(struct muster_client *client, const struct touch *touch) {
-    struct names *names =
-        names_new(touch->users, touch->count, MUSTER_BEATS_MAX, length(touch->session) + length(touch->state));
+    struct user_source *source =
+        user_source_new(touch->users, touch->count, MUSTER_BEATS_MAX, length(touch->session) + length(touch->state));
     struct muster_beat *beats = memory_new(MUSTER_BEATS_MAX * sizeof *beats);
     struct progress progress = progress_start("users touched", 0);
     struct outcome outcome = {0};
     int status = STATUS_DONE;
     const char *const *users;
-    for (size_t count; status == STATUS_DONE && (count = names_next(names, &users, &status)) > 0;) {
-        status = touch_batch(client, touch, users, count, beats, &outcome, names_where(names));
+    for (size_t count; status == STATUS_DONE && (count = user_source_next(source, &users, &status)) > 0;) {
+        status = touch_batch(client, touch, users, count, beats, &outcome, user_source_where(source));
         progress_show(&progress, outcome.users);
     }
     progress_end(&progress);
     if (status == STATUS_DONE) print(&outcome, touch->input.globals->is_json);
     free(beats);
-    names_free(names);
+    user_source_free(source);
     return status;
 }
 

@@ -1,4 +1,4 @@
-#include "names.h"
+#include "user_source.h"
 
 #include "lines.h"
 #include "memory.h"
@@ -15,7 +15,7 @@ enum { BATCH_BYTES_MAX = MUSTER_MESSAGE_BYTES_MAX - 2 * MUSTER_TOKEN_BYTES_MAX, 
 /* A name that is too long for an id is kept up to here, so that it is refused for that. */
 enum { NAME_KEPT_BYTES = 4 * MUSTER_ID_BYTES_MAX };
 
-struct names {
+struct user_source {
     char **arguments;
     size_t count, next; /* of the arguments */
     size_t batch_max, extra_bytes;
@@ -27,9 +27,10 @@ struct names {
     const char *batch[];
 };
 
-struct names *names_new(char **arguments, size_t count, size_t batch_max, size_t extra_bytes) {
-    struct names *n = memory_new(sizeof *n + batch_max * sizeof n->batch[0]);
-    *n = (struct names){arguments, count, .batch_max = batch_max, .extra_bytes = extra_bytes + NAME_OVERHEAD_BYTES};
+struct user_source *user_source_new(char **arguments, size_t count, size_t batch_max, size_t extra_bytes) {
+    struct user_source *n = memory_new(sizeof *n + batch_max * sizeof n->batch[0]);
+    *n = (struct user_source){arguments, count, .batch_max = batch_max,
+                              .extra_bytes = extra_bytes + NAME_OVERHEAD_BYTES};
     if (count == 1 && strcmp(arguments[0], "-") == 0) {
         n->lines = lines_new(stdin);
         n->bytes = memory_new(BATCH_BYTES_MAX);
@@ -37,22 +38,22 @@ struct names *names_new(char **arguments, size_t count, size_t batch_max, size_t
     return n;
 }
 
-void names_free(struct names *names) {
-    if (names == NULL) return;
-    lines_free(names->lines);
-    free(names->bytes);
-    free(names);
+void user_source_free(struct user_source *source) {
+    if (source == NULL) return;
+    lines_free(source->lines);
+    free(source->bytes);
+    free(source);
 }
 
-bool names_are_streamed(const struct names *names) {
-    return names->lines != NULL;
+bool user_source_is_streamed(const struct user_source *source) {
+    return source->lines != NULL;
 }
 
-const char *names_where(const struct names *names) {
-    return names->lines == NULL ? NULL : names->where;
+const char *user_source_where(const struct user_source *source) {
+    return source->lines == NULL ? NULL : source->where;
 }
 
-static size_t next_arguments(struct names *n) {
+static size_t next_arguments(struct user_source *n) {
     size_t taken = 0, bytes = 0;
     while (n->next < n->count && taken < n->batch_max) {
         bytes += strlen(n->arguments[n->next]) + n->extra_bytes;
@@ -62,12 +63,12 @@ static size_t next_arguments(struct names *n) {
     return taken;
 }
 
-static int refuse_line(const struct names *n, const char *why) {
+static int refuse_line(const struct user_source *n, const char *why) {
     (void)fprintf(stderr, "muster: line %" PRIu64 ": %s\n", n->held.number, why);
     return STATUS_REFUSED;
 }
 
-static size_t next_lines(struct names *n, int *status) {
+static size_t next_lines(struct user_source *n, int *status) {
     size_t taken = 0, bytes = 0, used = 0;
     while (taken < n->batch_max) {
         if (n->held.text.data == NULL && !lines_next(n->lines, &n->held)) break;
@@ -97,8 +98,8 @@ static size_t next_lines(struct names *n, int *status) {
     return taken;
 }
 
-size_t names_next(struct names *names, const char *const **out, int *status) {
-    *out = names->batch;
+size_t user_source_next(struct user_source *source, const char *const **out, int *status) {
+    *out = source->batch;
     *status = STATUS_DONE;
-    return names->lines == NULL ? next_arguments(names) : next_lines(names, status);
+    return source->lines == NULL ? next_arguments(source) : next_lines(source, status);
 }
