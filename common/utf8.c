@@ -14,7 +14,7 @@ static bool is_plain_word(const char *data) {
 
 /* The length of the sequence that starts at s, with n bytes left; 0 if it is broken. Table 3-7 of the Unicode
  * standard: the range of the second byte depends on the first. */
-static uint32_t sequence_length(const unsigned char *s, uint32_t n) {
+static uint32_t sequence_length(const unsigned char *s, size_t n) {
     unsigned char lead = s[0];
     uint32_t length = lead < 0x80                    ? 1
                       : lead >= 0xc2 && lead <= 0xdf ? 2
@@ -46,4 +46,24 @@ enum utf8_verdict utf8_check(struct text text, uint32_t *at) {
     }
     *at = i;
     return UTF8_GOOD;
+}
+
+size_t utf8_decode(const char *data, size_t len, uint32_t *point) {
+    const unsigned char *bytes = (const unsigned char *)data;
+    const uint32_t length = sequence_length(bytes, len);
+    *point = bytes[0];
+    if (length <= 1) return length;
+    uint32_t decoded = bytes[0] & (0x7fu >> length);
+    for (uint32_t i = 1; i < length; i++) decoded = decoded << 6 | (bytes[i] & 0x3fu);
+    *point = decoded;
+    return length;
+}
+
+bool utf8_valid(const char *data, size_t len) {
+    for (size_t at = 0; at < len;) {
+        const uint32_t length = sequence_length((const unsigned char *)data + at, len - at);
+        if (length == 0) return false;
+        at += length;
+    }
+    return true;
 }

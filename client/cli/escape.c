@@ -1,6 +1,6 @@
 #include "escape.h"
 
-#include "utf8.h"
+#include "common/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>

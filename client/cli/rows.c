@@ -1,11 +1,11 @@
 #include "rows.h"
 
 #include "common/duration.h"
+#include "common/utf8.h"
 #include "datetime.h"
 #include "escape.h"
 #include "memory.h"
 #include "table.h"
-#include "utf8.h"
 #include "values.h"
 
 #include <sodium.h>

@@ -1,8 +1,8 @@
 #include "top_layout.h"
 
+#include "common/utf8.h"
 #include "escape.h"
 #include "memory.h"
-#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

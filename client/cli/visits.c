@@ -1,12 +1,12 @@
 #include "visits.h"
 
 #include "clf.h"
+#include "common/utf8.h"
 #include "lines.h"
 #include "memory.h"
 #include "muster/limits.h"
 #include "progress.h"
 #include "user_names.h"
-#include "utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* What people see and what they write: escaping, widths, tables, lines, values. */
+#include "common/utf8.h"
 #include "escape.h"
 #include "lines.h"
 #include "table.h"
 #include "test.h"
 #include "user_names.h"
-#include "utf8.h"
 #include "values.h"
 
 #include <locale.h>

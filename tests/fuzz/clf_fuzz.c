@@ -1,9 +1,9 @@
-// links: client/cli/clf.c client/cli/datetime.c client/cli/escape.c client/cli/utf8.c
+// links: client/cli/clf.c client/cli/datetime.c client/cli/escape.c common/utf8.c
 /* A line of an access log, of any bytes: what the parser answers lies within the line, and can be shown. */
-#include "client/cli/datetime.h"
 #include "client/cli/clf.h"
+#include "client/cli/datetime.h"
 #include "client/cli/escape.h"
-#include "client/cli/utf8.h"
+#include "common/utf8.h"
 
 #include <stdint.h>
 #include <stdlib.h>
