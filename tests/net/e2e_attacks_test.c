@@ -4,7 +4,6 @@
 #include "support/sp.h"
 #include "support/wait.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -272,20 +271,9 @@ static void resets_after_requests(const char *url) {
     end(&attack, "resets after requests");
 }
 
-/* Connections that end while the server reads, answers and writes. All must be freed: see nng_guard.h, 2. */
-static size_t open_files(void) {
-    char path[64];
-    size_t n = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)process_pid(server.process));
-    DIR *folder = opendir(path);
-    if (folder == NULL) fail_msg("no %s", path);
-    while (readdir(folder) != NULL) n++;
-    closedir(folder);
-    return n;
-}
-
+/* Connections that end while the server reads, answers and writes. All must be freed. */
 static bool has_few_files(void *context) {
-    return open_files() <= *(size_t *)context;
+    return process_open_files(server.process) <= *(size_t *)context;
 }
 
 struct visitor {
@@ -323,14 +311,15 @@ static void clients_that_come_and_go(const char *url) {
     struct visitor visitors[VISITORS];
     pthread_t threads[VISITORS];
     fill_scope(&answerer);
-    size_t files = open_files() + 4; /* some of an earlier test may still be freed meanwhile */
+    size_t files = process_open_files(server.process) + 4; /* some of an earlier test may still be freed meanwhile */
     for (unsigned i = 0; i < VISITORS; i++) {
         visitors[i] = (struct visitor){url, i};
         if (pthread_create(&threads[i], NULL, come_and_go, &visitors[i]) != 0) fail_msg("no thread");
     }
     for (int i = 0; i < VISITORS; i++) pthread_join(threads[i], NULL);
     if (!wait_until(has_few_files, &files, CLOSED_MS))
-        fail_msg("%s: connections that ended are not freed: %zu files, %zu before", url, open_files(), files);
+        fail_msg("%s: connections that ended are not freed: %zu files, %zu before", url,
+                 process_open_files(server.process), files);
     end(&attack, "clients that come and go");
 }
 

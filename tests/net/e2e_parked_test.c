@@ -91,23 +91,13 @@ static void expect_told(struct stage *stage, int code, const char *what) {
     }
 }
 
-static size_t resident_bytes(const struct server *server) {
-    char path[64];
-    size_t pages = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)process_pid(server->process));
-    FILE *file = fopen(path, "r");
-    if (file == NULL || fscanf(file, "%*u %zu", &pages) != 1) fail_msg("no %s", path);
-    fclose(file);
-    return pages * 4096;
-}
-
 static void what_a_parked_watch_costs(void **state) {
     (void)state;
     struct stage stage;
     stage_set(&stage, false);
-    size_t before = resident_bytes(&stage.server);
+    size_t before = process_resident_bytes(stage.server.process);
     park(&stage, CONNECTIONS);
-    size_t each = (resident_bytes(&stage.server) - before) / PARKED;
+    size_t each = (process_resident_bytes(stage.server.process) - before) / PARKED;
     print_message("a parked watch costs %zu bytes\n", each);
     if (each > PARKED_BYTES_MAX) fail_msg("a parked watch costs %zu bytes", each);
     for (int i = 0; i < 300; i++) {
@@ -173,7 +163,7 @@ static void watchers_that_never_read(void **state) {
     struct sp reader = sp_open(stage.server.tcp, SERVED_MS);
     for (int i = 0; i < CONNECTIONS; i++) setsockopt(stage.sps[i].fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     park(&stage, CONNECTIONS);
-    size_t before = resident_bytes(&stage.server), most = before;
+    size_t before = process_resident_bytes(stage.server.process), most = before;
     uint64_t slowest_ms = 0;
     waiting_stir(&stage.answerer, 'B');
     for (char fill = 'C'; !are_cut_off(&stage); fill = fill == 'Z' ? 'A' : (char)(fill + 1)) {
@@ -183,7 +173,7 @@ static void watchers_that_never_read(void **state) {
         waiting_send(&next, &reader, 1);
         if (waiting_replies(&reader, 1, 0, TOLD_MS) != 1) fail_msg("who reads is not told while others do not");
         if (wait_now_ms() - start_ms > slowest_ms) slowest_ms = wait_now_ms() - start_ms;
-        if (resident_bytes(&stage.server) > most) most = resident_bytes(&stage.server);
+        if (process_resident_bytes(stage.server.process) > most) most = process_resident_bytes(stage.server.process);
         waiting_free(&next);
     }
     print_message("who does not read cost %zu MiB; who does was told within %llu ms\n", (most - before) >> 20,

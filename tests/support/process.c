@@ -2,6 +2,7 @@
 
 #include "wait.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +118,8 @@ _Noreturn static void become(const char *const argv[], const struct process_opti
     if (getppid() != parent) _exit(127);
     for (int i = 0; i < 3; i++)
         if (dup2(fds[i], i) < 0) _exit(127);
+    const struct rlimit files = {options->files_max, options->files_max};
+    if (options->files_max > 0 && setrlimit(RLIMIT_NOFILE, &files) != 0) _exit(127);
     if (options->directory == NULL || chdir(options->directory) == 0) {
         char **arguments;
         memcpy(&arguments, &argv, sizeof arguments); /* exec takes, for history's sake, what it does not change */
@@ -178,6 +182,32 @@ struct process *process_start(const char *const argv[], const struct process_opt
 
 pid_t process_pid(const struct process *process) {
     return process->pid;
+}
+
+static void proc_path(const struct process *process, const char *name, char path[64]) {
+    snprintf(path, 64, "/proc/%d/%s", (int)process->pid, name);
+}
+
+size_t process_resident_bytes(const struct process *process) {
+    char path[64];
+    size_t pages = 0;
+    proc_path(process, "statm", path);
+    FILE *file = fopen(path, "r");
+    if (file == NULL || fscanf(file, "%*u %zu", &pages) != 1) die(path);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t process_open_files(const struct process *process) {
+    char path[64];
+    size_t count = 0;
+    proc_path(process, "fd", path);
+    DIR *folder = opendir(path);
+    if (folder == NULL) die(path);
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
 }
 
 /* The mutex is held. */

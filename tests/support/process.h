@@ -20,6 +20,7 @@ enum process_stream { PROCESS_OUTPUT, PROCESS_ERRORS };
 struct process_options {
     const char *const *environment; /* "NAME=value" texts, NULL at the end: added to this process's own */
     const char *directory;          /* where it runs; NULL: here */
+    uint64_t files_max;             /* descriptors that it may have open (RLIMIT_NOFILE); 0: as this one */
     bool keep_input;                /* its standard input is a pipe for process_write; else it is /dev/null */
 };
 
@@ -36,6 +37,9 @@ void process_free(struct process *process);
 
 pid_t process_pid(const struct process *process);
 bool process_is_running(struct process *process);
+/* Its resident memory, and how many descriptors it has open. End the test program if it does not run. */
+size_t process_resident_bytes(const struct process *process);
+size_t process_open_files(const struct process *process);
 /* Sends a signal, if it still runs. */
 void process_signal(struct process *process, int signal);
 /* Waits until it has ended and both its streams are read to their end. false: it runs still, after timeout_ms. `how`

@@ -11,12 +11,15 @@
 
 enum { READY_MS = 20000, STOP_MS = 20000 };
 
-static void start(struct server *server, const char *tcp, const char *const flags[]) {
-    const char *argv[SERVER_FLAGS_MAX + 6] = {MUSTERD_PATH, "--rpc", tcp, "--rpc", server->ipc};
+static void start(struct server *server, const char *tcp, const struct process_options *options,
+                  const char *const flags[]) {
+    const char *threads = getenv("MUSTER_TEST_THREADS");
+    const char *argv[SERVER_FLAGS_MAX + 8] = {MUSTERD_PATH, "--rpc", tcp, "--rpc", server->ipc};
     size_t n = 5;
     for (size_t i = 0; flags != NULL && flags[i] != NULL && i < SERVER_FLAGS_MAX; i++) argv[n++] = flags[i];
+    if (threads != NULL) argv[n++] = "--threads", argv[n++] = threads;
     char *line, port[16];
-    server->process = process_start(argv, NULL);
+    server->process = process_start(argv, options);
     if (!process_await_line(server->process, PROCESS_OUTPUT, "ready", READY_MS, &line))
         fail_msg("musterd does not become ready:\n%s", process_text(server->process, PROCESS_ERRORS, NULL));
     const char *at = strstr(line, "rpc=tcp://127.0.0.1:");
@@ -26,19 +29,27 @@ static void start(struct server *server, const char *tcp, const char *const flag
     free(line);
 }
 
-struct server server_start(const char *const flags[]) {
+static struct server start_anew(const struct process_options *options, const char *const flags[]) {
     struct server server = {.dir = tempdir_make()};
     struct tempdir socket = tempdir_path(&server.dir, "muster.sock");
     snprintf(server.ipc, sizeof server.ipc, "ipc://%s", socket.path);
-    start(&server, "tcp://127.0.0.1:0", flags);
+    start(&server, "tcp://127.0.0.1:0", options, flags);
     return server;
+}
+
+struct server server_start(const char *const flags[]) {
+    return start_anew(NULL, flags);
+}
+
+struct server server_start_with_files(uint64_t files_max, const char *const flags[]) {
+    return start_anew(&(struct process_options){.files_max = files_max}, flags);
 }
 
 void server_start_again(struct server *server, const char *const flags[]) {
     char tcp[SERVER_URL_BYTES];
     memcpy(tcp, server->tcp, sizeof tcp);
     process_free(server->process);
-    start(server, tcp, flags);
+    start(server, tcp, NULL, flags);
 }
 
 int server_stop(struct server *server) {

@@ -1,4 +1,5 @@
-/* A real musterd, listening on a port that it chose and on a Unix socket. */
+/* A real musterd, listening on a port that it chose and on a Unix socket. MUSTER_TEST_THREADS in the environment says
+ * how many loops it has (--threads). */
 #ifndef MUSTER_TESTS_SUPPORT_SERVER_H
 #define MUSTER_TESTS_SUPPORT_SERVER_H
 
@@ -16,6 +17,8 @@ struct server {
 /* Starts one with these flags besides (NULL at the end; NULL for none) and waits until it is ready. Ends the test if it
  * does not get there. */
 struct server server_start(const char *const flags[]);
+/* The same, where it may have only so many descriptors open. */
+struct server server_start_with_files(uint64_t files_max, const char *const flags[]);
 /* The same on addresses that another one had. */
 void server_start_again(struct server *server, const char *const flags[]);
 /* Sends SIGTERM and returns the exit status; ends the test if it does not exit within 10 s, or by a signal. */

@@ -22,9 +22,11 @@ static const unsigned char expected_greeting[SP_HEADER_BYTES] = {0, 'S', 'P', 0,
 /* A server that does not answer at all is noticed by this. */
 enum { ANSWER_MS = 20000 };
 
-struct sp sp_connect(const char *url) {
+/* from: of which address of this machine; 0: any. */
+static struct sp connect_from(const char *url, in_addr_t from) {
     struct sp sp = {.fd = -1, .is_ipc = strncmp(url, "ipc://", 6) == 0, .last_id = 0x80000000u};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = from};
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     if (sp.is_ipc) snprintf(un.sun_path, sizeof un.sun_path, "%s", url + 6);
     else in.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
@@ -33,8 +35,17 @@ struct sp sp_connect(const char *url) {
     const struct sockaddr *address = sp.is_ipc ? (struct sockaddr *)&un : (struct sockaddr *)&in;
     int on = 1; /* a request is written in pieces */
     if (!sp.is_ipc) setsockopt(sp.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (from != 0 && bind(sp.fd, (struct sockaddr *)&own, sizeof own) != 0) fail_msg("bind: %s", strerror(errno));
     if (connect(sp.fd, address, sp.is_ipc ? sizeof un : sizeof in) != 0) sp_close(&sp);
     return sp;
+}
+
+struct sp sp_connect(const char *url) {
+    return connect_from(url, 0);
+}
+
+struct sp sp_connect_from(const char *url, const char *address) {
+    return connect_from(url, inet_addr(address));
 }
 
 /* Reads exactly len bytes. */
@@ -52,14 +63,18 @@ static bool read_all(struct sp *sp, void *bytes, size_t len, uint64_t until_ms) 
     return true;
 }
 
-struct sp sp_open(const char *url, uint64_t timeout_ms) {
+void sp_shake_hands(struct sp *sp, uint64_t timeout_ms) {
     unsigned char greeting[SP_HEADER_BYTES];
-    struct sp sp = sp_connect(url);
-    if (sp.fd < 0) return sp;
-    if (!sp_write(&sp, sp_greeting, sizeof sp_greeting) ||
-        !read_all(&sp, greeting, sizeof greeting, wait_now_ms() + timeout_ms) ||
+    if (sp->fd < 0) return;
+    if (!sp_write(sp, sp_greeting, sizeof sp_greeting) ||
+        !read_all(sp, greeting, sizeof greeting, wait_now_ms() + timeout_ms) ||
         memcmp(greeting, expected_greeting, sizeof greeting) != 0)
-        sp_close(&sp);
+        sp_close(sp);
+}
+
+struct sp sp_open(const char *url, uint64_t timeout_ms) {
+    struct sp sp = sp_connect(url);
+    sp_shake_hands(&sp, timeout_ms);
     return sp;
 }
 
@@ -98,14 +113,44 @@ bool sp_send(struct sp *sp, const void *request, size_t len, uint32_t *id) {
 }
 
 bool sp_send_built(struct sp *sp, struct request_builder *builder, uint32_t *id) {
-    size_t len = muster__v1__call__get_packed_size(&builder->call);
-    uint8_t *request = malloc(len);
-    if (request == NULL) abort();
-    muster__v1__call__pack(&builder->call, request);
-    builder_free(builder);
+    size_t len;
+    uint8_t *request = builder_packed(builder, &len);
     bool is_sent = sp_send(sp, request, len, id);
     free(request);
     return is_sent;
+}
+
+static void batch_append(struct sp_batch *batch, const void *bytes, size_t len) {
+    if (len > batch->capacity - batch->len) {
+        batch->capacity = 2 * (batch->len + len);
+        batch->bytes = realloc(batch->bytes, batch->capacity);
+        if (batch->bytes == NULL) abort();
+    }
+    memcpy(batch->bytes + batch->len, bytes, len);
+    batch->len += len;
+}
+
+void sp_batch_add(struct sp_batch *batch, struct sp *sp, struct request_builder *builder, uint32_t *id) {
+    unsigned char header[13] = {1};
+    size_t len, skip = sp->is_ipc ? 0 : 1;
+    uint8_t *request = builder_packed(builder, &len);
+    *id = ++sp->last_id;
+    for (int i = 0; i < 8; i++) header[1 + i] = (unsigned char)((len + 4) >> (56 - 8 * i));
+    for (int i = 0; i < 4; i++) header[9 + i] = (unsigned char)(*id >> (24 - 8 * i));
+    batch_append(batch, header + skip, sizeof header - skip);
+    batch_append(batch, request, len);
+    free(request);
+}
+
+bool sp_batch_send(struct sp_batch *batch, struct sp *sp) {
+    bool is_sent = sp_write(sp, batch->bytes, batch->len);
+    batch->len = 0;
+    return is_sent;
+}
+
+void sp_batch_free(struct sp_batch *batch) {
+    free(batch->bytes);
+    *batch = (struct sp_batch){0};
 }
 
 uint8_t *sp_receive(struct sp *sp, uint64_t timeout_ms, uint32_t *id, size_t *len) {
@@ -158,17 +203,20 @@ struct answerer sp_answerer(const char *url) {
     return (struct answerer){(void *)(uintptr_t)url, url, ask_anew};
 }
 
-bool sp_is_served(const char *url, uint64_t timeout_ms) {
-    uint64_t until_ms = wait_now_ms() + timeout_ms;
+bool sp_is_answered(struct sp *sp, uint64_t timeout_ms) {
     uint32_t id, replied_id;
     size_t len;
-    struct sp sp = sp_open(url, timeout_ms);
-    if (sp.fd < 0) return false;
-    uint8_t *reply = NULL;
-    uint64_t now_ms = wait_now_ms();
-    if (sp_send(&sp, "", 0, &id) && now_ms < until_ms) reply = sp_receive(&sp, until_ms - now_ms, &replied_id, &len);
-    sp_close(&sp);
-    bool is_served = reply != NULL;
+    if (sp->fd < 0 || !sp_send(sp, "", 0, &id)) return false;
+    uint8_t *reply = sp_receive(sp, timeout_ms, &replied_id, &len);
     free(reply);
+    return reply != NULL && replied_id == id;
+}
+
+bool sp_is_served(const char *url, uint64_t timeout_ms) {
+    uint64_t until_ms = wait_now_ms() + timeout_ms;
+    struct sp sp = sp_open(url, timeout_ms);
+    uint64_t now_ms = wait_now_ms();
+    bool is_served = now_ms < until_ms && sp_is_answered(&sp, until_ms - now_ms);
+    sp_close(&sp);
     return is_served;
 }

@@ -22,8 +22,12 @@ extern const unsigned char sp_greeting[SP_HEADER_BYTES]; /* of a client */
 
 /* Connects to tcp://127.0.0.1:PORT or ipc://PATH without a word. fd is -1 if that fails. */
 struct sp sp_connect(const char *url);
+/* The same from another address of the loopback, "127.0.0.2" say; over tcp. */
+struct sp sp_connect_from(const char *url, const char *address);
 /* The same, and shakes hands. fd is -1 if the server closes or does not answer within timeout_ms. */
 struct sp sp_open(const char *url, uint64_t timeout_ms);
+/* Shakes hands on a connection that is open; closes it if that fails. */
+void sp_shake_hands(struct sp *sp, uint64_t timeout_ms);
 void sp_close(struct sp *sp);
 void sp_reset(struct sp *sp); /* closes with a reset */
 
@@ -32,6 +36,17 @@ bool sp_write_length(struct sp *sp, uint64_t len);
 /* A whole request; *id is what its reply will carry. */
 bool sp_send(struct sp *sp, const void *request, size_t len, uint32_t *id);
 bool sp_send_built(struct sp *sp, struct request_builder *builder, uint32_t *id); /* frees the builder */
+
+/* Several requests that are sent in one write. Zero is empty. */
+struct sp_batch {
+    uint8_t *bytes;
+    size_t len, capacity;
+};
+void sp_batch_add(struct sp_batch *batch, struct sp *sp, struct request_builder *builder, uint32_t *id); /* frees it */
+/* Sends and empties it; false if the server is gone. */
+bool sp_batch_send(struct sp_batch *batch, struct sp *sp);
+void sp_batch_free(struct sp_batch *batch);
+
 /* The next reply, to be freed by the caller; NULL if the connection ended or timeout_ms passed. */
 uint8_t *sp_receive(struct sp *sp, uint64_t timeout_ms, uint32_t *id, size_t *len);
 /* Whether the server closes the connection within timeout_ms; reads what comes until then. */
@@ -44,5 +59,7 @@ bool sp_is_hung_up(struct sp *sp, uint64_t timeout_ms);
 struct answerer sp_answerer(const char *url);
 /* Whether a new connection is answered within timeout_ms. */
 bool sp_is_served(const char *url, uint64_t timeout_ms);
+/* Whether this one is, which has shaken hands and awaits no other reply. false if it is not connected. */
+bool sp_is_answered(struct sp *sp, uint64_t timeout_ms);
 
 #endif
