@@ -4,19 +4,20 @@
 
 #include "replica.h"
 
-enum { OUTBOX_ACTIONS_MAX = 3 * REPLICA_PEERS_MAX + 64 };
+enum { ACTION_LIST_MAX = 3 * REPLICA_PEERS_MAX + 64 };
 
-struct outbox {
+struct action_list {
     struct allocator allocator;
-    struct action items[OUTBOX_ACTIONS_MAX];
-    size_t sizes[OUTBOX_ACTIONS_MAX]; /* of what was allocated */
+    struct action items[ACTION_LIST_MAX];
+    size_t sizes[ACTION_LIST_MAX]; /* of what was allocated */
     size_t count;
 };
 
-void outbox_clear(struct outbox *outbox);
-struct actions outbox_actions(struct outbox *outbox);
+void action_list_clear(struct action_list *actions);
+struct actions action_list_actions(struct action_list *actions);
 /* Adds an action with a copy of the address, and room for `len` bytes, which the caller fills: they are returned. NULL:
  * memory is short, or there are too many; nothing was added. len may be 0: then the return says only whether it was. */
-uint8_t *outbox_add(struct outbox *outbox, enum action_kind kind, uint64_t ticket, struct text address, size_t len);
+uint8_t *action_list_add(struct action_list *actions, enum action_kind kind, uint64_t ticket, struct text address,
+                         size_t len);
 
 #endif

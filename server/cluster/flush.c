@@ -26,7 +26,7 @@ static bool publish(struct replica *replica, struct frame_head head) {
     head.number = replica->frame_number + 1;
     struct text plain = frame_end(&replica->frame, &head, &refresh_bytes);
     size_t len = SEAL_OVERHEAD_BYTES + plain.len;
-    uint8_t *out = outbox_add(&replica->outbox, ACTION_PUBLISH, 0, (struct text){0}, len);
+    uint8_t *out = action_list_add(&replica->actions, ACTION_PUBLISH, 0, (struct text){0}, len);
     if (out == NULL) return false;
     seal(replica->config.keyring, SEAL_FRAME, (const uint8_t *)plain.data, plain.len, out);
     replica->frame_number++;

@@ -126,16 +126,16 @@ static void take_frame(struct replica *replica, struct text from, const struct f
 
 struct actions replica_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len,
                              uint64_t now_ms, struct effects *effects) {
-    outbox_clear(&replica->outbox);
+    action_list_clear(&replica->actions);
     replica->stats.frames_in++;
     struct text plain;
     struct frame frame;
-    if (!replica_open(replica, SEAL_FRAME, bytes, len, &plain)) return outbox_actions(&replica->outbox);
+    if (!replica_open(replica, SEAL_FRAME, bytes, len, &plain)) return action_list_actions(&replica->actions);
     if (!frame_read(plain, &frame)) {
         replica->stats.dropped_broken++;
-        return outbox_actions(&replica->outbox);
+        return action_list_actions(&replica->actions);
     }
     take_frame(replica, from, &frame, now_ms, effects);
     sync_send_due(replica, now_ms);
-    return outbox_actions(&replica->outbox);
+    return action_list_actions(&replica->actions);
 }

@@ -8,7 +8,7 @@ struct replica *replica_new(const struct replica_config *config, uint64_t now_ms
     struct replica *replica = a->allocate(a->context, sizeof *replica);
     if (replica == NULL) return NULL;
     replica->config = *config;
-    replica->allocator = replica->peers.allocator = replica->outbox.allocator = *a;
+    replica->allocator = replica->peers.allocator = replica->actions.allocator = *a;
     label_set(&replica->name, config->name);
     label_set(&replica->region, config->region);
     label_set(&replica->version, config->version);
@@ -26,7 +26,7 @@ struct replica *replica_new(const struct replica_config *config, uint64_t now_ms
 void replica_free(struct replica *replica) {
     if (replica == NULL) return;
     struct allocator a = replica->allocator;
-    outbox_clear(&replica->outbox);
+    action_list_clear(&replica->actions);
     peers_free(&replica->peers);
     sodium_memzero(replica->opened, sizeof replica->opened);
     a.release(a.context, replica, sizeof *replica);
@@ -117,7 +117,7 @@ void replica_subscribe(struct replica *replica, struct peer *peer) {
     if (address.len == 0 || text_equal(address, label_text(&peer->subscribed))) return;
     replica_unsubscribe(replica, peer);
     bool is_there = peers_by_gossip(&replica->peers, address) != NULL;
-    if (is_there || outbox_add(&replica->outbox, ACTION_SUBSCRIBE, 0, address, 0) != NULL)
+    if (is_there || action_list_add(&replica->actions, ACTION_SUBSCRIBE, 0, address, 0) != NULL)
         label_set(&peer->subscribed, address);
 }
 
@@ -125,14 +125,14 @@ void replica_unsubscribe(struct replica *replica, struct peer *peer) {
     struct label subscribed = peer->subscribed;
     peer->subscribed.len = 0;
     if (subscribed.len == 0 || peers_by_gossip(&replica->peers, label_text(&subscribed)) != NULL) return;
-    if (outbox_add(&replica->outbox, ACTION_UNSUBSCRIBE, 0, label_text(&subscribed), 0) == NULL)
+    if (action_list_add(&replica->actions, ACTION_UNSUBSCRIBE, 0, label_text(&subscribed), 0) == NULL)
         peer->subscribed = subscribed; /* the next tick tries again */
 }
 
 struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms) {
-    outbox_clear(&replica->outbox);
+    action_list_clear(&replica->actions);
     if (replica_note_address(replica, sync_address, now_ms) != NULL) sync_send_due(replica, now_ms);
-    return outbox_actions(&replica->outbox);
+    return action_list_actions(&replica->actions);
 }
 
 void replica_seeds_resolved(struct replica *replica) {
@@ -186,7 +186,7 @@ static void look_ready(struct replica *replica, uint64_t now_ms) {
 }
 
 struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
-    outbox_clear(&replica->outbox);
+    action_list_clear(&replica->actions);
     look_ready(replica, now_ms);
     if (flush_is_due(replica, now_ms)) flush_all(replica, now_ms);
     if (now_ms >= replica->digest_at_ms) {
@@ -198,14 +198,14 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
     adopt_step(replica, now_ms);
     sync_look_for_room(replica, now_ms);
     sync_send_due(replica, now_ms);
-    return outbox_actions(&replica->outbox);
+    return action_list_actions(&replica->actions);
 }
 
 struct actions replica_leave(struct replica *replica, uint64_t now_ms) {
-    outbox_clear(&replica->outbox);
+    action_list_clear(&replica->actions);
     replica->is_leaving = true;
     flush_digest(replica, now_ms);
-    return outbox_actions(&replica->outbox);
+    return action_list_actions(&replica->actions);
 }
 
 /* ---- what it knows --------------------------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ struct replica {
     uint64_t random; /* SplitMix64's state */
     struct vector vector;
     struct peers peers;
-    struct outbox outbox;
+    struct action_list actions;
     struct replica_stats stats;
 
     /* flush.c */

@@ -135,7 +135,7 @@ static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
     sync_request_put(&out, &request);
     size_t len = pb_written(&out) + SEAL_OVERHEAD_BYTES;
     uint8_t *sealed =
-        outbox_add(&replica->outbox, ACTION_SYNC_REQUEST, query->ticket, label_text(&peer->sync_address), len);
+        action_list_add(&replica->actions, ACTION_SYNC_REQUEST, query->ticket, label_text(&peer->sync_address), len);
     if (sealed == NULL) {
         fail(replica, peer, now_ms);
         return;
@@ -331,9 +331,9 @@ static void take_response(struct replica *replica, struct peer *peer, const stru
 
 struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
                                      uint64_t now_ms, struct effects *effects) {
-    outbox_clear(&replica->outbox);
+    action_list_clear(&replica->actions);
     struct peer *peer = peers_by_ticket(&replica->peers, ticket);
-    if (peer == NULL) return outbox_actions(&replica->outbox);
+    if (peer == NULL) return action_list_actions(&replica->actions);
     struct text plain;
     struct sync_response response = {.vector = replica->theirs};
     bool is_good = false;
@@ -352,5 +352,5 @@ struct actions replica_sync_response(struct replica *replica, uint64_t ticket, c
     if (is_good) take_response(replica, peer, &response, now_ms, effects);
     else fail(replica, peer, now_ms);
     sync_send_due(replica, now_ms);
-    return outbox_actions(&replica->outbox);
+    return action_list_actions(&replica->actions);
 }

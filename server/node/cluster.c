@@ -9,7 +9,7 @@ enum { NODE_IDLE_MS = 50 };
 
 /* Under the lock, as all that takes `actions`. */
 static void give(struct node *node, struct actions actions) {
-    for (size_t i = 0; i < actions.count; i++) node->taker.take(node->taker.context, &actions.items[i]);
+    for (size_t i = 0; i < actions.count; i++) node->sink.take(node->sink.context, &actions.items[i]);
 }
 
 static void look_ready(struct node *node) {
@@ -42,9 +42,9 @@ bool node_join(struct node *node, const struct node_cluster_config *config, stru
     return is_made;
 }
 
-void node_take_errands(struct node *node, struct errand_taker taker) {
+void node_set_action_sink(struct node *node, struct action_sink sink) {
     node_lock(node, (struct instant){0});
-    node->taker = taker;
+    node->sink = sink;
     node_unlock(node);
 }
 
@@ -55,9 +55,9 @@ void node_unlock_told(struct node *node, const struct touched *touched) {
         node->is_told = true;
         node->is_idle = false;
     }
-    struct errand_taker taker = node->taker;
+    struct action_sink sink = node->sink;
     node_unlock(node);
-    if (is_urgent && taker.wake != NULL) taker.wake(taker.context);
+    if (is_urgent && sink.wake != NULL) sink.wake(sink.context);
 }
 
 uint64_t node_gossip(struct node *node, struct instant now) {
@@ -77,7 +77,7 @@ void node_frame(struct node *node, struct text from, struct text frame, struct i
     node_unlock(node);
 }
 
-void node_sync_request(struct node *node, struct text request, struct instant now, errand_fn *reply, void *context) {
+void node_sync_request(struct node *node, struct text request, struct instant now, action_fn *reply, void *context) {
     struct action answer = {0};
     uint64_t now_ms = node_lock(node, now);
     if (node->replica != NULL)

@@ -1,6 +1,6 @@
 /* A node's place in its cluster: the replica behind the node's lock, and what the sockets bring it.
  *
- * What the replica wants done comes out through an errand_fn, which is called under the node's lock: it copies what it
+ * What the replica wants done comes out through an action_fn, which is called under the node's lock: it copies what it
  * is given and returns; the I/O is done later, by whoever took the copy. All calls are thread-safe. */
 #ifndef MUSTER_NODE_CLUSTER_H
 #define MUSTER_NODE_CLUSTER_H
@@ -24,11 +24,11 @@ struct node_cluster_config {
 };
 
 /* Something to do: publish, ask, subscribe, unsubscribe. Under the node's lock. */
-typedef void errand_fn(void *context, const struct action *action);
+typedef void action_fn(void *context, const struct action *action);
 
 /* Who is to do it. The node's `wake` is called, not under its lock, when node_gossip should be at once. */
-struct errand_taker {
-    errand_fn *take;
+struct action_sink {
+    action_fn *take;
     void (*wake)(void *context);
     void *context;
 };
@@ -36,8 +36,8 @@ struct errand_taker {
 /* Makes the node one of a cluster. Once, before it is asked or told anything; its origin is the one of its
  * configuration, which is not 0. False if memory is short. */
 bool node_join(struct node *node, const struct node_cluster_config *config, struct instant now);
-/* From now on errands go there. Before the first of the calls below; the taker outlives the node's last call. */
-void node_take_errands(struct node *node, struct errand_taker taker);
+/* From now on actions go there. Before the first of the calls below; the sink outlives the node's last call. */
+void node_set_action_sink(struct node *node, struct action_sink sink);
 
 /* What time does. Returns how soon it should be called again at the latest, in ms; less than that where something was
  * told meanwhile that can wait for the next flush. */
@@ -46,7 +46,7 @@ uint64_t node_gossip(struct node *node, struct instant now);
 void node_frame(struct node *node, struct text from, struct text frame, struct instant now);
 /* A sync request. The answer goes to `reply` under the lock, as an action of which only `bytes` and `len` are set; it
  * is not called where there is to be none. */
-void node_sync_request(struct node *node, struct text request, struct instant now, errand_fn *reply, void *context);
+void node_sync_request(struct node *node, struct text request, struct instant now, action_fn *reply, void *context);
 /* The answer to an ACTION_SYNC_REQUEST; data NULL: it failed. */
 void node_sync_response(struct node *node, uint64_t ticket, struct text answer, struct instant now);
 /* Adds a peer by its sync address. Idempotent. */

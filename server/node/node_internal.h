@@ -21,7 +21,7 @@ struct node {
     uint64_t now_ms; /* the latest that any call came with: requests read the clock before they have the lock */
 
     struct replica *replica; /* NULL: no peers, ever */
-    struct errand_taker taker;
+    struct action_sink sink;
     bool is_told, is_idle; /* it was told something since the last node_gossip; which then said that there is time */
     uint64_t flush_ms, join_until_ms;
     bool are_seeds_resolved; /* all peers that it was told of at its start */

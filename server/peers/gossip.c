@@ -25,7 +25,7 @@ struct gossip {
     struct listeners listeners;
     atomic_size_t connections;
 
-    struct errands errands;
+    struct action_queue actions;
     struct subscriptions *subscriptions;
     struct sync_requests *sync_requests;
     struct cluster_log *log;
@@ -77,7 +77,7 @@ struct gossip *gossip_open(const char *url, const char **why) {
     int failure = NNG_ENOMEM;
     struct gossip *gossip = calloc(1, sizeof *gossip);
     if (gossip == NULL) goto fail;
-    errands_open(&gossip->errands);
+    action_queue_open(&gossip->actions);
     if ((failure = open_socket(gossip)) == 0) failure = listeners_open(&gossip->listeners, &url, 1, &failed_url);
     if (failure == 0) return gossip;
     gossip_close(gossip);
@@ -94,42 +94,42 @@ const char *gossip_url(const struct gossip *gossip) {
 
 static void take(void *context, const struct action *action) {
     struct gossip *gossip = context;
-    errands_put(&gossip->errands, action);
+    action_queue_put(&gossip->actions, action);
 }
 
 static void wake(void *context) {
     struct gossip *gossip = context;
-    errands_wake(&gossip->errands);
+    action_queue_wake(&gossip->actions);
 }
 
-static void publish(struct gossip *gossip, struct errand *errand) {
-    if (errand->message != NULL && nng_sendmsg(gossip->socket, errand->message, 0) == 0) errand->message = NULL;
+static void publish(struct gossip *gossip, struct queued_action *action) {
+    if (action->message != NULL && nng_sendmsg(gossip->socket, action->message, 0) == 0) action->message = NULL;
 }
 
-static void do_errand(struct gossip *gossip, struct errand *errand) {
-    switch (errand->kind) {
+static void perform_action(struct gossip *gossip, struct queued_action *action) {
+    switch (action->kind) {
     case ACTION_PUBLISH:
-        publish(gossip, errand);
+        publish(gossip, action);
         break;
     case ACTION_SYNC_REQUEST:
-        sync_requests_send(gossip->sync_requests, errand);
+        sync_requests_send(gossip->sync_requests, action);
         break;
     case ACTION_SUBSCRIBE:
-        subscriptions_add(gossip->subscriptions, errand->address);
+        subscriptions_add(gossip->subscriptions, action->address);
         break;
     case ACTION_UNSUBSCRIBE:
-        subscriptions_remove(gossip->subscriptions, errand->address);
+        subscriptions_remove(gossip->subscriptions, action->address);
         break;
     }
-    errand_free(errand);
+    queued_action_free(action);
 }
 
-static void do_errands(struct gossip *gossip) {
-    struct errand *errand, *next;
-    while ((errand = errands_take(&gossip->errands)) != NULL)
-        for (; errand != NULL; errand = next) {
-            next = errand->next;
-            do_errand(gossip, errand);
+static void perform_actions(struct gossip *gossip) {
+    struct queued_action *action, *next;
+    while ((action = action_queue_take(&gossip->actions)) != NULL)
+        for (; action != NULL; action = next) {
+            next = action->next;
+            perform_action(gossip, action);
         }
 }
 
@@ -148,12 +148,12 @@ static void *run(void *context) {
         uint64_t now_us = clock_monotonic_us();
         if ((is_urgent || now_us >= tick_us) && !atomic_load(&gossip->is_leaving))
             tick_us = now_us + node_gossip(gossip->node, clock_now()) * 1000;
-        do_errands(gossip);
+        perform_actions(gossip);
         if (now_us >= step_us) {
             step(gossip, now_us);
             step_us = now_us + STEP_MS * 1000;
         }
-        is_urgent = errands_wait(&gossip->errands, tick_us < step_us ? tick_us : step_us);
+        is_urgent = action_queue_wait(&gossip->actions, tick_us < step_us ? tick_us : step_us);
     }
     return NULL;
 }
@@ -164,7 +164,7 @@ bool gossip_start(struct gossip *gossip, struct node *node) {
     gossip->sync_requests = sync_requests_open(node);
     gossip->log = cluster_log_open(node);
     if (gossip->subscriptions == NULL || gossip->sync_requests == NULL || gossip->log == NULL) return false;
-    node_take_errands(node, (struct errand_taker){take, wake, gossip});
+    node_set_action_sink(node, (struct action_sink){take, wake, gossip});
     gossip->has_thread = pthread_create(&gossip->thread, NULL, run, gossip) == 0;
     return gossip->has_thread;
 }
@@ -175,21 +175,21 @@ void gossip_leave(struct gossip *gossip) {
     uint64_t until_us = clock_monotonic_us() + LEAVE_SEND_MS * 1000;
     atomic_store(&gossip->is_leaving, true);
     node_leave(gossip->node, clock_now());
-    errands_wake(&gossip->errands);
-    while (!errands_are_done(&gossip->errands) && clock_monotonic_us() < until_us) usleep(LEAVE_STEP_MS * 1000);
+    action_queue_wake(&gossip->actions);
+    while (!action_queue_is_done(&gossip->actions) && clock_monotonic_us() < until_us) usleep(LEAVE_STEP_MS * 1000);
     usleep(LEAVE_LINGER_MS * 1000);
 }
 
 void gossip_close(struct gossip *gossip) {
     if (gossip == NULL) return;
     atomic_store(&gossip->is_stopping, true);
-    errands_wake(&gossip->errands);
+    action_queue_wake(&gossip->actions);
     if (gossip->has_thread) pthread_join(gossip->thread, NULL);
     listeners_close(&gossip->listeners);
     if (gossip->has_socket) nng_close(gossip->socket);
     subscriptions_close(gossip->subscriptions);
     sync_requests_close(gossip->sync_requests);
     cluster_log_close(gossip->log);
-    errands_close(&gossip->errands);
+    action_queue_close(&gossip->actions);
     free(gossip);
 }

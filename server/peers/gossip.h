@@ -18,7 +18,7 @@ struct gossip;
 enum {
     GOSSIP_CONNECTIONS_MAX = 1024, /* to the PUB socket */
     GOSSIP_FRAMES_QUEUED = 128,    /* for one slow subscriber, and of one peer here; older ones are dropped */
-    GOSSIP_ERRANDS_MAX = 4096,     /* that wait for the thread */
+    ACTION_QUEUE_MAX = 4096,       /* that wait for the thread */
     SYNC_REQUESTS_MAX = 64,        /* at a time */
 };
 

@@ -127,9 +127,9 @@ static struct pending_sync *idle_pending(struct sync_requests *requests) {
     return NULL;
 }
 
-static int begin(struct sync_requests *requests, struct errand *errand) {
+static int begin(struct sync_requests *requests, struct queued_action *action) {
     struct pending_sync *pending = idle_pending(requests);
-    struct sync_peer *peer = obtain_peer(requests, errand->address);
+    struct sync_peer *peer = obtain_peer(requests, action->address);
     if (pending == NULL || peer == NULL) return NNG_EAGAIN;
     peer->used_us = clock_monotonic_us();
     bool is_stale = atomic_load(&peer->is_broken) && atomic_load(&peer->pending_count) == 0;
@@ -137,23 +137,23 @@ static int begin(struct sync_requests *requests, struct errand *errand) {
     if (failure == 0) failure = nng_ctx_open(&pending->ctx, peer->socket);
     if (failure != 0) return failure;
     pending->peer = peer;
-    pending->ticket = errand->ticket;
+    pending->ticket = action->ticket;
     pending->until_us = peer->used_us + REPLICA_SYNC_TIMEOUT_MS * 1000;
     atomic_fetch_add(&peer->pending_count, 1);
     atomic_store(&pending->state, PENDING_SENDING);
     nng_aio_set_timeout(pending->aio, REPLICA_SYNC_TIMEOUT_MS);
-    nng_aio_set_msg(pending->aio, errand->message);
-    errand->message = NULL;
+    nng_aio_set_msg(pending->aio, action->message);
+    action->message = NULL;
     nng_ctx_send(pending->ctx, pending->aio);
     return 0;
 }
 
-void sync_requests_send(struct sync_requests *requests, struct errand *errand) {
-    int failure = begin(requests, errand);
+void sync_requests_send(struct sync_requests *requests, struct queued_action *action) {
+    int failure = begin(requests, action);
     if (failure == 0) return;
-    log_line(LEVEL_WARN, "not_asked", "cannot ask a peer", {"address", errand->address, 0},
+    log_line(LEVEL_WARN, "not_asked", "cannot ask a peer", {"address", action->address, 0},
              {"result", nng_strerror(failure), 0});
-    node_sync_response(requests->node, errand->ticket, (struct text){0}, clock_now());
+    node_sync_response(requests->node, action->ticket, (struct text){0}, clock_now());
 }
 
 void sync_requests_step(struct sync_requests *requests, uint64_t now_us) {

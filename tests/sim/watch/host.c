@@ -84,7 +84,7 @@ static unsigned host_of(const struct stage *stage, struct text address) {
     return i;
 }
 
-static void take_errand(void *context, const struct action *action) {
+static void take_action(void *context, const struct action *action) {
     struct host *host = context;
     struct stage *stage = host->stage;
     if (action->kind == ACTION_PUBLISH) {
@@ -127,7 +127,7 @@ static void join(struct host *host) {
                                                 .expects_peers = true,
                                                 .keyring = stage->keyring};
     if (!node_join(host->node, &cluster, host_now(host))) abort();
-    node_take_errands(host->node, (struct errand_taker){take_errand, wake_gossip, host});
+    node_set_action_sink(host->node, (struct action_sink){take_action, wake_gossip, host});
     for (unsigned i = 0; i < stage->script.hosts; i++)
         if (i != host->index) node_add_peer(host->node, text_of(stage->hosts[i].sync_address), host_now(host));
     node_seeds_resolved(host->node);
