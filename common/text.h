@@ -25,10 +25,12 @@ static inline uint64_t text_word(const char *from) {
 /* Ids are short, and compared at every beat: words beat a call of memcmp. */
 static inline bool text_equal(struct text a, struct text b) {
     if (a.len != b.len) return false;
-    uint32_t at = 0;
-    for (; a.len - at >= 8; at += 8)
-        if (text_word(a.data + at) != text_word(b.data + at)) return false;
-    for (; at < a.len; at++)
+    if (a.len >= 8) { /* the last word overlaps the one before it */
+        for (uint32_t at = 0; at < a.len - 8; at += 8)
+            if (text_word(a.data + at) != text_word(b.data + at)) return false;
+        return text_word(a.data + a.len - 8) == text_word(b.data + a.len - 8);
+    }
+    for (uint32_t at = 0; at < a.len; at++)
         if (a.data[at] != b.data[at]) return false;
     return true;
 }
