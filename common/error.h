@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-enum { ERROR_TEXT_BYTES = 256 };
+enum { ERROR_TEXT_BYTES = 512 };
 
 struct error {
     enum muster_code code;

@@ -1,32 +1,42 @@
-/* The command line of musterd. */
+/* The settings of a node. config_option.h says what each may be, command_line.h reads them. */
 #ifndef MUSTER_CONFIG_H
 #define MUSTER_CONFIG_H
 
-#include "config_cluster.h"
-#include "net/rep_door.h"
-#include "sys/log.h"
+#include "peers/seeds.h"
 
-enum { NODE_NAME_BYTES = 64 };
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-struct options {
-    const char *rpc_urls[DOOR_URLS_MAX];
-    size_t rpc_url_count;
-    char name[NODE_NAME_BYTES];
-    uint32_t ttl_ms, tick_ms;
-    uint64_t retention_ms, members_max, bytes_max, connections_max, watches_max;
-    enum log_format log_format;
-    enum log_level log_level;
+enum { CONFIG_NAME_BYTES_MAX = 63, CONFIG_RPC_URLS_MAX = 16, CONFIG_THREADS_MAX = 64 };
+
+/* A span is in milliseconds, a size in bytes; a text that is not set is NULL. Texts live as long as argv. */
+struct config {
+    struct config_urls {
+        const char *items[CONFIG_RPC_URLS_MAX];
+        size_t count; /* at least 1 */
+    } rpc;
+    const char *name; /* of the node, for people; never NULL */
+    uint64_t ttl_ms, retention_ms, tick_ms, max_stall_ms;
+    uint64_t members_max, bytes_max, watches_max;
+    uint64_t connections_max, connections_per_address_max;
+    uint64_t threads;               /* 0 where it is not set: as many as suit the machine */
+    unsigned log_format, log_level; /* enum log_format, enum log_level */
     bool is_insecure;
     const char *data_dir; /* where snapshots are; NULL: none are written */
-    struct cluster_options cluster;
+
+    bool has_peers; /* an option was given that asks for peers; the rest is of no use where none was */
+    struct config_seeds {
+        struct seed items[SEEDS_MAX];
+        size_t count;
+    } seeds;
+    const char *cluster_key_file;
+    const char *gossip_url, *sync_url;
+    const char *advertised_host; /* NULL: as it is listened on, or found out */
+    const char *region;          /* NULL: none */
+    uint64_t flush_ms, join_timeout_ms;
+
+    char host_name[CONFIG_NAME_BYTES_MAX + 1]; /* `name`, where none is given */
 };
-
-/* Reads the command line. Ends the program with status 2 and a sentence on standard error where it is wrong, with 0
- * after --help and --version. The texts live as long as argv. */
-struct options options_read(int argc, char **argv);
-
-/* A duration of the command line, least..most ms, for the parsers of its parts. Ends the program as options_read. */
-void options_span(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most,
-                  uint64_t *out);
 
 #endif

@@ -43,10 +43,10 @@ bool snapshots_start(struct snapshots *snapshots, bool has_peers) {
     return snapshots->writer != NULL;
 }
 
-void snapshots_finish(struct snapshots *snapshots) {
+bool snapshots_finish(struct snapshots *snapshots) {
     periodic_stop(snapshots->writer);
     snapshots->writer = NULL;
-    (void)snapshot_file_write(snapshots->file, snapshots->node);
+    return snapshot_file_write(snapshots->file, snapshots->node);
 }
 
 void snapshots_close(struct snapshots *snapshots) {

@@ -19,8 +19,8 @@ struct snapshots *snapshots_open(const char *dir, const uint8_t *cluster_key, st
 /* Meets the peers that the snapshot named, where the node has joined any, and begins to write snapshots. false: there
  * is no thread for it. */
 bool snapshots_start(struct snapshots *snapshots, bool has_peers);
-/* Writes the last one: nobody tells the node anything any more. */
-void snapshots_finish(struct snapshots *snapshots);
+/* Writes the last one, once the node takes no more writes. False: it could not be written; the log says why. */
+bool snapshots_finish(struct snapshots *snapshots);
 /* Before the node is freed. `snapshots` may be NULL. */
 void snapshots_close(struct snapshots *snapshots);
 

@@ -42,14 +42,12 @@ NNG_FILES = re.compile(r"server/peers/")
 # How findings begin that are known, and must still be there: who mends the last of a kind takes the line from here.
 KNOWN = [
     "net -> peers",
-    "peers -> main",
     "circle server/cluster/",
-    "circle server/config",
     "circle server/net/rep",
     "circle server/node/",
     "circle server/peers/",
     "nng server/CMakeLists.txt",
-    "nng server/main.c",
+    "nng server/service",
     "nng server/net/",
 ]
 

@@ -1,0 +1,168 @@
+#include "service.h"
+#include "net/nng_guard.h"
+#include "net/rep_door.h"
+#include "net/watch_pump.h"
+#include "service_peers.h"
+#include "snapshot/store.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/periodic.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { DRAIN_MS = 5000, CLOSE_S = 2 };
+/* File descriptors beside those of connections: listeners, nng's own, connections that shake hands. */
+enum { FILES_BESIDE = 256, FILES_GUARDED_MAX = 1 << 20 };
+
+_Static_assert((int)CONFIG_RPC_URLS_MAX <= (int)DOOR_URLS_MAX, "the door listens on all that --rpc may name");
+
+struct service {
+    const struct config *config;
+    struct node *node;
+    struct rpc *rpc;
+    struct watch_pump *pump;
+    struct periodic *ticker;
+    struct service_peers *peers; /* NULL: alone */
+    struct snapshots *snapshots; /* NULL: no data directory */
+    struct rep_door *door;
+};
+
+/* ---- start ------------------------------------------------------------------------------------------------------- */
+
+static size_t raise_file_limit(const struct config *config) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < config->connections_max + FILES_BESIDE)
+        log_line(LEVEL_WARN, "few_files", "the limit of open files is below the limit of connections",
+                 {"files", NULL, limit.rlim_cur}, {"connections", NULL, config->connections_max});
+    return limit.rlim_cur < FILES_GUARDED_MAX ? limit.rlim_cur : FILES_GUARDED_MAX;
+}
+
+static bool load_snapshot(struct service *service, const uint8_t *hash_key, struct error *error) {
+    const struct config *config = service->config;
+    if (config->data_dir == NULL) return true;
+    const uint8_t *cluster_key = config->cluster_key_file != NULL ? hash_key : NULL;
+    service->snapshots = snapshots_open(config->data_dir, cluster_key, service->node, error);
+    return service->snapshots != NULL;
+}
+
+/* The hash key of a node without peers is its own; its origin tells its snapshots apart. */
+static bool make_node(struct service *service, struct error *error) {
+    const struct config *config = service->config;
+    struct node_config node = {.name = text_of(config->name),
+                               .version = text_of(MUSTER_VERSION),
+                               .ttl_ms = (uint32_t)config->ttl_ms,
+                               .retention_ms = config->retention_ms,
+                               .members_max = config->members_max,
+                               .bytes_max = config->bytes_max};
+    if (service->peers != NULL) service_peers_identify(service->peers, &node);
+    else randombytes_buf(node.hash_key, sizeof node.hash_key);
+    while (node.origin == 0 && config->data_dir != NULL) randombytes_buf(&node.origin, sizeof node.origin);
+    service->node = node_new(&node, clock_now());
+    if (service->node != NULL) service->rpc = rpc_new(service->node, config->watches_max);
+    bool is_made = service->rpc != NULL && load_snapshot(service, node.hash_key, error);
+    sodium_memzero(&node, sizeof node);
+    return is_made;
+}
+
+static bool open_door(struct service *service, struct error *error) {
+    const char *url = NULL, *why = "out of memory";
+    const struct rep_door_config config = {.rpc = service->rpc,
+                                           .urls = service->config->rpc.items,
+                                           .url_count = service->config->rpc.count,
+                                           .connections_max = service->config->connections_max,
+                                           .end_unread = nng_guard_end_unread};
+    service->door = rep_door_open(&config, &url, &why);
+    if (service->door != NULL) return true;
+    if (url == NULL) return error_fail(error, MUSTER_UNAVAILABLE, "%s", why);
+    return error_fail(error, MUSTER_UNAVAILABLE, "cannot listen on %.200s: %s", url, why);
+}
+
+static void tick(void *node) {
+    node_tick(node, clock_now());
+}
+
+struct service *service_start(const struct config *config, struct error *error) {
+    static struct service service; /* one a program; a failed start leaves it as it is */
+    service.config = config;
+    nng_guard_start(raise_file_limit(config));
+    (void)error_fail_memory(error);
+    if (sodium_init() < 0) return NULL;
+    if (config->has_peers && (service.peers = service_peers_new(config, error)) == NULL) return NULL;
+    (void)error_fail_memory(error);
+    if (!make_node(&service, error)) return NULL;
+    if ((service.pump = watch_pump_start(rpc_watches(service.rpc))) == NULL) return NULL;
+    if ((service.ticker = periodic_start(tick, service.node, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
+    if (service.peers != NULL && !service_peers_start(service.peers, service.node, error)) return NULL;
+    (void)error_fail_memory(error);
+    if (service.snapshots != NULL && !snapshots_start(service.snapshots, service.peers != NULL)) return NULL;
+    return open_door(&service, error) ? &service : NULL;
+}
+
+void service_announce(const struct service *service, uint64_t took_ms) {
+    const struct config *config = service->config;
+    printf("musterd ready");
+    for (size_t i = 0; i < config->rpc.count; i++) printf(" rpc=%s", rep_door_url(service->door, i));
+    if (service->peers != NULL)
+        printf(" gossip=%s sync=%s", service_peers_gossip_url(service->peers), service_peers_sync_url(service->peers));
+    printf(" in %llums\n", (unsigned long long)took_ms);
+    fflush(stdout);
+    log_line(LEVEL_INFO, "started", "serving", {"version", MUSTER_VERSION, 0}, {"pid", NULL, (uint64_t)getpid()},
+             {"rpc", rep_door_url(service->door, 0), 0}, {"took_ms", NULL, took_ms});
+    for (size_t i = 0; i < config->rpc.count && config->is_insecure; i++)
+        log_line(LEVEL_WARN, "insecure", "whoever can reach this address may read and write everything",
+                 {"rpc", rep_door_url(service->door, i), 0});
+}
+
+void service_reload(struct service *service) {
+    if (service->peers != NULL) service_peers_reload(service->peers);
+}
+
+/* ---- stop -------------------------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t status_at_once;
+
+/* A part that does not stop in time must not keep a node that has drained. */
+static void exit_at_once(int signal_number) {
+    (void)signal_number;
+    _exit(status_at_once);
+}
+
+/* Whether all that had come in was answered in time. */
+static bool drain(struct service *service, const char *reason) {
+    rep_door_refuse(service->door); /* before it is logged, so that the log is true */
+    log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in", {"signal", reason, 0},
+             {"connections", NULL, rep_door_figures(service->door).connections});
+    pump_stop(rpc_watches(service->rpc)); /* clients that wait for a change go elsewhere */
+    return rep_door_drain(service->door, DRAIN_MS);
+}
+
+bool service_stop(struct service *service, const char *reason) {
+    bool is_drained = drain(service, reason);
+    if (service->peers != NULL) service_peers_leave(service->peers);
+    bool is_kept = service->snapshots == NULL || snapshots_finish(service->snapshots);
+    struct node_figures figures;
+    node_figures(service->node, &figures);
+    log_line(is_drained ? LEVEL_INFO : LEVEL_WARN, "stopped",
+             is_drained ? "all that had come in was answered" : "some replies could not be delivered in time",
+             {"members", NULL, figures.members});
+    status_at_once = is_kept ? EXIT_SUCCESS : EXIT_FAILURE;
+    signal(SIGALRM, exit_at_once);
+    alarm(CLOSE_S);
+    watch_pump_stop(service->pump);
+    rep_door_close(service->door);
+    if (!service_peers_free(service->peers)) _exit(status_at_once);
+    periodic_stop(service->ticker);
+    snapshots_close(service->snapshots);
+    watch_pump_free(service->pump);
+    rpc_free(service->rpc);
+    node_free(service->node);
+    return is_kept;
+}
