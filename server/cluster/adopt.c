@@ -1,8 +1,11 @@
-/* What came beyond a gap that nobody can close any more: its origin is gone, and what it told before is lost. No vector
- * covers it, so nobody would ever ask for it. The node that holds it tells it as its own, and every node has it again.
- * An origin that is heard tells of its beats itself, for as long as it may take: that a full roll has no room for them
- * is no reason to tell of them in its stead. */
-#include "replica_internal.h"
+#include "adopt.h"
+
+enum {
+    ADOPT_WAIT_MS = 1000,   /* what came beyond a gap is adopted if it was not closed for so long */
+    ADOPT_SILENT_MS = 1500, /* and its origin was not heard for so long */
+    ADOPT_LOOK_MS = 100,
+    ADOPT_BUDGET = 4096,
+};
 
 /* Whether the origin is a peer that is heard, or this node. */
 static bool is_heard(const struct replica *replica, uint64_t origin, uint64_t now_ms) {

@@ -1,7 +1,11 @@
-/* What goes out: what changed since the last flush, and each second what is known. */
-#include "replica_internal.h"
+#include "flush.h"
 
-bool replica_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms) {
+enum {
+    FRAMES_AT_ONCE = 32,
+    NEWS_MS = 1000, /* for so long at least, and twice that at most, a refresh carries the full record of a change */
+};
+
+bool flush_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms) {
     replica->has_news |= touched->is_news;
     if (touched->refresh_by_ms != UINT64_MAX) {
         uint64_t by_ms = now_ms + REPLICA_REFRESH_WAIT_MS;

@@ -2,9 +2,11 @@
 #ifndef MUSTER_CLUSTER_FRAME_H
 #define MUSTER_CLUSTER_FRAME_H
 
+#include "core/hlc.h"
 #include "node_info.h"
 #include "record.h"
-#include "replica.h"
+#include "replica_limits.h"
+#include "seal/keyring.h"
 
 /* What stands at the head of a frame. */
 struct frame_head {

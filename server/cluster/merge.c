@@ -1,5 +1,6 @@
-/* What peers tell becomes this node's. */
-#include "replica_internal.h"
+#include "merge.h"
+
+#include "flush.h"
 
 /* The roll takes all of a piece or nothing. What does not fit is found by halves, so that the rest is taken. */
 static void merge_piece(struct replica *replica, struct batch *batch, const struct change *changes, size_t n) {

@@ -2,7 +2,7 @@
 
 #include "common/utf8.h"
 #include "record.h"
-#include "replica.h"
+#include "replica_limits.h"
 
 enum { NODE_INFO_NAME = 1, NODE_INFO_REGION, NODE_INFO_GOSSIP, NODE_INFO_SYNC, NODE_INFO_VERSION };
 

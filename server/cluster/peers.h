@@ -2,7 +2,7 @@
 #ifndef MUSTER_CLUSTER_PEERS_H
 #define MUSTER_CLUSTER_PEERS_H
 
-#include "replica.h"
+#include "replica_limits.h"
 #include "sync_message.h"
 
 enum {

@@ -1,5 +1,8 @@
-/* Frames that come. */
-#include "replica_internal.h"
+#include "receive.h"
+
+#include "contacts.h"
+#include "merge.h"
+#include "sync_client.h"
 
 /* How a frame stands to what came before it. */
 struct standing {
@@ -124,18 +127,16 @@ static void take_frame(struct replica *replica, struct text from, const struct f
     if (frame->has_digest) take_digest(replica, peer, &digest, now_ms);
 }
 
-struct actions replica_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len,
-                             uint64_t now_ms, struct effects *effects) {
-    action_list_clear(&replica->actions);
+void receive_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len, uint64_t now_ms,
+                   struct effects *effects) {
     replica->stats.frames_in++;
     struct text plain;
     struct frame frame;
-    if (!replica_open(replica, SEAL_FRAME, bytes, len, &plain)) return action_list_actions(&replica->actions);
+    if (!replica_open(replica, SEAL_FRAME, bytes, len, &plain)) return;
     if (!frame_read(plain, &frame)) {
         replica->stats.dropped_broken++;
-        return action_list_actions(&replica->actions);
+        return;
     }
     take_frame(replica, from, &frame, now_ms, effects);
     sync_send_due(replica, now_ms);
-    return action_list_actions(&replica->actions);
 }

@@ -1,7 +1,19 @@
-#include "common/random.h"
-#include "replica_internal.h"
+#include "replica.h"
+
+#include "adopt.h"
+#include "contacts.h"
+#include "flush.h"
+#include "merge.h"
+#include "readiness.h"
+#include "receive.h"
+#include "sync_client.h"
+#include "sync_server.h"
 
 #include <sodium.h>
+
+enum { PEER_FORGET_MS = 24 * 60 * 60 * 1000 };
+/* An origin that nothing refers to is told of until no peer can hold anything of it, and forgotten some time later. */
+#define FORGET_AFTER_FADE_MS (UINT64_C(60) * 60 * 1000)
 
 struct replica *replica_new(const struct replica_config *config, uint64_t now_ms) {
     const struct allocator *a = &config->allocator;
@@ -46,89 +58,6 @@ void replica_set_keyring(struct replica *replica, const struct keyring *keyring)
     replica->config.keyring = keyring;
 }
 
-/* ---- what the files share -------------------------------------------------------------------------------------- */
-
-uint64_t replica_sequence(const struct replica *replica) {
-    struct roll_stats stats;
-    roll_stats(replica->config.roll, &stats);
-    return stats.sequence;
-}
-
-size_t replica_list_known(struct replica *replica, uint64_t own_sequence, uint64_t now_ms) {
-    vector_raise(&replica->vector, replica->config.origin, own_sequence);
-    uint64_t fade_ms = roll_retention_ms(replica->config.roll) + MUSTER_TTL_MAX_MS;
-    size_t count = vector_list(&replica->vector, now_ms, fade_ms, replica->known, ROLL_ORIGINS_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (replica->known[i].origin == replica->config.origin) replica->known[i].sequence = own_sequence;
-    return count;
-}
-
-struct node_info replica_node_info(const struct replica *replica) {
-    return (struct node_info){label_text(&replica->name), label_text(&replica->region),
-                              label_text(&replica->gossip_address), label_text(&replica->sync_address),
-                              label_text(&replica->version)};
-}
-
-uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms) {
-    return replica->config.clock->wall_ms_at_zero + now_ms;
-}
-
-uint64_t replica_random(struct replica *replica) {
-    return splitmix64_next(&replica->random);
-}
-
-bool replica_open(struct replica *replica, enum seal_kind kind, const uint8_t *bytes, size_t len, struct text *plain) {
-    *plain = (struct text){0};
-    size_t most = kind == SEAL_FRAME ? (size_t)REPLICA_FRAME_BYTES_MAX : (size_t)REPLICA_SYNC_BYTES_MAX, plain_len;
-    replica->stats.bytes_in += len;
-    enum muster_code code = len > most
-                                ? MUSTER_INVALID_ARGUMENT
-                                : seal_open(replica->config.keyring, kind, bytes, len, replica->opened, &plain_len);
-    switch (code) {
-    case MUSTER_OK:
-        *plain = (struct text){(const char *)replica->opened, (uint32_t)plain_len};
-        return true;
-    case MUSTER_PERMISSION_DENIED:
-        replica->stats.dropped_forged++;
-        return false;
-    case MUSTER_NOT_FOUND:
-    case MUSTER_UNIMPLEMENTED:
-        replica->stats.dropped_foreign++;
-        return false;
-    default:
-        replica->stats.dropped_broken++;
-        return false;
-    }
-}
-
-/* ---- getting to know ------------------------------------------------------------------------------------------- */
-
-struct peer *replica_note_address(struct replica *replica, struct text sync_address, uint64_t now_ms) {
-    if (text_equal(sync_address, label_text(&replica->sync_address))) return NULL;
-    for (size_t i = 0; i < replica->peers.count; i++) {
-        struct peer *peer = replica->peers.items[i];
-        if (peer->origin != 0 && text_equal(label_text(&peer->own_address), sync_address)) return peer;
-    }
-    return peers_obtain(&replica->peers, sync_address, now_ms);
-}
-
-void replica_subscribe(struct replica *replica, struct peer *peer) {
-    struct text address = label_text(&peer->gossip_address);
-    if (address.len == 0 || text_equal(address, label_text(&peer->subscribed))) return;
-    replica_unsubscribe(replica, peer);
-    bool is_there = peers_by_gossip(&replica->peers, address) != NULL;
-    if (is_there || action_list_add(&replica->actions, ACTION_SUBSCRIBE, 0, address, 0) != NULL)
-        label_set(&peer->subscribed, address);
-}
-
-void replica_unsubscribe(struct replica *replica, struct peer *peer) {
-    struct label subscribed = peer->subscribed;
-    peer->subscribed.len = 0;
-    if (subscribed.len == 0 || peers_by_gossip(&replica->peers, label_text(&subscribed)) != NULL) return;
-    if (action_list_add(&replica->actions, ACTION_UNSUBSCRIBE, 0, label_text(&subscribed), 0) == NULL)
-        peer->subscribed = subscribed; /* the next tick tries again */
-}
-
 struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms) {
     action_list_clear(&replica->actions);
     if (replica_note_address(replica, sync_address, now_ms) != NULL) sync_send_due(replica, now_ms);
@@ -157,37 +86,36 @@ static void age_peers(struct replica *replica, uint64_t now_ms) {
     }
 }
 
-/* Whether a peer that nothing was had of yet is to be waited for: it has given a sign of life lately, or was not tried
- * for long enough. */
-static bool is_awaited(const struct peer *peer, uint64_t now_ms) {
-    return !peer->is_synced && (!peer->was_queried || now_ms - peer->sign_ms < JOIN_PATIENCE_MS);
+bool replica_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms) {
+    return flush_touched(replica, touched, now_ms);
 }
 
-/* In sync with a node that is; or with all that answer, where none is: then there is nothing more to know. */
-static bool is_in_sync(const struct replica *replica, uint64_t now_ms) {
-    size_t synced = 0, waiting = 0;
-    for (size_t i = 0; i < replica->peers.count; i++) {
-        const struct peer *peer = replica->peers.items[i];
-        if (!peer_counts(&replica->peers, peer)) continue;
-        if (peer->is_synced && peer->is_ready) return true;
-        synced += peer->is_synced;
-        waiting += is_awaited(peer, now_ms);
-    }
-    return synced > 0 && waiting == 0;
+struct actions replica_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len,
+                             uint64_t now_ms, struct effects *effects) {
+    action_list_clear(&replica->actions);
+    receive_frame(replica, from, bytes, len, now_ms, effects);
+    return action_list_actions(&replica->actions);
+}
+
+void replica_sync_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
+                          struct action *reply) {
+    sync_respond(replica, bytes, len, now_ms, reply);
+}
+
+struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
+                                     uint64_t now_ms, struct effects *effects) {
+    action_list_clear(&replica->actions);
+    sync_take_response(replica, ticket, bytes, len, now_ms, effects);
+    return action_list_actions(&replica->actions);
 }
 
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms) {
-    bool is_alone = peers_that_count(&replica->peers) == 0 && !replica->config.expects_peers;
-    return replica->is_ready || is_alone || now_ms - replica->started_ms >= replica->config.join_timeout_ms;
-}
-
-static void look_ready(struct replica *replica, uint64_t now_ms) {
-    if (!replica->is_ready) replica->is_ready = replica_is_ready(replica, now_ms) || is_in_sync(replica, now_ms);
+    return readiness_is_given(replica, now_ms);
 }
 
 struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
     action_list_clear(&replica->actions);
-    look_ready(replica, now_ms);
+    readiness_look(replica, now_ms);
     if (flush_is_due(replica, now_ms)) flush_all(replica, now_ms);
     if (now_ms >= replica->digest_at_ms) {
         uint64_t fade_ms = roll_retention_ms(replica->config.roll) + MUSTER_TTL_MAX_MS;
@@ -213,9 +141,9 @@ struct actions replica_leave(struct replica *replica, uint64_t now_ms) {
 static struct peer_view view_of_self(const struct replica *replica, uint64_t now_ms) {
     struct roll_stats stats;
     roll_stats(replica->config.roll, &stats);
-    enum peer_state state = replica->is_leaving                 ? PEER_LEFT
-                            : replica_is_ready(replica, now_ms) ? PEER_ALIVE
-                                                                : PEER_JOINING;
+    enum peer_state state = replica->is_leaving                   ? PEER_LEFT
+                            : readiness_is_given(replica, now_ms) ? PEER_ALIVE
+                                                                  : PEER_JOINING;
     return (struct peer_view){.name = label_text(&replica->name),
                               .region = label_text(&replica->region),
                               .address = label_text(&replica->sync_address),

@@ -16,40 +16,11 @@
 #ifndef MUSTER_CLUSTER_REPLICA_H
 #define MUSTER_CLUSTER_REPLICA_H
 
-#include "core/hlc.h"
-#include "core/roll.h"
-#include "seal/keyring.h"
+#include "action.h"
+#include "replica_config.h"
+#include "replica_limits.h"
 
 struct replica;
-
-enum {
-    REPLICA_FRAME_BYTES_MAX = 256 * 1024, /* a sealed gossip frame; a larger flush is cut into several */
-    REPLICA_SYNC_BYTES_MAX = 1024 * 1024, /* a sealed sync request or reply */
-    REPLICA_PEERS_MAX = 256,
-    REPLICA_ADDRESS_BYTES_MAX = 255,
-    REPLICA_NAME_BYTES_MAX = 64,
-    REPLICA_DIGEST_MS = 1000,
-    REPLICA_REFRESH_WAIT_MS = 1000, /* a mere refresh waits at most so long, and at most half of its lease */
-    REPLICA_SUSPECT_MS = 3000,      /* silent for so long: suspect */
-    REPLICA_DOWN_MS = 10000,        /* silent for so long: down */
-    REPLICA_SYNC_TIMEOUT_MS = 1000, /* a sync request that is not answered; a later answer is dropped */
-};
-
-struct replica_config {
-    uint64_t origin;            /* random, not 0: this incarnation; the roll's config.origin */
-    uint64_t seed;              /* for whom to ask, and jitter */
-    struct text name, region;   /* labels for people */
-    struct text gossip_address; /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
-    struct text sync_address;   /* where others ask, e.g. "tcp://10.0.0.1:7704" */
-    struct text version;        /* of the software */
-    uint64_t flush_ms;          /* --flush, 10 */
-    uint64_t join_timeout_ms;   /* --join-timeout, 10 s */
-    bool expects_peers; /* peers will be added: until replica_seeds_resolved, a replica without peers is not ready */
-    struct roll *roll;  /* borrowed, outlives the replica */
-    struct hlc *clock;  /* borrowed: stamps that are seen move it */
-    const struct keyring *keyring; /* borrowed; NULL: unsealed, peers on loopback only */
-    struct allocator allocator;
-};
 
 struct replica *replica_new(const struct replica_config *config, uint64_t now_ms);
 void replica_free(struct replica *replica);
@@ -59,26 +30,7 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
 /* The keyring was loaded anew. */
 void replica_set_keyring(struct replica *replica, const struct keyring *keyring);
 
-/* ---- what the shell is to do ------------------------------------------------------------------------------------- */
-
-enum action_kind {
-    ACTION_PUBLISH,      /* publish `bytes` on the gossip socket */
-    ACTION_SYNC_REQUEST, /* send `bytes` to the sync address `address`; give the answer, or its failure, to
-                          * replica_sync_response with the same `ticket` */
-    ACTION_SUBSCRIBE,    /* subscribe to the gossip address `address` */
-    ACTION_UNSUBSCRIBE,
-};
-struct action {
-    enum action_kind kind;
-    uint64_t ticket;
-    struct text address;
-    const uint8_t *bytes;
-    size_t len;
-};
-struct actions {
-    struct action *items;
-    size_t count;
-}; /* owned by the replica, until the next call */
+/* ---- what happens ------------------------------------------------------------------------------------------------ */
 
 /* What time does: flushes, digests, gaps to ask for, silent peers. Call it each flush_ms at least, and at once when
  * replica_wants_flush says so. effects: of merges, may be NULL. */
@@ -116,7 +68,6 @@ struct actions replica_leave(struct replica *replica, uint64_t now_ms);
 /* Whether reads may be answered: in sync once, or nobody to sync with, or join_timeout_ms has passed. */
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms);
 
-enum peer_state { PEER_JOINING, PEER_ALIVE, PEER_SUSPECT, PEER_DOWN, PEER_LEFT };
 struct peer_view {
     struct text name, region, address, version; /* address: the sync address */
     uint64_t origin;
@@ -134,14 +85,6 @@ size_t replica_peers(const struct replica *replica, uint64_t now_ms, struct peer
 /* The version vector; at most `limit`, returns how many there are. */
 size_t replica_vector(const struct replica *replica, struct known *out, size_t limit);
 
-struct replica_stats {
-    uint64_t frames_in, frames_out, bytes_in, bytes_out, refreshes_out, refresh_bytes_out;
-    uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, sync_requests, pages;
-    uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
-    uint64_t dropped_records;        /* of peers, out of a range or with a stamp that no clock gives */
-    uint64_t refused;                /* records that the roll had no room for; they are asked for again */
-    uint64_t adopted;                /* records of others that nobody else could tell of */
-};
 void replica_stats(const struct replica *replica, struct replica_stats *out);
 
 #endif

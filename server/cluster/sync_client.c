@@ -1,7 +1,21 @@
-/* Asking peers for what is missing: who they are, what they did, what they know of others. */
-#include "replica_internal.h"
+#include "sync_client.h"
+
+#include "contacts.h"
+#include "merge.h"
+#include "sync_message.h"
 
 #include <sodium.h>
+
+enum {
+    RETRY_MS = 150, /* after a request that failed, to a peer that is heard */
+    RETRY_SILENT_MS = 500,
+    RETRY_EACH_PEER_MS = 8, /* and so much for every peer that there is */
+    RETRY_DOWN_MS = 5000,
+    RETRY_REFUSED_MS = 1000, /* the roll is full; doubles up to the next */
+    RETRY_REFUSED_MAX_MS = 30000,
+    ROOM_SHARE = 64,        /* room for one in so many of those who filled the roll ends the wait */
+    WALK_PAGE_REST_MS = 20, /* a walk costs its peer a look at all it has: for each page it has its rest */
+};
 
 /* ---- what there is to ask -------------------------------------------------------------------------------------- */
 
@@ -329,11 +343,10 @@ static void take_response(struct replica *replica, struct peer *peer, const stru
     if (was_silent) peer->progress_ms = now_ms - AHEAD_WAIT_MS; /* nothing was flowing */
 }
 
-struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
-                                     uint64_t now_ms, struct effects *effects) {
-    action_list_clear(&replica->actions);
+void sync_take_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len, uint64_t now_ms,
+                        struct effects *effects) {
     struct peer *peer = peers_by_ticket(&replica->peers, ticket);
-    if (peer == NULL) return action_list_actions(&replica->actions);
+    if (peer == NULL) return;
     struct text plain;
     struct sync_response response = {.vector = replica->theirs};
     bool is_good = false;
@@ -352,5 +365,4 @@ struct actions replica_sync_response(struct replica *replica, uint64_t ticket, c
     if (is_good) take_response(replica, peer, &response, now_ms, effects);
     else fail(replica, peer, now_ms);
     sync_send_due(replica, now_ms);
-    return action_list_actions(&replica->actions);
 }

@@ -1,6 +1,12 @@
-/* Answering peers: a page a question, and nothing is kept from one to the next. */
-#include "replica_internal.h"
+#include "sync_server.h"
 
+#include "contacts.h"
+#include "readiness.h"
+#include "sync_client.h"
+#include "sync_message.h"
+
+enum { WALK_CHUNK = 128, WALK_BUDGET = 512, WALKS_A_PAGE = 64 };
+_Static_assert((int)WALK_CHUNK >= (int)MUSTER_SESSIONS_MAX + 2, "a user's sessions fit a chunk");
 enum { SYNC_RESPONSE_TAIL_BYTES_MAX = 64 * 1024 }; /* the vector, the cursor */
 _Static_assert(PEER_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + SYNC_RESPONSE_TAIL_BYTES_MAX +
                        REPLICA_PEERS_MAX * (4 + REPLICA_ADDRESS_BYTES_MAX) + 2048 + SEAL_OVERHEAD_BYTES <=
@@ -95,7 +101,7 @@ static void put_response(struct replica *replica, struct sync_request *request, 
                                      .members = stats.members,
                                      .wall_ms = replica_wall_ms(replica, now_ms),
                                      .node_info = replica_node_info(replica),
-                                     .is_ready = replica_is_ready(replica, now_ms)};
+                                     .is_ready = readiness_is_given(replica, now_ms)};
     memcpy(response.nonce, request->nonce, sizeof response.nonce);
     sync_response_put_head(out, &response);
     size_t known = 0;
@@ -113,8 +119,7 @@ static void put_response(struct replica *replica, struct sync_request *request, 
     sync_response_put_tail(out, &response);
 }
 
-void replica_sync_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
-                          struct action *reply) {
+void sync_respond(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms, struct action *reply) {
     *reply = (struct action){.kind = ACTION_SYNC_REQUEST};
     struct text plain;
     struct sync_request request = {.vector = replica->theirs};

@@ -1,4 +1,4 @@
-#include "action_list.h"
+#include "action.h"
 
 void action_list_clear(struct action_list *actions) {
     const struct allocator *a = &actions->allocator;

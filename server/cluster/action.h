@@ -1,8 +1,29 @@
 /* What a call of the replica wants done: actions with the bytes and addresses they speak of, until the next call. */
-#ifndef MUSTER_CLUSTER_ACTION_LIST_H
-#define MUSTER_CLUSTER_ACTION_LIST_H
+#ifndef MUSTER_CLUSTER_ACTION_H
+#define MUSTER_CLUSTER_ACTION_H
 
-#include "replica.h"
+#include "common/text.h"
+#include "core/allocator.h"
+#include "replica_limits.h"
+
+enum action_kind {
+    ACTION_PUBLISH,      /* publish `bytes` on the gossip socket */
+    ACTION_SYNC_REQUEST, /* send `bytes` to the sync address `address`; give the answer, or its failure, to
+                          * replica_sync_response with the same `ticket` */
+    ACTION_SUBSCRIBE,    /* subscribe to the gossip address `address` */
+    ACTION_UNSUBSCRIBE,
+};
+struct action {
+    enum action_kind kind;
+    uint64_t ticket;
+    struct text address;
+    const uint8_t *bytes;
+    size_t len;
+};
+struct actions {
+    struct action *items;
+    size_t count;
+}; /* owned by the replica, until the next call */
 
 enum { ACTION_LIST_MAX = 3 * REPLICA_PEERS_MAX + 64 };
 

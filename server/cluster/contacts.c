@@ -1,0 +1,27 @@
+#include "contacts.h"
+
+struct peer *replica_note_address(struct replica *replica, struct text sync_address, uint64_t now_ms) {
+    if (text_equal(sync_address, label_text(&replica->sync_address))) return NULL;
+    for (size_t i = 0; i < replica->peers.count; i++) {
+        struct peer *peer = replica->peers.items[i];
+        if (peer->origin != 0 && text_equal(label_text(&peer->own_address), sync_address)) return peer;
+    }
+    return peers_obtain(&replica->peers, sync_address, now_ms);
+}
+
+void replica_subscribe(struct replica *replica, struct peer *peer) {
+    struct text address = label_text(&peer->gossip_address);
+    if (address.len == 0 || text_equal(address, label_text(&peer->subscribed))) return;
+    replica_unsubscribe(replica, peer);
+    bool is_there = peers_by_gossip(&replica->peers, address) != NULL;
+    if (is_there || action_list_add(&replica->actions, ACTION_SUBSCRIBE, 0, address, 0) != NULL)
+        label_set(&peer->subscribed, address);
+}
+
+void replica_unsubscribe(struct replica *replica, struct peer *peer) {
+    struct label subscribed = peer->subscribed;
+    peer->subscribed.len = 0;
+    if (subscribed.len == 0 || peers_by_gossip(&replica->peers, label_text(&subscribed)) != NULL) return;
+    if (action_list_add(&replica->actions, ACTION_UNSUBSCRIBE, 0, label_text(&subscribed), 0) == NULL)
+        peer->subscribed = subscribed; /* the next tick tries again */
+}

@@ -1,0 +1,32 @@
+#include "readiness.h"
+
+/* Who gave no sign of life for so long is not waited for by a node that joins. */
+enum { JOIN_PATIENCE_MS = 2000 };
+
+/* Whether a peer that nothing was had of yet is to be waited for: it has given a sign of life lately, or was not tried
+ * for long enough. */
+static bool is_awaited(const struct peer *peer, uint64_t now_ms) {
+    return !peer->is_synced && (!peer->was_queried || now_ms - peer->sign_ms < JOIN_PATIENCE_MS);
+}
+
+/* In sync with a node that is; or with all that answer, where none is: then there is nothing more to know. */
+static bool is_in_sync(const struct replica *replica, uint64_t now_ms) {
+    size_t synced = 0, waiting = 0;
+    for (size_t i = 0; i < replica->peers.count; i++) {
+        const struct peer *peer = replica->peers.items[i];
+        if (!peer_counts(&replica->peers, peer)) continue;
+        if (peer->is_synced && peer->is_ready) return true;
+        synced += peer->is_synced;
+        waiting += is_awaited(peer, now_ms);
+    }
+    return synced > 0 && waiting == 0;
+}
+
+bool readiness_is_given(const struct replica *replica, uint64_t now_ms) {
+    bool is_alone = peers_that_count(&replica->peers) == 0 && !replica->config.expects_peers;
+    return replica->is_ready || is_alone || now_ms - replica->started_ms >= replica->config.join_timeout_ms;
+}
+
+void readiness_look(struct replica *replica, uint64_t now_ms) {
+    if (!replica->is_ready) replica->is_ready = readiness_is_given(replica, now_ms) || is_in_sync(replica, now_ms);
+}

@@ -1,0 +1,12 @@
+/* Whether a node answers reads: in sync once, or nobody to sync with, or long enough waited for. */
+#ifndef MUSTER_CLUSTER_READINESS_H
+#define MUSTER_CLUSTER_READINESS_H
+
+#include "replica_state.h"
+
+/* As replica_is_ready. */
+bool readiness_is_given(const struct replica *replica, uint64_t now_ms);
+/* Notes that it is, once it is; it stays so. */
+void readiness_look(struct replica *replica, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,11 @@
+/* Frames that come. */
+#ifndef MUSTER_CLUSTER_RECEIVE_H
+#define MUSTER_CLUSTER_RECEIVE_H
+
+#include "replica_state.h"
+
+/* As replica_frame. */
+void receive_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len, uint64_t now_ms,
+                   struct effects *effects);
+
+#endif

@@ -1,0 +1,34 @@
+/* What a replica is made of, and what it counts. */
+#ifndef MUSTER_CLUSTER_REPLICA_CONFIG_H
+#define MUSTER_CLUSTER_REPLICA_CONFIG_H
+
+#include "core/hlc.h"
+#include "core/roll.h"
+#include "seal/keyring.h"
+
+struct replica_config {
+    uint64_t origin;            /* random, not 0: this incarnation; the roll's config.origin */
+    uint64_t seed;              /* for whom to ask, and jitter */
+    struct text name, region;   /* labels for people */
+    struct text gossip_address; /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
+    struct text sync_address;   /* where others ask, e.g. "tcp://10.0.0.1:7704" */
+    struct text version;        /* of the software */
+    uint64_t flush_ms;          /* --flush, 10 */
+    uint64_t join_timeout_ms;   /* --join-timeout, 10 s */
+    bool expects_peers; /* peers will be added: until replica_seeds_resolved, a replica without peers is not ready */
+    struct roll *roll;  /* borrowed, outlives the replica */
+    struct hlc *clock;  /* borrowed: stamps that are seen move it */
+    const struct keyring *keyring; /* borrowed; NULL: unsealed, peers on loopback only */
+    struct allocator allocator;
+};
+
+/* Counted since the start. */
+struct replica_stats {
+    uint64_t frames_in, frames_out, bytes_in, bytes_out, refreshes_out, refresh_bytes_out;
+    uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, sync_requests, pages;
+    uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
+    uint64_t dropped_records;        /* of peers, out of a range or with a stamp that no clock gives */
+    uint64_t refused;                /* records that the roll had no room for; they are asked for again */
+    uint64_t adopted;                /* records of others that nobody else could tell of */
+};
+#endif
