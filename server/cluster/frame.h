@@ -6,7 +6,7 @@
 #include "node_info.h"
 #include "record.h"
 #include "replica_limits.h"
-#include "seal/keyring.h"
+#include "seal/seal.h"
 
 /* What stands at the head of a frame. */
 struct frame_head {

@@ -1,34 +1,17 @@
 #include "keyring.h"
 
+#include "keyring_keys.h"
+
+#include <assert.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_BYTES = crypto_kdf_KEYBYTES, KEY_ID_BYTES = 4, SUBKEYS = SEAL_SYNC_RESPONSE, SEAL_VERSION = 1 };
-enum { NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, TAG_BYTES = 16 };
-enum { KEY_ID_AT = 1, NONCE_AT = KEY_ID_AT + KEY_ID_BYTES, TEXT_AT = NONCE_AT + NONCE_BYTES };
-_Static_assert(TEXT_AT + TAG_BYTES == SEAL_OVERHEAD_BYTES, "the header says how long a sealed message is");
-_Static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == TAG_BYTES, "the tag is Poly1305's");
-_Static_assert((int)KEY_BYTES == (int)crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "a subkey is as long as a key");
-
 /* What subkeys are for: crypto_kdf's contexts, eight bytes each. */
 static const char context_seal[crypto_kdf_CONTEXTBYTES + 1] = "mustseal";
 static const char context_id[crypto_kdf_CONTEXTBYTES + 1] = "must_kid";
 static const char context_places[crypto_kdf_CONTEXTBYTES + 1] = "mustplac";
-
-struct key {
-    uint8_t secret[KEY_BYTES];
-    uint8_t id[KEY_ID_BYTES];
-    uint8_t by_kind[SUBKEYS + 1][KEY_BYTES];
-};
-
-struct keyring {
-    struct key keys[KEYRING_KEYS_MAX];
-    size_t count, primary; /* primary == KEYRING_KEYS_MAX: none yet */
-    uint8_t places[KEY_BYTES];
-    bool has_places;
-};
 
 /* ---- the file -------------------------------------------------------------------------------------------------- */
 
@@ -134,13 +117,22 @@ struct keyring *keyring_parse(const char *text, size_t len, struct error *error)
     }
     memset(parse.ring, 0, sizeof *parse.ring);
     parse.ring->primary = KEYRING_KEYS_MAX;
+    atomic_init(&parse.ring->holders, 1);
     if (parse_file(&parse, text, len)) return parse.ring;
     keyring_free(parse.ring);
     return NULL;
 }
 
+struct keyring *keyring_hold(struct keyring *keyring) {
+    if (keyring != NULL) atomic_fetch_add_explicit(&keyring->holders, 1, memory_order_relaxed);
+    return keyring;
+}
+
 void keyring_free(struct keyring *keyring) {
-    sodium_free(keyring); /* wipes it */
+    if (keyring == NULL) return;
+    unsigned holders = atomic_fetch_sub_explicit(&keyring->holders, 1, memory_order_acq_rel);
+    assert(holders > 0);
+    if (holders == 1) sodium_free(keyring); /* wipes it */
 }
 
 size_t keyring_generate(char *text, size_t capacity) {
@@ -164,66 +156,4 @@ size_t keyring_generate(char *text, size_t capacity) {
 
 void keyring_hash_key(const struct keyring *keyring, uint8_t out[16]) {
     crypto_kdf_derive_from_key(out, 16, 1, context_places, keyring->places);
-}
-
-/* ---- sealing --------------------------------------------------------------------------------------------------- */
-
-/* What is not encrypted, and what kind of message it is. The nonce is bound by the cipher. */
-struct associated {
-    uint8_t bytes[NONCE_AT + 1];
-};
-
-static struct associated associate(const uint8_t *sealed, enum seal_kind kind) {
-    struct associated with;
-    memcpy(with.bytes, sealed, NONCE_AT);
-    with.bytes[NONCE_AT] = (uint8_t)kind;
-    return with;
-}
-
-void seal(const struct keyring *keyring, enum seal_kind kind, const uint8_t *plain, size_t len, uint8_t *out) {
-    memset(out, 0, TEXT_AT);
-    out[0] = SEAL_VERSION;
-    if (keyring == NULL) {
-        if (len > 0) memmove(out + TEXT_AT, plain, len);
-        memset(out + TEXT_AT + len, 0, TAG_BYTES);
-        return;
-    }
-    const struct key *key = &keyring->keys[keyring->primary];
-    memcpy(out + KEY_ID_AT, key->id, KEY_ID_BYTES);
-    randombytes_buf(out + NONCE_AT, NONCE_BYTES);
-    struct associated with = associate(out, kind);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(out + TEXT_AT, NULL, plain, len, with.bytes, sizeof with.bytes, NULL,
-                                               out + NONCE_AT, key->by_kind[kind]);
-}
-
-static enum muster_code open_sealed(const struct keyring *keyring, enum seal_kind kind, const uint8_t *sealed,
-                                    size_t len, uint8_t *plain) {
-    struct associated with = associate(sealed, kind);
-    enum muster_code code = MUSTER_NOT_FOUND;
-    for (size_t i = 0; i < keyring->count; i++) {
-        const struct key *key = &keyring->keys[i];
-        if (memcmp(key->id, sealed + KEY_ID_AT, KEY_ID_BYTES) != 0) continue;
-        if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed + TEXT_AT, len - TEXT_AT, with.bytes,
-                                                       sizeof with.bytes, sealed + NONCE_AT, key->by_kind[kind]) == 0)
-            return MUSTER_OK;
-        code = MUSTER_PERMISSION_DENIED;
-    }
-    return code;
-}
-
-enum muster_code seal_open(const struct keyring *keyring, enum seal_kind kind, const uint8_t *sealed, size_t len,
-                           uint8_t *plain, size_t *plain_len) {
-    static const uint8_t zeros[KEY_ID_BYTES];
-    *plain_len = 0;
-    if (len < SEAL_OVERHEAD_BYTES) return MUSTER_INVALID_ARGUMENT;
-    if (sealed[0] != SEAL_VERSION) return MUSTER_UNIMPLEMENTED;
-    if (keyring != NULL) {
-        enum muster_code code = open_sealed(keyring, kind, sealed, len, plain);
-        if (code != MUSTER_OK) return code;
-    } else {
-        if (memcmp(sealed + KEY_ID_AT, zeros, sizeof zeros) != 0) return MUSTER_NOT_FOUND;
-        if (len > SEAL_OVERHEAD_BYTES) memcpy(plain, sealed + TEXT_AT, len - SEAL_OVERHEAD_BYTES);
-    }
-    *plain_len = len - SEAL_OVERHEAD_BYTES;
-    return MUSTER_OK;
 }

@@ -1,6 +1,6 @@
 /* Keyring files, and sealing. */
 #include "golden.h"
-#include "seal/keyring.h"
+#include "seal/seal.h"
 
 #include <sodium.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* A keyring file is read or refused with a message; what is sealed with it opens; what is not sealed does not. */
 #include "fuzz.h"
-#include "seal/keyring.h"
+#include "seal/seal.h"
 
 #include <sodium.h>
 #include <string.h>
