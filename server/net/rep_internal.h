@@ -126,6 +126,8 @@ struct slot *slot_open(struct rep_door *door, int *failure);
 void slot_free(struct slot *slot);
 void slot_wait(struct slot *slot); /* for the next request */
 void slot_send(struct slot *slot, nng_msg *message);
+/* Writes a Reply in place of what the message holds. */
+bool put_reply(nng_msg *message, enum method method, const struct response *response);
 void slots_close(struct rep_door *door); /* after the socket is closed; waits until the node has none of them */
 /* Whether a request is being answered or a reply waits for its connection. */
 bool slots_are_busy(const struct rep_door *door);

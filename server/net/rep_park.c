@@ -52,28 +52,28 @@ static bool has_room(void *context, const struct waiter *waiter) {
     return replies_promise_room(context, (uint32_t)waiter->connection);
 }
 
-static nng_msg *message_of(struct text reply) {
+static nng_msg *message_of(const struct response *response) {
     nng_msg *message;
     if (nng_msg_alloc(&message, 0) != 0) return NULL;
-    if (nng_msg_append(message, reply.data, reply.len) == 0) return message;
+    if (put_reply(message, METHOD_WATCH, response)) return message;
     nng_msg_free(message);
     return NULL;
 }
 
 /* The slot is nng's as soon as it sends. */
-static void deliver(void *context, const struct waiter *waiter, struct text reply) {
+static void deliver(void *context, const struct waiter *waiter, const struct response *response) {
     struct rep_door *door = context;
     struct slot *slot = waiter->reply_slot;
-    nng_msg *message = reply.len > 0 ? message_of(reply) : NULL;
+    nng_msg *message = response != NULL ? message_of(response) : NULL;
     if (message != NULL) {
-        slot->extra_bytes = EXTRA_REPLY_OWN_BYTES + reply.len;
+        slot->extra_bytes = EXTRA_REPLY_OWN_BYTES + nng_msg_len(message);
         atomic_fetch_add(&door->busy, 1);
         slot_send(slot, message);
     } else {
         park_return(slot);
-        if (reply.len > 0) {
+        if (response != NULL) {
             log_line(LEVEL_ERROR, "out_of_memory", "closed a connection: no memory to answer it",
-                     {"bytes", NULL, reply.len});
+                     {"bytes", NULL, response->body.len});
             nng_pipe_close((nng_pipe){.id = (uint32_t)waiter->connection});
         }
     }

@@ -1,4 +1,5 @@
 #include "rep_internal.h"
+#include "sp/envelope.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -31,22 +32,34 @@ void slot_send(struct slot *slot, nng_msg *message) {
 
 enum outcome { ANSWERED, PARKED, FAILED };
 
+bool put_reply(nng_msg *message, enum method method, const struct response *response) {
+    uint8_t head[ENVELOPE_HEAD_BYTES_MAX];
+    size_t len = envelope_head(method, response, head);
+    nng_msg_clear(message);
+    return nng_msg_append(message, head, len) == 0 &&
+           nng_msg_append(message, response->body.data, response->body.len) == 0;
+}
+
 /* Puts the answer in the place of the request. Once it is parked, the slot is the node's or another's. */
 static enum outcome ask_node(struct slot *slot, nng_msg *message) {
     struct rep_door *door = slot->door;
     struct worker *worker = worker_pool_take(&door->workers);
     if (worker == NULL) return FAILED;
-    struct text request = {nng_msg_body(message), (uint32_t)nng_msg_len(message)}, reply;
+    struct text call = {nng_msg_body(message), (uint32_t)nng_msg_len(message)};
+    struct request request;
+    struct envelope_refusal refusal;
+    struct response response;
     const struct waiter waiter = {.reply_slot = slot, .connection = slot->pipe, .door = &door->watch_door};
-    enum muster_code code;
     enum outcome outcome = PARKED;
     slot->is_out_of_service = true;
     atomic_fetch_add(&door->held, 1);
-    if (rpc_answer_or_park(door->rpc, worker, request, clock_now(), &waiter, &code, &reply)) {
+    bool is_answered = true;
+    if (!envelope_open(call, &request, &refusal)) response = refusal.response;
+    else is_answered = rpc_answer(door->rpc, worker, &request, clock_now(), &waiter, &response);
+    if (is_answered) {
         atomic_fetch_sub(&door->held, 1);
         slot->is_out_of_service = false;
-        nng_msg_clear(message);
-        outcome = nng_msg_append(message, reply.data, reply.len) == 0 ? ANSWERED : FAILED;
+        outcome = put_reply(message, request.method, &response) ? ANSWERED : FAILED;
     }
     worker_pool_put(&door->workers, worker);
     return outcome;

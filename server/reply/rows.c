@@ -1,6 +1,8 @@
 #include "rows.h"
+#include "common/protobuf.h"
 #include "muster/limits.h"
-#include "wire.h"
+
+#include <assert.h>
 
 /* The largest row: every session with all it may have. It must fit, or a walk could not go on. */
 enum {
@@ -32,8 +34,9 @@ static bool take_session(const struct rows *rows, const struct session_view *vie
         .last_seen_ms = wall_ms_of(rows, now_ms, view->seen_ms), .ttl_ms = view->ttl_ms, .status = view->status};
     if (!arena_copy(rows->arena, view->session, &row->session) || !arena_copy(rows->arena, view->state, &row->state))
         return false;
-    row->bytes = (uint32_t)(wire_text_size(row->session) + wire_uint_size(row->status) + wire_text_size(row->state) +
-                            wire_uint_size((uint64_t)row->last_seen_ms) + wire_uint_size(row->ttl_ms));
+    row->bytes =
+        (uint32_t)(pb_text_size(row->session.len) + pb_number_size(row->status) + pb_text_size(row->state.len) +
+                   pb_number_size((uint64_t)row->last_seen_ms) + pb_number_size(row->ttl_ms));
     return true;
 }
 
@@ -44,7 +47,7 @@ static bool take_sessions(const struct rows *rows, const struct roll *roll, stru
     if ((row->rows = arena_take(rows->arena, n, sizeof *row->rows)) == NULL) return false;
     for (size_t i = 0; i < n; i++) {
         if (!take_session(rows, &views[i], now_ms, &row->rows[i])) return false;
-        row->bytes += (uint32_t)wire_len_size(row->rows[i].bytes);
+        row->bytes += (uint32_t)pb_element_size(row->rows[i].bytes);
     }
     row->row_count = (uint32_t)n;
     return true;
@@ -52,11 +55,11 @@ static bool take_sessions(const struct rows *rows, const struct roll *roll, stru
 
 static size_t row_body_size(const struct user_row *row) {
     if (row->kind == 0) return row->bytes;
-    return wire_uint_size(row->kind) + wire_uint_size(row->reason) + wire_len_size(row->bytes);
+    return pb_number_size(row->kind) + pb_number_size(row->reason) + pb_element_size(row->bytes);
 }
 
 size_t row_size(const struct user_row *row) {
-    return wire_len_size(row_body_size(row));
+    return pb_element_size(row_body_size(row));
 }
 
 enum rows_verdict rows_take(struct rows *rows, const struct roll *roll, const struct user_view *view, uint64_t now_ms,
@@ -76,8 +79,8 @@ enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, c
         row->last_seen_ms = wall_ms_of(rows, now_ms, view->seen_ms);
     }
     if (options->with_name && !arena_copy(rows->arena, view->user, &row->user)) return ROWS_NO_ROOM;
-    row->bytes = (uint32_t)(wire_text_size(row->user) + (row->live ? 2 : 0) + wire_uint_size(row->status) +
-                            wire_uint_size((uint64_t)row->last_seen_ms) + wire_uint_size(row->sessions));
+    row->bytes = (uint32_t)(pb_text_size(row->user.len) + (row->live ? 2 : 0) + pb_number_size(row->status) +
+                            pb_number_size((uint64_t)row->last_seen_ms) + pb_number_size(row->sessions));
     if (options->with_sessions && row->live && !take_sessions(rows, roll, options->scope, view->user, now_ms, row))
         return ROWS_NO_ROOM;
     size_t bytes = rows->bytes + row_size(row);
@@ -87,38 +90,43 @@ enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, c
     return ROWS_TAKEN;
 }
 
-static char *put_session(char *at, const struct session_row *row) {
-    at = wire_put_len(at, USER_SESSIONS, row->bytes);
-    at = wire_put_text(at, SESSION_SESSION, row->session);
-    at = wire_put_uint(at, SESSION_STATUS, row->status);
-    at = wire_put_text(at, SESSION_STATE, row->state);
-    at = wire_put_uint(at, SESSION_LAST_SEEN, (uint64_t)row->last_seen_ms);
-    return wire_put_uint(at, SESSION_TTL, row->ttl_ms);
+static uint8_t *put_text(uint8_t *at, unsigned field, struct text text) {
+    return pb_put_text(at, field, text.data, text.len);
 }
 
-char *row_put(char *at, unsigned field, const struct user_row *row) {
-    at = wire_put_len(at, field, row_body_size(row));
+static uint8_t *put_session(uint8_t *at, const struct session_row *row) {
+    at = pb_put_length(at, USER_SESSIONS, row->bytes);
+    at = put_text(at, SESSION_SESSION, row->session);
+    at = pb_put_number(at, SESSION_STATUS, row->status);
+    at = put_text(at, SESSION_STATE, row->state);
+    at = pb_put_number(at, SESSION_LAST_SEEN, (uint64_t)row->last_seen_ms);
+    return pb_put_number(at, SESSION_TTL, row->ttl_ms);
+}
+
+uint8_t *row_put(uint8_t *at, unsigned field, const struct user_row *row) {
+    at = pb_put_length(at, field, row_body_size(row));
     if (row->kind != 0) {
-        at = wire_put_uint(at, CHANGE_KIND, row->kind);
-        at = wire_put_uint(at, CHANGE_REASON, row->reason);
-        at = wire_put_len(at, CHANGE_USER, row->bytes);
+        at = pb_put_number(at, CHANGE_KIND, row->kind);
+        at = pb_put_number(at, CHANGE_REASON, row->reason);
+        at = pb_put_length(at, CHANGE_USER, row->bytes);
     }
-    at = wire_put_text(at, USER_USER, row->user);
-    at = wire_put_uint(at, USER_LIVE, row->live);
-    at = wire_put_uint(at, USER_STATUS, row->status);
-    at = wire_put_uint(at, USER_LAST_SEEN, (uint64_t)row->last_seen_ms);
-    at = wire_put_uint(at, USER_SESSION_COUNT, row->sessions);
+    at = put_text(at, USER_USER, row->user);
+    at = pb_put_number(at, USER_LIVE, row->live);
+    at = pb_put_number(at, USER_STATUS, row->status);
+    at = pb_put_number(at, USER_LAST_SEEN, (uint64_t)row->last_seen_ms);
+    at = pb_put_number(at, USER_SESSION_COUNT, row->sessions);
     for (uint32_t i = 0; i < row->row_count; i++) at = put_session(at, &row->rows[i]);
     return at;
 }
 
-bool rows_encode(const struct rows *rows, unsigned response, struct text next_page_token, struct text *reply) {
-    size_t body = rows->bytes + wire_text_size(next_page_token);
-    char *start = arena_take(rows->arena, 1, wire_len_size(body));
+bool rows_encode(const struct rows *rows, struct text next_page_token, struct text *body) {
+    size_t size = rows->bytes + pb_text_size(next_page_token.len);
+    uint8_t *start = arena_take(rows->arena, 1, size);
     if (start == NULL) return false;
-    char *at = wire_put_len(start, response, body);
+    uint8_t *at = start;
     for (size_t i = 0; i < rows->count; i++) at = row_put(at, RESPONSE_USERS, &rows->items[i]);
-    at = wire_put_text(at, RESPONSE_NEXT_PAGE_TOKEN, next_page_token);
-    *reply = (struct text){start, (uint32_t)(at - start)};
+    at = put_text(at, RESPONSE_NEXT_PAGE_TOKEN, next_page_token);
+    assert((size_t)(at - start) == size);
+    *body = (struct text){(const char *)start, (uint32_t)size};
     return true;
 }

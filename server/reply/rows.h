@@ -59,16 +59,13 @@ enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, c
 
 /* The row as field `field`, of row_size bytes. */
 size_t row_size(const struct user_row *row);
-char *row_put(char *at, unsigned field, const struct user_row *row);
+uint8_t *row_put(uint8_t *at, unsigned field, const struct user_row *row);
 
-/* Encodes a whole Reply whose response, of field `response`, has the rows as field 1 and, unless empty,
- * next_page_token as field 2. False if the worker has no room. */
-bool rows_encode(const struct rows *rows, unsigned response, struct text next_page_token, struct text *reply);
+/* Encodes a response that has the rows as field 1 and, unless empty, next_page_token as field 2, into the arena. False
+ * if that has no room. */
+bool rows_encode(const struct rows *rows, struct text next_page_token, struct text *body);
 
-/* What stands besides the rows of a reply takes at most so much: tags, lengths, a page token, a cursor. */
+/* What a message has besides its rows takes at most so much: tags, lengths, a page token, a cursor. */
 enum { ROWS_MARGIN_BYTES = 128 };
-
-/* Field numbers of Reply (presence.proto). */
-enum { REPLY_LIVE = 5, REPLY_LIST = 6, REPLY_WATCH = 10 };
 
 #endif

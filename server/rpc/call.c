@@ -18,6 +18,24 @@ enum muster_code call_too_large(struct call *call, const char *field) {
                        field, MUSTER_MESSAGE_BYTES_MAX);
 }
 
+const void *call_decode(struct call *call, const ProtobufCMessageDescriptor *type, struct text body) {
+    ProtobufCAllocator allocator = arena_protobuf(call->arena);
+    const void *request = protobuf_c_message_unpack(type, &allocator, body.len, (const uint8_t *)body.data);
+    if (request != NULL) return request;
+    if (call->arena->is_exhausted)
+        call_refuse(call, MUSTER_INVALID_ARGUMENT, "message: unpacks to more than %d bytes", WORKER_BYTES_MAX);
+    else call_refuse(call, MUSTER_INVALID_ARGUMENT, "message: is no %s, does not decode", type->name);
+    return NULL;
+}
+
+enum muster_code call_encode(struct call *call, const ProtobufCMessage *response, const char *field) {
+    size_t size = protobuf_c_message_get_packed_size(response);
+    uint8_t *data = size <= RESPONSE_BODY_BYTES_MAX ? arena_take(call->arena, 1, size) : NULL;
+    if (data == NULL) return call_too_large(call, field);
+    call->body = (struct text){(const char *)data, (uint32_t)protobuf_c_message_pack(response, data)};
+    return MUSTER_OK;
+}
+
 enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
                                       const char *where) {
     if (why->what == NULL) return call_refuse(call, code, "%s: refused", where);

@@ -2,11 +2,12 @@
 #ifndef MUSTER_RPC_CALL_H
 #define MUSTER_RPC_CALL_H
 
-#include "decode_hot.h"
 #include "muster/v1/presence.pb-c.h"
 #include "node/node_internal.h"
 #include "page_token.h"
 #include "reply/arena.h"
+#include "reply/response.h"
+#include "reply/worker.h"
 #include "watch/watches.h"
 
 /* The calls' own share of a node. */
@@ -16,19 +17,36 @@ struct rpc {
     struct page_token_key token_key;
 };
 
-enum { CALL_MESSAGE_BYTES = 256 };
+enum { CALL_MESSAGE_BYTES = RESPONSE_MESSAGE_BYTES_MAX + 1 };
 
 struct call {
     struct rpc *rpc;
     struct node *node; /* of the rpc */
     struct arena *arena;
     struct instant now;
-    const struct waiter *waiter;      /* NULL: the door cannot wait */
+    const struct waiter *waiter;      /* NULL: nobody can wait for the answer */
     bool is_parked;                   /* the answer comes later */
-    Muster__V1__Reply reply;          /* what a handler that answers by protobuf-c fills in */
-    struct text encoded;              /* what a handler that encodes its whole reply itself leaves here */
+    struct text body;                 /* the serialized XResponse, in the arena */
     char message[CALL_MESSAGE_BYTES]; /* what is wrong, where something is */
 };
+
+/* Begins a call with an empty arena. */
+static inline void call_open(struct call *call, struct rpc *rpc, struct arena *arena, struct instant now) {
+    call->rpc = rpc;
+    call->node = rpc->node;
+    call->arena = arena;
+    call->now = now;
+    call->waiter = NULL;
+    call->is_parked = false;
+    call->body = (struct text){0};
+    call->message[0] = '\0'; /* the rest is not cleared: most calls never read it */
+    arena_reset(arena, WORKER_BYTES_KEPT);
+}
+
+/* The request as protobuf-c has it, in the arena. NULL: it does not decode; then the call is refused. */
+const void *call_decode(struct call *call, const ProtobufCMessageDescriptor *type, struct text body);
+/* Encodes an XResponse; `field` names what there is too much of. */
+enum muster_code call_encode(struct call *call, const ProtobufCMessage *response, const char *field);
 
 /* Says what is wrong, and returns `code` so that a handler can return it. */
 enum muster_code call_refuse(struct call *call, enum muster_code code, const char *format, ...)

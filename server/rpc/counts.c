@@ -79,7 +79,9 @@ static Muster__V1__ScopeCounts *row_of(struct call *call, const Muster__V1__Coun
     return row;
 }
 
-enum muster_code call_counts(struct call *call, const Muster__V1__CountsRequest *request) {
+enum muster_code call_counts(struct call *call, struct text body) {
+    const Muster__V1__CountsRequest *request = call_decode(call, &muster__v1__counts_request__descriptor, body);
+    if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     struct counted *counted = NULL;
     size_t n = 0;
     enum muster_code code = read_scopes(call, request, &counted, &n);
@@ -96,7 +98,5 @@ enum muster_code call_counts(struct call *call, const Muster__V1__CountsRequest 
     muster__v1__counts_response__init(response);
     response->n_scopes = n;
     response->scopes = rows;
-    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_COUNTS;
-    call->reply.counts = response;
-    return MUSTER_OK;
+    return call_encode(call, &response->base, "reply");
 }

@@ -101,7 +101,9 @@ static enum muster_code apply(struct call *call, const struct departure *departu
     return MUSTER_OK;
 }
 
-enum muster_code call_leave(struct call *call, const Muster__V1__LeaveRequest *request) {
+enum muster_code call_leave(struct call *call, struct text body) {
+    const Muster__V1__LeaveRequest *request = call_decode(call, &muster__v1__leave_request__descriptor, body);
+    if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     struct departure *departures = NULL;
     struct endings endings = {0};
     struct touched touched;
@@ -118,7 +120,5 @@ enum muster_code call_leave(struct call *call, const Muster__V1__LeaveRequest *r
     else node_unlock(call->node);
     if (code != MUSTER_OK) return code;
 
-    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_LEAVE;
-    call->reply.leave = response;
-    return MUSTER_OK;
+    return call_encode(call, &response->base, "reply");
 }

@@ -61,7 +61,7 @@ static enum muster_code list_page(struct call *call, const struct page_request *
     char token[PAGE_TOKEN_CHARS + 1] = "";
     if (!take_page(call, request, &rows, &more, &next)) return call_too_large(call, "page_size");
     if (more) page_token_write(&call->rpc->token_key, &request->walk, next, token);
-    if (!rows_encode(&rows, REPLY_LIST, text_of(token), &call->encoded)) return call_too_large(call, "page_size");
+    if (!rows_encode(&rows, text_of(token), &call->body)) return call_too_large(call, "page_size");
     return MUSTER_OK;
 }
 
@@ -105,7 +105,7 @@ static enum muster_code list_recent(struct call *call, const struct walk *walk, 
     size_t n = search_recent(call, walk, k, best);
     if (take_recent(call, walk, options, best, n, &rows) != ROWS_TAKEN) return call_too_large(call, "recent");
     qsort(rows.items, rows.count, sizeof *rows.items, newest_first);
-    if (!rows_encode(&rows, REPLY_LIST, (struct text){0}, &call->encoded)) return call_too_large(call, "recent");
+    if (!rows_encode(&rows, (struct text){0}, &call->body)) return call_too_large(call, "recent");
     return MUSTER_OK;
 }
 
@@ -117,7 +117,9 @@ static enum muster_code check_recent(struct call *call, const Muster__V1__ListRe
     return check_range(call, request->recent, 1, MUSTER_PAGE_MAX, (struct path){.field = "recent"});
 }
 
-enum muster_code call_list(struct call *call, const Muster__V1__ListRequest *request) {
+enum muster_code call_list(struct call *call, struct text body) {
+    const Muster__V1__ListRequest *request = call_decode(call, &muster__v1__list_request__descriptor, body);
+    if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     struct page_request page = {.walk.kind = WALK_LIST};
     uint64_t place;
     page.options = (struct row_options){.with_name = true, .with_sessions = request->sessions != 0};

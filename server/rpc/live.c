@@ -1,4 +1,5 @@
 #include "calls.h"
+#include "decode_hot.h"
 #include "muster/limits.h"
 #include "reply/rows.h"
 #include "validate.h"
@@ -37,28 +38,40 @@ static bool take_with_sessions(struct call *call, const struct text *users, size
     return all_fit;
 }
 
-enum muster_code call_live_fields(struct call *call, const struct live_fields *fields) {
-    struct row_options options = {.with_sessions = fields->sessions};
-    struct rows rows;
-    enum muster_code code = check_scope(call, fields->scope, &options.scope);
-    if (code == MUSTER_OK) code = check_count(call, fields->count, 1, MUSTER_USERS_MAX, "users");
-    for (size_t i = 0; i < fields->count && code == MUSTER_OK; i++)
-        code = check_id(call, fields->users[i], (struct path){"users", i, NULL});
+/* What the quick decoder left: decoded by protobuf-c. */
+static enum muster_code decode_unusual(struct call *call, struct text body, struct live_fields *fields) {
+    arena_reset(call->arena, WORKER_BYTES_KEPT);
+    const Muster__V1__LiveRequest *request = call_decode(call, &muster__v1__live_request__descriptor, body);
+    if (request == NULL) return MUSTER_INVALID_ARGUMENT;
+    enum muster_code code = check_count(call, request->n_users, 1, MUSTER_USERS_MAX, "users");
     if (code != MUSTER_OK) return code;
-    if (!rows_open(&rows, call->arena, call->now, fields->count)) return call_too_large(call, "users");
-    bool all_fit = fields->sessions ? take_with_sessions(call, fields->users, fields->count, &options, &rows)
-                                    : take_plain(call, fields->users, fields->count, &options, &rows);
-    if (!all_fit || !rows_encode(&rows, REPLY_LIVE, (struct text){0}, &call->encoded))
+    *fields = (struct live_fields){text_of_field(request->scope), NULL, request->n_users, request->sessions != 0};
+    if ((fields->users = arena_take(call->arena, fields->count, sizeof *fields->users)) == NULL)
         return call_too_large(call, "users");
+    for (size_t i = 0; i < fields->count; i++) fields->users[i] = text_of_field(request->users[i]);
     return MUSTER_OK;
 }
 
-enum muster_code call_live(struct call *call, const Muster__V1__LiveRequest *request) {
-    struct live_fields fields = {text_of_field(request->scope), NULL, request->n_users, request->sessions != 0};
-    enum muster_code code = check_count(call, request->n_users, 1, MUSTER_USERS_MAX, "users");
+static enum muster_code decode_live(struct call *call, struct text body, struct live_fields *fields) {
+    struct text *users = arena_take(call->arena, MUSTER_USERS_MAX, sizeof *users);
+    if (users != NULL && decode_hot_live(body, users, MUSTER_USERS_MAX, fields)) return MUSTER_OK;
+    return decode_unusual(call, body, fields);
+}
+
+enum muster_code call_live(struct call *call, struct text body) {
+    struct live_fields fields;
+    struct row_options options = {0};
+    struct rows rows;
+    enum muster_code code = decode_live(call, body, &fields);
+    if (code == MUSTER_OK) code = check_scope(call, fields.scope, &options.scope);
+    if (code == MUSTER_OK) code = check_count(call, fields.count, 1, MUSTER_USERS_MAX, "users");
+    for (size_t i = 0; code == MUSTER_OK && i < fields.count; i++)
+        code = check_id(call, fields.users[i], (struct path){"users", i, NULL});
     if (code != MUSTER_OK) return code;
-    if ((fields.users = arena_take(call->arena, fields.count, sizeof *fields.users)) == NULL)
-        return call_too_large(call, "users");
-    for (size_t i = 0; i < fields.count; i++) fields.users[i] = text_of_field(request->users[i]);
-    return call_live_fields(call, &fields);
+    options.with_sessions = fields.sessions;
+    if (!rows_open(&rows, call->arena, call->now, fields.count)) return call_too_large(call, "users");
+    bool all_fit = fields.sessions ? take_with_sessions(call, fields.users, fields.count, &options, &rows)
+                                   : take_plain(call, fields.users, fields.count, &options, &rows);
+    if (!all_fit || !rows_encode(&rows, (struct text){0}, &call->body)) return call_too_large(call, "users");
+    return MUSTER_OK;
 }

@@ -67,7 +67,8 @@ static void take_alone(struct listing *listing) {
     take(listing, &self);
 }
 
-enum muster_code call_nodes(struct call *call) {
+enum muster_code call_nodes(struct call *call, struct text body) {
+    if (call_decode(call, &muster__v1__nodes_request__descriptor, body) == NULL) return MUSTER_INVALID_ARGUMENT;
     struct listing listing = {.call = call, .all_fit = true};
     Muster__V1__NodesResponse *response = arena_take(call->arena, 1, sizeof *response);
     listing.rows = arena_take(call->arena, REPLICA_PEERS_MAX + 1, sizeof *listing.rows);
@@ -79,7 +80,5 @@ enum muster_code call_nodes(struct call *call) {
     muster__v1__nodes_response__init(response);
     response->n_nodes = listing.count;
     response->nodes = listing.list;
-    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_NODES;
-    call->reply.nodes = response;
-    return MUSTER_OK;
+    return call_encode(call, &response->base, "reply");
 }

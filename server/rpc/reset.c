@@ -1,7 +1,9 @@
 #include "calls.h"
 #include "validate.h"
 
-enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *request) {
+enum muster_code call_reset(struct call *call, struct text body) {
+    const Muster__V1__ResetRequest *request = call_decode(call, &muster__v1__reset_request__descriptor, body);
+    if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     struct text scope;
     enum muster_code code = check_scope(call, text_of_field(request->scope), &scope);
     if (code != MUSTER_OK) return code;
@@ -19,7 +21,5 @@ enum muster_code call_reset(struct call *call, const Muster__V1__ResetRequest *r
     else node_unlock(call->node);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "scope");
 
-    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_RESET;
-    call->reply.reset = response;
-    return MUSTER_OK;
+    return call_encode(call, &response->base, "reply");
 }

@@ -1,15 +1,18 @@
-/* The calls of a node: a request is bytes that came from anywhere, a reply bytes that may go anywhere. Knows no
- * transport, and reads no clock: the time is an argument. */
+/* The calls of a node, for every door: a request in the contract's own terms comes in, a response goes out. Knows no
+ * transport and no envelope, and reads no clock: the time is an argument. */
 #ifndef MUSTER_RPC_RPC_H
 #define MUSTER_RPC_RPC_H
 
-#include "muster/codes.h"
+#include "method.h"
 #include "node/node.h"
+#include "reply/response.h"
 #include "reply/worker.h"
 #include "watch/pump.h"
+#include "watch/waiter.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct rpc;
 
@@ -20,17 +23,21 @@ void rpc_free(struct rpc *rpc);
 struct node *rpc_node(const struct rpc *rpc);
 struct watches *rpc_watches(const struct rpc *rpc); /* for the pump (watch/pump.h) */
 
-/* Answers one `Call` with one `Reply`; whatever the bytes are, there is a reply.
- * *reply lives in the worker until it answers the next request; its length is at most MUSTER_MESSAGE_BYTES_MAX.
- * Returns the reply's code. Thread-safe, one worker a thread at a time. Decoding and encoding happen outside the lock,
- * and the lock is held for bounded work. */
-enum muster_code rpc_answer(struct rpc *rpc, struct worker *worker, struct text request, struct instant now,
-                            struct text *reply);
+/* One request. Texts are borrowed until it is answered; a parked one needs none of them any more. */
+struct request {
+    enum method method;
+    struct text token;   /* who asks; empty: nobody in particular */
+    struct text body;    /* the serialized XRequest; any bytes */
+    uint32_t stalled_ms; /* not 0: it came before the door stood still for so long. A write is refused then: it would
+                          * count as made now, and may be long void. */
+};
 
-/* rpc_answer, for a door that can wait: a Watch that has nothing to tell is parked, and answered by pump_run. false:
- * the request was parked; then nothing is in *reply, *code is MUSTER_OK, and the waiter may have been answered already.
- * *waiter is copied; NULL: the door cannot wait, and watches are answered at once. */
-bool rpc_answer_or_park(struct rpc *rpc, struct worker *worker, struct text request, struct instant now,
-                        const struct waiter *waiter, enum muster_code *code, struct text *reply);
+/* Answers a request; whatever the bytes are, there is a response, in *out. False: the request, a Watch that has nothing
+ * to tell, was parked; then *out is empty, and the waiter may have been answered already.
+ * waiter: who can wait for the answer, copied; NULL: watches are answered at once.
+ * Thread-safe, one worker a thread at a time. Decoding and encoding happen without the node's lock, which is held for
+ * bounded work. */
+bool rpc_answer(struct rpc *rpc, struct worker *worker, const struct request *request, struct instant now,
+                const struct waiter *waiter, struct response *out);
 
 #endif

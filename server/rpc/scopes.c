@@ -1,6 +1,6 @@
 #include "calls.h"
+#include "common/protobuf.h"
 #include "muster/limits.h"
-#include "reply/wire.h"
 #include "validate.h"
 
 struct scope_row {
@@ -12,7 +12,7 @@ struct scope_row {
 enum { SCOPES_MARGIN_BYTES = 2 * 8 + PAGE_TOKEN_CHARS };
 
 static size_t row_bytes(const struct scope_row *row) {
-    return wire_len_size(wire_text_size(row->scope) + wire_uint_size(row->live));
+    return pb_element_size(pb_text_size(row->scope.len) + pb_number_size(row->live));
 }
 
 struct scope_page {
@@ -63,7 +63,9 @@ static Muster__V1__ScopesResponse *response_of(struct call *call, const struct s
     return response;
 }
 
-enum muster_code call_scopes(struct call *call, const Muster__V1__ScopesRequest *request) {
+enum muster_code call_scopes(struct call *call, struct text body) {
+    const Muster__V1__ScopesRequest *request = call_decode(call, &muster__v1__scopes_request__descriptor, body);
+    if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     const struct walk walk = {.kind = WALK_SCOPES};
     struct scope_page page;
     size_t limit;
@@ -80,7 +82,5 @@ enum muster_code call_scopes(struct call *call, const Muster__V1__ScopesRequest 
         page_token_write(&call->rpc->token_key, &walk, page.next, token);
         response->next_page_token = field_of_text(text_of(token));
     }
-    call->reply.response_case = MUSTER__V1__REPLY__RESPONSE_SCOPES;
-    call->reply.scopes = response;
-    return MUSTER_OK;
+    return call_encode(call, &response->base, "reply");
 }

@@ -149,7 +149,9 @@ static enum muster_code answer(struct call *call, const struct question *questio
     return code;
 }
 
-enum muster_code call_watch(struct call *call, const Muster__V1__WatchRequest *request) {
+enum muster_code call_watch(struct call *call, struct text body) {
+    const Muster__V1__WatchRequest *request = call_decode(call, &muster__v1__watch_request__descriptor, body);
+    if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     struct question question;
     enum muster_code code = read_question(call, request, &question);
     if (code != MUSTER_OK) return code;
@@ -162,9 +164,9 @@ enum muster_code call_watch(struct call *call, const Muster__V1__WatchRequest *r
                               .with_sessions = question.with_sessions};
     code = answer(call, &question, &telling);
     if (code != MUSTER_OK || call->is_parked) return code;
-    struct text body;
-    if (!tell_encode(&telling, &body) ||
-        !tell_reply(call->arena, watches_cursor_key(call->rpc->watches), body, &telling.cursor, &call->encoded))
+    struct text news;
+    if (!tell_encode(&telling, &news) ||
+        !tell_body(call->arena, watches_cursor_key(call->rpc->watches), news, &telling.cursor, &call->body))
         return call_too_large(call, "watch");
     return MUSTER_OK;
 }

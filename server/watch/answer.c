@@ -1,7 +1,9 @@
 #include "answer.h"
 #include "muster/v1/presence.pb-c.h"
 #include "node/node_internal.h"
-#include "reply/wire.h"
+
+#include "common/protobuf.h"
+#include <assert.h>
 
 _Static_assert(CURSOR_BYTES + 4 * 8 <= ROWS_MARGIN_BYTES, "a cursor and marks fit beside the rows");
 
@@ -255,49 +257,47 @@ static void counts_fields(const struct scope_counts *counts, struct counts_field
 static size_t counts_size(const struct telling *telling) {
     struct counts_field fields[COUNTS_FIELDS];
     counts_fields(&telling->counts, fields);
-    size_t size = wire_text_size(watched_name(telling->scope));
-    for (int i = 0; i < COUNTS_FIELDS; i++) size += wire_uint_size(fields[i].value);
+    size_t size = pb_text_size(telling->scope->name_len);
+    for (int i = 0; i < COUNTS_FIELDS; i++) size += pb_number_size(fields[i].value);
     return size;
 }
 
-static char *put_counts(char *at, const struct telling *telling, size_t size) {
+static uint8_t *put_counts(uint8_t *at, const struct telling *telling, size_t size) {
     struct counts_field fields[COUNTS_FIELDS];
     counts_fields(&telling->counts, fields);
-    at = wire_put_len(at, WATCH_COUNTS, size);
-    at = wire_put_text(at, COUNTS_SCOPE, watched_name(telling->scope));
-    for (int i = 0; i < COUNTS_FIELDS; i++) at = wire_put_uint(at, fields[i].field, fields[i].value);
+    at = pb_put_length(at, WATCH_COUNTS, size);
+    at = pb_put_text(at, COUNTS_SCOPE, telling->scope->name, telling->scope->name_len);
+    for (int i = 0; i < COUNTS_FIELDS; i++) at = pb_put_number(at, fields[i].field, fields[i].value);
     return at;
 }
 
-bool tell_encode(const struct telling *telling, struct text *body) {
+bool tell_encode(const struct telling *telling, struct text *news) {
     size_t counts = telling->has_counts ? counts_size(telling) : 0;
-    size_t size = wire_uint_size(telling->resync) + wire_uint_size(telling->more);
-    size += telling->has_counts ? wire_len_size(counts) : 0;
+    size_t size = pb_number_size(telling->resync) + pb_number_size(telling->more);
+    size += telling->has_counts ? pb_element_size(counts) : 0;
     for (size_t i = 0; i < telling->rows.count; i++) size += row_size(&telling->rows.items[i]);
-    char *start = arena_take(telling->arena, 1, size > 0 ? size : 1);
+    uint8_t *start = arena_take(telling->arena, 1, size);
     if (start == NULL) return false;
-    char *at = wire_put_uint(start, WATCH_RESYNC, telling->resync);
-    at = wire_put_uint(at, WATCH_MORE, telling->more);
+    uint8_t *at = pb_put_number(start, WATCH_RESYNC, telling->resync);
+    at = pb_put_number(at, WATCH_MORE, telling->more);
     for (size_t i = 0; i < telling->rows.count; i++) {
         const struct user_row *row = &telling->rows.items[i];
         at = row_put(at, row->kind == 0 ? WATCH_PRESENT : WATCH_CHANGES, row);
     }
     if (telling->has_counts) at = put_counts(at, telling, counts);
-    *body = (struct text){start, (uint32_t)(at - start)};
+    assert((size_t)(at - start) == size);
+    *news = (struct text){(const char *)start, (uint32_t)size};
     return true;
 }
 
-bool tell_reply(struct arena *arena, const struct cursor_key *key, struct text body, const struct cursor *cursor,
-                struct text *reply) {
-    size_t size = wire_len_size(CURSOR_BYTES) + body.len;
-    char *start = arena_take(arena, 1, wire_len_size(size));
+bool tell_body(struct arena *arena, const struct cursor_key *key, struct text news, const struct cursor *cursor,
+               struct text *body) {
+    size_t size = pb_element_size(CURSOR_BYTES) + news.len;
+    uint8_t *start = arena_take(arena, 1, size);
     if (start == NULL) return false;
-    char *at = wire_put_len(start, REPLY_WATCH, size);
-    at = wire_put_len(at, WATCH_CURSOR, CURSOR_BYTES);
-    cursor_write(key, cursor, at);
-    at += CURSOR_BYTES;
-    if (body.len > 0) memcpy(at, body.data, body.len);
-    at += body.len;
-    *reply = (struct text){start, (uint32_t)(at - start)};
+    uint8_t *at = pb_put_length(start, WATCH_CURSOR, CURSOR_BYTES);
+    cursor_write(key, cursor, (char *)at);
+    if (news.len > 0) memcpy(at + CURSOR_BYTES, news.data, news.len);
+    *body = (struct text){(const char *)start, (uint32_t)size};
     return true;
 }

@@ -43,11 +43,11 @@ static inline bool tell_has_news(const struct telling *telling) {
     return telling->resync || telling->rows.count > 0 || telling->has_counts || telling->more;
 }
 
-/* What was told as the fields of a WatchResponse but for its cursor; in the worker's memory. False where that is short.
- * Outside of the lock. */
-bool tell_encode(const struct telling *telling, struct text *body);
-/* A whole Reply of a body and a cursor. */
-bool tell_reply(struct arena *arena, const struct cursor_key *key, struct text body, const struct cursor *cursor,
-                struct text *reply);
+/* What is told as the fields of a WatchResponse but for its cursor, into the arena. False where that is short. Without
+ * the lock. */
+bool tell_encode(const struct telling *telling, struct text *news);
+/* A whole WatchResponse: a cursor, and what tell_encode made or nothing. */
+bool tell_body(struct arena *arena, const struct cursor_key *key, struct text news, const struct cursor *cursor,
+               struct text *body);
 
 #endif

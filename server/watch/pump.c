@@ -3,7 +3,6 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "pace.h"
-#include "reply/refusal.h"
 #include "reply/worker.h"
 #include "watches_internal.h"
 
@@ -139,32 +138,32 @@ static void settle(struct pump *pump, struct watch *watch, const struct telling 
     watches_end(watches, watch);
 }
 
-static void hand_over(const struct addressee *to, struct text reply) {
-    to->waiter.door->deliver(to->waiter.door->context, &to->waiter, to->is_gone ? (struct text){0} : reply);
+static void hand_over(const struct addressee *to, const struct response *response) {
+    to->waiter.door->deliver(to->waiter.door->context, &to->waiter, to->is_gone ? NULL : response);
 }
 
-static void deliver_refusal(struct pump *pump, enum muster_code code, const char *message) {
-    struct text reply;
-    refusal_encode(&pump->worker->arena, code, text_of(message), &reply);
-    for (size_t i = 0; i < pump->told_count; i++) hand_over(&pump->told[i], reply);
+static void deliver_refusal(const struct pump *pump, enum muster_code code, const char *message) {
+    const struct response response = {.code = code, .message = text_of(message)};
+    for (size_t i = 0; i < pump->told_count; i++) hand_over(&pump->told[i], &response);
 }
 
-static void deliver(struct pump *pump, struct text body) {
+static void deliver(struct pump *pump, struct text news) {
     struct arena *arena = &pump->worker->arena;
     size_t used = arena->used;
     for (size_t i = 0; i < pump->told_count; i++) {
         const struct addressee *to = &pump->told[i];
-        struct text reply = {0};
+        struct response response = {0};
         arena->used = used;
-        if (!tell_reply(arena, &pump->watches->cursor_key, to->is_news ? body : (struct text){0}, &to->cursor, &reply))
-            refusal_encode(arena, MUSTER_RESOURCE_EXHAUSTED, text_of(too_large), &reply);
-        hand_over(to, reply);
+        if (!tell_body(arena, &pump->watches->cursor_key, to->is_news ? news : (struct text){0}, &to->cursor,
+                       &response.body))
+            response = (struct response){.code = MUSTER_RESOURCE_EXHAUSTED, .message = text_of(too_large)};
+        hand_over(to, &response);
     }
 }
 
 static void answer_group(struct pump *pump, struct watch *const *group, size_t count) {
     struct telling telling = {0};
-    struct text body = {0};
+    struct text news = {0};
     bool is_told = false;
     arena_reset(&pump->worker->arena, WORKER_BYTES_KEPT);
     pump->told_count = 0;
@@ -178,9 +177,9 @@ static void answer_group(struct pump *pump, struct watch *const *group, size_t c
     for (size_t i = 0; i < count; i++) settle(pump, group[i], &telling, is_told, now_ms);
     node_unlock(pump->node);
     if (is_stopping) deliver_refusal(pump, MUSTER_UNAVAILABLE, "watch: the node stops");
-    else if (is_told && tell_has_news(&telling) && !tell_encode(&telling, &body))
+    else if (is_told && tell_has_news(&telling) && !tell_encode(&telling, &news))
         deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
-    else deliver(pump, body);
+    else deliver(pump, news);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------------------------- */
@@ -256,7 +255,7 @@ void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64
         node_lock(watches->node, (struct instant){0});
         count = watches_hang_up(watches, door, connection, gone, HANG_UP_BATCH);
         node_unlock(watches->node);
-        for (size_t i = 0; i < count; i++) door->deliver(door->context, &gone[i], (struct text){0});
+        for (size_t i = 0; i < count; i++) door->deliver(door->context, &gone[i], NULL);
     } while (count == HANG_UP_BATCH);
 }
 

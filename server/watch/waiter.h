@@ -2,7 +2,7 @@
 #ifndef MUSTER_WATCH_WAITER_H
 #define MUSTER_WATCH_WAITER_H
 
-#include "common/text.h"
+#include "reply/response.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,9 +22,9 @@ struct watch_door {
     /* Whether an answer to this waiter would be sent soon. If not, the request stays parked for a moment, and the
      * changes of that time are told as one: a slow reader costs no more than its reply slot. */
     bool (*has_room)(void *context, const struct waiter *waiter);
-    /* Delivers the answer; `reply` is valid only during the call. reply.len 0: no answer, the connection was hung up.
-     * The reply slot belongs to the door again. */
-    void (*deliver)(void *context, const struct waiter *waiter, struct text reply);
+    /* Delivers the answer, a response to a Watch, which is valid only during the call. NULL: no answer, the connection
+     * was hung up. The reply slot belongs to the door again. */
+    void (*deliver)(void *context, const struct waiter *waiter, const struct response *response);
 };
 
 #endif

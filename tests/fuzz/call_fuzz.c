@@ -3,7 +3,8 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
-#include "rpc/rpc.h"
+#include "net/sp/envelope.h"
+#include "tests/support/call_bytes.h"
 
 #include <string.h>
 
@@ -38,23 +39,48 @@ static void begin(void) {
     atexit(finish);
 }
 
+/* What the envelope opens, protobuf-c reads alike. It need not decode the body, nor one that another followed. */
+static void compare_envelope(const uint8_t *data, size_t size) {
+    struct request request;
+    struct envelope_refusal refusal;
+    bool is_open = envelope_open((struct text){(const char *)data, (uint32_t)size}, &request, &refusal);
+    Muster__V1__Call *call = muster__v1__call__unpack(NULL, size, data);
+    if (is_open && call != NULL) {
+        hold(request.token.len == call->token.len);
+        hold(request.token.len == 0 || memcmp(request.token.data, call->token.data, request.token.len) == 0);
+        hold((request.method == METHOD_UNKNOWN) == (call->request_case == 0 && call->base.n_unknown_fields > 0));
+        hold((request.method < METHOD_TOUCH) == (call->request_case == 0));
+        if (call->request_case != 0) {
+            hold((int)(request.method - METHOD_TOUCH) == call->request_case - MUSTER__V1__CALL__REQUEST_TOUCH);
+            ProtobufCMessage *body = protobuf_c_message_unpack(call->touch->base.descriptor, NULL, request.body.len,
+                                                               (const uint8_t *)request.body.data);
+            hold(body != NULL);
+            hold(protobuf_c_message_get_packed_size(body) == protobuf_c_message_get_packed_size(&call->touch->base));
+            protobuf_c_message_free_unpacked(body, NULL);
+        }
+    }
+    if (call != NULL) muster__v1__call__free_unpacked(call, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (inputs++ % NODE_INPUTS == 0) begin();
-    struct text reply;
+    compare_envelope(data, size);
     struct node_figures before, after;
+    size_t len;
     now.now_ms += size % 3 == 0 ? 1500 : 0;
     now.wall_ms += size % 5;
     node_tick(node, now);
     node_figures(node, &before);
-    enum muster_code code = rpc_answer(rpc, worker, (struct text){(const char *)data, (uint32_t)size}, now, &reply);
+    uint8_t *reply = call_bytes(rpc, worker, data, size, now, NULL, &len);
     node_figures(node, &after);
-    hold(reply.len <= MUSTER_MESSAGE_BYTES_MAX);
-    Muster__V1__Reply *decoded = muster__v1__reply__unpack(NULL, reply.len, (const uint8_t *)reply.data);
+    hold(reply != NULL);
+    hold(len <= MUSTER_MESSAGE_BYTES_MAX);
+    Muster__V1__Reply *decoded = muster__v1__reply__unpack(NULL, len, reply);
+    free(reply);
     hold(decoded != NULL);
-    hold(decoded->code == (int)code);
-    hold((code == MUSTER_OK) == (decoded->response_case != MUSTER__V1__REPLY__RESPONSE__NOT_SET));
-    hold((code == MUSTER_OK) == (decoded->message.len == 0));
-    if (code == MUSTER_INVALID_ARGUMENT)
+    hold((decoded->code == MUSTER_OK) == (decoded->response_case != MUSTER__V1__REPLY__RESPONSE__NOT_SET));
+    hold((decoded->code == MUSTER_OK) == (decoded->message.len == 0));
+    if (decoded->code == MUSTER_INVALID_ARGUMENT)
         hold(before.members == after.members && before.members_live == after.members_live);
     muster__v1__reply__free_unpacked(decoded, NULL);
     return 0;

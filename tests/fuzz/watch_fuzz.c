@@ -7,7 +7,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
-#include "rpc/rpc.h"
+#include "tests/support/call_bytes.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -31,11 +31,12 @@ static struct {
     size_t cursor_len;
 } rig;
 
-static void check_reply(struct text reply, int code) {
-    hold(reply.len <= MUSTER_MESSAGE_BYTES_MAX);
-    Muster__V1__Reply *decoded = muster__v1__reply__unpack(NULL, reply.len, (const uint8_t *)reply.data);
+/* Frees it. */
+static void check_reply(uint8_t *reply, size_t len) {
+    hold(len <= MUSTER_MESSAGE_BYTES_MAX);
+    Muster__V1__Reply *decoded = muster__v1__reply__unpack(NULL, len, reply);
+    free(reply);
     hold(decoded != NULL);
-    hold(code < 0 || decoded->code == code);
     if (decoded->response_case == MUSTER__V1__REPLY__RESPONSE_WATCH) {
         const Muster__V1__WatchResponse *watch = decoded->watch;
         hold(watch->cursor.len > 0 && watch->cursor.len <= sizeof rig.cursor);
@@ -51,12 +52,15 @@ static bool has_room(void *context, const struct waiter *waiter) {
     return rig.has_room;
 }
 
-static void deliver(void *context, const struct waiter *waiter, struct text reply) {
+static void deliver(void *context, const struct waiter *waiter, const struct response *response) {
     (void)context;
     struct place *place = waiter->reply_slot;
     hold(place->is_out);
     place->is_out = false;
-    if (reply.len > 0) check_reply(reply, -1);
+    if (response == NULL) return;
+    size_t len;
+    uint8_t *reply = reply_bytes(METHOD_WATCH, response, &len);
+    check_reply(reply, len);
 }
 
 static const struct watch_door door = {NULL, has_room, deliver};
@@ -88,33 +92,33 @@ static void end(void) {
     worker_free(rig.pump_worker);
 }
 
-static void ask_or_park(struct text request) {
+static void ask_or_park(const uint8_t *request, size_t len) {
     size_t at = 0;
     while (rig.places[at].is_out) hold(++at < PLACES);
     struct place *place = &rig.places[at];
     const struct waiter waiter = {place, rig.asked % 3, &door};
-    enum muster_code code;
-    struct text reply;
+    size_t reply_len;
     rig.asked++;
     place->is_out = true;
-    if (!rpc_answer_or_park(rig.rpc, rig.worker, request, rig.now, &waiter, &code, &reply)) return;
+    uint8_t *reply = call_bytes(rig.rpc, rig.worker, request, len, rig.now, &waiter, &reply_len);
+    if (reply == NULL) return;
     hold(place->is_out);
     place->is_out = false;
-    check_reply(reply, (int)code);
+    check_reply(reply, reply_len);
 }
 
 /* A Watch that is to go on gets the last cursor. */
 static void ask_bytes(const uint8_t *data, size_t size) {
     Muster__V1__Call *call = muster__v1__call__unpack(NULL, size, data);
     if (call == NULL || call->request_case != MUSTER__V1__CALL__REQUEST_WATCH || call->watch->cursor.len != 1) {
-        ask_or_park((struct text){(const char *)data, (uint32_t)size});
+        ask_or_park(data, size);
     } else {
         ProtobufCBinaryData own = call->watch->cursor;
         call->watch->cursor = (ProtobufCBinaryData){rig.cursor_len, rig.cursor};
         uint8_t *packed = malloc(muster__v1__call__get_packed_size(call) + 1);
         hold(packed != NULL);
         size_t len = muster__v1__call__pack(call, packed);
-        ask_or_park((struct text){(const char *)packed, (uint32_t)len});
+        ask_or_park(packed, len);
         free(packed);
         call->watch->cursor = own;
     }

@@ -3,6 +3,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "rpc/rpc.h"
+#include "support/call_bytes.h"
 #include "support/call_suite.h"
 
 #include <setjmp.h>
@@ -26,17 +27,14 @@ struct bench {
 
 static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct bench *bench = context;
-    struct text out;
+    size_t reply_len;
     /* A copy of exactly its size, so that the address sanitizer sees a read past the end. */
     uint8_t *exact = malloc(len);
     if (len > 0) memcpy(exact, request, len);
-    rpc_answer(bench->rpc, bench->worker, (struct text){(const char *)exact, (uint32_t)len}, bench->now, &out);
+    *reply = call_bytes(bench->rpc, bench->worker, exact, len, bench->now, NULL, &reply_len);
     free(exact);
-    if (out.len > MUSTER_MESSAGE_BYTES_MAX) fail_msg("a reply of %u bytes", out.len);
-    *reply = malloc(out.len + 1);
-    if (*reply == NULL) abort();
-    memcpy(*reply, out.data, out.len);
-    return out.len;
+    if (reply_len > MUSTER_MESSAGE_BYTES_MAX) fail_msg("a reply of %zu bytes", reply_len);
+    return reply_len;
 }
 
 static struct bench *bench_of(const struct node_config *config) {

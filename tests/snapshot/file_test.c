@@ -1,6 +1,6 @@
 /* A node's snapshot on disk: what it keeps, and what becomes of a file that is not one. */
-#include "rpc/rpc.h"
 #include "snapshot/file.h"
+#include "support/call_bytes.h"
 #include "support/request_builder.h"
 #include "support/tempdir.h"
 #include "support/wait.h"
@@ -39,12 +39,9 @@ struct rig {
 
 static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct rig *rig = context;
-    struct text out;
-    rpc_answer(rig->rpc, rig->worker, (struct text){(const char *)request, (uint32_t)len}, clock_now(), &out);
-    *reply = malloc(out.len + 1);
-    if (*reply == NULL) abort();
-    memcpy(*reply, out.data, out.len);
-    return out.len;
+    size_t reply_len;
+    *reply = call_bytes(rig->rpc, rig->worker, request, len, clock_now(), NULL, &reply_len);
+    return reply_len;
 }
 
 /* A fresh node in a directory that an earlier one may have had. */
@@ -320,12 +317,9 @@ struct load {
 
 static size_t ask_beside(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct load *load = context;
-    struct text out;
-    rpc_answer(load->rig->rpc, load->worker, (struct text){(const char *)request, (uint32_t)len}, clock_now(), &out);
-    *reply = malloc(out.len + 1);
-    if (*reply == NULL) abort();
-    memcpy(*reply, out.data, out.len);
-    return out.len;
+    size_t reply_len;
+    *reply = call_bytes(load->rig->rpc, load->worker, request, len, clock_now(), NULL, &reply_len);
+    return reply_len;
 }
 
 static void *touch_without_end(void *context) {

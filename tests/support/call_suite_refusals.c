@@ -390,7 +390,11 @@ void suite_message_refusals(const struct answerer *answerer) {
     for (size_t i = 0; i + 1 < large; i += 2) memcpy(bytes + i, "\xa2\x06", 2); /* half of it tags of unknown fields */
     reply_free(ask_bytes(answerer, bytes, large - 1));
     for (size_t i = 0; i + 2 < large; i += 3) memcpy(bytes + i, "\xa0\x06\x01", 3); /* 350,000 unknown fields */
-    bytes_refused(answerer, bytes, (large - 1) / 3 * 3, MUSTER_INVALID_ARGUMENT, "message: unpacks to more than");
+    bytes_refused(answerer, bytes, (large - 1) / 3 * 3, MUSTER_UNIMPLEMENTED, "request: ");
+    size_t body = (large - 1 - 4) / 3 * 3; /* the same within a Counts */
+    memmove(bytes + 4, bytes, body);
+    memcpy(bytes, (uint8_t[]){0x32, (uint8_t)(body | 0x80), (uint8_t)(body >> 7 | 0x80), (uint8_t)(body >> 14)}, 4);
+    bytes_refused(answerer, bytes, body + 4, MUSTER_INVALID_ARGUMENT, "message: unpacks to more than");
     free(bytes);
 }
 

@@ -1,5 +1,6 @@
 #include "watch_rig.h"
 #include "muster/limits.h"
+#include "support/call_bytes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,11 +23,9 @@ const struct node_config rig_usual = {.hash_key = "sixteen bytes..",
 
 static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct rig *rig = context;
-    struct text out;
-    rpc_answer(rig->rpc, rig->worker, (struct text){(const char *)request, (uint32_t)len}, rig->now, &out);
-    if ((*reply = malloc(out.len + 1)) == NULL) abort();
-    memcpy(*reply, out.data, out.len);
-    return out.len;
+    size_t reply_len;
+    *reply = call_bytes(rig->rpc, rig->worker, request, len, rig->now, NULL, &reply_len);
+    return reply_len;
 }
 
 static bool place_has_room(void *context, const struct waiter *waiter) {
@@ -34,21 +33,27 @@ static bool place_has_room(void *context, const struct waiter *waiter) {
     return ((const struct place *)waiter->reply_slot)->has_room;
 }
 
-static Muster__V1__Reply *decoded(struct text reply) {
-    if (reply.len > MUSTER_MESSAGE_BYTES_MAX) fail_msg("an answer of %u bytes", reply.len);
-    Muster__V1__Reply *out = muster__v1__reply__unpack(NULL, reply.len, (const uint8_t *)reply.data);
-    if (out == NULL) fail_msg("an answer of %u bytes that does not decode", reply.len);
+static Muster__V1__Reply *decoded(const uint8_t *reply, size_t len) {
+    if (len > MUSTER_MESSAGE_BYTES_MAX) fail_msg("an answer of %zu bytes", len);
+    Muster__V1__Reply *out = muster__v1__reply__unpack(NULL, len, reply);
+    if (out == NULL) fail_msg("an answer of %zu bytes that does not decode", len);
     return out;
 }
 
-static void place_deliver(void *context, const struct waiter *waiter, struct text reply) {
+static void place_deliver(void *context, const struct waiter *waiter, const struct response *response) {
     struct rig *rig = context;
     struct place *place = waiter->reply_slot;
     if (!place->is_parked) fail_msg("an answer to a place that nobody waits at");
-    if (reply.len > 0 && !place->has_room) fail_msg("an answer where there is no room");
+    if (response != NULL && !place->has_room) fail_msg("an answer where there is no room");
     place->is_parked = false;
-    place->is_hung_up = reply.len == 0;
-    place->reply = reply.len > 0 ? decoded(reply) : NULL;
+    place->is_hung_up = response == NULL;
+    place->reply = NULL;
+    if (response != NULL) {
+        size_t len;
+        uint8_t *bytes = reply_bytes(METHOD_WATCH, response, &len);
+        place->reply = decoded(bytes, len);
+        free(bytes);
+    }
     place->answered_ms = rig->now.now_ms;
     rig->idle_pumps = 0;
 }
@@ -100,25 +105,21 @@ void place_close(struct place *place) {
 
 bool place_ask(struct place *place, struct rig *rig, struct request_builder *builder) {
     if (place->is_parked || place->reply != NULL) fail_msg("the place is taken");
-    size_t len;
-    enum muster_code code;
-    struct text reply = {0};
+    size_t len, reply_len;
     uint8_t *request = builder_packed(builder, &len);
     place->is_parked = true; /* it may be answered before the call returns */
     place->is_hung_up = false;
-    bool is_answered = rpc_answer_or_park(rig->rpc, rig->worker, (struct text){(const char *)request, (uint32_t)len},
-                                          rig->now, &place->waiter, &code, &reply);
+    uint8_t *reply = call_bytes(rig->rpc, rig->worker, request, len, rig->now, &place->waiter, &reply_len);
     free(request);
-    if (!is_answered) {
-        if (reply.len > 0 || code != MUSTER_OK) fail_msg("parked, with code %d and %u bytes", code, reply.len);
+    if (reply == NULL) {
         while (rig->is_woken && place->is_parked) pump(rig); /* a long answer is the pump's */
         return !place->is_parked;
     }
     if (!place->is_parked) fail_msg("answered twice");
     place->is_parked = false;
     place->answered_ms = rig->now.now_ms;
-    place->reply = decoded(reply);
-    if (place->reply->code != (int)code) fail_msg("code %d, and %d in the answer", code, place->reply->code);
+    place->reply = decoded(reply, reply_len);
+    free(reply);
     return true;
 }
 

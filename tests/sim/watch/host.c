@@ -107,12 +107,9 @@ static void take_action(void *context, const struct action *action) {
 
 static size_t answer(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
     struct host *host = context;
-    struct text out;
-    rpc_answer(host->rpc, host->stage->worker, (struct text){(const char *)request, (uint32_t)len}, host_now(host),
-               &out);
-    if ((*reply = malloc(out.len + 1)) == NULL) abort();
-    memcpy(*reply, out.data, out.len);
-    return out.len;
+    size_t reply_len;
+    *reply = call_bytes(host->rpc, host->stage->worker, request, len, host_now(host), NULL, &reply_len);
+    return reply_len;
 }
 
 /* ---- start and end --------------------------------------------------------------------------------------------- */

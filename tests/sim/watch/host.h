@@ -5,6 +5,7 @@
 #include "event_queue.h"
 #include "node/cluster.h"
 #include "rpc/rpc.h"
+#include "support/call_bytes.h"
 #include "support/request_builder.h"
 
 enum { HOST_ASKS_MAX = 256 };

@@ -223,13 +223,7 @@ bool sim_watcher_has_room(void *context, const struct waiter *waiter) {
     return sim_watcher->full_until_ms <= host->stage->now_ms;
 }
 
-static Muster__V1__Reply *decoded(struct text reply) {
-    Muster__V1__Reply *out = muster__v1__reply__unpack(NULL, reply.len, (const uint8_t *)reply.data);
-    if (out == NULL) abort();
-    return out;
-}
-
-void sim_watcher_deliver(void *context, const struct waiter *waiter, struct text reply) {
+void sim_watcher_deliver(void *context, const struct waiter *waiter, const struct response *response) {
     const struct host *host = context;
     struct sim_watcher *sim_watcher = waiter->reply_slot;
     if (!sim_watcher->is_parked || sim_watcher->host != host) {
@@ -237,8 +231,12 @@ void sim_watcher_deliver(void *context, const struct waiter *waiter, struct text
         return;
     }
     sim_watcher->is_parked = false;
-    if (reply.len > 0) sim_watcher->reply = decoded(reply);
-    else sim_watcher_act_at(host->stage, sim_watcher, host->stage->now_ms + draw_pause_ms(host->stage, sim_watcher));
+    if (response == NULL) {
+        sim_watcher_act_at(host->stage, sim_watcher, host->stage->now_ms + draw_pause_ms(host->stage, sim_watcher));
+        return;
+    }
+    sim_watcher->reply = reply_decoded(METHOD_WATCH, response);
+    if (sim_watcher->reply == NULL) abort();
 }
 
 /* ---- asking ---------------------------------------------------------------------------------------------------- */
@@ -276,9 +274,7 @@ static uint32_t draw_wait_ms(struct stage *stage) {
 static void ask_host(struct stage *stage, struct sim_watcher *sim_watcher) {
     struct host *host = sim_watcher->host;
     struct request_builder builder;
-    size_t len;
-    enum muster_code code;
-    struct text reply = {0};
+    size_t len, reply_len;
     forget(stage, sim_watcher);
     sim_watcher->watcher.max_wait_ms = draw_wait_ms(stage);
     sim_watcher->asked_ms = stage->now_ms;
@@ -286,14 +282,16 @@ static void ask_host(struct stage *stage, struct sim_watcher *sim_watcher) {
     uint8_t *request = builder_packed(&builder, &len);
     sim_watcher->waiter = (struct waiter){sim_watcher, sim_watcher->index / 2, &host->door};
     sim_watcher->is_parked = true; /* it may be answered before the call returns */
-    bool is_answered = rpc_answer_or_park(host->rpc, stage->worker, (struct text){(const char *)request, (uint32_t)len},
-                                          host_now(host), &sim_watcher->waiter, &code, &reply);
+    uint8_t *reply =
+        call_bytes(host->rpc, stage->worker, request, len, host_now(host), &sim_watcher->waiter, &reply_len);
     free(request);
     bool is_owed = sim_watcher->watcher.cursor_len > 0 && !sim_watcher->watcher.is_synced;
     if (is_owed) sim_watcher->watcher.max_wait_ms = 0; /* what it was told to ask for at once does not wait */
-    if (!is_answered) return;
+    if (reply == NULL) return;
     sim_watcher->is_parked = false;
-    sim_watcher->reply = decoded(reply);
+    sim_watcher->reply = muster__v1__reply__unpack(NULL, reply_len, reply);
+    free(reply);
+    if (sim_watcher->reply == NULL) abort();
     take(stage, sim_watcher);
 }
 

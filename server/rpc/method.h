@@ -1,0 +1,49 @@
+/* The calls of the contract as a table: what each is named, who answers it, and what it takes to be let in. */
+#ifndef MUSTER_RPC_METHOD_H
+#define MUSTER_RPC_METHOD_H
+
+#include "common/text.h"
+#include "muster/codes.h"
+
+#include <stdbool.h>
+
+enum method {
+    METHOD_NONE,    /* the request names no call */
+    METHOD_UNKNOWN, /* it names one that this server does not know */
+    METHOD_TOUCH,
+    METHOD_LEAVE,
+    METHOD_LIVE,
+    METHOD_LIST,
+    METHOD_COUNTS,
+    METHOD_SCOPES,
+    METHOD_RESET,
+    METHOD_WATCH,
+    METHOD_NODES,
+    METHODS /* how many there are */
+};
+
+/* What a client must be allowed to do. */
+enum permission {
+    PERMISSION_NONE,
+    PERMISSION_READ,  /* to see who is present */
+    PERMISSION_WRITE, /* to report who is present */
+    PERMISSION_ADMIN, /* to see the cluster, and to forget whole scopes */
+};
+
+struct call;
+/* Answers a request of a method; `body` is the serialized XRequest. Leaves the answer or what is wrong in the call. */
+typedef enum muster_code method_handler(struct call *call, struct text body);
+
+struct method_entry {
+    const char *name; /* as in the contract's service: "Touch" */
+    method_handler *handle;
+    enum permission permission;
+    bool writes; /* it changes who is present */
+    bool
+        needs_ready; /* refused until the node is in sync with its peers: what it does not know yet, it must not deny */
+};
+
+/* The entry of a method; its name is NULL for METHOD_NONE and METHOD_UNKNOWN. */
+const struct method_entry *method_entry(enum method method);
+
+#endif
