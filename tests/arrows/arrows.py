@@ -41,6 +41,7 @@ NNG_FILES = re.compile(r"server/peers/")
 
 # How findings begin that are known, and must still be there: who mends the last of a kind takes the line from here.
 KNOWN = [
+    "net -> net/sp",
     "net -> peers",
     "circle server/cluster/",
     "circle server/net/rep",
