@@ -13,10 +13,6 @@ struct standing {
 
 static struct standing standing_of(const struct replica *replica, const struct peer *peer,
                                    const struct frame_head *head) {
-#ifdef MUTANT_GAP_UNNOTICED
-    (void)replica, (void)peer, (void)head;
-    return (struct standing){.is_next = true};
-#else
     uint64_t known = vector_sequence(&replica->vector, peer->origin), reach = known;
     if (peer->range_from <= known && peer->range_to > reach) reach = peer->range_to;
     struct standing standing = {.is_next = head->previous <= reach,
@@ -24,7 +20,6 @@ static struct standing standing_of(const struct replica *replica, const struct p
     uint64_t since = head->previous - head->reach;
     standing.floor = reach >= since ? 0 : standing.is_linked && peer->range_from < since ? peer->range_from : since;
     return standing;
-#endif
 }
 
 /* What the frame makes known: everything up to its end, or, beyond a gap, only what lies between. */
@@ -38,9 +33,6 @@ static void advance(struct replica *replica, struct peer *peer, const struct fra
         peer->range_from = peer->range_complete = head->previous;
         peer->range_to = head->last;
     }
-#ifdef MUTANT_GAP_UNNOTICED
-    peer->range_from = 0;
-#endif
     if (!head->is_partial) peer->range_complete = peer->range_to;
     merge_range(replica, peer, now_ms);
     bool is_known_to_exist = !head->is_partial || !standing->is_next || !is_whole;
@@ -62,9 +54,6 @@ static void take_changes(struct replica *replica, struct peer *peer, const struc
     if (frame->has_refreshes && !merge_refreshes(replica, &batch, frame->refreshes, standing.floor)) is_whole = false;
     /* Some of its refreshes may have been taken. */
     if (!standing.is_next || !is_whole) merge_unconfirmed(replica, peer->origin, frame->head.last, now_ms);
-#ifdef MUTANT_GAP_UNNOTICED
-    is_whole = true;
-#endif
     advance(replica, peer, &frame->head, &standing, is_whole, now_ms);
 }
 
@@ -118,9 +107,6 @@ static void take_frame(struct replica *replica, struct text from, const struct f
     }
     peer->frame_number = frame->head.number;
     uint64_t late_ms = peer_late_ms(peer, frame->head.sent_ms, now_ms);
-#ifdef MUTANT_AGES_UNCOMPENSATED
-    late_ms = 0;
-#endif
     look_returned(peer, now_ms);
     peer_hear(peer, now_ms);
     take_changes(replica, peer, frame, late_ms, now_ms, effects);

@@ -64,9 +64,6 @@ static bool is_ahead(const struct replica *replica, struct peer *peer) {
 
 void sync_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
                      uint64_t now_ms) {
-#ifdef MUTANT_NO_THIRD_PARTY_REPAIR
-    count = 0;
-#endif
     /* What was ahead a while ago and still is, is what matters: something always is, and on its way. */
     if (is_ahead(replica, peer)) return;
     peer->ahead_since_ms = now_ms;
@@ -289,9 +286,6 @@ static void take_page(struct replica *replica, struct peer *peer, const struct s
                       struct effects *effects) {
     struct sync_query *query = &peer->query;
     uint64_t late_ms = peer_late_ms(peer, response->sent_ms, now_ms);
-#ifdef MUTANT_AGES_UNCOMPENSATED
-    late_ms = 0;
-#endif
     struct batch batch = {
         .sender = peer->origin, .now_ms = now_ms, .late_ms = late_ms, .is_beyond = true, .effects = effects};
     merge_records(replica, &batch, response->whole, SYNC_RESPONSE_RECORDS);
@@ -356,12 +350,10 @@ void sync_take_response(struct replica *replica, uint64_t ticket, const uint8_t 
         is_good = sync_response_get(plain, &response);
         if (!is_good) replica->stats.dropped_broken++;
     }
-#ifndef MUTANT_NONCE_UNCHECKED
     if (is_good && sodium_memcmp(response.nonce, peer->query.nonce, NONCE_BYTES) != 0) {
         replica->stats.dropped_replayed++;
         is_good = false;
     }
-#endif
     if (is_good) take_response(replica, peer, &response, now_ms, effects);
     else fail(replica, peer, now_ms);
     sync_send_due(replica, now_ms);

@@ -43,9 +43,6 @@ static bool change_of_log_slot(const struct roll *roll, uint32_t slot, uint64_t 
     const struct member *m = member_at(roll, slot & LOG_MEMBER);
     bool is_stale =
         !m->is_used || m->stamp == 0 || (kind != LOG_FOREIGN && (m->origin != ORIGIN_SELF || m->sequence != sequence));
-#ifdef MUTANT_STALE_LOG_SLOT
-    is_stale = !m->is_used;
-#endif
     if (is_stale || member_is_void(scope_at(roll, m->scope), m)) return false;
     change_of_register(roll, slot & LOG_MEMBER, out);
     out->is_refresh = kind == LOG_REFRESH;

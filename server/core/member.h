@@ -82,14 +82,7 @@ static inline uint64_t member_lease_end_ms(const struct member *m) {
 
 /* A TTL of 0 is no lease at all. */
 static inline bool member_lease_holds(const struct member *m, uint64_t now_ms) {
-#if defined(MUTANT_NO_EXPIRY)
-    (void)now_ms;
-    return m->ttl_ms > 0;
-#elif defined(MUTANT_BOUNDARY_OFF_BY_ONE)
-    return m->ttl_ms > 0 && now_ms < member_lease_end_ms(m);
-#else
     return m->ttl_ms > 0 && now_ms <= member_lease_end_ms(m);
-#endif
 }
 
 #endif

@@ -143,9 +143,6 @@ static void page_end(const struct roll *roll, struct page *page, uint32_t last, 
     page->more = true;
     page->next = user_hash(roll, last);
     if (user_hash(roll, next) != page->next) {
-#ifdef MUTANT_PAGE_SKIPS_ONE
-        page->next = user_hash(roll, next);
-#endif
         return;
     }
     size_t keep = page->count;
@@ -324,9 +321,6 @@ void roll_counts(const struct roll *roll, struct text name, const uint64_t *wind
     uint64_t from_ms[MUSTER_WINDOWS_MAX];
     for (size_t i = 0; i < n; i++) {
         from_ms[i] = now_ms > windows_ms[i] ? now_ms - windows_ms[i] : 0;
-#ifdef MUTANT_WINDOW_BOUNDARY
-        from_ms[i]++;
-#endif
         windows[i].incomplete = incomplete_ms != 0 && incomplete_ms >= from_ms[i];
     }
     if (scope == NULL) return;

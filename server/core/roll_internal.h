@@ -112,9 +112,6 @@ static inline uint64_t hash_of_name(const struct roll *roll, const char *name, s
 }
 
 static inline bool member_is_void(const struct scope *scope, const struct member *m) {
-#ifdef MUTANT_RESET_KEEPS_ONE
-    if (m->sequence % 8 == 1) return false;
-#endif
     return m->stamp <= scope->reset_stamp && m->stamp != 0;
 }
 

@@ -9,9 +9,6 @@ enum {
 };
 
 static void expire_leases(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
-#ifdef MUTANT_NO_EXPIRY
-    return;
-#endif
     uint32_t ref;
     while ((ref = timers_next_ended(&roll->timers, now_ms, budget)) != MEMBER_NONE) {
         const struct member *m = member_at(roll, ref);

@@ -345,15 +345,6 @@ static void commit_log(struct call *call, uint32_t ref, uint64_t old_sequence, u
     *log_slot(roll, roll->sequence) = ref | kind;
 }
 
-static bool is_leave_ignored(const struct beat *beat) {
-#ifdef MUTANT_LEAVE_IGNORED
-    return beat->ttl_ms == 0;
-#else
-    (void)beat;
-    return false;
-#endif
-}
-
 /* The user's first member, known without a look-up where the member is alone. */
 static uint32_t commit_user(const struct roll *roll, uint32_t ref) {
     const struct member *m = member_at(roll, ref);
@@ -420,7 +411,6 @@ static void commit_writing(struct call *call, const struct planned *planned, con
 static void commit_beat(struct call *call, const struct planned *planned, const struct beat *beat) {
     if (commit_plain(call, planned, beat)) return;
     struct roll *roll = call->roll;
-    if (is_leave_ignored(beat) && member_at(roll, planned->member)->stamp != 0) return;
     commit_writing(call, planned, beat,
                    &(struct writing){call->stamp, ++roll->sequence, call->now_ms, ORIGIN_SELF, beat->ttl_ms > 0});
 }
@@ -431,9 +421,6 @@ static bool commit_change(struct call *call, struct planned *planned, size_t i) 
     const struct change *change = &call->changes[i];
     struct member *m = member_at(roll, planned->member);
     bool is_newer = m->stamp == 0 || register_is_older(roll, m->stamp, m->origin, m->sequence, change);
-#ifdef MUTANT_LEAVE_LOSES
-    is_newer = is_newer && (change->ttl_ms > 0 || !m->is_live);
-#endif
     if (!is_newer) {
         m->will_live = 0;
         if (planned->extra != NULL) extra_free(roll, m, planned->extra);
@@ -531,9 +518,6 @@ enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, si
 /* Resets first: what they make void need not be merged. */
 static bool merge_resets(struct call *call, const struct change *changes, size_t n, size_t *applied) {
     struct roll *roll = call->roll;
-#ifdef MUTANT_RESET_NOT_REPLICATED
-    n = 0;
-#endif
     for (size_t i = 0; i < n; i++) {
         if (!changes[i].is_reset) continue;
         uint16_t origin = origin_obtain(roll, changes[i].origin);

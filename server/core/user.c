@@ -153,9 +153,6 @@ void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms) {
 
 /* Tells what resets have made of a user who was live before them: nobody was told yet. */
 static void note_reset(const struct roll *roll, uint32_t scope_ref, uint32_t first, struct effects *effects) {
-#ifdef MUTANT_RESET_UNTOLD
-    first = MEMBER_NONE;
-#endif
     const struct scope *scope = scope_at(roll, scope_ref);
     bool was_live = false, is_live = false;
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {

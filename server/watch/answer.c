@@ -72,9 +72,6 @@ static bool tell_change(struct telling *telling, uint32_t user, uint64_t now_ms)
     const struct cursor *cursor = &telling->cursor;
     const struct journal_user *record = journal_user(&telling->scope->journal, user);
     struct journal_change change = journal_change_of(&telling->scope->journal, user, cursor->base, cursor->target);
-#ifdef MUTANT_WATCH_COALESCED_AS_LEAVE
-    if (!change.is_live) change.was_live = true;
-#endif
     if (change.at == 0 || (!change.was_live && !change.is_live)) return true;
     struct text name = {record->name, record->name_len};
     struct user_view view;
@@ -111,9 +108,6 @@ static bool walk_events(struct telling *telling, uint64_t now_ms) {
         if (looked == TELL_EVENTS_MAX) return false;
         if (is_last && is_told_of(telling, journal_user(journal, event->user)->place) &&
             !tell_change(telling, event->user, now_ms)) {
-#ifdef MUTANT_WATCH_PAGE_LOSES_CHANGE
-            cursor->at = version;
-#endif
             return false;
         }
         cursor->at = version;
@@ -144,9 +138,6 @@ static bool tell_changes(struct telling *telling, uint64_t now_ms) {
         cursor->is_walking = true;
         cursor->target = version;
         cursor->at = is_named ? 0 : cursor->base;
-#ifdef MUTANT_WATCH_RESUME_OFF_BY_ONE
-        if (!is_named) cursor->at++;
-#endif
     }
     if (is_named ? !walk_users(telling, now_ms) : !walk_events(telling, now_ms)) return false;
     cursor->is_walking = false;

@@ -173,9 +173,6 @@ static void lose(struct watches *watches, struct watched *scope) {
 static void note(struct watches *watches, const struct roll *roll, struct watched *scope, const struct effect *effect) {
     struct journal *journal = &scope->journal;
     struct text name = effect_user(&watches->effects, effect);
-#ifdef MUTANT_WATCH_EXPIRY_WITHOUT_CHANGE
-    if (effect->reason == REASON_EXPIRED) return;
-#endif
     if (watches->journaled_events >= WATCH_EVENTS_MAX) {
         if (journal_events(journal) == 0) {
             lose(watches, scope);

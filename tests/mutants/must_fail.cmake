@@ -1,5 +1,5 @@
 # Passes only if a planted fault makes the named test fail: not by a crash, and not because there is no such test.
-#   cmake -DPROGRAM=… -DTEST=… -P planted_fault.cmake
+#   cmake -DPROGRAM=… -DTEST=… -P must_fail.cmake
 execute_process(COMMAND ${PROGRAM} ${TEST} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result
                 TIMEOUT 60)
 if(output MATCHES "Test failed with exception")
