@@ -43,8 +43,7 @@ static enum muster_code read_defaults(struct call *call, const struct touch_fiel
     return check_range(call, out->ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, (struct path){.field = "ttl_ms"});
 }
 
-/* *least_ttl_ms: of all beats, once what they leave out is filled in. */
-static enum muster_code complete_beats(struct call *call, const struct touch_fields *fields, uint32_t *least_ttl_ms) {
+enum muster_code touch_complete(struct call *call, const struct touch_fields *fields, uint32_t *least_ttl_ms) {
     struct touch_defaults defaults;
     enum muster_code code = read_defaults(call, fields, &defaults);
     if (code == MUSTER_OK) code = check_count(call, fields->count, 1, MUSTER_BEATS_MAX, "beats");
@@ -88,7 +87,7 @@ enum muster_code touch_decode(struct call *call, struct text body, struct touch_
     enum muster_code code = MUSTER_OK;
     if (beats == NULL || !decode_hot_touch(body, beats, MUSTER_BEATS_MAX, fields))
         code = decode_unusual(call, body, fields);
-    return code == MUSTER_OK ? complete_beats(call, fields, least_ttl_ms) : code;
+    return code == MUSTER_OK ? touch_complete(call, fields, least_ttl_ms) : code;
 }
 
 /* ---- the response ------------------------------------------------------------------------------------------------ */

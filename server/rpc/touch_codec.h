@@ -10,6 +10,9 @@
  * in `body`. *least_ttl_ms: of all beats. Else the call is refused. */
 enum muster_code touch_decode(struct call *call, struct text body, struct touch_fields *fields, uint32_t *least_ttl_ms);
 
+/* The second half of it: validates what was decoded, and fills in what beats leave out. */
+enum muster_code touch_complete(struct call *call, const struct touch_fields *fields, uint32_t *least_ttl_ms);
+
 struct touch_answer {
     uint32_t joined; /* users who were not live before */
     uint32_t ttl_ms; /* the least of the beats */

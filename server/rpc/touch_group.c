@@ -1,0 +1,105 @@
+#include "touch_group.h"
+#include "touch_codec.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* What came of one request. */
+struct touch_outcome {
+    void *ticket;
+    uint64_t stamp;
+    enum muster_code code;
+    struct refusal why;
+};
+
+struct touch_group {
+    struct call call; /* for what validation needs of it */
+    size_t count;
+    struct beat beats[TOUCH_GROUP_MAX]; /* complete; the texts are the requests' */
+    bool joined[TOUCH_GROUP_MAX];
+    struct touch_outcome outcomes[TOUCH_GROUP_MAX];
+};
+
+struct touch_group *touch_group_new(struct rpc *rpc) {
+    struct touch_group *group = calloc(1, sizeof *group);
+    if (group == NULL) return NULL;
+    group->call.rpc = rpc;
+    group->call.node = rpc->node;
+    return group;
+}
+
+void touch_group_free(struct touch_group *group) {
+    assert(group == NULL || group->count == 0);
+    free(group);
+}
+
+size_t touch_group_count(const struct touch_group *group) {
+    return group->count;
+}
+
+bool touch_group_add(struct touch_group *group, const struct request *request, void *ticket) {
+    struct touch_fields fields;
+    uint32_t ttl_ms;
+    if (request->method != METHOD_TOUCH || request->stalled_ms > 0 || group->count == TOUCH_GROUP_MAX) return false;
+    if (request->token.len > MUSTER_TOKEN_BYTES_MAX || request->body.len > MUSTER_MESSAGE_BYTES_MAX) return false;
+    if (!decode_hot_touch(request->body, &group->beats[group->count], 1, &fields)) return false;
+    if (touch_complete(&group->call, &fields, &ttl_ms) != MUSTER_OK) return false;
+    group->outcomes[group->count++].ticket = ticket;
+    return true;
+}
+
+/* Applies beats `first` to `first + n` under one stamp; whole, or not at all. Under the lock. */
+static bool apply(struct touch_group *group, size_t first, size_t n, uint64_t now_ms, struct touched *touched) {
+    struct node *node = group->call.node;
+    struct touch_outcome *outcomes = &group->outcomes[first];
+    struct refusal why;
+    uint64_t stamp = hlc_next(&node->hlc, now_ms);
+    enum muster_code code = roll_touch_each(node->roll, &group->beats[first], n, stamp, now_ms, node_effects(node),
+                                            touched, &group->joined[first], &why);
+    for (size_t i = 0; i < n; i++) {
+        outcomes[i].stamp = stamp;
+        outcomes[i].code = code;
+    }
+    if (code != MUSTER_OK) outcomes[0].why = why;
+    return code == MUSTER_OK;
+}
+
+/* A refusal of all says too little about each, for example where the roll is full: known members may still be touched.
+ * Refusals are rare. Returns whether any took effect. Under the lock. */
+static bool apply_one_by_one(struct touch_group *group, uint64_t now_ms, struct touched *touched) {
+    bool has_effect = false;
+    *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
+    for (size_t i = 0; i < group->count; i++) {
+        struct touched of_one;
+        if (!apply(group, i, 1, now_ms, &of_one)) continue;
+        has_effect = true;
+        touched->is_news |= of_one.is_news;
+        if (of_one.refresh_by_ms < touched->refresh_by_ms) touched->refresh_by_ms = of_one.refresh_by_ms;
+    }
+    return has_effect;
+}
+
+static void answer_one(struct touch_group *group, size_t i, touch_answer_fn *each, void *context) {
+    const struct touch_outcome *outcome = &group->outcomes[i];
+    struct response response = {.code = outcome->code};
+    char body[TOUCH_RESPONSE_BYTES_MAX];
+    if (outcome->code == MUSTER_OK) {
+        const struct touch_answer answer = {group->joined[i], group->beats[i].ttl_ms, outcome->stamp};
+        response.body = touch_encode(&answer, body);
+    } else {
+        call_refused_by_roll(&group->call, outcome->code, &outcome->why, "beats[0]");
+        response.message = text_of(group->call.message);
+    }
+    each(context, outcome->ticket, &response);
+}
+
+void touch_group_commit(struct touch_group *group, struct instant now, touch_answer_fn *each, void *context) {
+    struct touched touched;
+    if (group->count == 0) return;
+    uint64_t now_ms = node_lock(group->call.node, now);
+    bool has_effect = apply(group, 0, group->count, now_ms, &touched) || apply_one_by_one(group, now_ms, &touched);
+    if (has_effect) node_unlock_told(group->call.node, &touched);
+    else node_unlock(group->call.node);
+    for (size_t i = 0; i < group->count; i++) answer_one(group, i, each, context);
+    group->count = 0;
+}
