@@ -1,10 +1,12 @@
 #include "service.h"
+#include "common/headroom.h"
 #include "net/nng_guard.h"
 #include "net/rep_door.h"
 #include "net/watch_pump.h"
 #include "service_peers.h"
 #include "snapshot/store.h"
 #include "sys/clock.h"
+#include "sys/files.h"
 #include "sys/log.h"
 #include "sys/periodic.h"
 
@@ -12,17 +14,21 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { DRAIN_MS = 5000, CLOSE_S = 2 };
-/* File descriptors beside those of connections: listeners, nng's own, connections that shake hands. */
-enum { FILES_BESIDE = 256, FILES_GUARDED_MAX = 1 << 20 };
+/* Descriptors that connections for requests leave free: listeners, loops, snapshots, the log, what libraries open, and
+ * connections that are accepted only to be closed. With peers, a share more for connections to and from them. */
+enum { FILES_RESERVED = 64, FILES_NEEDED = 32, FILES_SHARE_OF_PEERS = 4, FILES_OF_PEERS_MAX = 2304 };
+enum { FILES_GUARDED_MAX = 1 << 20 };
+/* Threads beside those of nng: the ticker, the pump, snapshots, gossip, seeds, and what a door starts. */
+enum { THREADS_BESIDE = 8, THREADS_DEFAULT_MAX = 4 };
 
 _Static_assert((int)CONFIG_RPC_URLS_MAX <= (int)DOOR_URLS_MAX, "the door listens on all that --rpc may name");
 
 struct service {
     const struct config *config;
+    size_t connections_max; /* for requests */
     struct node *node;
     struct rpc *rpc;
     struct watch_pump *pump;
@@ -34,15 +40,29 @@ struct service {
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-static size_t raise_file_limit(const struct config *config) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < config->connections_max + FILES_BESIDE)
-        log_line(LEVEL_WARN, "few_files", "the limit of open files is below the limit of connections",
-                 {"files", NULL, limit.rlim_cur}, {"connections", NULL, config->connections_max});
-    return limit.rlim_cur < FILES_GUARDED_MAX ? limit.rlim_cur : FILES_GUARDED_MAX;
+/* What is short shows here, before libnng, which crashes or hangs where its threads cannot be started. */
+static bool check_headroom(const struct config *config, struct error *error) {
+    unsigned threads = config->threads > 0 ? (unsigned)config->threads : THREADS_DEFAULT_MAX;
+    return headroom_check(threads + THREADS_BESIDE + headroom_nng_threads(), HEADROOM_NNG_BYTES, error);
+}
+
+/* How many connections for requests there may be: as many as are wanted, or as the limit of open files has room for
+ * beside what is reserved. 0 and *error: it has room for none. */
+static size_t allot_connections(const struct config *config, size_t files, struct error *error) {
+    if (files < FILES_NEEDED) {
+        (void)error_fail(error, MUSTER_RESOURCE_EXHAUSTED,
+                         "the process may have %zu files open (ulimit -n), and needs %d at the least", files,
+                         FILES_NEEDED);
+        return 0;
+    }
+    size_t reserved = files / 2 < FILES_RESERVED ? files / 2 : FILES_RESERVED;
+    size_t share = files / FILES_SHARE_OF_PEERS;
+    if (config->has_peers) reserved += share < FILES_OF_PEERS_MAX ? share : FILES_OF_PEERS_MAX;
+    if (files - reserved >= config->connections_max) return config->connections_max;
+    log_line(LEVEL_WARN, "few_files", "the limit of open files allows fewer connections than --max-connections",
+             {"files", NULL, files}, {"reserved", NULL, reserved}, {"connections", NULL, files - reserved},
+             {"max_connections", NULL, config->connections_max});
+    return files - reserved;
 }
 
 static bool load_snapshot(struct service *service, const uint8_t *hash_key, struct error *error) {
@@ -77,7 +97,7 @@ static bool open_door(struct service *service, struct error *error) {
     const struct rep_door_config config = {.rpc = service->rpc,
                                            .urls = service->config->rpc.items,
                                            .url_count = service->config->rpc.count,
-                                           .connections_max = service->config->connections_max,
+                                           .connections_max = service->connections_max,
                                            .end_unread = nng_guard_end_unread};
     service->door = rep_door_open(&config, &url, &why);
     if (service->door != NULL) return true;
@@ -92,7 +112,10 @@ static void tick(void *node) {
 struct service *service_start(const struct config *config, struct error *error) {
     static struct service service; /* one a program; a failed start leaves it as it is */
     service.config = config;
-    nng_guard_start(raise_file_limit(config));
+    if (!check_headroom(config, error)) return NULL;
+    size_t files = files_raise_limit();
+    if ((service.connections_max = allot_connections(config, files, error)) == 0) return NULL;
+    nng_guard_start(files < FILES_GUARDED_MAX ? files : FILES_GUARDED_MAX);
     (void)error_fail_memory(error);
     if (sodium_init() < 0) return NULL;
     if (config->has_peers && (service.peers = service_peers_new(config, error)) == NULL) return NULL;

@@ -29,11 +29,30 @@ struct snapshot_file {
 /* ---- the directory -------------------------------------------------------------------------------------------------
  */
 
+/* A new file beside the snapshot; -1 and errno if there can be none. One that is there already was left behind by a
+ * node that ended while it wrote. */
+static int make_aside(struct snapshot_file *file) {
+    if (unlinkat(file->dir, name_aside, 0) != 0 && errno != ENOENT) return -1;
+    return openat(file->dir, name_aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* Makes the file that snapshots are written to, so that a directory that takes none is noticed at the start. */
+static bool dir_check(struct snapshot_file *file, struct error *error) {
+    int made = make_aside(file);
+    if (made < 0) {
+        (void)error_fail_errno(error, errno);
+        return error_prefix(error, "it cannot be written");
+    }
+    (void)close(made);
+    (void)unlinkat(file->dir, name_aside, 0);
+    return true;
+}
+
 static bool dir_open(struct snapshot_file *file, struct error *error) {
     if (mkdir(file->path, 0700) != 0 && errno != EEXIST) return error_fail_errno(error, errno);
     file->dir = open(file->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->dir < 0) return error_fail_errno(error, errno);
-    if (flock(file->dir, LOCK_EX | LOCK_NB) == 0) return true;
+    if (flock(file->dir, LOCK_EX | LOCK_NB) == 0) return dir_check(file, error);
     if (errno == EWOULDBLOCK) return error_fail(error, MUSTER_UNAVAILABLE, "another node uses it");
     (void)error_fail_errno(error, errno);
     return error_prefix(error, "cannot lock it");
@@ -92,10 +111,8 @@ static bool write_roll(struct snapshot_file *file, struct node *node, int to, ui
     return true;
 }
 
-/* What was written before under this name was left behind by a node that ended in the middle. */
 static bool write_aside(struct snapshot_file *file, struct node *node, uint64_t *bytes) {
-    if (unlinkat(file->dir, name_aside, 0) != 0 && errno != ENOENT) return false;
-    int to = openat(file->dir, name_aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int to = make_aside(file);
     if (to < 0) return false;
     bool is_written = write_roll(file, node, to, bytes) && fsync(to) == 0;
     int error = errno;

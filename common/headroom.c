@@ -1,0 +1,73 @@
+#include "headroom.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* As nng 1.5 to 1.8 count them: two task threads a core, one for time-outs and one that polls a core, four that resolve
+ * names, one that reaps. */
+enum { TASK_THREADS_MAX = 16, EXPIRE_THREADS_MAX = 8, POLL_THREADS_MAX = 8, OTHER_THREADS = 5 };
+
+static unsigned least_of(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
+
+unsigned headroom_nng_threads(void) {
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned cores = online < 1 ? 1 : (unsigned)online;
+    return least_of(2 * cores, TASK_THREADS_MAX) + least_of(cores, EXPIRE_THREADS_MAX) +
+           least_of(cores, POLL_THREADS_MAX) + OTHER_THREADS;
+}
+
+/* Threads wait here until all have been started. */
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t opened;
+    bool is_open;
+};
+
+static void *gate_wait(void *context) {
+    struct gate *gate = context;
+    pthread_mutex_lock(&gate->lock);
+    while (!gate->is_open) pthread_cond_wait(&gate->opened, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+    return NULL;
+}
+
+static void gate_open(struct gate *gate) {
+    pthread_mutex_lock(&gate->lock);
+    gate->is_open = true;
+    pthread_cond_broadcast(&gate->opened);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+/* Touches every page, so that what the system only promised is found out here. */
+static bool memory_is_there(size_t bytes) {
+    char *memory = malloc(bytes);
+    if (memory == NULL) return false;
+    memset(memory, 1, bytes);
+    __asm__ volatile("" : : "r"(memory) : "memory"); /* the compiler may not drop what is never read */
+    free(memory);
+    return true;
+}
+
+bool headroom_check(unsigned threads, size_t bytes, struct error *error) {
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    pthread_t started[HEADROOM_THREADS_MAX];
+    unsigned count = 0;
+    int failure = 0;
+    assert(threads <= HEADROOM_THREADS_MAX);
+    while (count < threads && (failure = pthread_create(&started[count], NULL, gate_wait, &gate)) == 0) count++;
+    bool has_memory = failure == 0 && (bytes == 0 || memory_is_there(bytes));
+    gate_open(&gate);
+    for (unsigned i = 0; i < count; i++) pthread_join(started[i], NULL);
+    if (failure != 0)
+        return error_fail(error, MUSTER_RESOURCE_EXHAUSTED,
+                          "the system has no room for the %u threads that are needed, only for %u: %s", threads, count,
+                          strerror(failure));
+    if (!has_memory)
+        return error_fail(error, MUSTER_RESOURCE_EXHAUSTED, "out of memory: %zu MiB are needed", bytes >> 20);
+    return true;
+}
