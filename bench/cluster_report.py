@@ -11,11 +11,7 @@ def shown(measured, side, unit):
 
 
 def table(known, rows):
-    machine = known["machine"]
-    lines = [f"Commit {known['commit']}, {known['date']}, {machine['cores']} cores ({machine['cpu']}), "
-             f"{machine['memory_gib']:.0f} GiB, Linux {machine['kernel']}; {', '.join(machine['packages'])}."]
-    if known["note"]:
-        lines[0] += f" {known['note']}"
+    lines = [report.heading(known)]
     lines += ["", "| work | Muster | Redis | target | |", "|---|---:|---:|---|---|"]
     for row in rows:
         cells = [shown(row["measured"], side, row["unit"]) for side in ("muster", "redis")]

@@ -154,9 +154,11 @@ static void tick_until_done(struct bench *bench) {
 }
 
 static void print_measure(const char *name, uint64_t users, double ns_each, const struct timing *timing) {
-    printf("{\"measure\":\"%s\",\"users\":%" PRIu64 ",\"ns_each\":%.1f,\"calls\":%" PRIu64 ",\"call_p50_us\":%.1f,"
+    printf("{\"measure\":\"%s\",\"users\":%" PRIu64 ",\"ns_each\":%.1f,\"calls\":%" PRIu64
+           ",\"call_p5_us\":%.1f,\"call_p50_us\":%.1f,"
            "\"call_p999_us\":%.1f,\"call_max_us\":%.1f,\"call_max_cpu_us\":%.1f}\n",
-           name, users, ns_each, timing->wall.count, (double)histogram_percentile(&timing->wall, 50) / 1e3,
+           name, users, ns_each, timing->wall.count, (double)histogram_percentile(&timing->wall, 5) / 1e3,
+           (double)histogram_percentile(&timing->wall, 50) / 1e3,
            (double)histogram_percentile(&timing->wall, 99.9) / 1e3, (double)timing->wall.max / 1e3,
            (double)timing->cpu.max / 1e3);
     fflush(stdout);

@@ -1,6 +1,5 @@
-"""From results to what people read: JSON lines, a table in docs/benchmarks.md, SVG plots."""
+"""From results to what people read: JSON lines, tables in docs/benchmarks.md, SVG plots."""
 import json
-import statistics
 
 import matplotlib
 
@@ -9,8 +8,9 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 matplotlib.rcParams.update({"svg.hashsalt": "muster", "svg.fonttype": "none", "font.family": "sans-serif",
                             "axes.spines.top": False, "axes.spines.right": False, "font.size": 10})
-COLOURS = {"muster": "#1b6ca8", "redis": "#c0392b", "echo": "#8a8f98"}
-NAMES = {"muster": "Muster", "redis": "Redis", "echo": "nng echo"}
+SIDES = ("muster", "redis", "before", "echo")
+COLOURS = {"muster": "#1b6ca8", "redis": "#c0392b", "before": "#7fb2d9", "echo": "#8a8f98"}
+NAMES = {"muster": "Muster", "redis": "Redis", "before": "musterd before", "echo": "echo"}
 BEGIN, END = "<!-- table: written by scripts/bench -->", "<!-- end of the table -->"
 
 
@@ -43,72 +43,91 @@ def write_results(folder, known, rows, suffix=""):
     return path
 
 
-# ---- the table ----------------------------------------------------------------------------------------------------
+# ---- the tables ---------------------------------------------------------------------------------------------------
 
 
-def cells(row):
-    measured, unit = row["measured"], row["unit"]
-    shown = [figure(measured[side], unit) if side in measured else "" for side in ("muster", "redis", "echo")]
-    if "ratio" in measured:
-        shown[0] += f" ({measured['ratio']:.2f} ×)"
-    if "muster max" in measured:
-        shown[0] = f"{measured['muster max']:.2f} ms (p99.9 {measured['muster p99.9']:.2f})"
-        shown[2] = f"{measured['echo max']:.2f} ms (p99.9 {measured['echo p99.9']:.2f})"
-        for control in ("idle", "known users"):
-            if f"{control} muster max" in measured:
-                shown[0] += f"; {control}: {measured[control + ' muster max']:.2f}"
-                shown[2] += f"; {control}: {measured[control + ' echo max']:.2f}"
-    return shown
+def cell(measured, side, unit):
+    if f"{side} p50" in measured:
+        return f"{measured[f'{side} p50']:.2f} / {measured[f'{side} p99']:.2f} {unit}"
+    return figure(measured[side], unit) if side in measured else ""
 
 
-ORDER = ("touch_batch", "live_batch", "touch_50x1", "touch_10x5", "list", "counts_", "memory_", "core_touch_", "expiry",
-         "growth")
-
-
-def place(row):
-    return next((index for index, prefix in enumerate(ORDER) if row["row"].startswith(prefix)), len(ORDER))
+def line(cells):
+    return "| " + " | ".join(cells) + " |"
 
 
 def targets_table(rows):
-    lines = ["| work | Muster | Redis | nng echo | target | |", "|---|---:|---:|---:|---|---|"]
-    for row in sorted(rows, key=place):
-        if row["target"]:
-            lines.append("| " + " | ".join([row["what"], *cells(row), row["target"], verdict(row["met"])]) + " |")
+    """Ratio: to the side that the target names, the median over the rounds."""
+    lines = [line(["work", *(NAMES[side] for side in SIDES), "target", "ratio", ""]), "|---|---:|---:|---:|---:|---|---:|---|"]
+    for row in rows:
+        if not row["target"] or row["row"].startswith("loops_"):
+            continue
+        measured = row["measured"]
+        ratio = f"{measured['ratio']:.2f} ×" if "ratio" in measured else ""
+        if "above" in measured:
+            ratio = f"{measured['above']:+.1f} ms"
+        lines.append(line([row["what"], *(cell(measured, side, row["unit"]) for side in SIDES), row["target"], ratio,
+                           verdict(row["met"])]))
+    return lines
+
+
+def loops_table(rows):
+    """Empty where this musterd has one loop only."""
+    shown = [row for row in rows if row["row"].startswith("loops_")]
+    if not shown:
+        return []
+    lines = [line(["work", "1 loop", "4 loops", "target", "ratio", ""]), "|---|---:|---:|---|---:|---|"]
+    for row in shown:
+        measured = row["measured"]
+        lines.append(line([row["what"], *(cell(measured, side, row["unit"]) for side in ("muster", "4 loops")),
+                           row["target"], f"{measured['ratio']:.2f} ×", verdict(row["met"])]))
     return lines
 
 
 def cpu_table(rows):
     """What a request costs the server, whoever else had the machine."""
-    lines = ["| CPU time of the server for a request, µs | Muster | Redis | nng echo |", "|---|---:|---:|---:|"]
-    for row in sorted(rows, key=place):
-        if "redis" not in row["rounds"]:
+    lines = [line(["CPU time of the server for a request, µs", *(NAMES[side] for side in SIDES)]),
+             "|---|---:|---:|---:|---:|"]
+    for row in rows:
+        rounds = row["rounds"]
+        if "redis" not in rounds or "server_cpu_us_per_request" not in rounds["redis"][0]:
             continue
-        costs = [""] * 3
-        for index, side in enumerate(("muster", "redis", "echo")):
-            found = [result["server_cpu_us_per_request"] for result in row["rounds"].get(side, [])]
-            costs[index] = f"{statistics.median(found):,.1f}" if found else ""
-        lines.append("| " + " | ".join([row["what"], *costs]) + " |")
+        costs = []
+        for side in SIDES:
+            found = sorted(result["server_cpu_us_per_request"] for result in rounds.get(side, []))
+            costs.append(f"{found[len(found) // 2]:,.1f}" if found else "")
+        lines.append(line([row["what"], *costs]))
     return lines
 
 
 def core_table(rows):
-    lines = ["| core in process | users | ns each | a call, median µs | longest µs | longest, CPU µs |",
+    lines = [line(["core in process", "users", "ns each", "a call, median µs", "longest µs", "longest, CPU µs"]),
              "|---|---:|---:|---:|---:|---:|"]
     for row in rows:
-        for line in row["rounds"]["core"] if row["row"] == "core_other" else []:
-            if "ns_each" in line:
-                lines.append(f"| {line['measure']} | {count(line['users'])} | {line['ns_each']:,.1f} | "
-                             f"{line['call_p50_us']:,.1f} | {line['call_max_us']:,.0f} | "
-                             f"{line['call_max_cpu_us']:,.0f} |")
+        for each in row["rounds"]["core"][-1] if row["row"] == "core_other" else []:
+            if "ns_each" in each:
+                lines.append(line([each["measure"], count(each["users"]), f"{each['ns_each']:,.1f}",
+                                   f"{each['call_p50_us']:,.1f}", f"{each['call_max_us']:,.0f}",
+                                   f"{each['call_max_cpu_us']:,.0f}"]))
     return lines
 
 
-def table(known, rows):
+def heading(known):
     machine = known["machine"]
-    lines = [f"Commit {known['commit']}, {known['date']}, {machine['cores']} cores ({machine['cpu']}), "
-             f"{machine['memory_gib']:.0f} GiB, Linux {machine['kernel']}; {', '.join(machine['packages'])}."]
-    for each in (targets_table(rows), cpu_table(rows), core_table(rows)):
-        lines += ["", *each]
+    text = (f"Commit {known['commit']}, {known['date']}, {machine['cores']} cores ({machine['cpu']}), "
+            f"{machine['memory_gib']:.0f} GiB, Linux {machine['kernel']}; {', '.join(machine['packages'])}.")
+    if known.get("before"):
+        text += f" *musterd before* is that of commit {known['before']}."
+    if "cores_of_others" in known:
+        text += f" Other processes kept {known['cores_of_others']:.2f} cores busy during the run."
+    return text + (f" {known['note']}" if known.get("note") else "")
+
+
+def table(known, rows):
+    lines = [heading(known)]
+    for each in (targets_table(rows), loops_table(rows), cpu_table(rows), core_table(rows)):
+        if each:
+            lines += ["", *each]
     return "\n".join(lines)
 
 
@@ -128,62 +147,41 @@ def put_table(folder, begin, end, lines):
 
 def bars(axes, rows, labels, unit, scale=1.0):
     """Groups of bars, one a row, one bar a side."""
-    sides = [side for side in ("muster", "redis", "echo") if any(side in row["measured"] for row in rows)]
+    sides = [side for side in SIDES if any(side in row["measured"] for row in rows)]
     width = 0.8 / len(sides)
     for index, side in enumerate(sides):
         values = [row["measured"].get(side, 0) / scale for row in rows]
         places = [place + (index - (len(sides) - 1) / 2) * width for place in range(len(rows))]
         drawn = axes.bar(places, values, width * 0.92, color=COLOURS[side], label=NAMES[side])
-        axes.bar_label(drawn, [f"{value:.3g}" if value else "" for value in values], padding=2, fontsize=8)
+        axes.bar_label(drawn, [f"{value:.3g}" if value else "" for value in values], padding=2, fontsize=7)
     axes.set_xticks(range(len(rows)), labels)
     axes.set_ylabel(unit)
     axes.margins(y=0.12)
 
 
-def save(figure_, folder, name):
-    figure_.tight_layout()
-    figure_.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure_)
+def save(drawn, axes, folder, name):
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.18), ncol=4)
+    drawn.tight_layout()
+    drawn.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+    plt.close(drawn)
 
 
 def plot_throughput(folder, found):
-    drawn, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), gridspec_kw={"width_ratios": [2, 3]})
     bars(left, [found["touch_batch"], found["live_batch"]], ["Touch", "Live"], "million users a second", 1e6)
-    left.set_title("1000 users a request, 4 connections")
-    bars(right, [found["touch_50x1"], found["touch_10x5"]], ["50 × 1 in flight", "10 × 5 in flight"],
-         "thousand requests a second", 1e3)
-    right.set_title("Touch, one user a request")
-    right.legend(frameon=False)
-    save(drawn, folder, "throughput")
+    left.set_title("1000 users a request", fontsize=10, y=-0.28)
+    bars(right, [found["touch_50x1"], found["touch_10x5"], found["touch_200x1"], found["live_50x1"]],
+         ["Touch\n50 × 1", "Touch\n10 × 5", "Touch\n200 × 1", "Live\n50 × 1"], "thousand requests a second", 1e3)
+    right.set_title("one user a request", fontsize=10, y=-0.32)
+    save(drawn, right, folder, "throughput")
 
 
-def plot_memory(folder, rows):
-    shown = [row for row in rows if row["row"].startswith("memory_") and row["row"].endswith("_loading")]
-    drawn, axes = plt.subplots(figsize=(5, 3.2))
-    bars(axes, shown, [row["what"].split(", ")[1] for row in shown], "resident bytes a member")
-    axes.axhline(96, color="#444444", linewidth=0.8, linestyle=":")
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncol=2)
-    save(drawn, folder, "memory")
-
-
-def plot_counts(folder, rows):
-    shown = [row for row in rows if row["row"].startswith("counts_")]
-    drawn, axes = plt.subplots(figsize=(5.5, 3.2))
-    bars(axes, shown, [f"{count(row['params']['users'])} users" for row in shown], "round trip, µs (median)")
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncol=3)
-    save(drawn, folder, "counts")
-
-
-def plot_latency(folder, found):
-    groups = [("expiry", "idle", "idle"), ("expiry", "", "all expire"),
-              ("growth", "known users", "beats of\nknown users"), ("growth", "", "as many joins\n(growth)")]
+def plot_rows(folder, name, rows, labels, unit, limit=None):
     drawn, axes = plt.subplots(figsize=(6.5, 3.4))
-    rows = [{"measured": {side: found[row]["measured"][f"{name} {side} max".strip()] for side in ("muster", "echo")}}
-            for row, name, _ in groups]
-    bars(axes, rows, [label for _, _, label in groups], "worst request, ms")
-    axes.axhline(10, color="#444444", linewidth=0.8, linestyle=":")
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncol=2)
-    save(drawn, folder, "latency")
+    bars(axes, rows, labels, unit)
+    if limit:
+        axes.axhline(limit, color="#444444", linewidth=0.8, linestyle=":")
+    save(drawn, axes, folder, name)
 
 
 def write_report(folder, known, rows):
@@ -192,6 +190,10 @@ def write_report(folder, known, rows):
     found = {row["row"]: row for row in rows}
     put_table(folder, BEGIN, END, table(known, rows))
     plot_throughput(plots, found)
-    plot_memory(plots, rows)
-    plot_counts(plots, rows)
-    plot_latency(plots, found)
+    memory = [row for row in rows if row["row"].startswith("memory_") and row["row"][len("memory_"):].isdigit()]
+    plot_rows(plots, "memory", memory, [row["what"].split(", ")[1] for row in memory], "resident bytes a member", 96)
+    counts = sorted((row for row in rows if row["row"].startswith("counts_")), key=lambda row: row["params"]["users"])
+    plot_rows(plots, "counts", counts, [f"{count(row['params']['users'])} users" for row in counts],
+              "round trip, µs (p50)")
+    plot_rows(plots, "latency", [found["growth_known"], found["growth"], found["expiry"]],
+              ["beats of\nknown users", "as many joins\n(growth)", "all expire"], "worst request, ms")

@@ -1,7 +1,8 @@
-"""The servers under measurement: started on free loopback ports, ended by their ids."""
+"""The servers under measurement: started on free loopback ports, ended by their process ids."""
 import atexit
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(os.environ.get("MUSTER_PROGRAMS", ROOT / "build" / "release" / "bin"))
 READY_S = 20
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+CONNECTIONS_MAX = 20_000
 running = []
 
 
@@ -21,9 +22,10 @@ def free_port():
 
 
 class Server:
-    def __init__(self, name, command, host="127.0.0.1", port=None, log=subprocess.DEVNULL):
-        self.name = name
-        self.host = host
+    """A process that listens on a port. name: the side of the comparison; protocol: of bench_load."""
+
+    def __init__(self, name, protocol, command, host="127.0.0.1", port=None, log=subprocess.DEVNULL):
+        self.name, self.protocol, self.host = name, protocol, host
         self.port = port or free_port()
         self.process = subprocess.Popen([part.replace("PORT", str(self.port)) for part in command], cwd="/tmp",
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
@@ -52,8 +54,8 @@ class Server:
         raise SystemExit(f"{self.name} has no resident set")
 
     def cpu_seconds(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        """Of all its threads, to a nanosecond: the process's clock, as clock_getcpuclockid(3) makes it."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def stop(self):
         if self in running:
@@ -69,8 +71,11 @@ class Server:
 class Node(Server):
     """A musterd."""
 
+    def __init__(self, name, command, host="127.0.0.1", port=None, log=subprocess.DEVNULL):
+        super().__init__(name, "muster", command, host, port, log)
+
     def ask(self, *words):
-        """What the CLI answers, one object a line."""
+        """The CLI's answer, one object a line."""
         done = subprocess.run([str(PROGRAMS / "muster"), "--to", self.url(), "--json", *words],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode > 1:
@@ -81,17 +86,62 @@ class Node(Server):
         return self.ask("counts")[0]["live"]
 
 
-def musterd():
-    return Node("muster", [str(PROGRAMS / "musterd"), "--rpc", "tcp://127.0.0.1:PORT"])
+class Redis(Server):
+    def __init__(self, *options):
+        super().__init__("redis", "redis", ["redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "",
+                                            "--appendonly", "no", "--daemonize", "no", *options])
+
+    def ask(self, *words):
+        """The answer to one command, as bytes without its type."""
+        request = b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)])
+        with socket.create_connection((self.host, self.port), timeout=60) as connection:
+            connection.sendall(request)
+            with connection.makefile("rb") as answer:
+                line = answer.readline()
+                if line[:1] == b"-":
+                    raise SystemExit(f"redis: {line.decode().strip()}")
+                return answer.read(int(line[1:])) if line[:1] == b"$" else line[1:].strip()
+
+    def info(self, section):
+        return dict(line.split(":", 1) for line in self.ask("INFO", section).decode().split() if ":" in line)
+
+
+def flags_of(program):
+    done = subprocess.run([str(program), "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    return done.stdout
+
+
+def node_command(programs=PROGRAMS, threads=None):
+    """A musterd without its addresses. threads: loops, where it has a flag for them; None: its default. Limits that
+    protect a node from one address do not hold: all clients of a benchmark come from one."""
+    program, flags = programs / "musterd", flags_of(programs / "musterd")
+    command = [str(program)]
+    if threads is not None:
+        command += ["--threads", str(threads)]
+    for flag in sorted(set(re.findall(r"--max-connections[a-z-]*", flags))):
+        command += [flag, str(CONNECTIONS_MAX)]
+    return command
+
+
+def has_threads(programs=PROGRAMS):
+    return "--threads" in flags_of(programs / "musterd")
+
+
+def musterd(name="muster", programs=PROGRAMS, threads=None):
+    return Node(name, [*node_command(programs, threads), "--rpc", "tcp://127.0.0.1:PORT"])
 
 
 def redis():
-    return Server("redis", ["redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                            "--daemonize", "no"])
+    return Redis()
 
 
 def echo():
-    return Server("echo", [str(PROGRAMS / "nng_echo"), "tcp://127.0.0.1:PORT"])
+    """The loop's echo where it was built, else nng's."""
+    program = PROGRAMS / "loop_echo"
+    if not program.exists():
+        program = PROGRAMS / "nng_echo"
+    return Server("echo", "echo", [str(program), "tcp://127.0.0.1:PORT"])
 
 
 def stop_all():

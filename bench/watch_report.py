@@ -25,11 +25,7 @@ def cells(row):
 
 
 def table(known, rows):
-    machine = known["machine"]
-    lines = [f"Commit {known['commit']}, {known['date']}, {machine['cores']} cores ({machine['cpu']}), "
-             f"{machine['memory_gib']:.0f} GiB, Linux {machine['kernel']}; {', '.join(machine['packages'])}."]
-    if known["note"]:
-        lines[0] += f" {known['note']}"
+    lines = [report.heading(known)]
     lines += ["", "| work | Muster | Redis | floor | target | |", "|---|---:|---:|---:|---|---|"]
     for row in rows:
         lines.append("| " + " | ".join([row["what"], *cells(row), row["target"], report.verdict(row["met"])]) + " |")
