@@ -1,6 +1,6 @@
 #include "keyring.h"
 
-#include "keyring_keys.h"
+#include "keyring_internal.h"
 
 #include <assert.h>
 #include <sodium.h>

@@ -1,6 +1,6 @@
 #include "seal.h"
 
-#include "keyring_keys.h"
+#include "keyring_internal.h"
 
 #include <string.h>
 

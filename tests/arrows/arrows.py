@@ -43,7 +43,6 @@ NNG_FILES = re.compile(r"server/peers/")
 KNOWN = [
     "net -> net/sp",
     "net -> peers",
-    "circle server/cluster/",
     "circle server/net/rep",
     "circle server/node/",
     "circle server/peers/",

@@ -1,6 +1,6 @@
 /* A keyring from the inside: for server/seal alone. */
-#ifndef MUSTER_SEAL_KEYRING_KEYS_H
-#define MUSTER_SEAL_KEYRING_KEYS_H
+#ifndef MUSTER_SEAL_KEYRING_INTERNAL_H
+#define MUSTER_SEAL_KEYRING_INTERNAL_H
 
 #include "keyring.h"
 
