@@ -1,0 +1,59 @@
+/* The beats of one call of roll_touch or roll_merge, and what was planned for them. First all are planned (plan.c),
+ * which may fail and is then undone; then they are committed (commit.c), which cannot fail. */
+#ifndef MUSTER_CORE_BATCH_H
+#define MUSTER_CORE_BATCH_H
+
+#include "roll_internal.h"
+
+struct batch {
+    struct roll *roll;
+    const struct beat *beats;
+    const struct change *changes; /* the beats are those of another origin; NULL: they are made here and now */
+    struct planned *plan;
+    uint64_t stamp, now_ms;
+    struct effects *effects;
+    struct refusal *why;
+    struct text last_scope; /* most calls name one scope: it is looked up once */
+    uint32_t last_scope_ref;
+    bool is_untidy; /* something is left for commit_tidy */
+    struct touched *touched;
+};
+
+/* Whether beat i makes its session live. One of another origin may have ended by its age. */
+static inline bool beat_lives(const struct batch *batch, size_t i) {
+    if (batch->beats[i].ttl_ms == 0) return false;
+    return batch->changes == NULL || batch->changes[i].seen_ms + batch->beats[i].ttl_ms >= batch->now_ms;
+}
+
+static inline bool batch_refuse(struct batch *batch, const char *what, uint64_t limit, size_t index) {
+    *batch->why = (struct refusal){what, limit, index};
+    return false;
+}
+
+/* What a register takes besides the beat. */
+struct writing {
+    uint64_t stamp, sequence, seen_ms;
+    uint16_t origin;
+    bool lives;
+};
+
+/* The slot of a sequence in the log's ring. */
+static inline uint32_t *log_slot(const struct roll *roll, uint64_t sequence) {
+    return &roll->log[sequence & (roll->config.log_slots - 1)];
+}
+
+/* plan.c */
+/* Plans all n beats and makes room for them; or leaves everything as it was. */
+bool plan_beats(struct batch *batch, size_t n);
+/* Lets go of the room for a state that was planned and is not used. */
+void plan_drop_extra(struct roll *roll, struct planned *planned);
+
+/* commit.c */
+/* Writes a local beat. */
+void commit_beat(struct batch *batch, const struct planned *planned, const struct beat *beat);
+void commit_writing(struct batch *batch, const struct planned *planned, const struct beat *beat,
+                    const struct writing *writing);
+/* What a call leaves behind: states of those who left, sessions beyond a user's cap. */
+void commit_tidy(struct batch *batch, size_t n);
+
+#endif

@@ -1,0 +1,167 @@
+#include "batch.h"
+
+/* Writes the beat into the member's register. Whether a watcher of the user would see the difference. */
+static bool commit_register(struct batch *batch, const struct planned *planned, const struct beat *beat,
+                            const struct writing *writing) {
+    struct roll *roll = batch->roll;
+    struct member *m = member_at(roll, planned->member);
+    if (planned->extra != NULL) {
+        member_drop_extra(roll, m);
+        member_set_extra(m, planned->extra);
+    }
+    bool is_changed = m->is_live && (m->status != beat->status || !text_equal(member_state(m), beat->state));
+    if (m->has_extra) {
+        struct extra *extra = member_extra(m);
+        extra->state_len = writing->lives ? (uint16_t)beat->state.len : 0;
+        if (extra->state_len > 0)
+            memcpy(extra->bytes + m->user_len + m->session_len, beat->state.data, extra->state_len);
+    }
+    if (m->stamp == 0 || m->origin != writing->origin) {
+        roll->origins[writing->origin].members++;
+        if (m->stamp != 0) roll->origins[m->origin].members--;
+    }
+    m->stamp = writing->stamp;
+    m->origin = writing->origin;
+    m->sequence = writing->sequence;
+    m->seen_ms = writing->seen_ms;
+    m->ttl_ms = beat->ttl_ms;
+    m->status = beat->status & 3;
+    m->is_live = writing->lives;
+    m->will_live = 0;
+    return is_changed;
+}
+
+static uint32_t log_news(unsigned generation) {
+    return LOG_NEWS * (1 + generation % NEWS_GENERATIONS);
+}
+
+/* What is to be told of a member whose lease is only extended: as news what was news in its last slot, unless peers
+ * know it by now. (A lone node never flushes: it need not look.) */
+static uint32_t log_kind_again(const struct roll *roll, uint64_t old_sequence) {
+    if (roll->flushed_sequence == 0) return log_news(roll->generation);
+    if (old_sequence <= roll->flushed_sequence || roll->sequence - old_sequence >= roll->config.log_slots)
+        return LOG_REFRESH;
+    uint32_t kind = *log_slot(roll, old_sequence) & LOG_KIND;
+    return kind == log_news(roll->generation + 1u) ? LOG_REFRESH : kind; /* of the generation before the last */
+}
+
+/* Appends a local beat to the log, and notes how soon peers should hear of it. */
+static void commit_log(struct batch *batch, uint32_t ref, uint64_t old_sequence, uint64_t old_end_ms, bool is_news) {
+    struct roll *roll = batch->roll;
+    uint32_t kind = log_news(roll->generation);
+    if (is_news) {
+        batch->touched->is_news = true;
+    } else {
+        uint64_t left = old_end_ms > batch->now_ms ? old_end_ms - batch->now_ms : 0;
+        if (batch->now_ms + left / 2 < batch->touched->refresh_by_ms)
+            batch->touched->refresh_by_ms = batch->now_ms + left / 2;
+        kind = log_kind_again(roll, old_sequence);
+    }
+    *log_slot(roll, roll->sequence) = ref | kind;
+}
+
+/* The user's first member, known without a look-up where the member is alone. */
+static uint32_t commit_user(const struct roll *roll, uint32_t ref) {
+    const struct member *m = member_at(roll, ref);
+    return m->is_first ? ref : user_find(roll, scope_at(roll, m->scope), member_user(m), user_hash(roll, ref));
+}
+
+/* The case that nearly all beats are: a user's only session stays live, and no earlier than before it ends. What
+ * commit_beat does for it, without the sums over sessions. */
+static bool commit_plain(struct batch *batch, const struct planned *planned, const struct beat *beat) {
+    struct roll *roll = batch->roll;
+    struct member *m = member_at(roll, planned->member);
+    if (!m->is_live || !m->is_first || m->next_session != MEMBER_NONE || beat->ttl_ms == 0 ||
+        m->origin != ORIGIN_SELF || batch->now_ms + beat->ttl_ms < member_lease_end_ms(m))
+        return false;
+    struct scope *scope = scope_at(roll, m->scope);
+    uint64_t seen_ms = m->seen_ms, old_end = member_lease_end_ms(m), old_sequence = m->sequence;
+    bool is_news = m->ttl_ms != beat->ttl_ms;
+    scope->by_status[m->status]--;
+    if (commit_register(batch, planned, beat,
+                        &(struct writing){batch->stamp, ++roll->sequence, batch->now_ms, ORIGIN_SELF, true})) {
+        is_news = true;
+        effect_note(roll, batch->effects, EFFECT_UPDATED, REASON_NONE, m->scope, planned->member);
+    }
+    scope->by_status[m->status]++;
+    scope_history_move(scope, seen_ms, batch->now_ms);
+    commit_log(batch, planned->member, old_sequence, old_end, is_news);
+    return true;
+}
+
+/* Another origin overwrites what this one had in its log: the slot still tells of the member, as it is now. */
+static void commit_mark_foreign(struct roll *roll, const struct member *m) {
+    if (m->stamp == 0 || m->origin != ORIGIN_SELF) return;
+    if (roll->sequence - m->sequence >= roll->config.log_slots) return;
+    uint32_t *slot = log_slot(roll, m->sequence);
+    *slot = (*slot & LOG_MEMBER) | LOG_FOREIGN;
+}
+
+void commit_writing(struct batch *batch, const struct planned *planned, const struct beat *beat,
+                    const struct writing *writing) {
+    batch->is_untidy = true;
+    struct roll *roll = batch->roll;
+    uint32_t ref = planned->member, user = commit_user(roll, ref);
+    struct member *m = member_at(roll, ref);
+    struct user_sum before = user_sum(roll, user);
+    bool was_live = m->is_live, is_foreign = m->origin != ORIGIN_SELF;
+    uint64_t old_end = member_lease_end_ms(m), old_sequence = m->sequence;
+    uint32_t old_ttl = m->ttl_ms;
+    if (!was_live && m->timer_prev != 0) tombstone_remove(roll, ref);
+    if (batch->changes != NULL) commit_mark_foreign(roll, m);
+    bool is_changed = commit_register(batch, planned, beat, writing);
+    if (was_live && (!m->is_live || member_lease_end_ms(m) < old_end)) timers_drop_lease(&roll->timers, ref);
+    if (m->is_live && m->timer_prev == 0) timers_lease(&roll->timers, ref);
+    if (!m->is_live) tombstone_add(roll, ref);
+    roll->live_members += (uint64_t)m->is_live - was_live;
+    /* Only a live member is refreshed: peers may have dropped the state of a tombstone. */
+    if (batch->changes == NULL)
+        commit_log(batch, ref, old_sequence, old_end,
+                   is_changed || !was_live || !m->is_live || is_foreign || old_ttl != beat->ttl_ms);
+    struct user_sum after = user_sum(roll, user);
+    user_account(roll, m->scope, user, &before, &after, is_changed || m->is_live != was_live, REASON_LEFT,
+                 batch->now_ms, batch->effects);
+}
+
+void commit_beat(struct batch *batch, const struct planned *planned, const struct beat *beat) {
+    if (commit_plain(batch, planned, beat)) return;
+    struct roll *roll = batch->roll;
+    commit_writing(batch, planned, beat,
+                   &(struct writing){batch->stamp, ++roll->sequence, batch->now_ms, ORIGIN_SELF, beat->ttl_ms > 0});
+}
+
+/* A user keeps so many sessions; for new ones the oldest tombstones are forgotten. */
+static void commit_trim_sessions(struct batch *batch, uint32_t first) {
+    struct roll *roll = batch->roll;
+    for (;;) {
+        unsigned count = 0;
+        uint32_t longest = MEMBER_NONE;
+        uint64_t longest_end = UINT64_MAX;
+        for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
+            const struct member *m = member_at(roll, ref);
+            count++;
+            if (m->is_live || m->stamp == 0 || member_lease_end_ms(m) >= longest_end) continue;
+            longest = ref;
+            longest_end = member_lease_end_ms(m);
+        }
+        if (count <= MUSTER_SESSIONS_MAX || longest == MEMBER_NONE) return;
+        if (longest == first) first = member_at(roll, first)->next_session;
+        member_forget(roll, longest, batch->now_ms);
+    }
+}
+
+void commit_tidy(struct batch *batch, size_t n) {
+    struct roll *roll = batch->roll;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t ref = batch->plan[i].member;
+        struct member *m = member_at(roll, ref);
+        /* The member may be forgotten by now, for another session of the same call. */
+        if (!m->is_used || m->stamp == 0) continue;
+        if (!m->is_live && m->has_extra) {
+            tombstone_remove(roll, ref);
+            member_slim(roll, m);
+            tombstone_add(roll, ref);
+        }
+        if (m->next_session != MEMBER_NONE || !m->is_first) commit_trim_sessions(batch, commit_user(roll, ref));
+    }
+}
