@@ -86,8 +86,7 @@ size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *re
             failed++;
             continue;
         }
-        if (i + REFRESH_AHEAD < n)
-            __builtin_prefetch(index_begin(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD].user_hash));
+        if (i + REFRESH_AHEAD < n) INDEX_FETCH(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD].user_hash);
         if (i + REFRESH_AHEAD / 2 < n) {
             const struct index_slot *slot =
                 index_find(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD / 2].user_hash);

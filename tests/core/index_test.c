@@ -194,11 +194,33 @@ static void a_full_table_lies_about_nobody(void **state) {
     expected_free(expected);
 }
 
+/* The processor's way of comparing 8 slots against the plain one, and both against what they should find. */
+static void eight_slots_are_compared_at_once(void **state) {
+    (void)state;
+    struct random random = random_of(8);
+    for (int round = 0; round < 20000; round++) {
+        struct index_slot slots[9];
+        uint32_t high = (uint32_t)random_next(&random);
+        unsigned equal = (unsigned)random_below(&random, 256);
+        for (unsigned i = 0; i < 9; i++) {
+            /* Near misses: another bit of the half, or the same number where the reference stands. */
+            uint32_t other = high ^ UINT32_C(1) << random_below(&random, 32);
+            slots[i] = (struct index_slot){equal >> i & 1 ? high : other, high};
+        }
+        size_t at = random_below(&random, 2); /* aligned to 16 bytes, or not */
+        unsigned right = at == 0 ? equal : equal >> 1;
+        if (at == 1) slots[8].high = ~high;
+        if (index_match(&slots[at], high) != right) fail_msg("%02x, not %02x", index_match(&slots[at], high), right);
+        if (index_match_portable(&slots[at], high) != right) fail_msg("the plain way: not %02x", right);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_insertions_and_removals_keep_the_order),
         cmocka_unit_test(small_tables_are_right_at_every_size),
         cmocka_unit_test(insertions_between_the_steps_of_a_move_are_kept),
+        cmocka_unit_test(eight_slots_are_compared_at_once),
         cmocka_unit_test(equal_hashes_stand_side_by_side),
         cmocka_unit_test(a_reference_is_replaced_in_its_place),
         cmocka_unit_test(without_memory_an_insertion_fails_and_changes_nothing),
