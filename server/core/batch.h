@@ -15,7 +15,8 @@ struct batch {
     struct refusal *why;
     struct text last_scope; /* most calls name one scope: it is looked up once */
     uint32_t last_scope_ref;
-    bool is_untidy; /* something is left for commit_tidy */
+    size_t refreshes; /* so many beats, the first ones, only extend a lease: see plan.c */
+    bool is_untidy;   /* something is left for commit_tidy */
     struct touched *touched;
 };
 
@@ -42,6 +43,20 @@ static inline uint32_t *log_slot(const struct roll *roll, uint64_t sequence) {
     return &roll->log[sequence & (roll->config.log_slots - 1)];
 }
 
+enum {
+    LOG_AHEAD = 3,
+    COMMIT_AHEAD = 8, /* in a large call the records have fallen out of the nearest cache by then */
+};
+
+/* Fetches what committing will write for a beat soon after i, of n. */
+static inline void commit_fetch(const struct batch *batch, size_t i, size_t n) {
+    const struct roll *roll = batch->roll;
+    if (i + COMMIT_AHEAD < n) __builtin_prefetch(member_at(roll, batch->plan[i + COMMIT_AHEAD].member), 1);
+    if (roll->flushed_sequence == 0 || i + LOG_AHEAD >= n) return;
+    uint64_t sequence = member_at(roll, batch->plan[i + LOG_AHEAD].member)->sequence;
+    if (sequence > roll->flushed_sequence) __builtin_prefetch(log_slot(roll, sequence));
+}
+
 /* plan.c */
 /* Plans all n beats and makes room for them; or leaves everything as it was. */
 bool plan_beats(struct batch *batch, size_t n);
@@ -49,6 +64,8 @@ bool plan_beats(struct batch *batch, size_t n);
 void plan_drop_extra(struct roll *roll, struct planned *planned);
 
 /* commit.c */
+/* Writes the refreshes that the batch begins with. */
+void commit_refreshes(struct batch *batch);
 /* Writes a local beat. */
 void commit_beat(struct batch *batch, const struct planned *planned, const struct beat *beat);
 void commit_writing(struct batch *batch, const struct planned *planned, const struct beat *beat,

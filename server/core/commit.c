@@ -37,10 +37,9 @@ static uint32_t log_news(unsigned generation) {
 
 /* What is to be told of a member whose lease is only extended: as news what was news in its last slot, unless peers
  * know it by now. (A lone node never flushes: it need not look.) */
-static uint32_t log_kind_again(const struct roll *roll, uint64_t old_sequence) {
+static uint32_t log_kind_again(const struct roll *roll, uint64_t old_sequence, uint64_t sequence) {
     if (roll->flushed_sequence == 0) return log_news(roll->generation);
-    if (old_sequence <= roll->flushed_sequence || roll->sequence - old_sequence >= roll->config.log_slots)
-        return LOG_REFRESH;
+    if (old_sequence <= roll->flushed_sequence || sequence - old_sequence >= roll->config.log_slots) return LOG_REFRESH;
     uint32_t kind = *log_slot(roll, old_sequence) & LOG_KIND;
     return kind == log_news(roll->generation + 1u) ? LOG_REFRESH : kind; /* of the generation before the last */
 }
@@ -55,9 +54,39 @@ static void commit_log(struct batch *batch, uint32_t ref, uint64_t old_sequence,
         uint64_t left = old_end_ms > batch->now_ms ? old_end_ms - batch->now_ms : 0;
         if (batch->now_ms + left / 2 < batch->touched->refresh_by_ms)
             batch->touched->refresh_by_ms = batch->now_ms + left / 2;
-        kind = log_kind_again(roll, old_sequence);
+        kind = log_kind_again(roll, old_sequence, roll->sequence);
     }
     *log_slot(roll, roll->sequence) = ref | kind;
+}
+
+void commit_refreshes(struct batch *batch) {
+    struct roll *roll = batch->roll;
+    size_t n = batch->refreshes;
+    uint64_t sequence = roll->sequence, now_ms = batch->now_ms, least_end_ms = UINT64_MAX;
+    struct scope *scope = NULL;
+    uint32_t scope_ref = SCOPE_NONE, moved = 0; /* users of the scope who were taken out of its history */
+    for (size_t i = 0; i < n; i++) {
+        commit_fetch(batch, i, n);
+        uint32_t ref = batch->plan[i].member;
+        struct member *m = member_at(roll, ref);
+        if (m->scope != scope_ref) {
+            if (moved > 0) scope_history_put(scope, now_ms, moved);
+            moved = 0;
+            scope = scope_at(roll, scope_ref = m->scope);
+        }
+        moved += scope_history_take(scope, m->seen_ms, now_ms);
+        if (member_lease_end_ms(m) < least_end_ms) least_end_ms = member_lease_end_ms(m);
+        sequence++;
+        *log_slot(roll, sequence) = ref | log_kind_again(roll, m->sequence, sequence);
+        m->stamp = batch->stamp;
+        m->sequence = sequence;
+        m->seen_ms = now_ms;
+    }
+    if (moved > 0) scope_history_put(scope, now_ms, moved);
+    roll->sequence = sequence;
+    uint64_t left_ms = least_end_ms - now_ms; /* what is planned as a refresh is live */
+    if (n > 0 && now_ms + left_ms / 2 < batch->touched->refresh_by_ms)
+        batch->touched->refresh_by_ms = now_ms + left_ms / 2;
 }
 
 /* The user's first member, known without a look-up where the member is alone. */

@@ -221,11 +221,11 @@ bool history_compact(struct history *history, uint64_t now_ms) {
     return true;
 }
 
-bool history_add(struct history *history, uint64_t at_ms) {
+bool history_add_times(struct history *history, uint64_t at_ms, uint32_t times) {
     if (at_ms >= history->fresh_from_ms + FRESH_MS && !history_compact(history, at_ms)) return false;
-    if (at_ms < history->fresh_from_ms) return add_to_cells(history, at_ms, 1);
-    history->fresh[at_ms % FRESH_MS]++;
-    history->fresh_count++;
+    if (at_ms < history->fresh_from_ms) return add_to_cells(history, at_ms, times);
+    history->fresh[at_ms % FRESH_MS] += times;
+    history->fresh_count += times;
     return true;
 }
 

@@ -19,10 +19,13 @@ struct history;
 struct history *history_new(uint64_t span_ms, uint64_t now_ms, const struct allocator *allocator);
 void history_free(struct history *history);
 
-/* Adds an instant, which is not after the now_ms that history_compact is called with next. false if memory is short:
- * the history is then worthless and only to be freed. Never allocates for an instant of the last second, if
- * history_compact was called within the second before it. */
-bool history_add(struct history *history, uint64_t at_ms);
+/* Adds an instant `times` times, which is not after the now_ms that history_compact is called with next. false if
+ * memory is short: the history is then worthless and only to be freed. Never allocates for an instant of the last
+ * second, if history_compact was called within the second before it. */
+bool history_add_times(struct history *history, uint64_t at_ms, uint32_t times);
+static inline bool history_add(struct history *history, uint64_t at_ms) {
+    return history_add_times(history, at_ms, 1);
+}
 /* Removes an instant that was added. Never fails, never allocates. */
 void history_remove(struct history *history, uint64_t at_ms);
 /* Makes room for the instants to come, and forgets those that are older than the span; to be called each second. false

@@ -1,7 +1,5 @@
 #include "batch.h"
 
-enum { WINDOW = 16 }; /* beats whose slots and records are fetched side by side: as many misses as a core overlaps */
-
 static uint32_t plan_scope(struct batch *batch, struct text name) {
     if (batch->last_scope_ref != SCOPE_NONE && name.len == batch->last_scope.len &&
         (name.data == batch->last_scope.data || text_equal(name, batch->last_scope)))
@@ -107,7 +105,7 @@ static bool plan_state(struct batch *batch, struct planned *planned, const struc
     return planned->extra != NULL;
 }
 
-/* The case that nearly all beats are: the user's only session, live, with room for the state. Nothing is to be made. */
+/* The user's only session, live, with room for the state: nothing is to be made. */
 static bool is_plain(const struct batch *batch, const struct scope *scope, uint32_t first, const struct beat *beat) {
     if (first == MEMBER_NONE) return false;
     const struct member *m = member_at(batch->roll, first);
@@ -142,44 +140,142 @@ static bool plan_beat(struct batch *batch, size_t i, uint32_t scope_ref, uint32_
     return true;
 }
 
-/* Lets go of scopes that were made for beats which then were not planned. */
-static void plan_release_scopes(struct roll *roll, const uint32_t *scopes, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (scope_at(roll, scopes[i]) != NULL) scope_release_if_empty(roll, scopes[i]);
+/* ---- refreshes ---------------------------------------------------------------------------------------------------
+ *
+ * Nearly all beats are of a user's only session and say what its last beat said: nothing is to be made for them, no
+ * watcher sees a difference, and all that changes in the member's record is stamp, sequence and seen_ms. As long as a
+ * call has had no other beat, they are planned by one look at the record and committed without another. */
+
+/* What the flags of such a member are, with seen_ms 0. */
+static inline uint64_t refresh_flags(const struct scope *scope, const struct beat *beat, bool has_extra) {
+    const struct member expected = {.status = beat->status & 3,
+                                    .is_live = 1,
+                                    .has_extra = has_extra,
+                                    .is_used = 1,
+                                    .is_first = 1,
+                                    .epoch = scope->epoch};
+    return expected.seen_and_flags;
 }
 
-/* Plans beats first..first+n-1, n ≤ WINDOW: the misses of all of them overlap. *done counts those that are planned. */
-static bool plan_window(struct batch *batch, size_t first, size_t n, size_t *done) {
-    struct roll *roll = batch->roll;
+static inline uint64_t refresh_flags_mask(void) {
+    const struct member all_seen = {.seen_ms = UINT64_MAX >> 16};
+    return ~all_seen.seen_and_flags;
+}
+
+static bool is_refresh(const struct batch *batch, uint32_t scope_ref, uint32_t ref, const struct beat *beat) {
+    const struct member *m = member_at(batch->roll, ref);
+    uint64_t flags = refresh_flags(scope_at(batch->roll, scope_ref), beat, m->has_extra);
+    if ((m->seen_and_flags & refresh_flags_mask()) != flags || m->scope != scope_ref || m->ttl_ms != beat->ttl_ms ||
+        m->next_session != MEMBER_NONE || m->origin != ORIGIN_SELF || !member_lease_holds(m, batch->now_ms))
+        return false;
+    if (!m->has_extra)
+        return beat->state.len == 0 && text_equal((struct text){m->id, m->user_len}, beat->user) &&
+               text_equal((struct text){m->id + m->user_len, m->session_len}, beat->session);
+    return text_equal(member_user(m), beat->user) && text_equal(member_session(m), beat->session) &&
+           text_equal(member_state(m), beat->state);
+}
+
+/* ---- windows -----------------------------------------------------------------------------------------------------
+ *
+ * Beats are planned in windows, in three stages, each a window behind the one before: names are hashed and their slots
+ * fetched; slots are looked through and records fetched; records are looked at. So the misses of a whole window
+ * overlap, and those of the next one begin before they are waited for. */
+
+enum { WINDOW = 32, STAGES = 3 };
+
+struct window {
+    size_t first, count; /* beats first..first+count-1 */
     uint32_t scopes[WINDOW], users[WINDOW];
     uint64_t hashes[WINDOW];
-    memset(&batch->plan[first], 0, n * sizeof batch->plan[first]);
-    for (size_t i = 0; i < n; i++) {
-        const struct beat *beat = &batch->beats[first + i];
-        scopes[i] = plan_scope(batch, beat->scope);
-        if (scopes[i] == SCOPE_NONE) {
-            plan_release_scopes(roll, scopes, i);
-            return batch_refuse(batch, "memory", 0, first + i);
-        }
-        hashes[i] = hash_of_name(roll, beat->user.data, beat->user.len);
-        __builtin_prefetch(index_begin(&scope_at(roll, scopes[i])->users, hashes[i]));
+};
+
+/* false: memory is short for a scope of beat first + count. */
+static bool window_hash(struct batch *batch, struct window *window, size_t first, size_t n) {
+    struct roll *roll = batch->roll;
+    struct text names[WINDOW];
+    window->first = first;
+    for (window->count = 0; window->count < n; window->count++) {
+        const struct beat *beat = &batch->beats[first + window->count];
+        uint32_t scope = plan_scope(batch, beat->scope);
+        if (scope == SCOPE_NONE) break;
+        window->scopes[window->count] = scope;
+        names[window->count] = beat->user;
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct index_slot *slot = index_find(&scope_at(roll, scopes[i])->users, hashes[i]);
-        users[i] = slot == NULL ? MEMBER_NONE : slot->ref;
-        if (slot != NULL) __builtin_prefetch(member_at(roll, users[i]), 1);
+    hash_names(roll, names, window->count, window->hashes);
+    for (size_t i = 0; i < window->count; i++)
+        INDEX_FETCH(&scope_at(roll, window->scopes[i])->users, window->hashes[i]);
+    return window->count == n;
+}
+
+static void window_find(const struct batch *batch, struct window *window) {
+    const struct roll *roll = batch->roll;
+    for (size_t i = 0; i < window->count; i++) {
+        const struct index_slot *slot = index_find(&scope_at(roll, window->scopes[i])->users, window->hashes[i]);
+        window->users[i] = slot == NULL ? MEMBER_NONE : slot->ref;
+        if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref), 1);
     }
-    for (size_t i = 0; i < n; i++, ++*done) {
-        /* What was found may have moved, or gone, through a beat before: look again unless it plainly is the user. */
-        const struct beat *beat = &batch->beats[first + i];
-        const struct member *m = users[i] == MEMBER_NONE ? NULL : member_at(roll, users[i]);
-        if (m == NULL || !m->is_used || !m->is_first || m->scope != scopes[i] ||
-            !text_equal(member_user(m), beat->user))
-            users[i] = user_find(roll, scope_at(roll, scopes[i]), beat->user, hashes[i]);
-        if (!plan_beat(batch, first + i, scopes[i], users[i], hashes[i])) {
-            plan_release_scopes(roll, scopes, n);
-            return false;
+}
+
+/* Long ids and states have an allocation of their own. */
+static void window_fetch_extras(const struct batch *batch, const struct window *window) {
+    for (size_t i = 0; i < window->count; i++) {
+        const struct member *m = window->users[i] == MEMBER_NONE ? NULL : member_at(batch->roll, window->users[i]);
+        if (m != NULL && m->has_extra) __builtin_prefetch(member_extra(m));
+    }
+}
+
+/* The first member of beat i's user. What was found may have moved, or gone, through a beat before: it is looked for
+ * again unless it plainly is the user. */
+static uint32_t window_user(const struct batch *batch, const struct window *window, size_t i) {
+    const struct roll *roll = batch->roll;
+    struct text user = batch->beats[window->first + i].user;
+    if (window->users[i] != MEMBER_NONE) {
+        const struct member *m = member_at(roll, window->users[i]);
+        if (m->is_used && m->is_first && m->scope == window->scopes[i] && text_equal(member_user(m), user))
+            return window->users[i];
+    }
+    return user_find(roll, scope_at(roll, window->scopes[i]), user, window->hashes[i]);
+}
+
+/* *done counts the beats that are planned. */
+static bool window_plan(struct batch *batch, const struct window *window, size_t *done) {
+    if (batch->roll->extra_bytes_held > 0) window_fetch_extras(batch, window);
+    for (size_t i = 0; i < window->count; i++, ++*done) {
+        struct planned *planned = &batch->plan[*done];
+        *planned = (struct planned){.member = window->users[i]};
+        if (batch->refreshes == *done && batch->changes == NULL && planned->member != MEMBER_NONE &&
+            is_refresh(batch, window->scopes[i], planned->member, &batch->beats[*done])) {
+            batch->refreshes++;
+            continue;
         }
+        planned->member = MEMBER_NONE;
+        if (!plan_beat(batch, *done, window->scopes[i], window_user(batch, window, i), window->hashes[i])) return false;
+    }
+    return true;
+}
+
+/* Lets go of scopes that were made for beats which then were not planned. */
+static void window_release_scopes(struct roll *roll, const struct window *window) {
+    for (size_t i = 0; i < window->count; i++)
+        if (scope_at(roll, window->scopes[i]) != NULL) scope_release_if_empty(roll, window->scopes[i]);
+}
+
+/* Plans all n beats; *done: how many came so far. */
+static bool plan_windows(struct batch *batch, struct window windows[STAGES], size_t n, size_t *done) {
+    size_t hashed = 0;
+    bool has_memory = true;
+    for (size_t step = 0; *done < n; step++) {
+        struct window *hashing = &windows[step % STAGES], *finding = &windows[(step + 2) % STAGES];
+        hashing->count = 0;
+        if (has_memory && hashed < n) {
+            has_memory = window_hash(batch, hashing, hashed, n - hashed < WINDOW ? n - hashed : WINDOW);
+            hashed += hashing->count;
+        }
+        window_find(batch, finding);
+        if (!window_plan(batch, &windows[(step + 1) % STAGES], done)) return false;
+        if (has_memory || *done < hashed) continue;
+        batch->plan[hashed] = (struct planned){.member = MEMBER_NONE};
+        return batch_refuse(batch, "memory", 0, hashed);
     }
     return true;
 }
@@ -239,10 +335,11 @@ static bool plan_make_room(struct batch *batch, size_t n) {
 }
 
 bool plan_beats(struct batch *batch, size_t n) {
+    struct window windows[STAGES];
     size_t done = 0;
-    bool is_planned = true;
-    while (is_planned && done < n) is_planned = plan_window(batch, done, n - done < WINDOW ? n - done : WINDOW, &done);
-    if (is_planned && plan_make_room(batch, n)) return true;
+    for (int i = 0; i < STAGES; i++) windows[i].count = 0;
+    if (plan_windows(batch, windows, n, &done) && plan_make_room(batch, n)) return true;
+    for (int i = 0; i < STAGES; i++) window_release_scopes(batch->roll, &windows[i]);
     plan_undo(batch, done < n ? done + 1 : n);
     return false;
 }

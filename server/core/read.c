@@ -31,10 +31,8 @@ static struct user_view view_user(const struct roll *roll, const struct scope *s
 static void live_batch(const struct roll *roll, const struct scope *scope, const struct text *users, size_t n,
                        uint64_t now_ms, struct user_view *out) {
     uint64_t hashes[READ_AHEAD];
-    for (size_t i = 0; i < n; i++) {
-        hashes[i] = hash_of_name(roll, users[i].data, users[i].len);
-        __builtin_prefetch(index_begin(&scope->users, hashes[i]));
-    }
+    hash_names(roll, users, n, hashes);
+    for (size_t i = 0; i < n; i++) INDEX_FETCH(&scope->users, hashes[i]);
     for (size_t i = 0; i < n; i++) {
         const struct index_slot *slot = index_find(&scope->users, hashes[i]);
         if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref));

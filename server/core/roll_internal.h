@@ -111,6 +111,15 @@ static inline uint64_t hash_of_name(const struct roll *roll, const char *name, s
 #endif
 }
 
+/* The same for n names. */
+static inline void hash_names(const struct roll *roll, const struct text *names, size_t n, uint64_t *hashes) {
+#ifdef ROLL_TEST_WEAK_HASH
+    for (size_t i = 0; i < n; i++) hashes[i] = hash_of_name(roll, names[i].data, names[i].len);
+#else
+    siphash_names(roll->config.hash_key, names, n, hashes);
+#endif
+}
+
 static inline bool member_is_void(const struct scope *scope, const struct member *m) {
     return m->stamp <= scope->reset_stamp && m->stamp != 0;
 }
@@ -142,6 +151,9 @@ void scope_fit_history(struct roll *roll, uint32_t ref, uint64_t now_ms);
 void scope_drop_history(struct scope *scope);
 /* A user was last seen at now_ms instead of at was_ms. */
 void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
+/* The same in two steps, for many users who were seen at once: one is taken out for each, all are added at the end. */
+bool scope_history_take(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
+void scope_history_put(struct scope *scope, uint64_t now_ms, uint32_t users);
 
 /* user.c */
 uint64_t user_hash(const void *roll, uint32_t ref);

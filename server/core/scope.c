@@ -122,12 +122,20 @@ void scope_drop_history(struct scope *scope) {
     scope->history = NULL;
 }
 
-void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms) {
-    if (scope->history == NULL || was_ms == now_ms) return;
+bool scope_history_take(struct scope *scope, uint64_t was_ms, uint64_t now_ms) {
+    if (scope->history == NULL || was_ms == now_ms) return false;
     history_remove(scope->history, was_ms);
-    if (history_add(scope->history, now_ms)) return;
+    return true;
+}
+
+void scope_history_put(struct scope *scope, uint64_t now_ms, uint32_t users) {
+    if (history_add_times(scope->history, now_ms, users)) return;
     scope_drop_history(scope);
     scope->history_at = scope->users_counted * 2;
+}
+
+void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms) {
+    if (scope_history_take(scope, was_ms, now_ms)) scope_history_put(scope, now_ms, 1);
 }
 
 /* Fills a new history by looking at every user. */

@@ -1,11 +1,6 @@
 /* Applying a call's beats. */
 #include "batch.h"
 
-enum {
-    LOG_AHEAD = 3,
-    COMMIT_AHEAD = 4, /* in a large call the records have fallen out of the nearest cache by then */
-};
-
 enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
                                  struct effects *effects, struct touched *out, bool *joined, struct refusal *why) {
     *out = (struct touched){.refresh_by_ms = UINT64_MAX};
@@ -21,13 +16,11 @@ enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, si
                           .why = why,
                           .touched = out};
     if (!plan_beats(&batch, n)) return MUSTER_RESOURCE_EXHAUSTED;
-    for (size_t i = 0; i < n; i++) {
+    commit_refreshes(&batch);
+    if (joined != NULL) memset(joined, 0, batch.refreshes * sizeof *joined);
+    for (size_t i = batch.refreshes; i < n; i++) {
+        commit_fetch(&batch, i, n);
         const struct scope *scope = scope_at(roll, member_at(roll, batch.plan[i].member)->scope);
-        if (i + COMMIT_AHEAD < n) __builtin_prefetch(member_at(roll, batch.plan[i + COMMIT_AHEAD].member), 1);
-        if (i + LOG_AHEAD < n) {
-            uint64_t sequence = member_at(roll, batch.plan[i + LOG_AHEAD].member)->sequence;
-            if (sequence > roll->flushed_sequence) __builtin_prefetch(log_slot(roll, sequence));
-        }
         uint64_t live = scope->live;
         commit_beat(&batch, &batch.plan[i], &beats[i]);
         out->joined += scope->live > live;

@@ -74,10 +74,33 @@ static void pick_beat(struct trial *trial, struct model_beat *beat) {
     if (beat->ttl_ms != 0) beat->state = pick_state(trial);
 }
 
+/* A beat that says what the member's last one said, of beat i of a batch. false: none was met. */
+static bool pick_refresh(struct trial *trial, size_t i) {
+    struct model_beat *beat = &trial->batch[i];
+    for (int tries = 0; tries < 8; tries++) {
+        pick_beat(trial, beat);
+        const struct model_user *user = model_user_at(trial->model, beat->scope, beat->user);
+        if (user->count == 0) continue;
+        const struct model_member *known = &user->members[random_below(&trial->random, user->count)];
+        if (!model_is_live(known, trial->now_ms)) continue;
+        beat->session = known->session;
+        char *state = trial->known_states + i * trial->world->state_bytes_max;
+        memcpy(state, known->state_len > 0 ? known->state : "", known->state_len);
+        beat->ttl_ms = known->ttl_ms;
+        beat->status = known->status;
+        beat->state = (struct text){state, known->state_len};
+        return true;
+    }
+    return false;
+}
+
 static size_t pick_batch(struct trial *trial) {
     size_t n = 1 + random_below(&trial->random, random_chance(&trial->random, 1, 3) ? 3 : trial->world->batch_max);
     if (n > trial->world->batch_max) n = trial->world->batch_max;
+    /* Batches that begin with refreshes, or have nothing else. */
+    size_t refreshes = random_chance(&trial->random, 1, 2) ? random_below(&trial->random, 2 * n) : 0;
     for (size_t i = 0; i < n; i++) {
+        if (i < refreshes && pick_refresh(trial, i)) continue;
         pick_beat(trial, &trial->batch[i]);
         /* The same member more than once. */
         if (i > 0 && random_chance(&trial->random, 1, 20)) {
@@ -697,6 +720,21 @@ static const struct world worlds[] = {
      .steps = 500,
      .compare_every = 97,
      .jumps = 5,
+     .trials = 1,
+     .is_capped = true},
+    {.name = "one session a user, and not room for all",
+     .scopes = 2,
+     .users = 300,
+     .sessions = 1,
+     .retention_ms = DAY_MS,
+     .members_max = 350,
+     .bytes_max = NO_BYTES,
+     .log_slots = LOG_SLOTS_FOR_CAPS,
+     .batch_max = 150,
+     .steps = 3000,
+     .state_bytes_max = 30,
+     .compare_every = 97,
+     .jumps = 1,
      .trials = 1,
      .is_capped = true},
     {.name = "growth",

@@ -64,6 +64,7 @@ struct trial {
     struct before *before; /* by beat */
     bool *joined;          /* by beat: whether it made a user live who was not, as the roll says */
     bool *joined_in_model; /* and as the model does */
+    char *known_states;    /* by beat: a state that its member has already */
     char *states;          /* the bytes that states are cut from */
 };
 
