@@ -1,5 +1,6 @@
 /* Reading a snapshot. Every length is checked against what is left of its block, and against its cap. */
 #include "common/byteorder.h"
+#include "common/protobuf.h"
 #include "format_layout.h"
 
 #include <assert.h>
@@ -21,68 +22,37 @@ uint64_t snapshot_elapsed_ms(const struct snapshot_moment *then, const struct sn
     return now->wall_ms > then->wall_ms ? now->wall_ms - then->wall_ms : 0;
 }
 
-/* ---- the bytes of a block -----------------------------------------------------------------------------------------
- */
+/* ---- the bytes of a block ------------------------------------------------------------------------------------------
+ * Once something is missing or wrong the reader is broken, and all that is read after it is zero or empty. */
 
-/* What is left to be taken. Once something is missing or wrong, all that is taken after it is zero or empty. */
-struct source {
-    const uint8_t *at;
-    size_t left;
-    bool is_bad;
-};
-
-static const uint8_t *take(struct source *from, size_t len) {
-    if (from->is_bad || len > from->left) {
-        from->is_bad = true;
-        return NULL;
-    }
-    const uint8_t *taken = from->at;
-    from->at += len;
-    from->left -= len;
-    return taken;
-}
-
-static uint8_t take_byte(struct source *from) {
-    const uint8_t *byte = take(from, 1);
-    return byte == NULL ? 0 : *byte;
-}
-
-static uint64_t take_u64(struct source *from) {
-    const uint8_t *bytes = take(from, 8);
-    return bytes == NULL ? 0 : get_le64(bytes);
-}
-
-static uint64_t take_varint(struct source *from) {
-    uint64_t number = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = take_byte(from);
-        if (shift == 63 && byte > 1) break;
-        number |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) return number;
-    }
-    from->is_bad = true;
-    return 0;
+static uint8_t read_byte(struct pb_reader *in) {
+    return in->at < in->end ? *in->at++ : (uint8_t)pb_break(in);
 }
 
 /* At most `most`. */
-static uint64_t take_number(struct source *from, uint64_t most) {
-    uint64_t number = take_varint(from);
-    if (number <= most) return number;
-    from->is_bad = true;
-    return 0;
+static uint64_t read_number(struct pb_reader *in, uint64_t most) {
+    uint64_t number = pb_read_varint(in);
+    return number <= most ? number : pb_break(in);
 }
 
-static struct text take_text(struct source *from, size_t len, size_t most) {
-    const uint8_t *bytes = len == 0 || len > most ? NULL : take(from, len);
-    if (bytes == NULL) {
-        from->is_bad = true;
+/* `len` bytes, 1 to `most` of them. */
+static struct text read_text(struct pb_reader *in, size_t len, size_t most) {
+    if (len == 0 || len > most || len > (size_t)(in->end - in->at)) {
+        pb_break(in);
         return (struct text){0};
     }
-    return (struct text){(const char *)bytes, (uint32_t)len};
+    struct text text = {(const char *)in->at, (uint32_t)len};
+    in->at += len;
+    return text;
 }
 
-static struct text take_id(struct source *from) {
-    return take_text(from, take_byte(from), MUSTER_ID_BYTES_MAX);
+static struct text read_id(struct pb_reader *in) {
+    return read_text(in, read_byte(in), MUSTER_ID_BYTES_MAX);
+}
+
+static struct text read_state(struct pb_reader *in) {
+    size_t low = read_byte(in), high = read_byte(in);
+    return read_text(in, low | high << 8, MUSTER_STATE_BYTES_MAX);
 }
 
 /* ---- blocks --------------------------------------------------------------------------------------------------------
@@ -108,92 +78,91 @@ size_t snapshot_block_bytes(const uint8_t prefix[SNAPSHOT_PREFIX_BYTES]) {
     return payload > SNAPSHOT_BLOCK_BYTES_MAX - around ? 0 : around + (size_t)payload;
 }
 
-static void take_header(struct snapshot_reader *reader, struct source *from) {
+static void read_header(struct snapshot_reader *reader, struct pb_reader *in) {
     struct snapshot_header *header = &reader->header;
-    header->begun.now_ms = take_u64(from);
-    header->begun.wall_ms = take_u64(from);
-    const uint8_t *boot = take(from, SNAPSHOT_BOOT_BYTES);
-    if (boot != NULL) memcpy(header->begun.boot, boot, SNAPSHOT_BOOT_BYTES);
-    header->cluster = take_u64(from);
-    header->origin = take_u64(from);
-    header->stamp = take_u64(from);
-    header->vector_count = (size_t)take_number(from, SNAPSHOT_ORIGINS_MAX);
-    for (size_t i = 0; i < header->vector_count && !from->is_bad; i++) {
-        reader->vector[i].origin = take_u64(from);
-        reader->vector[i].sequence = take_varint(from);
+    header->begun.now_ms = pb_read_fixed64(in);
+    header->begun.wall_ms = pb_read_fixed64(in);
+    struct text boot = read_text(in, SNAPSHOT_BOOT_BYTES, SNAPSHOT_BOOT_BYTES);
+    if (boot.len > 0) memcpy(header->begun.boot, boot.data, boot.len);
+    header->cluster = pb_read_fixed64(in);
+    header->origin = pb_read_fixed64(in);
+    header->stamp = pb_read_fixed64(in);
+    header->vector_count = (size_t)read_number(in, SNAPSHOT_ORIGINS_MAX);
+    for (size_t i = 0; i < header->vector_count && !in->is_broken; i++) {
+        reader->vector[i].origin = pb_read_fixed64(in);
+        reader->vector[i].sequence = pb_read_varint(in);
     }
-    header->peer_count = (size_t)take_number(from, SNAPSHOT_PEERS_MAX);
-    for (size_t i = 0; i < header->peer_count && !from->is_bad; i++) {
-        struct text peer = take_text(from, take_byte(from), REPLICA_ADDRESS_BYTES_MAX);
+    header->peer_count = (size_t)read_number(in, SNAPSHOT_PEERS_MAX);
+    for (size_t i = 0; i < header->peer_count && !in->is_broken; i++) {
+        struct text peer = read_text(in, read_byte(in), REPLICA_ADDRESS_BYTES_MAX);
         char *kept = reader->addresses + i * REPLICA_ADDRESS_BYTES_MAX;
         if (peer.len > 0) memcpy(kept, peer.data, peer.len);
         reader->peers[i] = (struct text){kept, peer.len};
     }
-    if (header->stamp > SNAPSHOT_STAMP_MAX) from->is_bad = true;
+    if (header->stamp > SNAPSHOT_STAMP_MAX) pb_break(in);
 }
 
-static struct change take_change(struct source *from, const struct change *before) {
+static struct change read_change(struct pb_reader *in, const struct change *before) {
     static const struct change none;
-    uint8_t flags = take_byte(from);
+    uint8_t flags = read_byte(in);
     const uint8_t not_of_reset = (uint8_t) ~(FLAG_RESET | FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE);
     bool is_reset = (flags & FLAG_RESET) != 0;
-    if ((flags & FLAGS_UNKNOWN) != 0 || (is_reset && (flags & not_of_reset) != 0)) from->is_bad = true;
-    if (before == NULL && (flags & (FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE)) != 0) from->is_bad = true;
+    if ((flags & FLAGS_UNKNOWN) != 0 || (is_reset && (flags & not_of_reset) != 0)) pb_break(in);
+    if (before == NULL && (flags & (FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE)) != 0) pb_break(in);
     if (before == NULL) before = &none;
 
     struct change change = {.is_reset = is_reset};
-    change.origin = (flags & FLAG_SAME_ORIGIN) != 0 ? before->origin : take_u64(from);
-    change.stamp = take_u64(from);
-    change.sequence = take_varint(from);
-    change.seen_ms = take_varint(from);
-    change.scope = (flags & FLAG_SAME_SCOPE) != 0 ? before->scope : take_id(from);
-    if (change.origin == 0 || change.stamp == 0 || change.stamp > SNAPSHOT_STAMP_MAX) from->is_bad = true;
+    change.origin = (flags & FLAG_SAME_ORIGIN) != 0 ? before->origin : pb_read_fixed64(in);
+    change.stamp = pb_read_fixed64(in);
+    change.sequence = pb_read_varint(in);
+    change.seen_ms = pb_read_varint(in);
+    change.scope = (flags & FLAG_SAME_SCOPE) != 0 ? before->scope : read_id(in);
+    if (change.origin == 0 || change.stamp == 0 || change.stamp > SNAPSHOT_STAMP_MAX) pb_break(in);
     if (is_reset) return change;
     change.status = (flags >> FLAG_STATUS_SHIFT) & 3;
-    change.ttl_ms = (uint32_t)take_number(from, MUSTER_TTL_MAX_MS);
-    change.user = take_id(from);
-    if ((flags & FLAG_SESSION) != 0) change.session = take_id(from);
+    change.ttl_ms = (uint32_t)read_number(in, MUSTER_TTL_MAX_MS);
+    change.user = read_id(in);
+    if ((flags & FLAG_SESSION) != 0) change.session = read_id(in);
     if ((flags & FLAG_STATE) != 0) {
-        const uint8_t *len = take(from, 2);
-        change.state = take_text(from, len == NULL ? 0 : get_le16(len), MUSTER_STATE_BYTES_MAX);
+        change.state = read_state(in);
     }
     return change;
 }
 
-static void take_changes(struct snapshot_reader *reader, struct source *from) {
-    reader->written_ms = take_varint(from);
-    size_t count = (size_t)take_number(from, SNAPSHOT_BLOCK_CHANGES_MAX);
-    for (size_t i = 0; i < count && !from->is_bad; i++)
-        reader->changes[i] = take_change(from, i == 0 ? NULL : &reader->changes[i - 1]);
-    reader->change_count = from->is_bad ? 0 : count;
+static void read_changes(struct snapshot_reader *reader, struct pb_reader *in) {
+    reader->written_ms = pb_read_varint(in);
+    size_t count = (size_t)read_number(in, SNAPSHOT_BLOCK_CHANGES_MAX);
+    for (size_t i = 0; i < count && !in->is_broken; i++)
+        reader->changes[i] = read_change(in, i == 0 ? NULL : &reader->changes[i - 1]);
+    reader->change_count = in->is_broken ? 0 : count;
 }
 
-static void take_payload(struct snapshot_reader *reader, struct source *from) {
+static void read_payload(struct snapshot_reader *reader, struct pb_reader *in) {
     reader->changes_before += reader->change_count;
     reader->change_count = 0;
-    if (reader->has_header == (reader->kind == SNAPSHOT_HEADER)) from->is_bad = true;
-    if (from->is_bad) return;
+    if (reader->has_header == (reader->kind == SNAPSHOT_HEADER)) pb_break(in);
+    if (in->is_broken) return;
     switch (reader->kind) {
     case SNAPSHOT_HEADER:
-        take_header(reader, from);
+        read_header(reader, in);
         reader->has_header = true;
         break;
     case SNAPSHOT_CHANGES:
-        take_changes(reader, from);
+        read_changes(reader, in);
         break;
     case SNAPSHOT_END:
-        if (take_varint(from) != reader->changes_before) from->is_bad = true;
+        if (pb_read_varint(in) != reader->changes_before) pb_break(in);
         reader->is_ended = true;
         break;
     default:
-        from->is_bad = true;
+        pb_break(in);
     }
-    if (from->left != 0) from->is_bad = true;
+    if (pb_has_more(in)) pb_break(in);
 }
 
 enum snapshot_fault snapshot_read(struct snapshot_reader *reader, const uint8_t *block, size_t len) {
     const size_t around = SNAPSHOT_PREFIX_BYTES + SNAPSHOT_SUM_BYTES;
-    struct source payload = {.is_bad = true};
+    struct pb_reader payload = {.is_broken = true};
     bool is_whole = !reader->is_ended && len >= around && len == snapshot_block_bytes(block);
     if (is_whole) {
         snapshot_sum(reader->sum, block, len - SNAPSHOT_SUM_BYTES);
@@ -201,10 +170,10 @@ enum snapshot_fault snapshot_read(struct snapshot_reader *reader, const uint8_t 
     }
     if (is_whole) {
         reader->kind = (enum snapshot_kind)block[0];
-        payload = (struct source){block + SNAPSHOT_PREFIX_BYTES, len - around, false};
-        take_payload(reader, &payload);
+        payload = pb_read((struct text){(const char *)block + SNAPSHOT_PREFIX_BYTES, (uint32_t)(len - around)});
+        read_payload(reader, &payload);
     }
-    if (!payload.is_bad) return SNAPSHOT_GOOD;
+    if (!payload.is_broken) return SNAPSHOT_GOOD;
     reader->change_count = 0;
     reader->is_ended = true;
     return SNAPSHOT_DAMAGED;

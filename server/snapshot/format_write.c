@@ -1,5 +1,6 @@
 /* Writing a snapshot. */
 #include "common/byteorder.h"
+#include "common/protobuf.h"
 #include "format_layout.h"
 
 #include <assert.h>
@@ -7,12 +8,6 @@
 static uint8_t *put_u64(uint8_t *out, uint64_t value) {
     put_le64(out, value);
     return out + 8;
-}
-
-static uint8_t *put_varint(uint8_t *out, uint64_t value) {
-    for (; value >= 0x80; value >>= 7) *out++ = (uint8_t)(value | 0x80);
-    *out++ = (uint8_t)value;
-    return out;
 }
 
 static uint8_t *put_bytes(uint8_t *out, const void *data, size_t len) {
@@ -68,12 +63,12 @@ size_t snapshot_begin(struct snapshot_writer *writer, const struct snapshot_head
     at = put_u64(at, header->cluster);
     at = put_u64(at, header->origin);
     at = put_u64(at, header->stamp);
-    at = put_varint(at, header->vector_count);
+    at = pb_put_varint(at, header->vector_count);
     for (size_t i = 0; i < header->vector_count; i++) {
         at = put_u64(at, header->vector[i].origin);
-        at = put_varint(at, header->vector[i].sequence);
+        at = pb_put_varint(at, header->vector[i].sequence);
     }
-    at = put_varint(at, header->peer_count);
+    at = pb_put_varint(at, header->peer_count);
     for (size_t i = 0; i < header->peer_count; i++) {
         assert(header->peers[i].len >= 1 && header->peers[i].len <= REPLICA_ADDRESS_BYTES_MAX);
         at = put_id(at, header->peers[i]);
@@ -90,15 +85,15 @@ static uint8_t *put_change(uint8_t *at, const struct change *change, const struc
     if (before != NULL && before->origin == change->origin) *flags |= FLAG_SAME_ORIGIN;
     else at = put_u64(at, change->origin);
     at = put_u64(at, change->stamp);
-    at = put_varint(at, change->sequence);
-    at = put_varint(at, now_ms > change->seen_ms ? now_ms - change->seen_ms : 0);
+    at = pb_put_varint(at, change->sequence);
+    at = pb_put_varint(at, now_ms > change->seen_ms ? now_ms - change->seen_ms : 0);
     if (before != NULL && text_equal(before->scope, change->scope)) *flags |= FLAG_SAME_SCOPE;
     else at = put_id(at, change->scope);
     if (change->is_reset) {
         *flags = (uint8_t)((*flags & (FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE)) | FLAG_RESET);
         return at;
     }
-    at = put_varint(at, change->ttl_ms);
+    at = pb_put_varint(at, change->ttl_ms);
     at = put_id(at, change->user);
     if (change->session.len > 0) {
         *flags |= FLAG_SESSION;
@@ -119,15 +114,15 @@ bool snapshot_next(struct snapshot_writer *writer, const struct roll *roll, uint
     if (writer->is_ended) return false;
     if (writer->is_walked) {
         writer->is_ended = true;
-        *len = block_end(out, put_varint(block_begin(out, SNAPSHOT_END), writer->changes));
+        *len = block_end(out, pb_put_varint(block_begin(out, SNAPSHOT_END), writer->changes));
         return true;
     }
     size_t count = roll_walk(roll, &writer->cursor, NULL, 0, SNAPSHOT_BLOCK_CHANGES_MAX, SNAPSHOT_LOOKS,
                              &writer->is_walked, writer->slice);
     if (count == 0) return true;
     uint8_t *at = block_begin(out, SNAPSHOT_CHANGES);
-    at = put_varint(at, now_ms > writer->begun_ms ? now_ms - writer->begun_ms : 0);
-    at = put_varint(at, count);
+    at = pb_put_varint(at, now_ms > writer->begun_ms ? now_ms - writer->begun_ms : 0);
+    at = pb_put_varint(at, count);
     for (size_t i = 0; i < count; i++)
         at = put_change(at, &writer->slice[i], i == 0 ? NULL : &writer->slice[i - 1], now_ms);
     writer->changes += count;
