@@ -6,11 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One whole number and one unit, nothing around or between. *ms is 0 if it is none, or passes 2^64 - 1. */
+/* Reads one whole number and one unit, with nothing around or between. False: the text is something else, or the span
+ * passes 2^64 - 1; then *ms is 0. */
 bool duration_parse(const char *text, uint64_t *ms);
 
 enum { DURATION_BYTES = 24 };
-/* Writes a span in the largest unit that it is a whole number of. Returns `out`. */
+/* Writes a span in the largest unit of which it is a whole number. Returns `out`. */
 const char *duration_format(uint64_t ms, char out[DURATION_BYTES]);
 
 #endif

@@ -1,4 +1,4 @@
-/* A borrowed piece of memory: ids, states. Not NUL-terminated; the owner is said where it is used. */
+/* A borrowed piece of memory, such as an id or a state. Not NUL-terminated; whoever passes it owns the memory. */
 #ifndef MUSTER_COMMON_TEXT_H
 #define MUSTER_COMMON_TEXT_H
 
@@ -22,7 +22,7 @@ static inline uint64_t text_word(const char *from) {
     return word;
 }
 
-/* Ids are short, and compared at every beat: words beat a call of memcmp. */
+/* Ids are short and compared at every beat, so comparing words is faster than a call of memcmp. */
 static inline bool text_equal(struct text a, struct text b) {
     if (a.len != b.len) return false;
     if (a.len >= 8) { /* the last word overlaps the one before it */

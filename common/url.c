@@ -20,7 +20,7 @@ bool url_host_is_loopback(const char *host) {
     return false;
 }
 
-/* Splits HOST:PORT, where HOST may be [V6], * or empty. */
+/* Splits HOST:PORT. HOST may be [V6], * or empty; it is written without brackets. */
 static bool split(const char *authority, char host[URL_BYTES], const char **port) {
     const char *colon = strrchr(authority, ':');
     if (colon == NULL) return false;

@@ -10,19 +10,19 @@
 enum { URL_BYTES = 256 };
 
 enum url_reach {
-    REACH_NONE,     /* no URL that a node can listen on */
-    REACH_LOOPBACK, /* this machine alone: 127.0.0.0/8, [::1], localhost, ipc */
-    REACH_BEYOND,   /* others may reach it */
+    REACH_NONE,     /* not a URL that a node can listen on */
+    REACH_LOOPBACK, /* only this machine can connect: 127.0.0.0/8, [::1], localhost, ipc */
+    REACH_BEYOND,   /* other machines may connect */
 };
 
-/* *error is written for REACH_NONE: INVALID_ARGUMENT. */
+/* Who can connect to what listens on `url`. *error is written for REACH_NONE: INVALID_ARGUMENT. */
 enum url_reach url_reach(const char *url, struct error *error);
 
-/* Whether a host, without a port, is this machine alone. A name other than localhost is not. */
+/* Whether a host, without a port, is an address of the loopback, or "localhost". Other names are not looked up. */
 bool url_host_is_loopback(const char *host);
-/* Whether a tcp:// URL listens on every address of the machine. */
+/* Whether a tcp:// URL names every address of the machine: *, 0.0.0.0, [::] or no host. */
 bool url_is_wildcard(const char *url);
-/* The same tcp:// URL with another host. False if it does not fit. */
+/* Writes the tcp:// URL with another host, without brackets. False: it does not fit, or `url` is not one. */
 bool url_with_host(const char *url, const char *host, char out[URL_BYTES]);
 
 #endif

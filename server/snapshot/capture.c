@@ -7,46 +7,43 @@ static struct instant instant_of(const struct snapshot_moment *moment) {
     return (struct instant){.now_ms = moment->now_ms, .wall_ms = moment->wall_ms};
 }
 
-/* What the node knows besides its roll, as views that hold until the lock is let go. */
-struct knowledge {
+/* What a header points to. The texts are views that are valid until the lock is released. */
+struct header_parts {
     struct known vector[SNAPSHOT_ORIGINS_MAX];
     struct peer_view views[SNAPSHOT_PEERS_MAX];
     struct text peers[SNAPSHOT_PEERS_MAX];
 };
 
-static void header_of_replica(const struct node *node, struct knowledge *knowledge, struct snapshot_header *header) {
-    header->vector_count = replica_vector(node->replica, knowledge->vector, SNAPSHOT_ORIGINS_MAX);
-    size_t count = replica_peers(node->replica, node->now_ms, knowledge->views, SNAPSHOT_PEERS_MAX);
+static void header_of_replica(const struct node *node, struct header_parts *parts, struct snapshot_header *header) {
+    header->vector_count = replica_vector(node->replica, parts->vector, SNAPSHOT_ORIGINS_MAX);
+    size_t count = replica_peers(node->replica, node->now_ms, parts->views, SNAPSHOT_PEERS_MAX);
     for (size_t i = 0; i < count; i++) {
-        const struct peer_view *view = &knowledge->views[i];
-        bool is_to_be_met = !view->is_self && view->address.len > 0 && view->address.len <= REPLICA_ADDRESS_BYTES_MAX;
-        if (is_to_be_met) knowledge->peers[header->peer_count++] = view->address;
+        const struct peer_view *view = &parts->views[i];
+        bool is_kept = !view->is_self && view->address.len > 0 && view->address.len <= REPLICA_ADDRESS_BYTES_MAX;
+        if (is_kept) parts->peers[header->peer_count++] = view->address;
     }
 }
 
-/* It knows what it was told itself, and what the snapshot knew that it began with. */
-static void header_of_lone_node(const struct node *node, struct knowledge *knowledge, struct snapshot_header *header) {
+/* A node without peers has its own changes, and those of the snapshot that it began with. */
+static void header_of_lone_node(const struct node *node, struct header_parts *parts, struct snapshot_header *header) {
     struct roll_stats stats;
     roll_stats(node->roll, &stats);
-    knowledge->vector[0] = (struct known){node->origin, stats.sequence};
+    parts->vector[0] = (struct known){node->origin, stats.sequence};
     header->vector_count = 1;
     for (size_t i = 0; i < node->recalled_count && header->vector_count < SNAPSHOT_ORIGINS_MAX; i++)
         if (roll_origin_members(node->roll, node->recalled[i].origin) > 0)
-            knowledge->vector[header->vector_count++] = node->recalled[i];
+            parts->vector[header->vector_count++] = node->recalled[i];
 }
 
 size_t node_snapshot_begin(struct node *node, struct snapshot_writer *writer, const struct snapshot_moment *now,
                            uint64_t cluster, uint8_t *out) {
-    struct knowledge knowledge;
-    struct snapshot_header header = {.begun = *now,
-                                     .cluster = cluster,
-                                     .origin = node->origin,
-                                     .vector = knowledge.vector,
-                                     .peers = knowledge.peers};
+    struct header_parts parts;
+    struct snapshot_header header = {
+        .begun = *now, .cluster = cluster, .origin = node->origin, .vector = parts.vector, .peers = parts.peers};
     header.begun.now_ms = node_lock(node, instant_of(now));
     header.stamp = node->hlc.last;
-    if (node->replica != NULL) header_of_replica(node, &knowledge, &header);
-    else header_of_lone_node(node, &knowledge, &header);
+    if (node->replica != NULL) header_of_replica(node, &parts, &header);
+    else header_of_lone_node(node, &parts, &header);
     size_t len = snapshot_begin(writer, &header, out);
     node_unlock(node);
     return len;
@@ -72,7 +69,7 @@ void node_snapshot_merge(struct node *node, struct snapshot_reader *reader, cons
 void node_snapshot_merged(struct node *node, const struct snapshot_header *header) {
     if (header->vector_count == 0) return;
     struct known *recalled = calloc(header->vector_count, sizeof *recalled);
-    if (recalled == NULL) return; /* then it is asked for */
+    if (recalled == NULL) return; /* then the node asks its peers for all of it */
     memcpy(recalled, header->vector, header->vector_count * sizeof *recalled);
     node_lock(node, (struct instant){0});
     node->recalled = recalled;

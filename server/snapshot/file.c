@@ -100,7 +100,7 @@ static bool write_all(int to, const uint8_t *data, size_t len) {
     return true;
 }
 
-/* Walks the roll into an open file. *bytes: how many were written. */
+/* Writes the roll to an open file. *bytes: the bytes written. */
 static bool write_roll(struct snapshot_file *file, struct node *node, int to, uint64_t *bytes) {
     struct snapshot_moment now = moment_now();
     size_t len = node_snapshot_begin(node, &file->writer, &now, file->cluster, file->block);
@@ -130,7 +130,7 @@ bool snapshot_file_write(struct snapshot_file *file, struct node *node) {
         (void)unlinkat(file->dir, name_aside, 0);
         return false;
     }
-    log_line(LEVEL_DEBUG, "snapshot_written", "the roll is on disk", {"dir", file->path, 0},
+    log_line(LEVEL_DEBUG, "snapshot_written", "a snapshot was written", {"dir", file->path, 0},
              {"changes", NULL, file->writer.changes}, {"bytes", NULL, bytes},
              {"took_ms", NULL, (clock_monotonic_us() - start_us) / 1000});
     return true;
@@ -139,7 +139,7 @@ bool snapshot_file_write(struct snapshot_file *file, struct node *node) {
 /* ---- reading -------------------------------------------------------------------------------------------------------
  */
 
-/* false: there are fewer bytes (SNAPSHOT_TRUNCATED), or they cannot be read (SNAPSHOT_UNREADABLE). */
+/* Reads exactly `len` bytes: SNAPSHOT_TRUNCATED if there are fewer, SNAPSHOT_UNREADABLE if reading fails. */
 static enum snapshot_fault read_whole(FILE *from, uint8_t *to, size_t len) {
     if (fread(to, 1, len, from) == len) return SNAPSHOT_GOOD;
     return ferror(from) ? SNAPSHOT_UNREADABLE : SNAPSHOT_TRUNCATED;
@@ -164,7 +164,7 @@ static enum snapshot_fault read_header(struct snapshot_file *file, FILE *from) {
     return here != 0 && there != 0 && here != there ? SNAPSHOT_OF_ANOTHER_CLUSTER : SNAPSHOT_GOOD;
 }
 
-/* Merges block by block what can be read. */
+/* Merges the blocks into the roll, up to the first that cannot be read. */
 static enum snapshot_fault read_roll(struct snapshot_file *file, struct node *node, FILE *from,
                                      struct snapshot_merged *merged) {
     struct snapshot_moment now = moment_now();
@@ -179,7 +179,7 @@ static enum snapshot_fault read_roll(struct snapshot_file *file, struct node *no
     return fault;
 }
 
-/* A name for what cannot be read: the time of day, so that several can be told apart. */
+/* Renames a snapshot that cannot be read; the name has the time, so that several can be told apart. */
 static void set_aside(struct snapshot_file *file, enum snapshot_fault fault, uint64_t members) {
     char bad[NAME_BYTES_MAX], time_text[32];
     time_t seconds = (time_t)(clock_now().wall_ms / 1000);
@@ -189,8 +189,8 @@ static void set_aside(struct snapshot_file *file, enum snapshot_fault fault, uin
     (void)snprintf(bad, sizeof bad, "%s.bad-%s", name, time_text);
     bool is_aside = renameat(file->dir, name, file->dir, bad) == 0 && fsync(file->dir) == 0;
     log_line(LEVEL_ERROR, "snapshot_bad",
-             is_aside ? "the snapshot was set aside; the node goes on with what was sound at its front"
-                      : "the snapshot can neither be read nor set aside; the node goes on without it",
+             is_aside ? "the snapshot was set aside; the node has what comes before the damage"
+                      : "the snapshot can neither be read nor set aside; the node has what comes before the damage",
              {"dir", file->path, 0}, {"why", snapshot_fault_text(fault), 0}, {"set_aside_as", is_aside ? bad : "-", 0},
              {"members", NULL, members});
 }
@@ -207,7 +207,7 @@ void snapshot_peers_free(struct snapshot_peers *peers) {
     *peers = (struct snapshot_peers){0};
 }
 
-/* NULL and errno where there is none to be read. */
+/* NULL and errno if there is no regular file of that name, or it cannot be opened. */
 static FILE *open_for_reading(struct snapshot_file *file) {
     int from = openat(file->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (from < 0) return NULL;
@@ -228,7 +228,7 @@ enum snapshot_fault snapshot_file_load(struct snapshot_file *file, struct node *
     *peers = (struct snapshot_peers){0};
     FILE *from = open_for_reading(file);
     if (from == NULL && errno == ENOENT) {
-        log_line(LEVEL_INFO, "snapshot_none", "there is no snapshot: the roll begins empty", {"dir", file->path, 0});
+        log_line(LEVEL_INFO, "snapshot_none", "there is no snapshot; the roll is empty", {"dir", file->path, 0});
         return SNAPSHOT_GOOD;
     }
     enum snapshot_fault fault = from == NULL ? SNAPSHOT_UNREADABLE : read_roll(file, node, from, &merged);
@@ -242,7 +242,7 @@ enum snapshot_fault snapshot_file_load(struct snapshot_file *file, struct node *
     if (merged.refused > 0)
         log_line(LEVEL_WARN, "snapshot_too_large", "the roll has no room for all of the snapshot",
                  {"refused", NULL, merged.refused});
-    log_line(LEVEL_INFO, "snapshot_loaded", "the roll goes on from its snapshot", {"dir", file->path, 0},
+    log_line(LEVEL_INFO, "snapshot_loaded", "the roll has been loaded", {"dir", file->path, 0},
              {"members", NULL, merged.changes}, {"peers", NULL, peers->count},
              {"age_ms", NULL, snapshot_elapsed_ms(&file->reader.header.begun, &now)},
              {"took_ms", NULL, (clock_monotonic_us() - start_us) / 1000});

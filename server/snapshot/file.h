@@ -12,25 +12,25 @@
 
 struct snapshot_file;
 
-/* Opens the directory, makes it if only its last part is missing, and locks it until snapshot_file_close. NULL
- * and *error: it cannot be had, another node has it, or memory is short. cluster: as snapshot_cluster has it, 0: no
- * key; a snapshot of another cluster is not taken. */
+/* Opens the directory and locks it until snapshot_file_close. Makes it if only the last part of its path is missing.
+ * cluster: as snapshot_cluster has it, 0: no key; a snapshot of another cluster is not loaded. NULL and *error: the
+ * directory cannot be used, another node uses it, or memory is short. */
 struct snapshot_file *snapshot_file_open(const char *dir, uint64_t cluster, struct error *error);
 void snapshot_file_close(struct snapshot_file *file); /* `file` may be NULL */
 
-/* The sync addresses of peers that a snapshot names, to be added once the node serves. */
+/* The sync addresses of the peers that a snapshot names: the node adds them once it has joined its cluster. */
 struct snapshot_peers {
     char (*addresses)[REPLICA_ADDRESS_BYTES_MAX + 1]; /* NUL-terminated; freed by snapshot_peers_free; NULL: none */
     size_t count;
 };
 void snapshot_peers_free(struct snapshot_peers *peers);
 
-/* Fills the node from the snapshot, if there is one, and logs what came of it. Call it before anybody is served. What
- * is sound at the front of a damaged snapshot is kept: a register stands for itself. Answers what was wrong; the node
- * is fit to serve in any case. */
+/* Loads the snapshot into the node, if there is one, and logs the result; to be called before the node serves. Of a
+ * damaged snapshot, the blocks before the damage are loaded: each register in them is valid without the others. Returns
+ * what was wrong; the node can serve in any case. */
 enum snapshot_fault snapshot_file_load(struct snapshot_file *file, struct node *node, struct snapshot_peers *peers);
 
-/* Writes a snapshot now. false: the one before is still there, and the log says why. */
+/* Writes a snapshot now. False: it could not be written, the log says why, and the one before is still there. */
 bool snapshot_file_write(struct snapshot_file *file, struct node *node);
 
 #endif

@@ -1,19 +1,18 @@
 /* A snapshot: the roll as bytes that a later incarnation of a node starts from.
  *
- * Pure: no file, no clock. It is written and read a block at a time, so that the lock is never held for more than a
- * slice of the roll, and neither side needs memory for more than one block.
+ * Pure: no file, no clock. It is written and read block by block, so that the node's lock is held for a slice of the
+ * roll at a time, and neither side needs memory for more than one block.
  *
  *     head:   "muster snapshot" and a NUL, version (u32)
  *     block:  kind (u8), length of the payload (u32), payload, checksum (16)
  *     blocks: one HEADER, any number of CHANGES, one END with the number of changes; nothing after it
  *
- * Numbers are little-endian, or varints of at most ten bytes. A checksum covers the version, the block and the checksum
- * before it, so that a block that is missing, doubled, out of place or of another snapshot is seen as damage. It is
- * BLAKE2b (libsodium's generichash, no key): there at no new dependency, faster than any disk here, and unlike a CRC as
- * good against a whole block of zeros as against a flipped bit. It keeps damage out, not an attacker who may write to
- * the directory: such a one can read the keyring beside it as well.
+ * Numbers are little-endian, or varints (common/protobuf.h). A checksum covers the version, the block and the checksum
+ * before it, so that a block that is missing, repeated, out of place or of another snapshot is found. It is BLAKE2b
+ * (libsodium's generichash, without a key): it needs no new dependency, is faster than a disk, and detects a block of
+ * zeros as surely as a flipped bit. It protects against damage, not against an attacker who may write to the directory.
  *
- * What is in it: every register and reset with its origin, sequence and stamp, ages instead of times, the version
+ * A snapshot contains every register and reset with its origin, sequence and stamp, ages instead of times, the version
  * vector as it was when the walk began, and the sync addresses of the peers. */
 #ifndef MUSTER_SNAPSHOT_FORMAT_H
 #define MUSTER_SNAPSHOT_FORMAT_H
@@ -49,28 +48,28 @@ struct snapshot_moment {
     uint8_t boot[SNAPSHOT_BOOT_BYTES]; /* which run of the machine now_ms is of; zeros: unknown */
 };
 
-/* How long ago `then` was: exact within one run of the machine, by the wall clock from one to the next, and 0 where the
- * wall clock says that it is yet to come. */
+/* The time from `then` to `now`: exact within one run of the machine, else by the wall clock; 0 where that says that
+ * `then` is in the future. */
 uint64_t snapshot_elapsed_ms(const struct snapshot_moment *then, const struct snapshot_moment *now);
 
 struct snapshot_header {
-    struct snapshot_moment begun; /* when the walk began: ages are told as of later, see the blocks */
+    struct snapshot_moment begun; /* when the walk began; the ages in a block are as of written_ms later */
     uint64_t cluster;             /* as snapshot_cluster has it; 0: the node had no key */
     uint64_t origin;              /* the incarnation that wrote it */
-    uint64_t stamp;               /* the greatest that its clock had given or seen */
+    uint64_t stamp;               /* the greatest that the node's hybrid clock had given or seen */
     const struct known *vector;   /* as it was when the walk began */
     size_t vector_count;          /* at most SNAPSHOT_ORIGINS_MAX */
     const struct text *peers;     /* sync addresses, 1..REPLICA_ADDRESS_BYTES_MAX bytes each */
     size_t peer_count;            /* at most SNAPSHOT_PEERS_MAX */
 };
 
-/* A name for a cluster, from the secret of its places (keyring_hash_key), which it does not give away. Never 0. */
+/* Identifies a cluster by its secret hash key (keyring_hash_key) without revealing it. Never 0. */
 uint64_t snapshot_cluster(const uint8_t hash_key[16]);
 
 /* ---- writing ------------------------------------------------------------------------------------------------------
  */
 
-/* A walk over a roll. Some 30 kB: not for the stack of a small thread. No memory of its own. */
+/* A walk over a roll. Some 30 kB, so not for the stack of a small thread. It owns no memory. */
 struct snapshot_writer {
     struct walk_cursor cursor;
     uint64_t begun_ms, changes;
@@ -80,15 +79,17 @@ struct snapshot_writer {
 };
 
 /* Begins a snapshot. Writes the head and the header to `out` (SNAPSHOT_HEAD_BYTES + SNAPSHOT_BLOCK_BYTES_MAX) and
- * returns how many bytes; they are complete. The header, and the walk's beginning, must be of one hold of the lock. */
+ * returns their length; they are complete. The caller has gathered the header, and calls this, in one hold of the
+ * node's lock. */
 size_t snapshot_begin(struct snapshot_writer *writer, const struct snapshot_header *header, uint8_t *out);
 
-/* The next slice of the roll, as a block that lacks its checksum. To be called with the lock held, for about as long as
- * SNAPSHOT_BLOCK_CHANGES_MAX members take to be copied. `out`: SNAPSHOT_BLOCK_BYTES_MAX. Returns false at the end; *len
- * may be 0 before: nothing to write, call again. */
+/* Writes the next slice of the roll to `out` (SNAPSHOT_BLOCK_BYTES_MAX), as a block without its checksum. To be called
+ * with the node's lock held; copies at most SNAPSHOT_BLOCK_CHANGES_MAX members. Returns false at the end. *len: the
+ * block's length; 0 where there is none yet, or none any more. */
 bool snapshot_next(struct snapshot_writer *writer, const struct roll *roll, uint64_t now_ms, uint8_t *out, size_t *len);
 
-/* Completes a block of snapshot_next: in the order they were made, each once, without the lock. */
+/* Writes the checksum of a block of snapshot_next. To be called for each block, once, in the order of snapshot_next;
+ * the lock is not needed. */
 void snapshot_seal(struct snapshot_writer *writer, uint8_t *block, size_t len);
 
 /* ---- reading ------------------------------------------------------------------------------------------------------
@@ -110,40 +111,40 @@ const char *snapshot_fault_text(enum snapshot_fault fault); /* static */
 
 enum snapshot_kind { SNAPSHOT_HEADER = 1, SNAPSHOT_CHANGES = 2, SNAPSHOT_END = 3 };
 
-/* What has been read. Some 130 kB. No memory of its own. */
+/* What has been read. Some 130 kB. It owns no memory. */
 struct snapshot_reader {
-    struct snapshot_header header; /* once the header was read; points into what follows */
+    struct snapshot_header header; /* valid once has_header; points into the next three */
     struct known vector[SNAPSHOT_ORIGINS_MAX];
     struct text peers[SNAPSHOT_PEERS_MAX];
     char addresses[SNAPSHOT_PEERS_MAX * REPLICA_ADDRESS_BYTES_MAX];
 
-    enum snapshot_kind kind;                           /* of the last block */
-    uint64_t written_ms;                               /* CHANGES: when they were written, after header.begun */
-    struct change changes[SNAPSHOT_BLOCK_CHANGES_MAX]; /* CHANGES: texts point into the block; seen_ms is an *age* */
+    enum snapshot_kind kind; /* of the last block */
+    uint64_t written_ms;     /* of CHANGES: ms from header.begun to the writing of the block */
+    struct change changes[SNAPSHOT_BLOCK_CHANGES_MAX]; /* of CHANGES: texts point into the block; seen_ms is an *age* */
     size_t change_count;
 
-    uint64_t changes_before; /* of all blocks before */
+    uint64_t changes_before; /* in all blocks before the last */
     uint8_t sum[SNAPSHOT_SUM_BYTES];
     bool has_header, is_ended;
 };
 
-/* Begins to read. SNAPSHOT_GOOD, _FOREIGN or _NEWER. */
+/* Begins to read a snapshot: SNAPSHOT_GOOD, _FOREIGN or _NEWER. */
 enum snapshot_fault snapshot_open(struct snapshot_reader *reader, const uint8_t head[SNAPSHOT_HEAD_BYTES]);
 
-/* The bytes of a whole block, from its prefix; 0: no block can be so long. */
+/* The length of a whole block, from its prefix; 0: no block is that long. */
 size_t snapshot_block_bytes(const uint8_t prefix[SNAPSHOT_PREFIX_BYTES]);
 
-/* Reads one whole block. Anything may be passed; what is in reader->changes holds while `block` does. SNAPSHOT_GOOD or
- * _DAMAGED; after that the reader reads no more. */
+/* Reads one whole block; any bytes may be passed. reader->changes is valid while `block` is. SNAPSHOT_GOOD, or
+ * _DAMAGED, after which the reader reads nothing more. */
 enum snapshot_fault snapshot_read(struct snapshot_reader *reader, const uint8_t *block, size_t len);
 
 struct snapshot_merged {
-    uint64_t changes; /* that changed something */
-    uint64_t refused; /* that found no room */
+    uint64_t changes; /* merged, and newer than what the roll had */
+    uint64_t refused; /* not merged: the roll has no room */
 };
 
-/* Merges the changes of the last block, with ages carried over to `now`, and moves `clock` past their stamps. A roll
- * that is full takes what fits. Adds to *merged. */
+/* Merges the changes of the last block into the roll, with their ages as of `now`, and moves `clock` past their stamps.
+ * Where not all of them fit, as many as do are merged. Adds to *merged. */
 void snapshot_merge(struct snapshot_reader *reader, struct roll *roll, struct hlc *clock,
                     const struct snapshot_moment *now, struct snapshot_merged *merged);
 

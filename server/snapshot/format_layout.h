@@ -9,15 +9,16 @@
 
 static const char snapshot_magic[16] = "muster snapshot";
 
-/* No clock is ever there (in the year 6429): room for a hybrid clock to go on from any stamp that was read. */
+/* A stamp that no clock reaches before the year 6429; a greater one is damage. It leaves a hybrid clock room to go on
+ * from any stamp that is read. */
 #define SNAPSHOT_STAMP_MAX (UINT64_MAX >> 1)
 
-/* Of roll_walk, for a slice: what a hold of the lock may look at where few of the slots are taken. */
+/* The most slots that roll_walk looks at in one slice, so that the lock is held briefly where few slots are taken. */
 enum { SNAPSHOT_LOOKS = 4 * SNAPSHOT_BLOCK_CHANGES_MAX };
 
-/* A change: flags; origin (8) unless it is the one before; stamp (8); sequence; age in ms; scope unless it is the one
- * before; and but for a reset: TTL, user, session where there is one, state (its length in two bytes) where there is.
- */
+/* The layout of a change: flags; origin (8 bytes) unless it is the same as in the change before; stamp (8); sequence;
+ * age in ms; scope, unless it is the same as in the change before. Unless it is a reset, there follow: TTL, user,
+ * session if there is one, and state if there is one, with its length in two bytes. */
 enum {
     FLAG_RESET = 1,
     FLAG_SAME_ORIGIN = 2,
@@ -28,7 +29,7 @@ enum {
     FLAGS_UNKNOWN = 0x80,
 };
 
-/* The chain of checksums: each covers the one before. */
+/* The chain of checksums: each one covers the one before it. */
 static inline void snapshot_sum_begin(uint8_t sum[SNAPSHOT_SUM_BYTES]) {
     memset(sum, 0, SNAPSHOT_SUM_BYTES);
     sum[0] = SNAPSHOT_VERSION;

@@ -182,7 +182,7 @@ enum snapshot_fault snapshot_read(struct snapshot_reader *reader, const uint8_t 
 /* ---- merging -------------------------------------------------------------------------------------------------------
  */
 
-/* Ages become moments on the roll's clock of now. */
+/* Turns ages into times on the roll's clock. */
 static void changes_come_to(struct snapshot_reader *reader, const struct snapshot_moment *now) {
     uint64_t elapsed_ms = snapshot_elapsed_ms(&reader->header.begun, now);
     uint64_t since_ms = elapsed_ms > reader->written_ms ? elapsed_ms - reader->written_ms : 0;

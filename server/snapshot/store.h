@@ -1,4 +1,5 @@
-/* What a node remembers from one start to the next, as the program runs it. One thread, the program's main one. */
+/* The snapshots of a running node: the last one is loaded at the start, a new one is written every SNAPSHOT_EVERY_MS
+ * and at the end. The functions are called one at a time, from the start of the node to its end. */
 #ifndef MUSTER_SNAPSHOT_STORE_H
 #define MUSTER_SNAPSHOT_STORE_H
 
@@ -12,16 +13,18 @@ struct snapshots;
 /* From the end of one snapshot to the beginning of the next. */
 enum { SNAPSHOT_EVERY_MS = 60 * 1000 };
 
-/* Opens the data directory and fills the node from the snapshot in it, if there is one: before the node joins its peers
- * and serves. NULL and *error: the directory cannot be had. A snapshot that cannot be read is no reason.
- * cluster_key: the secret that all nodes of the cluster share, NULL: none; snapshots of another one are not taken. */
+/* Opens the data directory and loads its snapshot, if there is one, into the node; to be called before the node joins
+ * its peers and serves. cluster_key: the secret that all nodes of the cluster share (16 bytes), NULL: none; a snapshot
+ * of another cluster is not loaded. The node outlives the result, which the caller frees with snapshots_close.
+ * NULL and *error: the directory cannot be used. A snapshot that cannot be read is logged, and is no error. */
 struct snapshots *snapshots_open(const char *dir, const uint8_t *cluster_key, struct node *node, struct error *error);
-/* Meets the peers that the snapshot named, where the node has joined any, and begins to write snapshots. false: there
- * is no thread for it. */
+/* Adds the peers that the snapshot names, if the node has joined a cluster (has_peers), and starts the thread that
+ * writes snapshots. False: there is no thread for it. */
 bool snapshots_start(struct snapshots *snapshots, bool has_peers);
-/* Writes the last one, once the node takes no more writes. False: it could not be written; the log says why. */
+/* Stops the thread and writes the last snapshot; to be called once the node takes no more writes. False: it could not
+ * be written; the log says why. */
 bool snapshots_finish(struct snapshots *snapshots);
-/* Before the node is freed. `snapshots` may be NULL. */
+/* Frees all; to be called before the node is freed. `snapshots` may be NULL. */
 void snapshots_close(struct snapshots *snapshots);
 
 #endif

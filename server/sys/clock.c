@@ -26,7 +26,7 @@ static int digit_of(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A UUID in text. */
+/* The file has a UUID as text. */
 void clock_boot(uint8_t boot[16]) {
     char text[64];
     memset(boot, 0, 16);

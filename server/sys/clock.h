@@ -1,18 +1,19 @@
-/* The clocks of the machine. The only place of the server where one is read. */
+/* The clocks of the machine. Only sys/, and common/monotonic.h for deadlines, read a clock. */
 #ifndef MUSTER_SYS_CLOCK_H
 #define MUSTER_SYS_CLOCK_H
 
 #include "common/instant.h"
 
-/* Where the roll's clock starts: high enough that the oldest age that may be merged fits below (core/roll.h). */
+/* What the roll's clock shows at boot: high enough that the oldest age that may be merged is not before 0
+ * (core/roll.h). */
 #define CLOCK_BASE_MS (UINT64_C(1) << 40)
 
-/* Now, on both clocks. The monotonic one counts while the machine sleeps. */
+/* The time on both clocks. The monotonic one also counts while the machine is suspended. */
 struct instant clock_now(void);
-/* Microseconds of a monotonic clock, for how long something took. */
+/* As monotonic_us of common/monotonic.h: microseconds, for durations and deadlines. */
 uint64_t clock_monotonic_us(void);
 
-/* Which run of the machine the monotonic clock is of; zeros where the system does not say. */
+/* The id of this boot of the machine, within which the monotonic clock counts on; zeros if the system does not say. */
 void clock_boot(uint8_t boot[16]);
 
 #endif

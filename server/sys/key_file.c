@@ -23,7 +23,7 @@ static bool is_secret(int file, size_t capacity, struct error *error) {
     return true;
 }
 
-/* One byte more than fits is asked for, so that a file that grew since is noticed. */
+/* Asks for one byte more than fits, so that a file that has grown since fstat is noticed. */
 static bool read_all(int file, char *text, size_t capacity, size_t *len, struct error *error) {
     for (;;) {
         char beyond;
@@ -39,7 +39,7 @@ static bool read_all(int file, char *text, size_t capacity, size_t *len, struct 
 
 bool key_file_read(const char *path, char *text, size_t capacity, size_t *len, struct error *error) {
     *len = 0;
-    /* Not to block where the path is a pipe. */
+    /* O_NONBLOCK: the path may be a pipe without a writer. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file < 0) return error_fail_errno(error, errno);
     bool is_read = is_secret(file, capacity, error) && read_all(file, text, capacity, len, error);

@@ -10,7 +10,7 @@
 
 enum { LINE_BYTES = 2048, EVENTS_MAX = 64 };
 
-/* What one event has written lately. Events past EVENTS_MAX share the last. */
+/* The lines that one event has written in its current window. Events past EVENTS_MAX share the last. */
 struct allowance {
     const char *event;
     uint64_t window_start_ms;
@@ -34,14 +34,14 @@ struct line {
 };
 
 static void put_char(struct line *line, char c) {
-    if (line->len < sizeof line->data - 2) line->data[line->len++] = c; /* room for '}' and the line feed */
+    if (line->len < sizeof line->data - 2) line->data[line->len++] = c; /* leaves room for '}' and the line feed */
 }
 
 static void put(struct line *line, const char *text) {
     while (*text != '\0') put_char(line, *text++);
 }
 
-/* Both formats quote alike: JSON's escapes. Bytes past ASCII are written as they are. */
+/* Quotes with JSON's escapes, in both formats. Bytes that are not ASCII are written as they are. */
 static void put_quoted(struct line *line, const char *text) {
     char escape[8];
     put_char(line, '"');
@@ -109,7 +109,7 @@ static struct allowance *allowance_of(const char *event) {
     return &logger.allowances[EVENTS_MAX - 1];
 }
 
-/* Whether the event may write a line now; *suppressed: how many it held back before. */
+/* Whether the event may write a line now. *suppressed: how many lines were held back since its last one. */
 static bool is_allowed(const char *event, uint64_t *suppressed) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -161,7 +161,7 @@ void log_write(enum log_level level, const char *event, const char *message, con
         if (logger.format == FORMAT_JSON) line.data[line.len++] = '}';
         line.data[line.len++] = '\n';
         ssize_t written = write(STDERR_FILENO, line.data, line.len);
-        (void)written; /* where standard error is gone, there is nobody to tell */
+        (void)written; /* if standard error is gone there is nowhere to report it */
     }
     pthread_mutex_unlock(&logger.lock);
 }

@@ -1,7 +1,7 @@
-/* Structured logs on standard error, a line an event, as logfmt or JSON. Thread-safe.
+/* Structured logs on standard error, one line an event, as logfmt or JSON. Thread-safe.
  *
- * Each event has a name of its own, and a rate limit of its own: what a stranger can cause over and over cannot fill a
- * disk. The next line that is written says how many were held back (`suppressed`). */
+ * Each event has its own name and its own rate limit, so that events that a stranger can cause at will cannot fill a
+ * disk. The next line of the event says how many were held back (`suppressed`). */
 #ifndef MUSTER_SYS_LOG_H
 #define MUSTER_SYS_LOG_H
 
@@ -17,11 +17,11 @@ struct log_field {
     uint64_t number;
 };
 
-/* Lines of one event that are written in LOG_WINDOW_MS; the rest is counted. */
+/* The most lines of one event that are written in LOG_WINDOW_MS; the others are counted. */
 enum { LOG_LINES_MAX = 10, LOG_WINDOW_MS = 10000 };
 
-/* Before the first line; otherwise logfmt from LEVEL_INFO on. `node`: a name that every line carries, NULL for none; it
- * must outlive the logging. */
+/* Sets format, level and the node's name, which every line carries (NULL: none; borrowed). To be called before the
+ * first line; without it the log is logfmt from LEVEL_INFO on. */
 void log_start(enum log_format format, enum log_level least, const char *node);
 
 /* Writes one line. `event` is a string literal: lower case, words joined by '_'. Use log_line. */
