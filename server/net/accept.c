@@ -1,0 +1,127 @@
+/* Accepting connections: on loop 0, for every door, and what a door does not take. */
+#include "listener.h"
+#include "net_internal.h"
+#include "sys/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* How long a door that refused somebody is short with those who never asked. */
+enum { CROWDED_MS = 2000 };
+
+/* An accepted socket on its way to its loop. */
+struct arrival {
+    struct post post;
+    struct door *door;
+    struct remote_key remote;
+    int fd;
+    bool is_ipc, is_stale;
+};
+
+static void forget_arrival(struct door *door, const struct remote_key *remote) {
+    atomic_fetch_sub(&door->connections, 1);
+    if (remote->kind != REMOTE_LOCAL) address_counts_remove(door->addresses, remote);
+}
+
+static void arrive(const struct arrival *arrival, struct loop *loop) {
+    if (atomic_load(&loop->loops->is_stopping)) {
+        close(arrival->fd);
+        forget_arrival(arrival->door, &arrival->remote);
+        return;
+    }
+    struct stream *stream = stream_open(loop, arrival->door, arrival->fd, arrival->is_ipc, &arrival->remote);
+    if (stream == NULL) forget_arrival(arrival->door, &arrival->remote);
+    else if (arrival->is_stale) stream_mark_stale(stream);
+}
+
+static void run_arrival(struct post *post, struct loop *loop) {
+    struct arrival *arrival = (struct arrival *)post;
+    arrive(arrival, loop);
+    free(arrival);
+}
+
+static void hand_out(struct loop *loop, const struct arrival *arrival) {
+    struct loops *loops = loop->loops;
+    unsigned to = arrival->door->is_on_one_loop ? 0 : loops->next++ % loops->count;
+    struct arrival *copy = to != loop->index ? malloc(sizeof *copy) : NULL;
+    if (copy == NULL) {
+        arrive(arrival, loop);
+        return;
+    }
+    *copy = *arrival;
+    copy->post.run = run_arrival;
+    loop_post(&loops->items[to], &copy->post);
+}
+
+/* ---- who gets a place ---- */
+
+static void refuse_arrival(struct loop *loop, struct door *door, int fd, const char *message) {
+    char peer[REMOTE_NAME_BYTES];
+    remote_name(fd, peer);
+    atomic_fetch_add(&door->refused, 1);
+    atomic_store(&door->crowded_until_ms, loop->now.now_ms + CROWDED_MS);
+    log_line(LEVEL_WARN, "connections_full", message, {"door", door->protocol->name, 0}, {"peer", peer, 0},
+             {"connections", NULL, atomic_load(&door->connections)});
+    close(fd);
+}
+
+static void admit(struct loop *loop, struct arrival *arrival) {
+    struct door *door = arrival->door;
+    if (atomic_load(&door->is_refusing)) {
+        close(arrival->fd);
+        return;
+    }
+    size_t connections = atomic_fetch_add(&door->connections, 1) + 1;
+    size_t max = door->connections_max - (arrival->is_ipc ? 0 : door->reserved);
+    if (connections > max) {
+        atomic_fetch_sub(&door->connections, 1);
+        refuse_arrival(loop, door, arrival->fd, "refused a connection: as many are open as may be");
+        return;
+    }
+    size_t share = remote_is_loopback(&arrival->remote) ? door->share_loopback : door->share;
+    if (arrival->remote.kind != REMOTE_LOCAL && !address_counts_add(door->addresses, &arrival->remote, share)) {
+        atomic_fetch_sub(&door->connections, 1);
+        refuse_arrival(loop, door, arrival->fd, "refused a connection: its address has as many as it may");
+        return;
+    }
+    listener_tune(arrival->fd, arrival->is_ipc);
+    hand_out(loop, arrival);
+}
+
+/* Without descriptors the connection stays in the queue, which would wake the loop over and over. */
+static void pause_accepting(struct loop *loop, struct listener *listener, int error) {
+    if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) return;
+    listener->paused_until_ms = loop->now.now_ms + LOOP_ACCEPT_PAUSE_MS;
+    loop_watch(loop, &listener->source, 0, false);
+    atomic_store(&listener->door->crowded_until_ms, loop->now.now_ms + CROWDED_MS);
+    log_line(LEVEL_WARN, "connections_full", "cannot accept connections: no more open files, or no memory for them",
+             {"door", listener->door->protocol->name, 0},
+             {"connections", NULL, atomic_load(&listener->door->connections)});
+}
+
+void listener_accept(struct loop *loop, struct listener *listener, bool is_stale) {
+    for (int i = 0; i < LOOP_ACCEPTS || is_stale; i++) {
+        struct sockaddr_storage address = {0};
+        socklen_t len = sizeof address;
+        int fd = accept4(listener->source.fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && errno == ECONNABORTED) continue;
+        if (fd < 0) {
+            pause_accepting(loop, listener, errno);
+            return;
+        }
+        struct arrival arrival = {.door = listener->door,
+                                  .remote = remote_key_of(&address),
+                                  .fd = fd,
+                                  .is_ipc = listener->is_ipc,
+                                  .is_stale = is_stale};
+        admit(loop, &arrival);
+    }
+}
+
+void listener_resume(struct loop *loop, struct listener *listener) {
+    if (listener->paused_until_ms == 0 || loop->now.now_ms < listener->paused_until_ms) return;
+    listener->paused_until_ms = 0;
+    loop_watch(loop, &listener->source, EPOLLIN, false);
+}

@@ -1,0 +1,170 @@
+#include "listener.h"
+#include "net_internal.h"
+#include "sys/clock.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { RESERVED_PART = 16, RESERVED_MAX = 16, SHARE_PART = 4 };
+/* Descriptors that connections leave to listeners, disk and peers: a quarter of them, within these. */
+enum { FILES_KEPT_MIN = 24, FILES_KEPT_MAX = 256, FILES_KEPT_PART = 4 };
+/* A drain ends when no request came for so long; after so long no more of them are taken. */
+enum { DRAIN_QUIET_MS = 100, DRAIN_TAKES_MS = 1000, DRAIN_STEP_MS = 5 };
+
+static size_t at_most(size_t value, size_t most) {
+    return value < most ? value : most;
+}
+
+/* How many connections the limit of open files has room for. */
+static size_t connections_by_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+    size_t files = (size_t)limit.rlim_cur, kept = files / FILES_KEPT_PART;
+    if (kept > FILES_KEPT_MAX) kept = FILES_KEPT_MAX;
+    if (kept < FILES_KEPT_MIN) kept = FILES_KEPT_MIN;
+    return files > kept ? files - kept : 1;
+}
+
+static void set_limits(struct door *door, const struct door_config *config) {
+    door->connections_max = at_most(config->connections_max, connections_by_files());
+    door->reserved = at_most(door->connections_max / RESERVED_PART, RESERVED_MAX);
+    size_t share = config->connections_per_address;
+    if (share == 0) {
+        share = door->connections_max / SHARE_PART;
+        if (share < DOOR_SHARE_MIN) share = DOOR_SHARE_MIN;
+        door->share_loopback = share * (SHARE_PART - 1);
+    } else {
+        door->share_loopback = share;
+    }
+    door->share = share;
+}
+
+static uint32_t or_default(uint32_t value, uint32_t otherwise) {
+    return value != 0 ? value : otherwise;
+}
+
+static struct door *door_new(struct loops *loops, const struct door_config *config) {
+    struct door *door = calloc(1, sizeof *door);
+    if (door == NULL) return NULL;
+    door->loops = loops;
+    door->protocol = config->protocol;
+    door->context = config->context;
+    door->unread_ms = or_default(config->unread_ms, DOOR_UNREAD_MS);
+    door->unfinished_ms = or_default(config->unfinished_ms, DOOR_UNFINISHED_MS);
+    door->idle_ms = or_default(config->idle_ms, DOOR_IDLE_MS);
+    door->is_idle_fine = config->is_idle_fine;
+    door->is_on_one_loop = config->is_on_one_loop;
+    set_limits(door, config);
+    if ((door->addresses = address_counts_new()) != NULL) return door;
+    free(door);
+    return NULL;
+}
+
+static bool open_listeners(struct door *door, const struct door_config *config, const char **failed_url,
+                           const char **why) {
+    assert(config->url_count > 0 && config->url_count <= DOOR_URLS_MAX);
+    for (; door->listener_count < config->url_count; door->listener_count++) {
+        struct listener *listener = &door->listeners[door->listener_count];
+        *failed_url = config->urls[door->listener_count];
+        listener->door = door;
+        listener->is_ipc = (*failed_url)[0] == 'i';
+        listener->source.kind = SOURCE_LISTENER;
+        listener->source.fd = listener_open(*failed_url, listener->url, sizeof listener->url, why);
+        if (listener->source.fd < 0) return false;
+    }
+    *failed_url = NULL;
+    *why = "out of memory";
+    return true;
+}
+
+/* Doors are opened by one thread. */
+static void enlist(struct door *door) {
+    struct loops *loops = door->loops;
+    door->index = atomic_load(&loops->door_count);
+    assert(door->index < DOORS_MAX);
+    loops->doors[door->index] = door;
+    atomic_store(&loops->door_count, door->index + 1);
+}
+
+static void close_listeners(struct door *door) {
+    for (size_t i = 0; i < door->listener_count; i++)
+        listener_close(door->listeners[i].source.fd, door->listeners[i].url);
+    door->listener_count = 0;
+}
+
+struct door *door_open(struct loops *loops, const struct door_config *config, const char **failed_url,
+                       const char **why) {
+    *failed_url = NULL;
+    *why = "out of memory";
+    struct door *door = door_new(loops, config);
+    if (door == NULL) return NULL;
+    if (!open_listeners(door, config, failed_url, why)) goto fail;
+    enlist(door);
+    for (size_t i = 0; i < door->listener_count; i++)
+        if (!loop_watch(&loops->items[0], &door->listeners[i].source, EPOLLIN, true)) abort();
+    return door;
+
+fail:
+    close_listeners(door);
+    address_counts_free(door->addresses);
+    free(door);
+    return NULL;
+}
+
+const char *door_url(const struct door *door, size_t i) {
+    assert(i < door->listener_count);
+    return door->listeners[i].url;
+}
+
+struct door_figures door_figures(const struct door *door) {
+    struct door_figures figures = {.connections = atomic_load(&door->connections),
+                                   .refused = atomic_load(&door->refused)};
+    for (unsigned i = 0; i < door->loops->count; i++) {
+        const struct door_part *part = &door->loops->items[i].parts[door->index];
+        figures.requests += atomic_load(&part->requests);
+        for (size_t j = 0; j < STREAM_ENDS; j++) figures.ended[j] += atomic_load(&part->ended[j]);
+    }
+    return figures;
+}
+
+void door_refuse(struct door *door) {
+    atomic_store(&door->is_refusing, true);
+}
+
+static bool has_unsent(const struct door *door) {
+    for (unsigned i = 0; i < door->loops->count; i++)
+        if (atomic_load(&door->loops->items[i].parts[door->index].unsent) > 0) return true;
+    return false;
+}
+
+bool door_drain(struct door *door, uint32_t timeout_ms) {
+    uint64_t start_us = clock_monotonic_us(), last_request_us = start_us, now_us = start_us;
+    uint64_t requests = door_figures(door).requests;
+    door_refuse(door);
+    while (now_us - start_us < (uint64_t)timeout_ms * 1000) {
+        if (now_us - start_us > DRAIN_TAKES_MS * 1000) atomic_store(&door->takes_no_more, true);
+        uint64_t requests_now = door_figures(door).requests;
+        if (requests_now != requests) last_request_us = now_us;
+        requests = requests_now;
+        if (now_us - last_request_us > DRAIN_QUIET_MS * 1000 && !has_unsent(door)) return true;
+        usleep(DRAIN_STEP_MS * 1000);
+        now_us = clock_monotonic_us();
+    }
+    return false;
+}
+
+void door_close(struct door *door) {
+    if (door == NULL) return;
+    struct loops *loops = door->loops;
+    loops_run_posts(loops);
+    for (unsigned i = 0; i < loops->count; i++) streams_close_of(&loops->items[i], door);
+    assert(atomic_load(&door->connections) == 0);
+    close_listeners(door);
+    loops->doors[door->index] = NULL;
+    address_counts_free(door->addresses);
+    free(door);
+}

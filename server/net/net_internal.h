@@ -1,0 +1,211 @@
+/* What the files of the loop share. Internal to server/net. */
+#ifndef MUSTER_NET_INTERNAL_H
+#define MUSTER_NET_INTERNAL_H
+
+#include "address_counts.h"
+#include "door.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+enum {
+    LOOP_EVENTS = 256,          /* of one turn */
+    LOOP_ACCEPTS = 64,          /* of one listener in one turn */
+    LOOP_RECEIVE_MIN = 32768,   /* with less room than that in its buffer a loop commits first */
+    LOOP_TURN_ANSWERS = 128,    /* that a connection has in one turn */
+    LOOP_HEARTBEAT_MS = 250,    /* a loop looks at the clock at least so often */
+    LOOP_SHORT_STEP_MS = 50,    /* the same where memory is short */
+    LOOP_ACCEPT_PAUSE_MS = 100, /* without descriptors, accepting pauses so long */
+    STREAMS_PER_CHUNK = 64,
+    LOOP_CHUNKS_MAX = 1 << 15,
+};
+
+/* What an epoll event is about: the first member of each of these. */
+enum source_kind { SOURCE_MAILBOX, SOURCE_LISTENER, SOURCE_STREAM };
+struct source {
+    enum source_kind kind;
+    int fd;
+};
+
+/* Which of a door's lists of connections with a deadline a stream is in, beside that of the unread. */
+enum slow_list { SLOW_NONE, SLOW_GREETING, SLOW_IDLE, SLOW_UNFINISHED };
+enum { SLOW_LISTS = SLOW_UNFINISHED + 1 };
+
+struct stream {
+    struct source source; /* fd -1: the slot is free */
+    uint8_t phase;        /* the protocol's */
+    uint8_t why;          /* enum stream_end; not STREAM_OPEN: it ends with this turn */
+    uint8_t slow;         /* enum slow_list */
+    bool is_ipc, is_blocked, has_asked, has_greeted;
+    bool has_backlog; /* `in` holds what could be taken at once; nothing is read meanwhile */
+    bool is_queued;   /* in the loop's backlog: not while it is blocked */
+    bool is_dirty;
+    _Atomic uint64_t id;
+    struct loop *loop;
+    struct door *door;
+    void *data;
+
+    uint8_t *in, *out; /* NULL: nothing is kept */
+    uint32_t in_at, in_len, in_capacity, in_wanted;
+    uint32_t out_at, out_len, out_capacity;
+    _Atomic uint32_t unsent; /* out_len - out_at */
+    _Atomic uint32_t posted; /* on its way in the mailbox */
+    uint32_t progress;       /* sent since unread_ms */
+    uint32_t stale;          /* of the bytes to be consumed, so many came before the loop stood still */
+    uint64_t unread_ms, slow_ms;
+    struct remote_key remote;
+
+    TAILQ_ENTRY(stream) unread_link, slow_link, backlog_link;
+    SLIST_ENTRY(stream) dirty_link, end_link; /* end_link also of the free ones */
+};
+TAILQ_HEAD(stream_queue, stream);
+SLIST_HEAD(stream_stack, stream);
+
+struct listener {
+    struct source source;
+    struct door *door;
+    bool is_ipc;
+    uint64_t paused_until_ms; /* 0: it accepts */
+    char url[DOOR_URL_BYTES];
+};
+
+/* What a loop has of one door. The lists are ordered by time. */
+struct door_part {
+    struct stream_queue unread, slow[SLOW_LISTS];
+    _Atomic uint64_t requests;
+    _Atomic uint64_t ended[STREAM_ENDS];
+    atomic_size_t unsent; /* connections with output that is not with the system */
+};
+
+struct door {
+    struct loops *loops;
+    const struct protocol *protocol;
+    void *context;
+    size_t connections_max, reserved, share, share_loopback;
+    uint32_t unread_ms, unfinished_ms, idle_ms;
+    bool is_idle_fine, is_on_one_loop;
+    unsigned index; /* in the parts of each loop */
+    struct listener listeners[DOOR_URLS_MAX];
+    size_t listener_count;
+    struct address_counts *addresses;
+    atomic_size_t connections;
+    _Atomic uint64_t refused;
+    _Atomic uint64_t crowded_until_ms;
+    atomic_bool is_refusing, takes_no_more;
+};
+
+struct loop {
+    struct loops *loops;
+    unsigned index;
+    int epoll_fd;
+    struct source mailbox;        /* an eventfd */
+    _Atomic(struct post *) posts; /* the last one first */
+    atomic_bool is_signalled;
+    pthread_t thread;
+    bool has_thread;
+
+    struct instant now;
+    uint64_t stood_still_ms; /* how long, the last time */
+    uint64_t next_id;
+
+    uint8_t *in, *out;
+    size_t in_used; /* borrowed until the commit */
+    bool is_borrowed;
+    struct stream *owner; /* whose output is in `out`; NULL: it is empty */
+    size_t out_used;
+
+    struct stream *visited; /* whose bytes are taken right now */
+    size_t visit_answers, visit_bytes;
+    size_t visit_rest; /* of its bytes, those that are neither kept nor with its protocol yet */
+
+    struct door_part parts[DOORS_MAX];
+    struct stream_queue backlog;
+    size_t backlog_count;
+    struct stream_stack dirty, ending, free_streams;
+    struct stream **chunks;
+    size_t chunk_count;
+};
+
+struct loops {
+    uint32_t stall_ms;
+    struct instant (*clock)(void);
+    bool is_driven;
+    atomic_bool is_stopping;
+    atomic_size_t bytes; /* that all connections own */
+    unsigned count, next;
+    struct loop *items;
+    struct door *doors[DOORS_MAX];
+    atomic_uint door_count;
+
+    _Atomic(loop_task_fn *) task;
+    void *_Atomic task_context;
+    atomic_bool is_task_woken;
+    uint64_t task_ms; /* when it is due; UINT64_MAX: once it is woken */
+};
+
+/* ---- loop_run.c ---- */
+
+bool loop_is_current(const struct loop *loop);
+/* Looks at the clock; `unconsumed` bytes of `visited` are out of its socket. How long the loop stood still, or 0. */
+uint64_t loop_look(struct loop *loop, size_t unconsumed);
+/* Runs what is posted, on the caller's thread: after the loops are stopped. */
+void loops_run_posts(struct loops *loops);
+/* Commits what every protocol put off. */
+void loop_commit(struct loop *loop);
+bool loop_watch(const struct loop *loop, struct source *source, uint32_t events, bool is_new);
+
+/* ---- accept.c ---- */
+
+/* Accepts what waits; `is_stale`: it came before the loop stood still. */
+void listener_accept(struct loop *loop, struct listener *listener, bool is_stale);
+void listener_resume(struct loop *loop, struct listener *listener);
+
+/* ---- stream_life.c ---- */
+
+/* Makes the accepted socket a connection of this loop; NULL, with the socket closed: memory is short. */
+struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote_key *remote);
+/* Which list of its door a stream waits in, and since now. */
+void stream_move_to(struct stream *stream, enum slow_list list);
+/* Where it belongs while no message is unfinished. */
+enum slow_list stream_quiet_list(const struct stream *stream);
+/* Ends who is late, and what the protocols ended. */
+void streams_expire(struct loop *loop);
+void streams_reap(struct loop *loop);
+/* Marks all that came in so far as stale; `unconsumed` as in loop_look. */
+void streams_mark_stale(struct loop *loop, size_t unconsumed);
+void stream_mark_stale(struct stream *stream);
+void streams_close_of(struct loop *loop, const struct door *door);
+void streams_free(struct loop *loop);
+
+static inline struct door_part *stream_part(const struct stream *stream) {
+    return &stream->loop->parts[stream->door->index];
+}
+
+/* ---- stream_input.c ---- */
+
+void stream_event(struct stream *stream, uint32_t events);
+/* Its kept input is taken in later turns; no longer. */
+void stream_queue_up(struct stream *stream);
+void stream_leave_queue(struct stream *stream);
+/* Takes what is left of an earlier turn. */
+void streams_resume(struct loop *loop);
+void stream_drop_input(struct stream *stream);
+
+/* ---- stream_output.c ---- */
+
+/* Hands the output that gathered in the loop's buffer to the system. */
+void output_flush_owner(struct loop *loop);
+/* Hands what the stream keeps to the system. */
+void output_resume(struct stream *stream);
+/* Hands all output of this turn to the system. */
+void streams_flush(struct loop *loop);
+void stream_drop_output(struct stream *stream);
+
+/* ---- memory of connections: loop_run.c ---- */
+
+/* Whether so many bytes more may be owned; they are counted then. */
+bool loops_take_bytes(struct loops *loops, size_t bytes);
+void loops_give_bytes(struct loops *loops, size_t bytes);
+
+#endif

@@ -1,0 +1,217 @@
+/* A connection's life on its loop: opened, late, ended. */
+#include "net_internal.h"
+#include "sys/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- deadlines ---- */
+
+/* Every list holds streams with the same patience, so that it is ordered by time if each comes in last. */
+void stream_move_to(struct stream *stream, enum slow_list list) {
+    struct door_part *part = stream_part(stream);
+    if (stream->slow != SLOW_NONE) TAILQ_REMOVE(&part->slow[stream->slow], stream, slow_link);
+    stream->slow = (uint8_t)list;
+    stream->slow_ms = stream->loop->now.now_ms;
+    if (list != SLOW_NONE) TAILQ_INSERT_TAIL(&part->slow[list], stream, slow_link);
+}
+
+enum slow_list stream_quiet_list(const struct stream *stream) {
+    if (!stream->has_greeted) return SLOW_GREETING;
+    return stream->has_asked || stream->door->is_idle_fine ? SLOW_NONE : SLOW_IDLE;
+}
+
+static void expire_slow(struct stream_queue *queue, uint64_t now_ms, uint64_t patience_ms, enum stream_end why) {
+    struct stream *stream, *next;
+    for (stream = TAILQ_FIRST(queue); stream != NULL && stream->slow_ms + patience_ms <= now_ms; stream = next) {
+        next = TAILQ_NEXT(stream, slow_link);
+        stream_end(stream, why);
+    }
+}
+
+static void expire_part(struct loop *loop, const struct door *door, bool is_short) {
+    struct door_part *part = &loop->parts[door->index];
+    uint64_t now_ms = loop->now.now_ms;
+    bool is_crowded = atomic_load(&door->crowded_until_ms) > now_ms;
+    uint64_t unread_ms = is_short && door->unread_ms > DOOR_UNREAD_SHORT_MS ? DOOR_UNREAD_SHORT_MS : door->unread_ms;
+    uint64_t idle_ms = is_crowded && door->idle_ms > DOOR_IDLE_CROWDED_MS ? DOOR_IDLE_CROWDED_MS : door->idle_ms;
+    struct stream *stream, *next;
+    for (stream = TAILQ_FIRST(&part->unread); stream != NULL && stream->unread_ms + unread_ms <= now_ms;
+         stream = next) {
+        next = TAILQ_NEXT(stream, unread_link);
+        stream_end(stream, STREAM_UNREAD);
+    }
+    expire_slow(&part->slow[SLOW_GREETING], now_ms, is_crowded ? idle_ms : door->unfinished_ms, STREAM_STRANGER);
+    expire_slow(&part->slow[SLOW_IDLE], now_ms, idle_ms, STREAM_IDLE);
+    expire_slow(&part->slow[SLOW_UNFINISHED], now_ms, door->unfinished_ms, STREAM_UNFINISHED);
+}
+
+void streams_expire(struct loop *loop) {
+    bool is_short = loops_are_short(loop->loops);
+    for (unsigned i = 0; i < atomic_load(&loop->loops->door_count); i++) {
+        const struct door *door = loop->loops->doors[i];
+        if (door != NULL) expire_part(loop, door, is_short);
+    }
+}
+
+/* ---- opening and ending ---- */
+
+static bool add_chunk(struct loop *loop) {
+    if (loop->chunk_count == LOOP_CHUNKS_MAX) return false;
+    struct stream *chunk = calloc(STREAMS_PER_CHUNK, sizeof *chunk);
+    if (chunk == NULL) return false;
+    loop->chunks[loop->chunk_count++] = chunk;
+    for (size_t i = 0; i < STREAMS_PER_CHUNK; i++) {
+        chunk[i].loop = loop;
+        chunk[i].source = (struct source){SOURCE_STREAM, -1};
+        SLIST_INSERT_HEAD(&loop->free_streams, &chunk[i], end_link);
+    }
+    return true;
+}
+
+/* A slot is used again and again; deliveries to those who had it before may still be on their way. */
+struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote_key *remote) {
+    struct stream *stream = NULL;
+    if (!SLIST_EMPTY(&loop->free_streams) || add_chunk(loop)) stream = SLIST_FIRST(&loop->free_streams);
+    if (stream == NULL) {
+        close(fd);
+        return NULL;
+    }
+    stream->source.fd = fd;
+    if (!loop_watch(loop, &stream->source, EPOLLIN, true)) {
+        stream->source.fd = -1;
+        close(fd);
+        return NULL;
+    }
+    SLIST_REMOVE_HEAD(&loop->free_streams, end_link);
+    stream->door = door;
+    stream->is_ipc = is_ipc;
+    stream->remote = *remote;
+    stream->phase = 0;
+    stream->data = NULL;
+    stream->has_asked = stream->has_greeted = false;
+    stream->stale = 0;
+    atomic_store(&stream->id, ++loop->next_id << 8 | loop->index);
+    stream_move_to(stream, SLOW_GREETING);
+    door->protocol->opened(stream);
+    return stream;
+}
+
+void stream_end(struct stream *stream, enum stream_end why) {
+    assert(why != STREAM_OPEN && stream->source.fd >= 0);
+    if (stream->why != STREAM_OPEN) return;
+    stream->why = (uint8_t)why;
+    SLIST_INSERT_HEAD(&stream->loop->ending, stream, end_link);
+}
+
+static void log_end(const struct stream *stream) {
+    static const struct {
+        enum log_level level;
+        const char *event, *message;
+    } ends[STREAM_ENDS] = {
+        [STREAM_STRANGER] = {LEVEL_INFO, "handshake_failed", "closed a connection that did not shake hands"},
+        [STREAM_BROKEN] = {LEVEL_WARN, "connection_broken", "closed a connection that sent what is no message"},
+        [STREAM_UNREAD] = {LEVEL_WARN, "connection_unread", "closed a connection that does not read its replies"},
+        [STREAM_UNFINISHED] = {LEVEL_WARN, "connection_unfinished",
+                               "closed a connection that did not finish a message"},
+        [STREAM_IDLE] = {LEVEL_INFO, "connection_idle", "closed a connection that never asked anything"},
+        [STREAM_MEMORY] = {LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory"},
+    };
+    char peer[REMOTE_NAME_BYTES];
+    if (ends[stream->why].event == NULL) return;
+    remote_name(stream->source.fd, peer);
+    log_line(ends[stream->why].level, ends[stream->why].event, ends[stream->why].message, {"peer", peer, 0},
+             {"door", stream->door->protocol->name, 0}, {"connections", NULL, atomic_load(&stream->door->connections)});
+}
+
+/* What is still unsent would keep the system's memory: it goes with a reset. */
+static void close_socket(int fd, enum stream_end why) {
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    if (why == STREAM_UNREAD || why == STREAM_UNFINISHED || why == STREAM_MEMORY)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+}
+
+static void reap(struct stream *stream) {
+    struct loop *loop = stream->loop;
+    struct door *door = stream->door;
+    if (stream->why == STREAM_GONE && !stream->has_greeted) stream->why = STREAM_STRANGER;
+    atomic_fetch_add(&stream_part(stream)->ended[stream->why], 1);
+    log_end(stream);
+    if (door->protocol->closed != NULL) door->protocol->closed(stream);
+    atomic_store(&stream->id, 0);
+    if (loop->owner == stream) loop->owner = NULL, loop->out_used = 0;
+    if (stream->is_blocked) TAILQ_REMOVE(&stream_part(stream)->unread, stream, unread_link);
+    stream_leave_queue(stream);
+    if (stream->is_dirty) SLIST_REMOVE(&loop->dirty, stream, stream, dirty_link);
+    stream_move_to(stream, SLOW_NONE);
+    stream->is_blocked = stream->has_backlog = stream->is_dirty = false;
+    stream_drop_input(stream);
+    stream_drop_output(stream);
+    close_socket(stream->source.fd, (enum stream_end)stream->why);
+    stream->source.fd = -1;
+    stream->why = STREAM_OPEN;
+    atomic_fetch_sub(&door->connections, 1);
+    if (stream->remote.kind != REMOTE_LOCAL) address_counts_remove(door->addresses, &stream->remote);
+    SLIST_INSERT_HEAD(&loop->free_streams, stream, end_link);
+}
+
+/* A protocol may end others while one ends. */
+void streams_reap(struct loop *loop) {
+    struct stream *stream;
+    while ((stream = SLIST_FIRST(&loop->ending)) != NULL) {
+        SLIST_REMOVE_HEAD(&loop->ending, end_link);
+        reap(stream);
+    }
+}
+
+static void streams_each(struct loop *loop, void (*each)(struct stream *stream, const void *context),
+                         const void *context) {
+    for (size_t i = 0; i < loop->chunk_count; i++)
+        for (size_t j = 0; j < STREAMS_PER_CHUNK; j++)
+            if (loop->chunks[i][j].source.fd >= 0) each(&loop->chunks[i][j], context);
+}
+
+static void end_of_door(struct stream *stream, const void *door) {
+    if (stream->door == door) stream_end(stream, STREAM_DONE);
+}
+
+void streams_close_of(struct loop *loop, const struct door *door) {
+    streams_each(loop, end_of_door, door);
+    streams_reap(loop);
+}
+
+void streams_free(struct loop *loop) {
+    for (size_t i = 0; i < loop->chunk_count; i++) free(loop->chunks[i]);
+}
+
+/* ---- standing still ---- */
+
+static void mark_stale(struct stream *stream, const void *unconsumed) {
+    int waiting = 0;
+    bool is_visited = stream == stream->loop->visited;
+    if (ioctl(stream->source.fd, FIONREAD, &waiting) != 0) waiting = 0;
+    stream->stale = (uint32_t)waiting;
+    stream->stale += is_visited ? (uint32_t) * (const size_t *)unconsumed : stream->in_len - stream->in_at;
+}
+
+void stream_mark_stale(struct stream *stream) {
+    mark_stale(stream, &(const size_t){0});
+}
+
+/* The only look at all connections that there is, and one that is not often needed. */
+void streams_mark_stale(struct loop *loop, size_t unconsumed) {
+    streams_each(loop, mark_stale, &unconsumed);
+    log_line(LEVEL_WARN, "stood_still", "this process did not run for a while; what was written meanwhile is refused",
+             {"ms", NULL, loop->stood_still_ms}, {"loop", NULL, loop->index});
+    if (loop->index != 0) return;
+    for (unsigned i = 0; i < atomic_load(&loop->loops->door_count); i++) {
+        struct door *door = loop->loops->doors[i];
+        for (size_t j = 0; door != NULL && j < door->listener_count; j++)
+            listener_accept(loop, &door->listeners[j], true);
+    }
+}
