@@ -65,8 +65,6 @@ static void set_defaults(struct command_line *line) {
 
 /* Defaults that are no constants. */
 static void set_computed_defaults(struct config *config) {
-    if (config->connections_per_address_max == 0)
-        config->connections_per_address_max = config->connections_max / 2 + config->connections_max % 2;
     if (config->name != NULL) return;
     config->name = config->host_name;
     if (gethostname(config->host_name, sizeof config->host_name - 1) != 0 || config->host_name[0] == '\0')

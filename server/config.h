@@ -19,9 +19,10 @@ struct config {
     const char *name; /* of the node, for people; never NULL */
     uint64_t ttl_ms, retention_ms, tick_ms, max_stall_ms;
     uint64_t members_max, bytes_max, watches_max;
-    uint64_t connections_max, connections_per_address_max;
-    uint64_t threads;               /* 0 where it is not set: as many as suit the machine */
-    unsigned log_format, log_level; /* enum log_format, enum log_level */
+    uint64_t connections_max;
+    uint64_t connections_per_address_max; /* 0 where it is not set: a part of connections_max */
+    uint64_t threads;                     /* 0 where it is not set: as many as suit the machine */
+    unsigned log_format, log_level;       /* enum log_format, enum log_level */
     bool is_insecure;
     const char *data_dir; /* where snapshots are; NULL: none are written */
 

@@ -1,8 +1,6 @@
 #include "service.h"
-#include "common/headroom.h"
-#include "net/nng_guard.h"
-#include "net/rep_door.h"
-#include "net/watch_pump.h"
+#include "net/sp/rpc_door.h"
+#include "peers/gossip.h"
 #include "service_peers.h"
 #include "snapshot/store.h"
 #include "sys/clock.h"
@@ -20,30 +18,30 @@ enum { DRAIN_MS = 5000, CLOSE_S = 2 };
 /* Descriptors that connections for requests leave free: listeners, loops, snapshots, the log, what libraries open, and
  * connections that are accepted only to be closed. With peers, a share more for connections to and from them. */
 enum { FILES_RESERVED = 64, FILES_NEEDED = 32, FILES_SHARE_OF_PEERS = 4, FILES_OF_PEERS_MAX = 2304 };
-enum { FILES_GUARDED_MAX = 1 << 20 };
-/* Threads beside those of nng: the ticker, the pump, snapshots, gossip, seeds, and what a door starts. */
-enum { THREADS_BESIDE = 8, THREADS_DEFAULT_MAX = 4 };
+/* Threads beside the loops and those that dial peers: the ticker, snapshots, gossip, seeds. */
+enum { THREADS_BESIDE = 8 };
 
 _Static_assert((int)CONFIG_RPC_URLS_MAX <= (int)DOOR_URLS_MAX, "the door listens on all that --rpc may name");
+_Static_assert((int)CONFIG_THREADS_MAX <= (int)LOOPS_MAX, "there are as many loops as --threads may name");
 
 struct service {
     const struct config *config;
     size_t connections_max; /* for requests */
     struct node *node;
     struct rpc *rpc;
-    struct watch_pump *pump;
+    struct loops *loops;
     struct periodic *ticker;
     struct service_peers *peers; /* NULL: alone */
     struct snapshots *snapshots; /* NULL: no data directory */
-    struct rep_door *door;
+    struct rpc_door *door;
 };
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-/* What is short shows here, before libnng, which crashes or hangs where its threads cannot be started. */
+/* What is short shows here, before anything is opened. */
 static bool check_headroom(const struct config *config, struct error *error) {
-    unsigned threads = config->threads > 0 ? (unsigned)config->threads : THREADS_DEFAULT_MAX;
-    return headroom_check(threads + THREADS_BESIDE + headroom_nng_threads(), HEADROOM_NNG_BYTES, error);
+    unsigned threads = config->threads > 0 ? (unsigned)config->threads : loops_default_threads();
+    return gossip_check_headroom(threads + THREADS_BESIDE, error);
 }
 
 /* How many connections for requests there may be: as many as are wanted, or as the limit of open files has room for
@@ -92,17 +90,28 @@ static bool make_node(struct service *service, struct error *error) {
     return is_made;
 }
 
+static bool start_loops(struct service *service) {
+    const struct loops_config loops = {.threads = (unsigned)service->config->threads,
+                                       .stall_ms = (uint32_t)service->config->max_stall_ms};
+    return (service->loops = loops_start(&loops)) != NULL;
+}
+
 static bool open_door(struct service *service, struct error *error) {
     const char *url = NULL, *why = "out of memory";
-    const struct rep_door_config config = {.rpc = service->rpc,
-                                           .urls = service->config->rpc.items,
-                                           .url_count = service->config->rpc.count,
-                                           .connections_max = service->connections_max,
-                                           .end_unread = nng_guard_end_unread};
-    service->door = rep_door_open(&config, &url, &why);
+    const struct config *config = service->config;
+    const struct rpc_door_config door = {.rpc = service->rpc,
+                                         .urls = config->rpc.items,
+                                         .url_count = config->rpc.count,
+                                         .connections_max = service->connections_max,
+                                         .connections_per_address = config->connections_per_address_max};
+    service->door = rpc_door_open(service->loops, &door, &url, &why);
     if (service->door != NULL) return true;
     if (url == NULL) return error_fail(error, MUSTER_UNAVAILABLE, "%s", why);
     return error_fail(error, MUSTER_UNAVAILABLE, "cannot listen on %.200s: %s", url, why);
+}
+
+static const char *rpc_url(const struct service *service, size_t i) {
+    return door_url(rpc_door_door(service->door), i);
 }
 
 static void tick(void *node) {
@@ -115,15 +124,14 @@ struct service *service_start(const struct config *config, struct error *error) 
     if (!check_headroom(config, error)) return NULL;
     size_t files = files_raise_limit();
     if ((service.connections_max = allot_connections(config, files, error)) == 0) return NULL;
-    nng_guard_start(files < FILES_GUARDED_MAX ? files : FILES_GUARDED_MAX);
     (void)error_fail_memory(error);
     if (sodium_init() < 0) return NULL;
     if (config->has_peers && (service.peers = service_peers_new(config, error)) == NULL) return NULL;
     (void)error_fail_memory(error);
     if (!make_node(&service, error)) return NULL;
-    if ((service.pump = watch_pump_start(rpc_watches(service.rpc))) == NULL) return NULL;
+    if (!start_loops(&service)) return NULL;
     if ((service.ticker = periodic_start(tick, service.node, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
-    if (service.peers != NULL && !service_peers_start(service.peers, service.node, error)) return NULL;
+    if (service.peers != NULL && !service_peers_start(service.peers, service.node, service.loops, error)) return NULL;
     (void)error_fail_memory(error);
     if (service.snapshots != NULL && !snapshots_start(service.snapshots, service.peers != NULL)) return NULL;
     return open_door(&service, error) ? &service : NULL;
@@ -132,16 +140,16 @@ struct service *service_start(const struct config *config, struct error *error) 
 void service_announce(const struct service *service, uint64_t took_ms) {
     const struct config *config = service->config;
     printf("musterd ready");
-    for (size_t i = 0; i < config->rpc.count; i++) printf(" rpc=%s", rep_door_url(service->door, i));
+    for (size_t i = 0; i < config->rpc.count; i++) printf(" rpc=%s", rpc_url(service, i));
     if (service->peers != NULL)
         printf(" gossip=%s sync=%s", service_peers_gossip_url(service->peers), service_peers_sync_url(service->peers));
     printf(" in %llums\n", (unsigned long long)took_ms);
     fflush(stdout);
     log_line(LEVEL_INFO, "started", "serving", {"version", MUSTER_VERSION, 0}, {"pid", NULL, (uint64_t)getpid()},
-             {"rpc", rep_door_url(service->door, 0), 0}, {"took_ms", NULL, took_ms});
+             {"rpc", rpc_url(service, 0), 0}, {"took_ms", NULL, took_ms});
     for (size_t i = 0; i < config->rpc.count && config->is_insecure; i++)
         log_line(LEVEL_WARN, "insecure", "whoever can reach this address may read and write everything",
-                 {"rpc", rep_door_url(service->door, i), 0});
+                 {"rpc", rpc_url(service, i), 0});
 }
 
 void service_reload(struct service *service) {
@@ -160,11 +168,12 @@ static void exit_at_once(int signal_number) {
 
 /* Whether all that had come in was answered in time. */
 static bool drain(struct service *service, const char *reason) {
-    rep_door_refuse(service->door); /* before it is logged, so that the log is true */
+    struct door *door = rpc_door_door(service->door);
+    door_refuse(door); /* before it is logged, so that the log is true */
     log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in", {"signal", reason, 0},
-             {"connections", NULL, rep_door_figures(service->door).connections});
+             {"connections", NULL, door_figures(door).connections});
     pump_stop(rpc_watches(service->rpc)); /* clients that wait for a change go elsewhere */
-    return rep_door_drain(service->door, DRAIN_MS);
+    return door_drain(door, DRAIN_MS);
 }
 
 bool service_stop(struct service *service, const char *reason) {
@@ -179,12 +188,12 @@ bool service_stop(struct service *service, const char *reason) {
     status_at_once = is_kept ? EXIT_SUCCESS : EXIT_FAILURE;
     signal(SIGALRM, exit_at_once);
     alarm(CLOSE_S);
-    watch_pump_stop(service->pump);
-    rep_door_close(service->door);
+    loops_stop(service->loops);
     if (!service_peers_free(service->peers)) _exit(status_at_once);
     periodic_stop(service->ticker);
     snapshots_close(service->snapshots);
-    watch_pump_free(service->pump);
+    rpc_door_close(service->door);
+    loops_free(service->loops);
     rpc_free(service->rpc);
     node_free(service->node);
     return is_kept;

@@ -1,6 +1,5 @@
 #include "service_peers.h"
-#include "net/nng_guard.h"
-#include "net/sync_door.h"
+#include "net/sp/sync_door.h"
 #include "node/cluster.h"
 #include "peers/advertise.h"
 #include "peers/gossip.h"
@@ -17,7 +16,7 @@ struct service_peers {
     struct keyring *keyring; /* NULL: without a key */
     struct node *node;
     struct gossip *gossip;
-    struct rep_door *sync;
+    struct sync_door *sync;
     struct seeds *seeds;
 };
 
@@ -67,13 +66,13 @@ static bool join_cluster(struct service_peers *peers) {
     return node_join(peers->node, &joined, clock_now());
 }
 
-bool service_peers_start(struct service_peers *peers, struct node *node, struct error *error) {
+bool service_peers_start(struct service_peers *peers, struct node *node, struct loops *loops, struct error *error) {
     const struct config *config = peers->config;
     const char *problem = "out of memory", *url = config->gossip_url;
     peers->node = node;
-    if ((peers->gossip = gossip_open(url, &problem)) == NULL) goto fail_listen;
+    if ((peers->gossip = gossip_open(loops, url, &problem)) == NULL) goto fail_listen;
     url = config->sync_url;
-    if ((peers->sync = sync_door_open(node, url, nng_guard_end_unread, &problem)) == NULL) goto fail_listen;
+    if ((peers->sync = sync_door_open(loops, node, url, &problem)) == NULL) goto fail_listen;
     (void)error_fail_memory(error);
     if (!join_cluster(peers) || !gossip_start(peers->gossip, node)) return false;
     peers->seeds = seeds_start(node, config->seeds.items, config->seeds.count);
@@ -88,7 +87,7 @@ const char *service_peers_gossip_url(const struct service_peers *peers) {
 }
 
 const char *service_peers_sync_url(const struct service_peers *peers) {
-    return rep_door_url(peers->sync, 0);
+    return sync_door_url(peers->sync);
 }
 
 void service_peers_reload(struct service_peers *peers) {
@@ -117,7 +116,7 @@ void service_peers_leave(struct service_peers *peers) {
 bool service_peers_free(struct service_peers *peers) {
     if (peers == NULL) return true;
     if (!seeds_stop(peers->seeds)) return false;
-    rep_door_close(peers->sync);
+    sync_door_close(peers->sync);
     gossip_close(peers->gossip);
     keyring_free(peers->keyring);
     free(peers);

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "config.h"
+#include "net/loop.h"
 #include "node/node.h"
 
 struct service_peers;
@@ -13,9 +14,10 @@ struct service_peers;
 struct service_peers *service_peers_new(const struct config *config, struct error *error);
 /* Sets the hash key that all nodes of the cluster share, and a fresh origin. */
 void service_peers_identify(const struct service_peers *peers, struct node_config *node);
-/* Opens the ports for peers, joins the node to its cluster and looks for the seeds; the node outlives it. False and
+/* Opens the ports for peers, joins the node to its cluster and looks for the seeds; the node and the loops
+ * outlive it. False and
  * *error: a port cannot be opened, or memory or threads are short. */
-bool service_peers_start(struct service_peers *peers, struct node *node, struct error *error);
+bool service_peers_start(struct service_peers *peers, struct node *node, struct loops *loops, struct error *error);
 /* The URLs that are listened on. */
 const char *service_peers_gossip_url(const struct service_peers *peers);
 const char *service_peers_sync_url(const struct service_peers *peers);
@@ -24,8 +26,8 @@ const char *service_peers_sync_url(const struct service_peers *peers);
 void service_peers_reload(struct service_peers *peers);
 /* Publishes what peers do not know yet, and that the node leaves. */
 void service_peers_leave(struct service_peers *peers);
-/* Frees all. False: some of it is still in use, and so is the node; the program can only end. `peers` may be NULL.
- * Nobody uses the node any more. */
+/* Frees all, after loops_stop. False: some of it is still in use, and so is the node; the program can only end. `peers`
+ * may be NULL. Nobody uses the node any more. */
 bool service_peers_free(struct service_peers *peers);
 
 #endif

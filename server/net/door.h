@@ -1,8 +1,7 @@
 /* Where connections come in: the listeners of one protocol, and how many connections they may have.
  *
  * What a stranger is up against: at most `connections_max` connections, of one address at most its share, and some
- * places of them kept for ipc://, the operator's door. Descriptors are kept for disk and peers: fewer connections are
- * taken where the limit of open files is low. Each refusal is logged with its peer. */
+ * places of them kept for ipc://, the operator's door. Each refusal is logged with its peer. */
 #ifndef MUSTER_NET_DOOR_H
 #define MUSTER_NET_DOOR_H
 

@@ -6,12 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { RESERVED_PART = 16, RESERVED_MAX = 16, SHARE_PART = 4 };
-/* Descriptors that connections leave to listeners, disk and peers: a quarter of them, within these. */
-enum { FILES_KEPT_MIN = 24, FILES_KEPT_MAX = 256, FILES_KEPT_PART = 4 };
 /* A drain ends when no request came for so long; after so long no more of them are taken. */
 enum { DRAIN_QUIET_MS = 100, DRAIN_TAKES_MS = 1000, DRAIN_STEP_MS = 5 };
 
@@ -19,18 +16,8 @@ static size_t at_most(size_t value, size_t most) {
     return value < most ? value : most;
 }
 
-/* How many connections the limit of open files has room for. */
-static size_t connections_by_files(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
-    size_t files = (size_t)limit.rlim_cur, kept = files / FILES_KEPT_PART;
-    if (kept > FILES_KEPT_MAX) kept = FILES_KEPT_MAX;
-    if (kept < FILES_KEPT_MIN) kept = FILES_KEPT_MIN;
-    return files > kept ? files - kept : 1;
-}
-
 static void set_limits(struct door *door, const struct door_config *config) {
-    door->connections_max = at_most(config->connections_max, connections_by_files());
+    door->connections_max = config->connections_max;
     door->reserved = at_most(door->connections_max / RESERVED_PART, RESERVED_MAX);
     size_t share = config->connections_per_address;
     if (share == 0) {

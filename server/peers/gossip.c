@@ -1,29 +1,23 @@
 #include "gossip.h"
 #include "action_queue.h"
-#include "listeners.h"
+#include "common/headroom.h"
+#include "net/sp/pub_door.h"
 #include "peers_log.h"
-#include "pipe_address.h"
 #include "subscriptions.h"
 #include "sync_requests.h"
 #include "sys/clock.h"
-#include "sys/log.h"
 
-#include <nng/protocol/pubsub0/pub.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PROBE_EVERY_MS = 500, PROBE_PATIENCE_MS = 2000, STEP_MS = 50 };
-/* SUB sockets send nothing. */
-enum { RECEIVE_BYTES_MAX = 64 };
+enum { STEP_MS = 50 };
 /* What a leave may take: until the thread has sent it, and then until the system has it. */
 enum { LEAVE_SEND_MS = 500, LEAVE_LINGER_MS = 100, LEAVE_STEP_MS = 2 };
 
 struct gossip {
     struct node *node;
-    nng_socket socket;
-    bool has_socket;
-    struct listeners listeners;
-    atomic_size_t connections;
+    struct pub_door *door;
 
     struct action_queue actions;
     struct subscriptions *subscriptions;
@@ -34,60 +28,22 @@ struct gossip {
     atomic_bool is_stopping, is_leaving;
 };
 
-/* ---- the socket that publishes ---- */
-
-static void on_add(nng_pipe pipe, nng_pipe_ev event, void *context) {
-    struct gossip *gossip = context;
-    (void)event;
-    size_t connections = atomic_fetch_add(&gossip->connections, 1) + 1;
-    bool is_probe = listeners_took(&gossip->listeners, pipe);
-    if (!is_probe && connections <= GOSSIP_CONNECTIONS_MAX) return;
-    if (!is_probe) {
-        char peer[PEER_BYTES];
-        peer_name(pipe, peer);
-        log_line(LEVEL_WARN, "gossip_full", "refused a subscriber: as many are connected as may be", {"peer", peer, 0},
-                 {"connections", NULL, connections});
-    }
-    nng_pipe_close(pipe);
+bool gossip_check_headroom(unsigned threads, struct error *error) {
+    return headroom_check(threads + headroom_nng_threads(), HEADROOM_NNG_BYTES, error);
 }
 
-static void on_remove(nng_pipe pipe, nng_pipe_ev event, void *context) {
-    struct gossip *gossip = context;
-    (void)pipe, (void)event;
-    atomic_fetch_sub(&gossip->connections, 1);
-}
-
-static int open_socket(struct gossip *gossip) {
-    int failure = nng_pub0_open(&gossip->socket);
-    if (failure != 0) return failure;
-    gossip->has_socket = true;
-    gossip->listeners.socket = gossip->socket;
-    gossip->listeners.receive_bytes_max = RECEIVE_BYTES_MAX;
-    gossip->listeners.probe_every_ms = PROBE_EVERY_MS;
-    gossip->listeners.probe_patience_ms = PROBE_PATIENCE_MS;
-    if ((failure = nng_socket_set_size(gossip->socket, NNG_OPT_RECVMAXSZ, RECEIVE_BYTES_MAX)) != 0 ||
-        (failure = nng_socket_set_int(gossip->socket, NNG_OPT_SENDBUF, GOSSIP_FRAMES_QUEUED)) != 0 ||
-        (failure = nng_pipe_notify(gossip->socket, NNG_PIPE_EV_ADD_PRE, on_add, gossip)) != 0)
-        return failure;
-    return nng_pipe_notify(gossip->socket, NNG_PIPE_EV_REM_POST, on_remove, gossip);
-}
-
-struct gossip *gossip_open(const char *url, const char **why) {
-    const char *failed_url;
-    int failure = NNG_ENOMEM;
+struct gossip *gossip_open(struct loops *loops, const char *url, const char **why) {
+    *why = "out of memory";
     struct gossip *gossip = calloc(1, sizeof *gossip);
-    if (gossip == NULL) goto fail;
+    if (gossip == NULL) return NULL;
     action_queue_open(&gossip->actions);
-    if ((failure = open_socket(gossip)) == 0) failure = listeners_open(&gossip->listeners, &url, 1, &failed_url);
-    if (failure == 0) return gossip;
+    if ((gossip->door = pub_door_open(loops, url, why)) != NULL) return gossip;
     gossip_close(gossip);
-fail:
-    *why = nng_strerror(failure);
     return NULL;
 }
 
 const char *gossip_url(const struct gossip *gossip) {
-    return gossip->listeners.items[0].url;
+    return pub_door_url(gossip->door);
 }
 
 /* ---- the thread ---- */
@@ -102,8 +58,9 @@ static void wake(void *context) {
     action_queue_wake(&gossip->actions);
 }
 
-static void publish(struct gossip *gossip, struct queued_action *action) {
-    if (action->message != NULL && nng_sendmsg(gossip->socket, action->message, 0) == 0) action->message = NULL;
+static void publish(struct gossip *gossip, const struct queued_action *action) {
+    if (action->message != NULL)
+        pub_door_publish(gossip->door, nng_msg_body(action->message), nng_msg_len(action->message));
 }
 
 static void perform_action(struct gossip *gossip, struct queued_action *action) {
@@ -134,7 +91,6 @@ static void perform_actions(struct gossip *gossip) {
 }
 
 static void step(struct gossip *gossip, uint64_t now_us) {
-    listeners_step(&gossip->listeners, now_us);
     subscriptions_step(gossip->subscriptions, now_us);
     sync_requests_step(gossip->sync_requests, now_us);
     cluster_log_step(gossip->log, now_us);
@@ -185,8 +141,7 @@ void gossip_close(struct gossip *gossip) {
     atomic_store(&gossip->is_stopping, true);
     action_queue_wake(&gossip->actions);
     if (gossip->has_thread) pthread_join(gossip->thread, NULL);
-    listeners_close(&gossip->listeners);
-    if (gossip->has_socket) nng_close(gossip->socket);
+    pub_door_close(gossip->door);
     subscriptions_close(gossip->subscriptions);
     sync_requests_close(gossip->sync_requests);
     cluster_log_close(gossip->log);

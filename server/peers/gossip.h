@@ -1,36 +1,39 @@
 /* The sockets and threads of a cluster: what the node's replica wants done is done here.
  *
- * - A PUB socket on which the node's frames go out. Its listener is looked after as the nng door's are: one that
- * stopped accepting is opened again.
+ * - A door of the loops on which the node's frames go out (net/sp/pub_door.h).
  * - One SUB socket for each peer, so that a frame is known by whom it came from. A peer that is silent is dialled anew
  *   again and again: a link that comes back is used at once, not when TCP's back-off lets it.
  * - One REQ socket for each peer that is asked.
  * - A thread that ticks the replica, at once where there is news.
  * Sockets are never closed while the node runs, only used again: closing one of nng 1.5 under traffic can end its
- * ability to close any (nng_guard.h, 2). */
+ * ability to close any (docs/operations.md). */
 #ifndef MUSTER_PEERS_GOSSIP_H
 #define MUSTER_PEERS_GOSSIP_H
 
+#include "common/error.h"
+#include "net/loop.h"
 #include "node/cluster.h"
 
 struct gossip;
 
 enum {
-    GOSSIP_CONNECTIONS_MAX = 1024, /* to the PUB socket */
-    GOSSIP_FRAMES_QUEUED = 128,    /* for one slow subscriber, and of one peer here; older ones are dropped */
-    ACTION_QUEUE_MAX = 4096,       /* that wait for the thread */
-    SYNC_REQUESTS_MAX = 64,        /* at a time */
+    GOSSIP_FRAMES_QUEUED = 128, /* of one peer here; older ones are dropped */
+    ACTION_QUEUE_MAX = 4096,    /* that wait for the thread */
+    SYNC_REQUESTS_MAX = 64,     /* at a time */
 };
 
+/* Whether the system has room for the threads and the memory of libnng, which crashes or hangs where it has not, and
+ * for so many threads more. Before gossip_open. False and *error: it has not. */
+bool gossip_check_headroom(unsigned threads, struct error *error);
 /* Listens on `url`; nothing is published or asked before gossip_start. NULL with *why (static) if it cannot. */
-struct gossip *gossip_open(const char *url, const char **why);
+struct gossip *gossip_open(struct loops *loops, const char *url, const char **why);
 /* The URL that is listened on, with the port that the system chose. */
 const char *gossip_url(const struct gossip *gossip);
 /* Begins to serve a node that has joined; it outlives the gossip. False if there is no thread for it. */
 bool gossip_start(struct gossip *gossip, struct node *node);
 /* Publishes what is left and that the node leaves, and gives it a moment to go out. Nothing is asked afterwards. */
 void gossip_leave(struct gossip *gossip);
-/* Closes and frees all. `gossip` may be NULL. May hang in nng: see main.c. */
+/* Closes and frees all, after loops_stop. `gossip` may be NULL. May hang in nng: see main.c. */
 void gossip_close(struct gossip *gossip);
 
 #endif

@@ -41,14 +41,10 @@ NNG_FILES = re.compile(r"server/peers/")
 
 # How findings begin that are known, and must still be there: who mends the last of a kind takes the line from here.
 KNOWN = [
-    "net -> net/sp",
-    "net -> peers",
-    "circle server/net/rep",
     "circle server/node/",
     "circle server/peers/",
-    "nng server/CMakeLists.txt",
-    "nng server/service",
-    "nng server/net/",
+    "circle server/node/",
+    "circle server/peers/",
 ]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', re.M)

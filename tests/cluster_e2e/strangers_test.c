@@ -321,8 +321,8 @@ static void garbage_from_a_peer_does_no_harm(void **state) {
 
 /* ---- a listener that dies ---- */
 
-/* nng 1.5's listeners end at a connection that half-closes and resets while it shakes hands (nng_guard.h, 1); what
- * the guard lets through, the probe finds. */
+/* A listener of nng 1.5 ends at a connection that half-closes and resets while it shakes hands; those of the loops do
+ * not. */
 static void attack_listener(uint16_t port) {
     for (size_t i = 0; i < 200; i++) {
         char url[64];

@@ -1,10 +1,7 @@
-/* Requests that wait for a change at the nng door, in this process: who else is served, who gets a place back, what it
- * costs where nobody reads, and how it ends. With nng_guard, as musterd is: without it, nng 1.5 may never free a
- * connection that ends in the middle of something. */
+/* Requests that wait for a change at the door for calls, in this process: who else is served, whose places are handed
+ * back, what it costs where nobody reads, and how it ends. */
+#include "house.h"
 #include "muster/limits.h"
-#include "net/nng_guard.h"
-#include "net/rep_door.h"
-#include "net/watch_pump.h"
 #include "support/parked_watch.h"
 #include "support/sp.h"
 #include "support/wait.h"
@@ -25,43 +22,10 @@ enum { PARKED = 1000 };
 #else
 enum { PARKED = 10000 };
 #endif
-enum { SERVED_MS = 5000, TOLD_MS = 20000, WAIT_MS = MUSTER_WATCH_WAIT_MAX_MS, FILES = 65536 };
-
-struct house {
-    struct node *node;
-    struct rpc *rpc;
-    struct watch_pump *pump;
-    struct rep_door *door;
-};
-
-static struct house house_with(size_t watches_max, uint32_t reply_timeout_ms, end_unread_fn *end_unread) {
-    static const char *const urls[] = {"tcp://127.0.0.1:0"};
-    const struct node_config config = {.ttl_ms = MUSTER_TTL_DEFAULT_MS,
-                                       .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
-                                       .members_max = 100000,
-                                       .bytes_max = 1 << 28};
-    struct house house = {.node = node_new(&config, clock_now())};
-    const char *url, *why = "";
-    if (house.node == NULL || (house.rpc = rpc_new(house.node, watches_max)) == NULL) fail_msg("no node");
-    house.pump = watch_pump_start(rpc_watches(house.rpc));
-    if (house.pump == NULL) fail_msg("no pump");
-    const struct rep_door_config door = {
-        .rpc = house.rpc, .urls = urls, .url_count = 1, .end_unread = end_unread, .reply_timeout_ms = reply_timeout_ms};
-    house.door = rep_door_open(&door, &url, &why);
-    if (house.door == NULL) fail_msg("no door: %s", why);
-    return house;
-}
+enum { SERVED_MS = 5000, TOLD_MS = 20000, WAIT_MS = MUSTER_WATCH_WAIT_MAX_MS };
 
 static struct house house_of(void) {
-    return house_with(0, 0, nng_guard_end_unread);
-}
-
-static void house_close(struct house *house) {
-    watch_pump_stop(house->pump);
-    rep_door_close(house->door);
-    watch_pump_free(house->pump);
-    rpc_free(house->rpc);
-    node_free(house->node);
+    return house_open(&(const struct house_settings){0});
 }
 
 static uint64_t parked_in(const struct house *house) {
@@ -86,7 +50,7 @@ static void expect_parked(const struct house *house, uint64_t watches, const cha
 }
 
 static struct sp connect_to(const struct house *house) {
-    struct sp sp = sp_open(rep_door_url(house->door, 0), SERVED_MS);
+    struct sp sp = sp_open(house->url, SERVED_MS);
     if (sp.fd < 0) fail_msg("no connection");
     return sp;
 }
@@ -101,7 +65,7 @@ static void many_wait_and_others_are_served(void **state) {
     enum { CONNECTIONS = 4, EACH = PARKED / CONNECTIONS, ROUNDS = 3 };
     struct house house = house_of();
     struct sp sps[CONNECTIONS];
-    const struct answerer answerer = sp_answerer(rep_door_url(house.door, 0));
+    const struct answerer answerer = sp_answerer(house.url);
     for (int i = 0; i < CONNECTIONS; i++) sps[i] = connect_to(&house);
     for (int round = 0; round < ROUNDS; round++) {
         struct waiting waiting = waiting_of(&answerer, "room", false, WAIT_MS);
@@ -126,7 +90,7 @@ static void many_wait_and_others_are_served(void **state) {
 static void a_connection_that_goes_gives_its_places_back(void **state) {
     (void)state;
     struct house house = house_of();
-    const struct answerer answerer = sp_answerer(rep_door_url(house.door, 0));
+    const struct answerer answerer = sp_answerer(house.url);
     struct waiting waiting = waiting_of(&answerer, "room", false, WAIT_MS);
     struct sp stays = connect_to(&house), goes = connect_to(&house);
     waiting_send(&waiting, &stays, 10);
@@ -151,8 +115,8 @@ static void a_connection_that_goes_gives_its_places_back(void **state) {
 static void past_the_cap_others_keep_their_places(void **state) {
     (void)state;
     enum { CAP = 100, MORE = 50, RESOURCE_EXHAUSTED = 8 };
-    struct house house = house_with(CAP, 0, nng_guard_end_unread);
-    const struct answerer answerer = sp_answerer(rep_door_url(house.door, 0));
+    struct house house = house_open(&(const struct house_settings){.watches_max = CAP});
+    const struct answerer answerer = sp_answerer(house.url);
     struct waiting waiting = waiting_of(&answerer, "room", false, WAIT_MS);
     struct sp first = connect_to(&house), second = connect_to(&house);
     waiting_send(&waiting, &first, CAP);
@@ -202,10 +166,11 @@ static size_t resident_bytes(void) {
 }
 
 /* Its answers take 100 KiB each and 200 MiB together. */
-static void never_read(end_unread_fn *end_unread) {
+static void a_watcher_that_never_reads(void **state) {
+    (void)state;
     enum { WATCHES = 2000, GROWTH_MAX = 64 << 20 };
-    struct house house = house_with(0, 1000, end_unread);
-    const struct answerer answerer = sp_answerer(rep_door_url(house.door, 0));
+    struct house house = house_open(&(const struct house_settings){.unread_ms = 1000});
+    const struct answerer answerer = sp_answerer(house.url);
     struct sp greedy = connect_to(&house), reader = connect_to(&house);
     int small = 4096;
     setsockopt(greedy.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
@@ -231,29 +196,19 @@ static void never_read(end_unread_fn *end_unread) {
     house_close(&house);
 }
 
-static void a_watcher_that_never_reads(void **state) {
-    (void)state;
-    never_read(nng_guard_end_unread);
-}
-
-static void the_same_by_nngs_own_means(void **state) {
-    (void)state;
-    never_read(NULL);
-}
-
 /* ---- the end ---- */
 
 static void a_drain_answers_who_waits(void **state) {
     (void)state;
     enum { UNAVAILABLE = 14, DRAIN_MS = 15000 };
     struct house house = house_of();
-    const struct answerer answerer = sp_answerer(rep_door_url(house.door, 0));
+    const struct answerer answerer = sp_answerer(house.url);
     struct waiting waiting = waiting_of(&answerer, "room", false, WAIT_MS);
     struct sp sp = connect_to(&house);
     waiting_send(&waiting, &sp, 1000);
     expect_parked(&house, 1000, "before the drain");
     pump_stop(rpc_watches(house.rpc));
-    if (!rep_door_drain(house.door, DRAIN_MS)) fail_msg("the door does not drain");
+    if (!door_drain(house.door, DRAIN_MS)) fail_msg("the door does not drain");
     expect_parked(&house, 0, "after the drain");
     expect_told(&sp, 1000, UNAVAILABLE, "who waited");
     sp_close(&sp);
@@ -261,11 +216,10 @@ static void a_drain_answers_who_waits(void **state) {
     house_close(&house);
 }
 
-/* Nothing comes in meanwhile: nng 1.5 may wait forever for a connection that it closes in the middle of a request. */
 static void a_door_that_closes_with_requests_parked(void **state) {
     (void)state;
     struct house house = house_of();
-    const struct answerer answerer = sp_answerer(rep_door_url(house.door, 0));
+    const struct answerer answerer = sp_answerer(house.url);
     struct waiting waiting = waiting_of(&answerer, "room", false, WAIT_MS);
     struct sp sp = connect_to(&house);
     waiting_send(&waiting, &sp, 1000);
@@ -282,10 +236,8 @@ int main(void) {
         cmocka_unit_test(past_the_cap_others_keep_their_places),
         cmocka_unit_test(many_questions_at_once),
         cmocka_unit_test(a_watcher_that_never_reads),
-        cmocka_unit_test(the_same_by_nngs_own_means),
         cmocka_unit_test(a_drain_answers_who_waits),
         cmocka_unit_test(a_door_that_closes_with_requests_parked),
     };
-    nng_guard_start(FILES);
     return cmocka_run_group_tests_name("rpc parked", tests, NULL, NULL);
 }

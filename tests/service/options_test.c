@@ -35,7 +35,7 @@ static void defaults_are_the_limits(void **state) {
         {"max-members", config.members_max, MUSTER_MEMBERS_DEFAULT},
         {"max-bytes", config.bytes_max, MUSTER_ROLL_BYTES_DEFAULT},
         {"max-connections", config.connections_max, MUSTER_CONNECTIONS_DEFAULT},
-        {"connections-per-address", config.connections_per_address_max, MUSTER_CONNECTIONS_DEFAULT / 2},
+        {"connections-per-address", config.connections_per_address_max, 0},
         {"max-watches", config.watches_max, MUSTER_WATCHES_DEFAULT},
         {"threads", config.threads, 0},
         {"flush", config.flush_ms, 10},
@@ -73,7 +73,7 @@ static void a_command_line_is_read(void **state) {
     read_line(&config, argv);
     if (config.rpc.count != 2 || strcmp(config.rpc.items[1], "tcp://[::1]:7") != 0) fail_msg("--rpc");
     if (strcmp(config.name, "n1") != 0 || config.ttl_ms != 7000 || config.bytes_max != 3 << 20) fail_msg("values");
-    if (config.connections_max != 7 || config.connections_per_address_max != 4) fail_msg("connections");
+    if (config.connections_max != 7 || config.connections_per_address_max != 0) fail_msg("connections");
     if (config.log_level != LEVEL_WARN || config.log_format != FORMAT_JSON || config.threads != 4) fail_msg("choices");
     if (config.seeds.count != 2 || !config.seeds.items[1].is_dns || !config.has_peers) fail_msg("--peer");
 }

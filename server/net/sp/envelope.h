@@ -1,5 +1,5 @@
-/* nng's envelope: the contract's messages Call and Reply around a request and its response. Pure: bytes in, bytes out.
- */
+/* The envelope of calls on the SP wire: the contract's messages Call and Reply around a request and its response. Pure:
+ * bytes in, bytes out. */
 #ifndef MUSTER_NET_SP_ENVELOPE_H
 #define MUSTER_NET_SP_ENVELOPE_H
 

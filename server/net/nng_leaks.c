@@ -1,7 +1,0 @@
-/* Linked into programs that are built with the address sanitizer: nng 1.5 leaks connections that are closed while they
- * shake hands or wait to be accepted, and a message now and then when a connection ends. */
-const char *__lsan_default_suppressions(void);
-
-const char *__lsan_default_suppressions(void) {
-    return "leak:libnng.so\n";
-}

@@ -1,0 +1,250 @@
+#include "rpc_door.h"
+#include "envelope.h"
+#include "muster/limits.h"
+#include "sp_side.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Messages a little above the limit are still taken, to be answered with what is wrong; larger ones end the
+ * connection. */
+enum { RPC_PAYLOAD_BYTES_MAX = 2 * MUSTER_MESSAGE_BYTES_MAX + SP_HEADER_BYTES_MAX };
+/* A promise of room that comes to nothing is forgotten after so long. */
+enum { PROMISE_MS = 50 };
+
+/* Where the answer to a parked request goes. */
+struct reply_slot {
+    struct stream *stream; /* or whoever has its place by then; its id tells */
+    bool is_ipc;
+    uint8_t header_len;
+    uint8_t header[SP_HEADER_BYTES_MAX];
+};
+
+/* Room that the pump was told of, and has not used yet. The pump's alone. */
+struct promise {
+    uint64_t connection;
+    uint64_t since_ms;
+    size_t bytes;
+};
+enum { PROMISES = 256 };
+
+struct rpc_door {
+    struct rpc *rpc;
+    struct loops *loops;
+    struct door *door;
+    struct watch_door watch_door;
+    struct worker *pump_worker;
+    size_t usual_bytes; /* what an answer to a parked request is expected to take: the largest of late */
+    struct promise promises[PROMISES];
+    struct worker *workers[LOOPS_MAX]; /* one a loop */
+};
+
+/* ---- replies ---- */
+
+/* What precedes the body of a reply. */
+struct rpc_head {
+    uint8_t bytes[SP_PREFIX_BYTES_MAX + SP_HEADER_BYTES_MAX + ENVELOPE_HEAD_BYTES_MAX];
+};
+
+static struct text write_head(bool is_ipc, struct text header, enum method method, const struct response *response,
+                              struct rpc_head *out) {
+    uint8_t envelope[ENVELOPE_HEAD_BYTES_MAX];
+    size_t len = envelope_head(method, response, envelope);
+    size_t at = sp_prefix_write(is_ipc, header.len + len + response->body.len, out->bytes);
+    memcpy(out->bytes + at, header.data, header.len);
+    memcpy(out->bytes + at + header.len, envelope, len);
+    return (struct text){(char *)out->bytes, (uint32_t)(at + header.len + len)};
+}
+
+static void send_response(struct stream *stream, struct text header, enum method method,
+                          const struct response *response) {
+    struct rpc_head head;
+    stream_send(stream, write_head(stream_is_ipc(stream), header, method, response, &head), response->body);
+}
+
+/* ---- requests ---- */
+
+static struct reply_slot *make_slot(struct stream *stream, struct text header) {
+    struct reply_slot *slot = malloc(sizeof *slot);
+    if (slot == NULL) return NULL;
+    *slot = (struct reply_slot){.stream = stream, .is_ipc = stream_is_ipc(stream), .header_len = (uint8_t)header.len};
+    memcpy(slot->header, header.data, header.len);
+    return slot;
+}
+
+/* Whether a watch was parked; the answer is in *out otherwise. */
+static bool park_watch(struct stream *stream, struct text header, const struct request *request, struct response *out) {
+    struct rpc_door *door = stream_context(stream);
+    struct reply_slot *slot = make_slot(stream, header);
+    if (slot == NULL) {
+        stream_end(stream, STREAM_MEMORY);
+        return true;
+    }
+    const struct waiter waiter = {.reply_slot = slot, .connection = stream_id(stream), .door = &door->watch_door};
+    if (rpc_answer(door->rpc, door->workers[stream_loop(stream)], request, stream_now(stream), &waiter, out)) {
+        free(slot);
+        return false;
+    }
+    *stream_data(stream) = door; /* something of it is parked, or was */
+    return true;
+}
+
+static void answer_request(struct stream *stream, struct text header, struct request *request, size_t rest) {
+    struct rpc_door *door = stream_context(stream);
+    struct response response;
+    if (method_entry(request->method)->writes) {
+        stream_look(stream, rest); /* right before it takes effect */
+        request->stalled_ms = (uint32_t)stream_stale_ms(stream);
+    }
+    if (request->method != METHOD_WATCH)
+        rpc_answer(door->rpc, door->workers[stream_loop(stream)], request, stream_now(stream), NULL, &response);
+    else if (park_watch(stream, header, request, &response)) return;
+    send_response(stream, header, request->method, &response);
+}
+
+static void rpc_message(struct stream *stream, const struct sp_frame *frame, size_t rest) {
+    const struct text header = {(const char *)frame->payload,
+                                (uint32_t)sp_header_len(frame->payload, frame->payload_len)};
+    const struct text call = {header.data + header.len, (uint32_t)frame->payload_len - header.len};
+    struct envelope_refusal refusal;
+    struct request request;
+    if (header.len == 0) { /* nobody could be answered */
+        stream_end(stream, STREAM_BROKEN);
+        return;
+    }
+    stream_asked(stream);
+    stream_answered(stream);
+    if (envelope_open(call, &request, &refusal)) answer_request(stream, header, &request, rest);
+    else send_response(stream, header, METHOD_NONE, &refusal.response);
+}
+
+static const struct sp_side rpc_side = {
+    .own = SP_REP, .other = SP_REQ, .payload_bytes_max = RPC_PAYLOAD_BYTES_MAX, .message = rpc_message};
+
+static void rpc_opened(struct stream *stream) {
+    sp_opened(&rpc_side, stream);
+}
+
+static struct taken rpc_take(struct stream *stream, const uint8_t *bytes, size_t len) {
+    return sp_take(&rpc_side, stream, bytes, len);
+}
+
+static void rpc_closed(struct stream *stream) {
+    struct rpc_door *door = stream_context(stream);
+    if (*stream_data(stream) != NULL) pump_hang_up(rpc_watches(door->rpc), &door->watch_door, stream_id(stream));
+}
+
+static const struct protocol rpc_protocol = {
+    .name = "rpc", .opened = rpc_opened, .take = rpc_take, .closed = rpc_closed};
+
+/* ---- answers to parked requests ---- */
+
+static struct promise *promise_to(struct rpc_door *door, uint64_t connection) {
+    struct promise *promise = &door->promises[(connection * UINT64_C(0x9E3779B97F4A7C15)) >> 56];
+    uint64_t now_ms = clock_now().now_ms;
+    if (promise->connection != connection || promise->since_ms + PROMISE_MS < now_ms)
+        *promise = (struct promise){.connection = connection, .since_ms = now_ms};
+    return promise;
+}
+_Static_assert(PROMISES == 1 << (64 - 56), "the hash has as many bits");
+
+/* By the pump, as is `deliver`, unless it is without an answer. */
+static bool has_room(void *context, const struct waiter *waiter) {
+    struct rpc_door *door = context;
+    const struct reply_slot *slot = waiter->reply_slot;
+    size_t unsent = stream_unsent(slot->stream);
+    struct promise *promise = promise_to(door, waiter->connection);
+    if (unsent + promise->bytes >= STREAM_OUT_BYTES_MAX || loops_are_short(door->loops)) return false;
+    promise->bytes += door->usual_bytes;
+    return true;
+}
+
+/* Of the answers of late the largest; each smaller one makes it a little less. */
+static void learn_usual(struct rpc_door *door, size_t bytes) {
+    size_t faded = door->usual_bytes - door->usual_bytes / 16;
+    door->usual_bytes = bytes > faded ? bytes : faded;
+}
+
+static void deliver(void *context, const struct waiter *waiter, const struct response *response) {
+    struct rpc_door *door = context;
+    struct reply_slot *slot = waiter->reply_slot;
+    if (response != NULL) {
+        struct rpc_head space;
+        const struct text header = {(char *)slot->header, slot->header_len};
+        const struct text head = write_head(slot->is_ipc, header, METHOD_WATCH, response, &space);
+        struct promise *promise = promise_to(door, waiter->connection);
+        promise->bytes -= promise->bytes < door->usual_bytes ? promise->bytes : door->usual_bytes;
+        learn_usual(door, head.len + response->body.len);
+        stream_send_later(slot->stream, waiter->connection, head, response->body);
+    }
+    free(slot);
+}
+
+static uint32_t run_pump(void *context, struct instant now) {
+    struct rpc_door *door = context;
+    return pump_run(rpc_watches(door->rpc), door->pump_worker, now);
+}
+
+static void wake_pump(void *context) {
+    struct rpc_door *door = context;
+    loops_wake_task(door->loops);
+}
+
+/* ---- opening and closing ---- */
+
+static bool make_workers(struct rpc_door *door) {
+    door->pump_worker = worker_new();
+    bool is_made = door->pump_worker != NULL;
+    for (unsigned i = 0; i < loops_count(door->loops) && is_made; i++)
+        is_made = (door->workers[i] = worker_new()) != NULL;
+    return is_made;
+}
+
+static void free_rpc_door(struct rpc_door *door) {
+    for (unsigned i = 0; i < LOOPS_MAX; i++) worker_free(door->workers[i]);
+    worker_free(door->pump_worker);
+    free(door);
+}
+
+struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config *config, const char **failed_url,
+                               const char **why) {
+    *failed_url = NULL;
+    *why = "out of memory";
+    struct rpc_door *door = calloc(1, sizeof *door);
+    if (door == NULL) return NULL;
+    door->rpc = config->rpc;
+    door->loops = loops;
+    door->watch_door = (struct watch_door){.context = door, .has_room = has_room, .deliver = deliver};
+    if (!make_workers(door)) goto fail;
+    const struct door_config of_door = {.protocol = &rpc_protocol,
+                                        .context = door,
+                                        .urls = config->urls,
+                                        .url_count = config->url_count,
+                                        .connections_max = config->connections_max != 0 ? config->connections_max
+                                                                                        : MUSTER_CONNECTIONS_DEFAULT,
+                                        .connections_per_address = config->connections_per_address,
+                                        .unread_ms = config->unread_ms,
+                                        .unfinished_ms = config->unfinished_ms,
+                                        .idle_ms = config->idle_ms};
+    if ((door->door = door_open(loops, &of_door, failed_url, why)) == NULL) goto fail;
+    pump_set_waker(rpc_watches(door->rpc), wake_pump, door);
+    loops_set_task(loops, run_pump, door); /* runs it, for those who were parked already */
+    return door;
+
+fail:
+    free_rpc_door(door);
+    return NULL;
+}
+
+struct door *rpc_door_door(const struct rpc_door *door) {
+    return door->door;
+}
+
+void rpc_door_close(struct rpc_door *door) {
+    if (door == NULL) return;
+    pump_set_waker(rpc_watches(door->rpc), NULL, NULL);
+    loops_set_task(door->loops, NULL, NULL);
+    door_close(door->door);
+    free_rpc_door(door);
+}

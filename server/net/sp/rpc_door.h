@@ -1,0 +1,32 @@
+/* The door for calls, on the wire of SP: request-reply on tcp:// and ipc://, one Call in, one Reply out.
+ *
+ * Requests of a connection take effect in the order in which they came. A watch that waits is parked with the node and
+ * holds up nobody: its answer is sent when the node has one and the connection has room for it. The reply slots of a
+ * connection that ends are handed back. The pump of the watches is the loops' task. */
+#ifndef MUSTER_NET_SP_RPC_DOOR_H
+#define MUSTER_NET_SP_RPC_DOOR_H
+
+#include "net/door.h"
+#include "rpc/rpc.h"
+
+struct rpc_door;
+
+/* Zero is the default of each field after `url_count`. */
+struct rpc_door_config {
+    struct rpc *rpc;         /* outlives the door */
+    const char *const *urls; /* as in struct door_config */
+    size_t url_count;
+    size_t connections_max;
+    size_t connections_per_address;
+    uint32_t unread_ms, unfinished_ms, idle_ms;
+};
+
+/* One for the loops, whose task it sets. As door_open. */
+struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config *config, const char **failed_url,
+                               const char **why);
+/* url, figures, refuse and drain are those of the door. */
+struct door *rpc_door_door(const struct rpc_door *door);
+/* After loops_stop, and once nothing wakes the pump. Hands back what is parked. `door` may be NULL. */
+void rpc_door_close(struct rpc_door *door);
+
+#endif

@@ -1,0 +1,90 @@
+#include "sync_door.h"
+#include "sp_side.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct sync_door {
+    struct node *node;
+    struct door *door;
+    uint8_t *answers[LOOPS_MAX]; /* where a loop copies an answer to */
+};
+
+/* An answer on its way out of the node's lock. */
+struct sync_answer {
+    uint8_t *bytes;
+    size_t len;
+};
+
+static void copy_answer(void *context, const struct action *answer) {
+    struct sync_answer *copy = context;
+    if (answer->len > REPLICA_SYNC_BYTES_MAX) return;
+    memcpy(copy->bytes, answer->bytes, answer->len);
+    copy->len = answer->len;
+}
+
+static void sync_message(struct stream *stream, const struct sp_frame *frame, size_t rest) {
+    struct sync_door *door = stream_context(stream);
+    size_t header_len = sp_header_len(frame->payload, frame->payload_len);
+    struct sync_answer answer = {.bytes = door->answers[stream_loop(stream)]};
+    (void)rest;
+    if (header_len == 0) {
+        stream_end(stream, STREAM_BROKEN);
+        return;
+    }
+    stream_asked(stream);
+    stream_answered(stream);
+    const struct text request = {(const char *)frame->payload + header_len,
+                                 (uint32_t)(frame->payload_len - header_len)};
+    node_sync_request(door->node, request, stream_now(stream), copy_answer, &answer);
+    if (answer.len == 0) return;
+    struct sp_reply_head space;
+    const struct text body = {(char *)answer.bytes, (uint32_t)answer.len};
+    stream_send(stream, sp_reply_head(stream_is_ipc(stream), frame->payload, header_len, body.len, &space), body);
+}
+
+static const struct sp_side sync_side = {.own = SP_REP,
+                                         .other = SP_REQ,
+                                         .payload_bytes_max = REPLICA_SYNC_BYTES_MAX + SP_HEADER_BYTES_MAX,
+                                         .message = sync_message};
+
+static void sync_opened(struct stream *stream) {
+    sp_opened(&sync_side, stream);
+}
+
+static struct taken sync_take(struct stream *stream, const uint8_t *bytes, size_t len) {
+    return sp_take(&sync_side, stream, bytes, len);
+}
+
+static const struct protocol sync_protocol = {.name = "sync", .opened = sync_opened, .take = sync_take};
+
+struct sync_door *sync_door_open(struct loops *loops, struct node *node, const char *url, const char **why) {
+    const char *failed_url;
+    *why = "out of memory";
+    struct sync_door *door = calloc(1, sizeof *door);
+    if (door == NULL) return NULL;
+    door->node = node;
+    const struct door_config config = {.protocol = &sync_protocol,
+                                       .context = door,
+                                       .urls = &url,
+                                       .url_count = 1,
+                                       .connections_max = SYNC_CONNECTIONS_MAX,
+                                       .is_idle_fine = true};
+    bool has_memory = true;
+    for (unsigned i = 0; i < loops_count(loops) && has_memory; i++)
+        has_memory = (door->answers[i] = malloc(REPLICA_SYNC_BYTES_MAX)) != NULL;
+    if (has_memory && (door->door = door_open(loops, &config, &failed_url, why)) != NULL) return door;
+    sync_door_close(door);
+    return NULL;
+}
+
+const char *sync_door_url(const struct sync_door *door) {
+    return door_url(door->door, 0);
+}
+
+void sync_door_close(struct sync_door *door) {
+    if (door == NULL) return;
+    door_close(door->door);
+    for (unsigned i = 0; i < LOOPS_MAX; i++) free(door->answers[i]);
+    free(door);
+}
