@@ -59,21 +59,21 @@ static void timing_end(struct timing *timing) {
     timing->total_ns += took;
 }
 
-static void die(const char *what) {
+static void die_core(const char *what) {
     fprintf(stderr, "core_bench: %s\n", what);
     exit(1);
 }
 
 /* ---- memory: a node's, counted ----------------------------------------------------------------------------------- */
 
-static void *allocate(void *context, size_t bytes) {
+static void *allocate_counted(void *context, size_t bytes) {
     struct bench *bench = context;
     void *memory = bench->heap.allocate(bench->heap.context, bytes);
     if (memory != NULL) bench->bytes += bytes;
     return memory;
 }
 
-static void release(void *context, void *memory, size_t bytes) {
+static void release_counted(void *context, void *memory, size_t bytes) {
     struct bench *bench = context;
     if (memory != NULL) bench->bytes -= bytes;
     bench->heap.release(bench->heap.context, memory, bytes);
@@ -81,7 +81,7 @@ static void release(void *context, void *memory, size_t bytes) {
 
 static struct bench *bench_new(void) {
     struct bench *bench = calloc(1, sizeof *bench);
-    if (bench == NULL) die("memory is short");
+    if (bench == NULL) die_core("memory is short");
     bench->now_ms = UINT64_C(1) << 40;
     bench->random = 1;
     bench->heap = heap_allocator();
@@ -90,9 +90,9 @@ static struct bench *bench_new(void) {
                                  .members_max = MUSTER_MEMBERS_DEFAULT,
                                  .bytes_max = MUSTER_ROLL_BYTES_DEFAULT,
                                  .log_slots = LOG_SLOTS,
-                                 .allocator = {allocate, release, bench}};
+                                 .allocator = {allocate_counted, release_counted, bench}};
     bench->roll = roll_new(&config);
-    if (bench->roll == NULL) die("the roll could not be made");
+    if (bench->roll == NULL) die_core("the roll could not be made");
     return bench;
 }
 
@@ -120,7 +120,7 @@ static void name_user(struct bench *bench, uint32_t i, uint64_t number, uint32_t
         .scope = text_of(MUSTER_SCOPE_DEFAULT), .user = bench->users[i], .ttl_ms = ttl_ms, .status = STATUS_ONLINE};
 }
 
-static void touch(struct bench *bench, struct timing *timing) {
+static void touch_batch(struct bench *bench, struct timing *timing) {
     struct touched touched;
     struct refusal why;
     bench->stamp++;
@@ -128,12 +128,12 @@ static void touch(struct bench *bench, struct timing *timing) {
     enum muster_code code =
         roll_touch(bench->roll, bench->beats, BATCH, bench->stamp, bench->now_ms, NULL, &touched, &why);
     timing_end(timing);
-    if (code != MUSTER_OK) die(why.what);
+    if (code != MUSTER_OK) die_core(why.what);
 }
 
 static void touch_random(struct bench *bench, uint64_t users, uint32_t ttl_ms, struct timing *timing) {
     for (uint32_t i = 0; i < BATCH; i++) name_user(bench, i, random_below(bench, users), ttl_ms);
-    touch(bench, timing);
+    touch_batch(bench, timing);
 }
 
 /* Adds users first..end - 1 in turn, with the upkeep that a server's ticks would do meanwhile. */
@@ -141,7 +141,7 @@ static void add_users(struct bench *bench, uint64_t first, uint64_t end, uint32_
                       struct timing *ticks) {
     for (uint64_t at = first; at < end; at += BATCH) {
         for (uint32_t i = 0; i < BATCH; i++) name_user(bench, i, at + i, ttl_ms);
-        touch(bench, touches);
+        touch_batch(bench, touches);
         timing_begin(ticks);
         roll_tick(bench->roll, bench->now_ms, TICK_BUDGET, NULL);
         timing_end(ticks);
@@ -186,7 +186,7 @@ static void measure_live(struct bench *bench, uint64_t users) {
         roll_live(bench->roll, text_of(MUSTER_SCOPE_DEFAULT), bench->users, BATCH, bench->now_ms, bench->views);
         timing_end(&timing);
         for (uint32_t j = 0; j < BATCH; j++)
-            if (!bench->views[j].live) die("a user who was touched is not live");
+            if (!bench->views[j].live) die_core("a user who was touched is not live");
     }
     print_measure("live", users, (double)histogram_percentile(&timing.wall, 50) / BATCH, &timing);
 }
@@ -204,7 +204,7 @@ static void measure_list(struct bench *bench, uint64_t users) {
         listed += page.count;
         after = page.next;
     }
-    if (listed != users) die("the walk did not list every user once");
+    if (listed != users) die_core("the walk did not list every user once");
     print_measure("list", users, (double)timing.total_ns / (double)users, &timing);
 }
 
@@ -220,7 +220,7 @@ static void measure_counts(struct bench *bench, uint64_t users) {
         roll_counts(bench->roll, text_of(MUSTER_SCOPE_DEFAULT), windows_ms, 3, bench->now_ms, &counts, windows);
         timing_end(&timing);
     }
-    if (counts.live != users || windows[2].users != users) die("the counts are wrong");
+    if (counts.live != users || windows[2].users != users) die_core("the counts are wrong");
     print_measure("counts", users, (double)histogram_percentile(&timing.wall, 50), &timing);
 }
 
@@ -238,11 +238,11 @@ static void measure_expiry(uint64_t users) {
         is_more = roll_tick(bench->roll, bench->now_ms, TICK_BUDGET, NULL);
         timing_end(&ticks);
         for (uint32_t i = 0; i < BATCH; i++) name_user(bench, i, other + i % 10, LONG_TTL_MS);
-        touch(bench, &touches);
+        touch_batch(bench, &touches);
     }
     struct roll_stats stats;
     roll_stats(bench->roll, &stats);
-    if (stats.expired != users) die("not every lease expired");
+    if (stats.expired != users) die_core("not every lease expired");
     print_measure("expiry_tick", users, (double)ticks.total_ns / (double)users, &ticks);
     print_measure("expiry_touch", users, (double)touches.total_ns / ((double)touches.wall.count * BATCH), &touches);
     bench_free(bench);
@@ -266,7 +266,7 @@ int main(int argc, char **argv) {
     uint64_t users = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     uint64_t grown = argc > 2 ? strtoull(argv[2], NULL, 10) : 10 * users;
     if (users < BATCH || users % BATCH != 0 || grown <= users || grown % BATCH != 0)
-        die("users must be multiples of 1000, the second more than the first");
+        die_core("users must be multiples of 1000, the second more than the first");
     struct bench *bench = bench_new();
     add_users(bench, 0, users, LONG_TTL_MS, &fill, &fill_ticks);
     print_measure("join", users, (double)fill.total_ns / (double)users, &fill);

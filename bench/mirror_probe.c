@@ -51,7 +51,7 @@ static uint64_t read_words(struct asker *asker, char names[BLOCK][USER_BYTES + 1
     return sum;
 }
 
-static void *ask(void *arg) {
+static void *ask_mirror(void *arg) {
     struct asker *asker = arg;
     static _Thread_local char names[BLOCK][USER_BYTES + 1];
     uint64_t end_ns = now_ns() + (uint64_t)(asker->seconds * 1e9);
@@ -105,13 +105,13 @@ static struct muster_mirror *mirror_open(const char *address, struct muster_clie
     return mirror;
 }
 
-static double each(const struct histogram *blocks, double percent) {
+static double ns_each(const struct histogram *blocks, double percent) {
     return (double)histogram_percentile(blocks, percent) / BLOCK;
 }
 
-static void run(struct asker *askers, uint32_t threads) {
+static void run_askers(struct asker *askers, uint32_t threads) {
     for (uint32_t i = 0; i < threads; i++)
-        if (pthread_create(&askers[i].thread, NULL, ask, &askers[i]) != 0) die("threads are short");
+        if (pthread_create(&askers[i].thread, NULL, ask_mirror, &askers[i]) != 0) die("threads are short");
     for (uint32_t i = 0; i < threads; i++) pthread_join(askers[i].thread, NULL);
 }
 
@@ -147,14 +147,14 @@ int main(int argc, char **argv) {
                                    .choice = {.random = i + 1},
                                    .words = words,
                                    .words_mask = mask};
-    run(askers, threads);
+    run_askers(askers, threads);
     printf("{\"users\":%llu,\"threads\":%u,\"mirrored\":%zu,\"synced_s\":%.3f,\"bytes_a_user\":%.1f,",
            (unsigned long long)users, threads, muster_mirror_count(mirror), synced_s, bytes_a_user);
     printf(
         "\"asked\":%llu,\"live\":%llu,\"staleness_ms\":%llu,\"p50_ns\":%.1f,\"p99_ns\":%.1f,\"floor_p50_ns\":%.1f}\n",
         (unsigned long long)askers[0].asked, (unsigned long long)askers[0].live,
-        (unsigned long long)muster_mirror_staleness_ms(mirror), each(&askers[0].blocks, 50),
-        each(&askers[0].blocks, 99), each(&askers[0].floor, 50));
+        (unsigned long long)muster_mirror_staleness_ms(mirror), ns_each(&askers[0].blocks, 50),
+        ns_each(&askers[0].blocks, 99), ns_each(&askers[0].floor, 50));
     muster_mirror_close(mirror);
     muster_close(client);
     return 0;

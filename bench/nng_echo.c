@@ -15,13 +15,13 @@ struct worker {
     enum { RECEIVING, SENDING } state;
 };
 
-static void check(int rv, const char *what) {
+static void check_nng(int rv, const char *what) {
     if (rv == 0) return;
     fprintf(stderr, "nng_echo: %s: %s\n", what, nng_strerror(rv));
     exit(1);
 }
 
-static void go_on(void *arg) {
+static void worker_go_on(void *arg) {
     struct worker *worker = arg;
     int rv = nng_aio_result(worker->aio);
     if (rv == NNG_ECLOSED || rv == NNG_ECANCELED) return;
@@ -54,14 +54,14 @@ int main(int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &ends, NULL); /* nng's threads inherit it */
 
     nng_socket rep;
-    check(nng_rep0_open(&rep), "open");
-    check(nng_socket_set_size(rep, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX), "limit");
+    check_nng(nng_rep0_open(&rep), "open");
+    check_nng(nng_socket_set_size(rep, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX), "limit");
     for (int i = 0; i < count; i++) {
-        check(nng_ctx_open(&workers[i].context, rep), "context");
-        check(nng_aio_alloc(&workers[i].aio, go_on, &workers[i]), "aio");
+        check_nng(nng_ctx_open(&workers[i].context, rep), "context");
+        check_nng(nng_aio_alloc(&workers[i].aio, worker_go_on, &workers[i]), "aio");
         nng_ctx_recv(workers[i].context, workers[i].aio);
     }
-    check(nng_listen(rep, argv[1], NULL, 0), argv[1]);
+    check_nng(nng_listen(rep, argv[1], NULL, 0), argv[1]);
     puts("ready");
     fflush(stdout);
     int signal_number;

@@ -53,7 +53,7 @@ static uint64_t send_due(struct publisher *publisher) {
 }
 
 /* Takes the answers that have come. */
-static void receive(struct publisher *publisher) {
+static void receive_answers(struct publisher *publisher) {
     ssize_t got = recv(publisher->fd, publisher->in + publisher->in_len, sizeof publisher->in - 1 - publisher->in_len,
                        MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) return;
@@ -70,14 +70,14 @@ static void receive(struct publisher *publisher) {
     publisher->in_len -= at;
 }
 
-static void *run(void *arg) {
+static void *run_publisher(void *arg) {
     struct publisher *publisher = arg;
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
     while (publisher->confirmed < publisher->wanted) {
         uint64_t wait_ns = send_due(publisher);
         struct timespec timeout = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)};
         struct pollfd input = {.fd = publisher->fd, .events = POLLIN};
-        if (ppoll(&input, 1, &timeout, NULL) > 0) receive(publisher);
+        if (ppoll(&input, 1, &timeout, NULL) > 0) receive_answers(publisher);
     }
     atomic_store(&publisher->is_done, true);
     return NULL;
@@ -95,7 +95,7 @@ void publisher_begin(struct publisher *publisher, uint64_t count, double rate) {
     publisher->rate = rate;
     publisher->start_ns = now_ns();
     atomic_store(&publisher->is_done, false);
-    if (pthread_create(&publisher->thread, NULL, run, publisher) != 0) die("threads are short");
+    if (pthread_create(&publisher->thread, NULL, run_publisher, publisher) != 0) die("threads are short");
     publisher->is_running = true;
 }
 

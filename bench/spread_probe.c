@@ -20,7 +20,7 @@ struct tally {
     uint64_t questions, at_once; /* at_once: the first question was answered so already */
 };
 
-static void sample(struct connection *from, struct connection *at, uint64_t user, struct tally *tally) {
+static void sample_spread(struct connection *from, struct connection *at, uint64_t user, struct tally *tally) {
     (void)connection_ask(from, user);
     uint64_t start = now_ns(), questions = 0, end;
     do {
@@ -70,7 +70,7 @@ int main(int argc, char **argv) {
     /* Users that no other run has told of: by the time. */
     uint64_t first = UINT64_C(500000000000) + now_ns() / 1000 % UINT64_C(400000000000);
     for (uint64_t i = 0; i < samples; i++) {
-        sample(&from, &at, first + i, &tally);
+        sample_spread(&from, &at, first + i, &tally);
         pause_unevenly(i);
     }
     print_tally(protocol->name, &tally);

@@ -35,7 +35,7 @@ static size_t end_call(uint8_t *out, struct pb_writer *message, uint8_t *request
     return sp_header_bytes(false) + pb_written(message);
 }
 
-static size_t ask(const struct watching *watching, const struct watcher *watcher, uint32_t slot, uint8_t *out) {
+static size_t write_watch(const struct watching *watching, const struct watcher *watcher, uint32_t slot, uint8_t *out) {
     uint8_t *request;
     struct pb_writer message = begin_call(out, ASK_BYTES_MAX, CALL_WATCH, &request);
     char scope[24];
@@ -121,7 +121,7 @@ static size_t read_reply(const uint8_t *data, size_t len, struct reception *rece
 
 /* resync comes before the users of the new snapshot: the fields are in the order of their numbers, as every writer of
  * Muster's puts them. */
-static size_t receive_message(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
+static size_t read_watch_reply(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
     struct text reply;
     size_t used = read_reply(data, len, reception, &reply);
     if (used == 0) return 0;
@@ -136,7 +136,7 @@ static size_t receive_message(struct watcher *watchers, const uint8_t *data, siz
     return used;
 }
 
-static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
+static size_t write_touch(const uint8_t *user, bool is_busy, uint8_t *out) {
     uint8_t *request;
     struct pb_writer message = begin_call(out, CHANGE_BYTES_MAX, CALL_TOUCH, &request);
     pb_write_number(&message, 2, TTL_MS);
@@ -147,7 +147,7 @@ static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
     return end_call(out, &message, request, 0);
 }
 
-static size_t confirm(const uint8_t *data, size_t len, struct reception *reception) {
+static size_t read_touched(const uint8_t *data, size_t len, struct reception *reception) {
     struct text reply;
     size_t used = read_reply(data, len, reception, &reply);
     if (used == 0) return 0;
@@ -156,5 +156,8 @@ static size_t confirm(const uint8_t *data, size_t len, struct reception *recepti
     return used;
 }
 
-const struct subscribe_protocol subscribe_protocol_muster = {
-    .base = &protocol_muster, .ask = ask, .receive = receive_message, .change = change, .confirm = confirm};
+const struct subscribe_protocol subscribe_protocol_muster = {.base = &protocol_muster,
+                                                             .ask = write_watch,
+                                                             .receive = read_watch_reply,
+                                                             .change = write_touch,
+                                                             .confirm = read_touched};

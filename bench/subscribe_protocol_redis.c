@@ -11,7 +11,8 @@
 
 enum { PAYLOAD_BYTES = USER_BYTES + 2 + 1 + 13 }; /* "user:000000000042 b 1700000000000" */
 
-static size_t ask(const struct watching *watching, const struct watcher *watcher, uint32_t slot, uint8_t *out) {
+static size_t write_subscribe(const struct watching *watching, const struct watcher *watcher, uint32_t slot,
+                              uint8_t *out) {
     static const char command[] = "*2\r\n$9\r\nSUBSCRIBE\r\n$7\r\n" CHANNEL "\r\n";
     (void)watching;
     (void)watcher;
@@ -21,7 +22,7 @@ static size_t ask(const struct watching *watching, const struct watcher *watcher
 }
 
 /* One line, its bytes with the end; 0 if it is not complete. */
-static size_t line_bytes(const uint8_t *data, size_t len) {
+static size_t resp_line_bytes(const uint8_t *data, size_t len) {
     const uint8_t *end = memchr(data, '\n', len);
     return end == NULL ? 0 : (size_t)(end - data) + 1;
 }
@@ -32,7 +33,7 @@ struct element {
 };
 
 static size_t read_element(const uint8_t *data, size_t len, struct element *out) {
-    size_t used = line_bytes(data, len);
+    size_t used = resp_line_bytes(data, len);
     *out = (struct element){0};
     if (used == 0 || data[0] != '$') return used;
     size_t size = strtoul((const char *)data + 1, NULL, 10);
@@ -42,7 +43,7 @@ static size_t read_element(const uint8_t *data, size_t len, struct element *out)
 }
 
 /* An array of three: what it is, the channel, and the message or a number. */
-static size_t receive_message(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
+static size_t read_push(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
     struct element elements[3];
     if (len < 4) return 0;
     if (memcmp(data, "*3\r\n", 4) != 0) {
@@ -61,7 +62,7 @@ static size_t receive_message(struct watcher *watchers, const uint8_t *data, siz
     return used;
 }
 
-static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
+static size_t write_publish(const uint8_t *user, bool is_busy, uint8_t *out) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     unsigned long long wall_ms = (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000;
@@ -71,8 +72,8 @@ static size_t change(const uint8_t *user, bool is_busy, uint8_t *out) {
 }
 
 /* To how many it was sent. */
-static size_t confirm(const uint8_t *data, size_t len, struct reception *reception) {
-    size_t used = line_bytes(data, len);
+static size_t read_published(const uint8_t *data, size_t len, struct reception *reception) {
+    size_t used = resp_line_bytes(data, len);
     if (used == 0) return 0;
     if (data[0] != ':')
         snprintf(reception->problem, sizeof reception->problem, "%.*s", (int)(used < 150 ? used : 150),
@@ -81,5 +82,8 @@ static size_t confirm(const uint8_t *data, size_t len, struct reception *recepti
     return used;
 }
 
-const struct subscribe_protocol subscribe_protocol_redis = {
-    .base = &protocol_redis, .ask = ask, .receive = receive_message, .change = change, .confirm = confirm};
+const struct subscribe_protocol subscribe_protocol_redis = {.base = &protocol_redis,
+                                                            .ask = write_subscribe,
+                                                            .receive = read_push,
+                                                            .change = write_publish,
+                                                            .confirm = read_published};

@@ -20,7 +20,7 @@ struct watcher_connection {
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-static void attend(struct subscribers *subscribers, int fd, void *what) {
+static void poll_descriptor(struct subscribers *subscribers, int fd, void *what) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
     if (epoll_ctl(subscribers->epoll, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
 }
@@ -34,7 +34,7 @@ static void watcher_connection_open(struct subscribers *subscribers, uint32_t nu
                                     .in_capacity = INPUT_BYTES_LEAST};
     connection->in = malloc(connection->in_capacity + 1);
     if (connection->in == NULL) die("memory is short");
-    attend(subscribers, connection->fd, connection);
+    poll_descriptor(subscribers, connection->fd, connection);
     for (uint32_t slot = 0; slot < subscribers->plan.watchers_each; slot++)
         connection->watchers[slot].number = number * subscribers->plan.watchers_each + slot;
 }
@@ -52,7 +52,7 @@ void subscribers_open(struct subscribers *subscribers, const struct subscribers_
     subscribers->watcher_count = plan->connections * plan->watchers_each;
     for (uint32_t i = 0; i < plan->connections; i++) watcher_connection_open(subscribers, i);
     publisher_open(&subscribers->publisher, plan->protocol, plan->address, plan->users);
-    attend(subscribers, STDIN_FILENO, subscribers);
+    poll_descriptor(subscribers, STDIN_FILENO, subscribers);
 }
 
 void subscribers_ask(struct subscribers *subscribers) {
@@ -170,7 +170,7 @@ static void watcher_connection_receive(struct subscribers *subscribers, struct w
 /* ---- the loop --------------------------------------------------------------------------------------------------- */
 
 /* Returns whether there is something to read in standard input. */
-static bool step(struct subscribers *subscribers) {
+static bool run_step(struct subscribers *subscribers) {
     struct epoll_event events[EVENTS_MAX];
     bool has_input = false;
     int count = epoll_wait(subscribers->epoll, events, EVENTS_MAX, STEP_MS);
@@ -186,7 +186,7 @@ static bool step(struct subscribers *subscribers) {
 void subscribers_listen(struct subscribers *subscribers, uint32_t patience_s) {
     uint64_t end_ns = now_ns() + (uint64_t)patience_s * 1000000000;
     while (subscribers->satisfied < subscribers->watcher_count || !publisher_is_done(&subscribers->publisher)) {
-        (void)step(subscribers);
+        (void)run_step(subscribers);
         if (now_ns() < end_ns) continue;
         char problem[100];
         snprintf(problem, sizeof problem, "%u of %u watchers came to know what they should", subscribers->satisfied,
@@ -199,5 +199,5 @@ void subscribers_rest(struct subscribers *subscribers, uint64_t ns) {
     uint64_t end_ns = ns == UINT64_MAX ? ns : now_ns() + ns;
     subscribers_aim(subscribers, GOAL_NONE, 0);
     while (now_ns() < end_ns)
-        if (step(subscribers) && ns == UINT64_MAX) return;
+        if (run_step(subscribers) && ns == UINT64_MAX) return;
 }

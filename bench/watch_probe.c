@@ -49,7 +49,7 @@ static void on_trouble(void *arg, const struct muster_error *error) {
     die(error->message);
 }
 
-static void await(sem_t *what, const char *problem) {
+static void await_semaphore(sem_t *what, const char *problem) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
@@ -67,12 +67,12 @@ static struct muster_watch *watch_open(const char *address, struct news *news, s
     if (muster_open(&to, client, &error) != MUSTER_OK ||
         muster_watch_open(*client, &options, &watch, &error) != MUSTER_OK)
         die(error.message);
-    await(&news->synced, "the watch did not become whole");
+    await_semaphore(&news->synced, "the watch did not become whole");
     return watch;
 }
 
-static void sample(struct connection *touch, struct connection *echo, struct news *news, uint64_t user,
-                   struct tally *tally) {
+static void sample_delay(struct connection *touch, struct connection *echo, struct news *news, uint64_t user,
+                         struct tally *tally) {
     uint64_t begun = now_ns();
     (void)connection_ask(echo, user);
     histogram_record(&tally->echo, now_ns() - begun);
@@ -81,7 +81,7 @@ static void sample(struct connection *touch, struct connection *echo, struct new
     begun = now_ns();
     (void)connection_ask(touch, user);
     uint64_t answered = now_ns();
-    await(&news->joined, "a user never came");
+    await_semaphore(&news->joined, "a user never came");
     uint64_t joined = atomic_load(&news->joined_ns);
     histogram_record(&tally->from_request, joined - begun);
     histogram_record(&tally->from_answer, joined > answered ? joined - answered : 0);
@@ -122,7 +122,7 @@ int main(int argc, char **argv) {
     (void)connection_ask(&touch, 0);
     /* Users that no other run has told of: by the time. */
     uint64_t first = UINT64_C(500000000000) + now_ns() / 1000 % UINT64_C(400000000000);
-    for (uint64_t i = 0; i < samples; i++) sample(&touch, &echo, &news, first + i, &tally);
+    for (uint64_t i = 0; i < samples; i++) sample_delay(&touch, &echo, &news, first + i, &tally);
     muster_watch_close(watch);
     muster_close(client);
     printf("{\"samples\":%llu,\"early\":%llu", (unsigned long long)samples, (unsigned long long)tally.early);

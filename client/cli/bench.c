@@ -78,14 +78,14 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static uint64_t number(const char *option, const char *argument, uint64_t most, struct argp_state *state) {
+static uint64_t read_number(const char *option, const char *argument, uint64_t most, struct argp_state *state) {
     uint64_t value;
     if (!value_number(argument, 1, most, &value))
         argp_error(state, "--%s: '%s' is no number from 1 to %" PRIu64, option, argument, most);
     return value;
 }
 
-static uint64_t span(const char *option, const char *argument, uint64_t most_ms, struct argp_state *state) {
+static uint64_t read_span(const char *option, const char *argument, uint64_t most_ms, struct argp_state *state) {
     uint64_t span_ms;
     if (!value_span(argument, 1, most_ms, &span_ms))
         argp_error(state, "--%s: '%s' is no span such as 500ms, 10s or 1h, or too long", option, argument);
@@ -114,7 +114,7 @@ static void set_rate(struct bench *bench, const char *argument, struct argp_stat
         argp_error(state, "--rate: '%s' is no number above 0", argument);
 }
 
-static void set_windows(struct bench *bench, char *list, struct argp_state *state) {
+static void set_bench_windows(struct bench *bench, char *list, struct argp_state *state) {
     const char *piece;
     const enum windows_result result = windows_add(&bench->windows, list, &piece);
     if (result == WINDOWS_MALFORMED) argp_error(state, "--window: '%s' is no span such as 5m, 1h or 24h", piece);
@@ -125,22 +125,22 @@ static error_t parse_size(int key, char *argument, struct argp_state *state) {
     struct load_plan *plan = &((struct bench *)state->input)->plan;
     switch (key) {
     case OPTION_CONNECTIONS:
-        plan->connections = (uint32_t)number("connections", argument, LOAD_CONNECTIONS_MAX, state);
+        plan->connections = (uint32_t)read_number("connections", argument, LOAD_CONNECTIONS_MAX, state);
         return 0;
     case OPTION_IN_FLIGHT:
-        plan->in_flight = (uint32_t)number("in-flight", argument, LOAD_IN_FLIGHT_MAX, state);
+        plan->in_flight = (uint32_t)read_number("in-flight", argument, LOAD_IN_FLIGHT_MAX, state);
         return 0;
     case OPTION_BATCH:
-        plan->work.batch = (uint32_t)number("batch", argument, MUSTER_BEATS_MAX, state);
+        plan->work.batch = (uint32_t)read_number("batch", argument, MUSTER_BEATS_MAX, state);
         return 0;
     case OPTION_USERS:
-        plan->work.users = number("users", argument, USERS_MAX, state);
+        plan->work.users = read_number("users", argument, USERS_MAX, state);
         return 0;
     case OPTION_THREADS:
-        plan->threads = (uint32_t)number("threads", argument, LOAD_THREADS_MAX, state);
+        plan->threads = (uint32_t)read_number("threads", argument, LOAD_THREADS_MAX, state);
         return 0;
     case OPTION_REQUESTS:
-        plan->requests = number("requests", argument, UINT64_MAX / 2, state);
+        plan->requests = read_number("requests", argument, UINT64_MAX / 2, state);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "'%s' is one argument too many", argument);
@@ -150,7 +150,7 @@ static error_t parse_size(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_bench(int key, char *argument, struct argp_state *state) {
     struct bench *bench = state->input;
     switch (key) {
     case OPTION_CALL:
@@ -163,19 +163,19 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         set_rate(bench, argument, state);
         return 0;
     case OPTION_WINDOW:
-        set_windows(bench, argument, state);
+        set_bench_windows(bench, argument, state);
         return 0;
     case OPTION_PRELOAD:
         bench->must_preload = true;
         return 0;
     case OPTION_DURATION:
-        bench->plan.duration_ms = span("duration", argument, MUSTER_TTL_MAX_MS, state);
+        bench->plan.duration_ms = read_span("duration", argument, MUSTER_TTL_MAX_MS, state);
         return 0;
     case OPTION_WARMUP:
-        bench->warmup_ms = span("warmup", argument, MUSTER_TTL_MAX_MS, state);
+        bench->warmup_ms = read_span("warmup", argument, MUSTER_TTL_MAX_MS, state);
         return 0;
     case OPTION_TTL:
-        bench->plan.work.ttl_ms = (uint32_t)span("ttl", argument, MUSTER_TTL_MAX_MS, state);
+        bench->plan.work.ttl_ms = (uint32_t)read_span("ttl", argument, MUSTER_TTL_MAX_MS, state);
         return 0;
     default:
         return parse_size(key, argument, state);
@@ -187,7 +187,7 @@ static void set_default(uint32_t *field, uint32_t value) {
 }
 
 /* What options say together, and what was not said. */
-static void complete(struct bench *bench) {
+static void complete_bench(struct bench *bench) {
     struct load_plan *plan = &bench->plan;
     const struct globals *globals = bench->input.globals;
     const char *from_environment = getenv("MUSTER_TO"), *piece;
@@ -267,17 +267,18 @@ static double per_second(uint64_t count, const struct load_result *result) {
     return result->seconds > 0 ? (double)count / result->seconds : 0;
 }
 
-static double us(uint64_t ns) {
+static double us_of_ns(uint64_t ns) {
     return (double)ns / 1000.0;
 }
 
 static json_t *json_of_histogram(const struct histogram *h) {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "p50", us(histogram_percentile(h, 50)), "p90",
-                     us(histogram_percentile(h, 90)), "p99", us(histogram_percentile(h, 99)), "p99_9",
-                     us(histogram_percentile(h, 99.9)), "max", us(h->max), "mean", histogram_mean(h) / 1000.0);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "p50", us_of_ns(histogram_percentile(h, 50)), "p90",
+                     us_of_ns(histogram_percentile(h, 90)), "p99", us_of_ns(histogram_percentile(h, 99)), "p99_9",
+                     us_of_ns(histogram_percentile(h, 99.9)), "max", us_of_ns(h->max), "mean",
+                     histogram_mean(h) / 1000.0);
 }
 
-static void print_json(const struct load_plan *plan, const struct load_result *result) {
+static void print_bench_json(const struct load_plan *plan, const struct load_result *result) {
     json_t *object =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "call", call_names[plan->work.kind], "to", plan->address,
                   "connections", (json_int_t)plan->connections, "in_flight", (json_int_t)plan->in_flight, "batch",
@@ -304,8 +305,9 @@ static void print_json(const struct load_plan *plan, const struct load_result *r
 
 static void print_histogram(const char *title, const struct histogram *h) {
     (void)printf("%-10s p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f  mean %.1f µs\n", title,
-                 us(histogram_percentile(h, 50)), us(histogram_percentile(h, 90)), us(histogram_percentile(h, 99)),
-                 us(histogram_percentile(h, 99.9)), us(h->max), histogram_mean(h) / 1000.0);
+                 us_of_ns(histogram_percentile(h, 50)), us_of_ns(histogram_percentile(h, 90)),
+                 us_of_ns(histogram_percentile(h, 99)), us_of_ns(histogram_percentile(h, 99.9)), us_of_ns(h->max),
+                 histogram_mean(h) / 1000.0);
 }
 
 static void print_text(const struct load_plan *plan, const struct load_result *result) {
@@ -332,20 +334,21 @@ static int run_all(const struct bench *bench, struct load_result *result) {
     return status;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_bench(struct globals *globals, int argc, char **argv) {
     struct bench bench = {.input = {globals}};
     command_parse(
-        &command_bench, options, parse,
+        &command_bench, options, parse_bench,
         "Sends requests to one node and shows how many it answers a second, and how soon. It touches users in "
         "the scope of -s.",
         argc, argv, &bench);
-    complete(&bench);
+    complete_bench(&bench);
     struct load_result *result = memory_new(sizeof *result);
     const int status = run_all(&bench, result);
-    if (status == STATUS_DONE && globals->is_json) print_json(&bench.plan, result);
+    if (status == STATUS_DONE && globals->is_json) print_bench_json(&bench.plan, result);
     if (status == STATUS_DONE && !globals->is_json) print_text(&bench.plan, result);
     free(result);
     return status;
 }
 
-const struct command command_bench = {"bench", "", "Drives a node with load and shows throughput and latency", run};
+const struct command command_bench = {"bench", "", "Drives a node with load and shows throughput and latency",
+                                      run_bench};

@@ -14,11 +14,11 @@ struct cursor {
     const char *at, *end;
 };
 
-static size_t left(const struct cursor *c) {
+static size_t bytes_left(const struct cursor *c) {
     return (size_t)(c->end - c->at);
 }
 
-static bool take(struct cursor *c, char wanted) {
+static bool take_byte(struct cursor *c, char wanted) {
     if (c->at == c->end || *c->at != wanted) return false;
     c->at++;
     return true;
@@ -26,7 +26,7 @@ static bool take(struct cursor *c, char wanted) {
 
 /* A field up to the next blank, which is taken too. */
 static bool take_field(struct cursor *c, struct text *out) {
-    const char *blank = memchr(c->at, ' ', left(c));
+    const char *blank = memchr(c->at, ' ', bytes_left(c));
     if (blank == NULL || blank == c->at) return false;
     *out = (struct text){c->at, (uint32_t)(blank - c->at)};
     c->at = blank + 1;
@@ -74,7 +74,7 @@ static bool take_user_and_time(struct cursor *c, struct clf_line *out) {
         const bool is_unknown = p - from == 2 && from[0] == '-';
         if (!is_unknown) out->user = (struct text){from, (uint32_t)(p - 1 - from)};
         c->at = p + 1 + TIME_BYTES;
-        return take(c, ' ');
+        return take_byte(c, ' ');
     }
     return false;
 }
@@ -82,8 +82,8 @@ static bool take_user_and_time(struct cursor *c, struct clf_line *out) {
 /* ` 200 2326`, and then the end or a blank. */
 static bool result_at(struct cursor c) {
     struct text status, size;
-    if (!take(&c, ' ') || !take_field(&c, &status)) return false;
-    const char *blank = memchr(c.at, ' ', left(&c));
+    if (!take_byte(&c, ' ') || !take_field(&c, &status)) return false;
+    const char *blank = memchr(c.at, ' ', bytes_left(&c));
     size = (struct text){c.at, (uint32_t)((blank != NULL ? blank : c.end) - c.at)};
     if (size.len == 0 || (status.len != 3 && !text_equal(status, text_of("-")))) return false;
     for (uint32_t i = 0; i < status.len && status.len == 3; i++)
@@ -96,7 +96,7 @@ static bool result_at(struct cursor c) {
 /* `"request" status size`. Servers escape quotes in a request; for those that do not, the request ends at the first
  * quote that a result follows. */
 static bool request_at(struct cursor c) {
-    if (!take(&c, '"')) return false;
+    if (!take_byte(&c, '"')) return false;
     for (; c.at < c.end; c.at++) {
         if (*c.at == '\\' && c.end - c.at > 1) {
             c.at++;

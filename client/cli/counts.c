@@ -33,7 +33,7 @@ static void add_scopes(struct counts *counts, char *names, struct argp_state *st
     }
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_counts(int key, char *argument, struct argp_state *state) {
     struct counts *counts = state->input;
     const char *piece;
     switch (key) {
@@ -60,7 +60,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static void print_json(const struct muster_scope_counts *row, const struct windows *windows) {
+static void print_counts_json(const struct muster_scope_counts *row, const struct windows *windows) {
     json_t *of_windows = json_object(), *incomplete = json_array();
     for (size_t i = 0; i < row->window_count && i < windows->count; i++) {
         json_object_set_new(of_windows, windows->written[i], json_integer((json_int_t)row->windows[i].users));
@@ -79,7 +79,7 @@ static void print_json(const struct muster_scope_counts *row, const struct windo
     json_print(object);
 }
 
-static void print_row(struct table *table, const struct muster_scope_counts *row) {
+static void print_counts_row(struct table *table, const struct muster_scope_counts *row) {
     table_string(table, row->scope);
     table_number(table, row->live);
     table_number(table, row->online);
@@ -99,16 +99,16 @@ static void print_table(const struct muster_counts *answer, const struct windows
                                                            {"AWAY", 'r'},  {"BUSY", 'r'}, {"SESSIONS", 'r'}};
     for (size_t i = 0; i < windows->count; i++) columns[6 + i] = (struct table_column){windows->written[i], 'r'};
     struct table *table = table_new(stdout, columns, 6 + windows->count);
-    for (size_t i = 0; i < answer->count; i++) print_row(table, &answer->items[i]);
+    for (size_t i = 0; i < answer->count; i++) print_counts_row(table, &answer->items[i]);
     table_finish(table);
 }
 
-static void print(const struct muster_counts *answer, const struct counts *counts) {
+static void print_counts(const struct muster_counts *answer, const struct counts *counts) {
     if (!counts->input.globals->is_json) {
         print_table(answer, &counts->windows);
         return;
     }
-    for (size_t i = 0; i < answer->count; i++) print_json(&answer->items[i], &counts->windows);
+    for (size_t i = 0; i < answer->count; i++) print_counts_json(&answer->items[i], &counts->windows);
 }
 
 static int count_all(struct muster_client *client, const struct counts *counts) {
@@ -120,17 +120,17 @@ static int count_all(struct muster_client *client, const struct counts *counts) 
     struct muster_error error;
     int status = STATUS_DONE;
     if (muster_counts(client, scopes, scope_count, windows->span_ms, windows->count, &answer, &error) == MUSTER_OK)
-        print(answer, counts);
+        print_counts(answer, counts);
     else status = command_report(&error, NULL);
     muster_counts_free(answer);
     return status;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_counts(struct globals *globals, int argc, char **argv) {
     struct counts *counts = memory_new(sizeof *counts);
     counts->input.globals = globals;
     command_parse(
-        &command_counts, options, parse,
+        &command_counts, options, parse_counts,
         "A window counts the distinct users seen at most so long ago, live or gone. A figure with a + is the least "
         "it can be: a full node forgot some who were seen in that window.",
         argc, argv, counts);
@@ -144,4 +144,5 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_counts = {"counts", "", "Counts users: live, by status, and seen within windows", run};
+const struct command command_counts = {"counts", "", "Counts users: live, by status, and seen within windows",
+                                       run_counts};

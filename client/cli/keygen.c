@@ -17,7 +17,7 @@ struct keygen {
     const char *kind, *path;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_keygen(int key, char *argument, struct argp_state *state) {
     struct keygen *keygen = state->input;
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
     if (keygen->kind == NULL) keygen->kind = argument;
@@ -26,7 +26,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     return 0;
 }
 
-static int report(const char *path, const char *what) {
+static int report_key_error(const char *path, const char *what) {
     (void)fprintf(stderr, "muster: keygen: %s: %s\n", path, what);
     return STATUS_FAILED;
 }
@@ -45,8 +45,8 @@ static bool write_all(int file, const char *text, size_t len) {
 /* A file that is there already may hold the only copy of a key that is in use. */
 static int write_new_file(const char *path, const char *text, size_t len) {
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, KEY_FILE_MODE);
-    if (file < 0 && errno == EEXIST) return report(path, "it is there already, and is not overwritten");
-    if (file < 0) return report(path, strerror(errno));
+    if (file < 0 && errno == EEXIST) return report_key_error(path, "it is there already, and is not overwritten");
+    if (file < 0) return report_key_error(path, strerror(errno));
     bool is_written = fchmod(file, KEY_FILE_MODE) == 0 && write_all(file, text, len) && fsync(file) == 0;
     int error = errno;
     if (close(file) != 0 && is_written) {
@@ -55,10 +55,10 @@ static int write_new_file(const char *path, const char *text, size_t len) {
     }
     if (is_written) return STATUS_DONE;
     (void)unlink(path);
-    return report(path, strerror(error));
+    return report_key_error(path, strerror(error));
 }
 
-static void tell(const struct globals *globals, const struct keygen *keygen) {
+static void print_key_hint(const struct globals *globals, const struct keygen *keygen) {
     if (globals->is_json) {
         json_t *object = json_object();
         json_object_set_new(object, "kind", json_string(keygen->kind));
@@ -75,10 +75,10 @@ static void tell(const struct globals *globals, const struct keygen *keygen) {
         keygen->path, keygen->path);
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_keygen(struct globals *globals, int argc, char **argv) {
     struct keygen keygen = {.input = {globals}};
     command_parse(
-        &command_keygen, NULL, parse,
+        &command_keygen, NULL, parse_keygen,
         "A cluster key seals what nodes tell each other, and says who belongs to the cluster. The file must not "
         "be there yet.",
         argc, argv, &keygen);
@@ -87,12 +87,12 @@ static int run(struct globals *globals, int argc, char **argv) {
         command_usage(&command_keygen, "there is no key of kind '%s'; `cluster' is what there is", keygen.kind);
     if (keygen.path == NULL || *keygen.path == '\0') command_usage(&command_keygen, "which file is the key to go to?");
     char text[KEYRING_FILE_BYTES_MAX];
-    if (sodium_init() < 0) return report(keygen.path, "libsodium does not start");
+    if (sodium_init() < 0) return report_key_error(keygen.path, "libsodium does not start");
     size_t len = keyring_generate(text, sizeof text);
     int status = write_new_file(keygen.path, text, len);
     sodium_memzero(text, sizeof text);
-    if (status == STATUS_DONE) tell(globals, &keygen);
+    if (status == STATUS_DONE) print_key_hint(globals, &keygen);
     return status;
 }
 
-const struct command command_keygen = {"keygen", "cluster PATH", "Makes a key for a cluster", run};
+const struct command command_keygen = {"keygen", "cluster PATH", "Makes a key for a cluster", run_keygen};

@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_leave(int key, char *argument, struct argp_state *state) {
     struct leave *leave = state->input;
     uint64_t span_ms;
     switch (key) {
@@ -61,7 +61,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static void print(uint64_t users, uint64_t left, bool is_json) {
+static void print_left(uint64_t users, uint64_t left, bool is_json) {
     if (is_json) json_print(json_pack("{s:I}", "left", (json_int_t)left));
     else (void)printf("left %" PRIu64 " of %" PRIu64 "\n", left, users);
 }
@@ -94,16 +94,16 @@ static int leave_all(struct muster_client *client, const struct leave *leave) {
         progress_show(&progress, total);
     }
     progress_end(&progress);
-    if (status == STATUS_DONE) print(total, left, leave->input.globals->is_json);
+    if (status == STATUS_DONE) print_left(total, left, leave->input.globals->is_json);
     free(departures);
     user_source_free(source);
     return status;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_leave(struct globals *globals, int argc, char **argv) {
     struct leave leave = {.input = {globals}};
-    command_parse(&command_leave, options, parse, "The USER `-' stands for standard input: one user a line.", argc,
-                  argv, &leave);
+    command_parse(&command_leave, options, parse_leave, "The USER `-' stands for standard input: one user a line.",
+                  argc, argv, &leave);
     if (leave.all_sessions && leave.session != NULL)
         command_usage(&command_leave, "--session and --all-sessions cannot both be given");
     struct muster_client *client;
@@ -114,4 +114,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_leave = {"leave", "USER...", "Tells that users go", run};
+const struct command command_leave = {"leave", "USER...", "Tells that users go", run_leave};

@@ -29,7 +29,7 @@ static void add_statuses(struct list *list, char *names, struct argp_state *stat
     }
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_list(int key, char *argument, struct argp_state *state) {
     struct list *list = state->input;
     switch (key) {
     case OPTION_STATUS:
@@ -74,7 +74,7 @@ static int list_walk(struct muster_client *client, const struct list *list, stru
     return muster_walk_close(walk, &error) == MUSTER_OK ? STATUS_DONE : command_report(&error, NULL);
 }
 
-static void check(struct list *list) {
+static void check_list(struct list *list) {
     if (!list->is_recent) {
         if (list->limit > 0 && list->limit < MUSTER_PAGE_DEFAULT) list->query.page_size = (uint32_t)list->limit;
         return;
@@ -84,11 +84,11 @@ static void check(struct list *list) {
     list->query.recent = list->limit == 0 ? MUSTER_PAGE_MAX : (uint32_t)list->limit;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_list(struct globals *globals, int argc, char **argv) {
     struct list list = {.input = {globals}};
-    command_parse(&command_list, options, parse, NULL, argc, argv, &list);
+    command_parse(&command_list, options, parse_list, NULL, argc, argv, &list);
     list.query.scope = globals->scope;
-    check(&list);
+    check_list(&list);
     struct muster_client *client;
     int status = command_connect(globals, &client);
     if (status != STATUS_DONE) return status;
@@ -99,4 +99,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_list = {"list", "", "Lists the users who are live", run};
+const struct command command_list = {"list", "", "Lists the users who are live", run_list};

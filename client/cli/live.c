@@ -19,7 +19,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_live(int key, char *argument, struct argp_state *state) {
     (void)argument;
     struct live *live = state->input;
     switch (key) {
@@ -64,9 +64,9 @@ static int live_all(struct muster_client *client, const struct live *live) {
     return status != STATUS_DONE ? status : all_live ? STATUS_DONE : STATUS_NOT_LIVE;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_live(struct globals *globals, int argc, char **argv) {
     struct live live = {.input = {globals}};
-    command_parse(&command_live, options, parse,
+    command_parse(&command_live, options, parse_live,
                   "Exit status 0 if all are live, 1 if not. The USER `-' stands for standard input: one user a line.",
                   argc, argv, &live);
     struct muster_client *client;
@@ -77,4 +77,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_live = {"live", "USER...", "Shows whether users are live", run};
+const struct command command_live = {"live", "USER...", "Shows whether users are live", run_live};

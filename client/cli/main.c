@@ -25,7 +25,7 @@ static const struct command *command_named(const char *name) {
     return NULL;
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_line(int key, char *argument, struct argp_state *state) {
     struct line *line = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
@@ -64,7 +64,7 @@ static char *list_of_commands(int key, const char *text, void *input) {
 }
 
 /* Runs the command with an argv of its own, whose argv[0] names it in messages. */
-static int run(struct line *line, int argc, char **argv) {
+static int run_command(struct line *line, int argc, char **argv) {
     char name[32];
     (void)snprintf(name, sizeof name, "muster %s", line->command->name);
     const int own_argc = argc - line->next + 1;
@@ -80,7 +80,7 @@ static int run(struct line *line, int argc, char **argv) {
 int main(int argc, char **argv) {
     static const struct argp_child children[] = {{&globals_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {NULL,
-                                     parse,
+                                     parse_line,
                                      "COMMAND [ARGUMENT...]",
                                      "Tells a Muster node who is here, and asks it who is.\v",
                                      children,
@@ -94,5 +94,5 @@ int main(int argc, char **argv) {
     argp_program_version = version;
     argp_err_exit_status = STATUS_USAGE;
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line) != 0) return STATUS_USAGE;
-    return run(&line, argc, argv);
+    return run_command(&line, argc, argv);
 }

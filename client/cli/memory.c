@@ -5,22 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static _Noreturn void fail(void) {
+static _Noreturn void fail_memory(void) {
     (void)fputs("muster: out of memory\n", stderr);
     exit(1);
 }
 
 void *memory_new(size_t bytes) {
     void *memory = calloc(1, bytes == 0 ? 1 : bytes);
-    if (memory == NULL) fail();
+    if (memory == NULL) fail_memory();
     return memory;
 }
 
 void *memory_grow(void *memory, size_t count, size_t item_bytes) {
-    if (item_bytes != 0 && count > SIZE_MAX / item_bytes) fail();
+    if (item_bytes != 0 && count > SIZE_MAX / item_bytes) fail_memory();
     const size_t bytes = count * item_bytes;
     void *grown = realloc(memory, bytes == 0 ? 1 : bytes);
-    if (grown == NULL) fail();
+    if (grown == NULL) fail_memory();
     return grown;
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_nodes(int key, char *argument, struct argp_state *state) {
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
     argp_error(state, "'%s' is one argument too many", argument);
     return 0;
@@ -19,7 +19,7 @@ static void set_text(json_t *object, const char *key, const char *text) {
     if (*text != '\0') json_object_set_new(object, key, json_text(text, strlen(text)));
 }
 
-static void print_json(const struct muster_node *node) {
+static void print_node_json(const struct muster_node *node) {
     json_t *object = json_object();
     set_text(object, "name", node->name);
     set_text(object, "address", node->address);
@@ -35,25 +35,25 @@ static void print_json(const struct muster_node *node) {
     json_print(object);
 }
 
-static void cell(struct table *table, const char *text) {
+static void cell_or_dash(struct table *table, const char *text) {
     table_string(table, *text == '\0' ? "-" : text);
 }
 
-static void print_row(struct table *table, const struct muster_node *node) {
+static void print_node_row(struct table *table, const struct muster_node *node) {
     char span[DURATION_BYTES], clock[DURATION_BYTES + 1], state[32];
     uint64_t clock_ms = node->clock_ms < 0 ? -(uint64_t)node->clock_ms : (uint64_t)node->clock_ms;
     (void)snprintf(clock, sizeof clock, "%s%s", node->clock_ms < 0 ? "-" : "", duration_format(clock_ms, span));
     (void)snprintf(state, sizeof state, "%s%s", value_node_state_name(node->state), node->is_self ? " (self)" : "");
-    cell(table, node->name);
-    cell(table, node->address);
-    cell(table, node->region);
+    cell_or_dash(table, node->name);
+    cell_or_dash(table, node->address);
+    cell_or_dash(table, node->region);
     table_string(table, state);
     table_number(table, node->members);
     table_number(table, node->lag);
     table_string(table, duration_format(node->delay_ms, span));
     table_string(table, clock);
     table_string(table, duration_format(node->silent_ms, span));
-    cell(table, node->version);
+    cell_or_dash(table, node->version);
 }
 
 static void print_all(const struct globals *globals, const struct muster_nodes *nodes) {
@@ -61,17 +61,17 @@ static void print_all(const struct globals *globals, const struct muster_nodes *
                                                   {"MEMBERS", 'r'}, {"LAG", 'r'},     {"DELAY", 'r'},  {"CLOCK", 'r'},
                                                   {"SILENT", 'r'},  {"VERSION", 'l'}};
     if (globals->is_json) {
-        for (size_t i = 0; i < nodes->count; i++) print_json(&nodes->items[i]);
+        for (size_t i = 0; i < nodes->count; i++) print_node_json(&nodes->items[i]);
         return;
     }
     struct table *table = table_new(stdout, columns, sizeof columns / sizeof columns[0]);
-    for (size_t i = 0; i < nodes->count; i++) print_row(table, &nodes->items[i]);
+    for (size_t i = 0; i < nodes->count; i++) print_node_row(table, &nodes->items[i]);
     table_finish(table);
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_nodes(struct globals *globals, int argc, char **argv) {
     struct command_input input = {globals};
-    command_parse(&command_nodes, NULL, parse,
+    command_parse(&command_nodes, NULL, parse_nodes,
                   "Each row is what the asked node knows of one node: itself first, then its peers.", argc, argv,
                   &input);
     struct muster_client *client;
@@ -86,4 +86,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_nodes = {"nodes", "", "Shows the nodes of the cluster", run};
+const struct command command_nodes = {"nodes", "", "Shows the nodes of the cluster", run_nodes};

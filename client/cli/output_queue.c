@@ -51,14 +51,14 @@ void output_queue_free(struct output_queue *queue) {
     free(queue);
 }
 
-static void wake(const struct output_queue *queue) {
+static void wake_carrier(const struct output_queue *queue) {
     const uint64_t one = 1;
     (void)!write(queue->wake, &one, sizeof one);
 }
 
 /* Makes the room of what is sent useful again, once that is half: each byte is moved a bounded number of times. Under
  * the mutex. */
-static void compact(struct output_queue *queue) {
+static void compact_queue(struct output_queue *queue) {
     if (queue->sent == 0 || queue->sent < queue->len / 2) return;
     memmove(queue->text, queue->text + queue->sent, queue->len - queue->sent);
     queue->len -= queue->sent;
@@ -66,8 +66,8 @@ static void compact(struct output_queue *queue) {
 }
 
 /* Under the mutex. */
-static void append(struct output_queue *queue, const char *text, size_t len) {
-    compact(queue);
+static void append_text(struct output_queue *queue, const char *text, size_t len) {
+    compact_queue(queue);
     if (queue->capacity - queue->len < len) {
         queue->capacity = (queue->len + len) * 2;
         queue->text = memory_grow(queue->text, queue->capacity, 1);
@@ -81,9 +81,9 @@ void output_queue_write(struct output_queue *queue, const char *text, size_t len
     (void)pthread_mutex_lock(&queue->mutex);
     while (!queue->is_finished && queue->len - queue->sent > OUTPUT_BYTES_MAX)
         (void)pthread_cond_wait(&queue->has_room, &queue->mutex);
-    if (!queue->is_finished) append(queue, text, len);
+    if (!queue->is_finished) append_text(queue, text, len);
     (void)pthread_mutex_unlock(&queue->mutex);
-    wake(queue);
+    wake_carrier(queue);
 }
 
 void output_queue_finish(struct output_queue *queue) {
@@ -91,7 +91,7 @@ void output_queue_finish(struct output_queue *queue) {
     queue->is_finished = true;
     (void)pthread_cond_broadcast(&queue->has_room);
     (void)pthread_mutex_unlock(&queue->mutex);
-    wake(queue);
+    wake_carrier(queue);
 }
 
 /* Copies the next piece, which stays held back until it is `sent`. Returns its length. */
@@ -104,7 +104,7 @@ static size_t next_piece(struct output_queue *queue, char piece[PIECE_BYTES], bo
     return len;
 }
 
-static void sent(struct output_queue *queue, size_t len) {
+static void count_sent(struct output_queue *queue, size_t len) {
     (void)pthread_mutex_lock(&queue->mutex);
     queue->sent += len;
     (void)pthread_cond_broadcast(&queue->has_room);
@@ -112,7 +112,7 @@ static void sent(struct output_queue *queue, size_t len) {
 }
 
 /* The milliseconds for poll(2). */
-static int patience(uint64_t until_ms) {
+static int poll_timeout(uint64_t until_ms) {
     const uint64_t now_ms = clock_now_ms();
     if (until_ms == UINT64_MAX) return -1;
     return until_ms <= now_ms ? 0 : until_ms - now_ms > INT_MAX ? INT_MAX : (int)(until_ms - now_ms);
@@ -122,7 +122,7 @@ static bool write_failed(ssize_t written) {
     return written < 0 && errno != EINTR && errno != EAGAIN;
 }
 
-static enum output_queue_end carry(struct output_queue *queue, uint64_t until_ms) {
+static enum output_queue_end carry_piece(struct output_queue *queue, uint64_t until_ms) {
     for (bool is_interrupted = false;;) {
         char piece[PIECE_BYTES];
         bool is_finished;
@@ -134,7 +134,7 @@ static enum output_queue_end carry(struct output_queue *queue, uint64_t until_ms
         struct pollfd fds[] = {{queue->fd, len > 0 ? POLLOUT : 0, 0},
                                {queue->wake, POLLIN, 0},
                                {is_interrupted ? -1 : queue->signals, POLLIN, 0}};
-        if (poll(fds, 3, patience(until_ms)) == 0) return is_interrupted ? OUTPUT_INTERRUPTED : OUTPUT_TIMED_OUT;
+        if (poll(fds, 3, poll_timeout(until_ms)) == 0) return is_interrupted ? OUTPUT_INTERRUPTED : OUTPUT_TIMED_OUT;
         (void)!read(queue->wake, &wakes, sizeof wakes);
         if (!is_interrupted && signals_take(NULL)) {
             is_interrupted = true;
@@ -143,13 +143,13 @@ static enum output_queue_end carry(struct output_queue *queue, uint64_t until_ms
         }
         const ssize_t written = (fds[0].revents & POLLOUT) != 0 ? write(queue->fd, piece, len) : 0;
         if (write_failed(written)) return errno == EPIPE ? OUTPUT_ABANDONED : OUTPUT_FAILED;
-        if (written > 0) sent(queue, (size_t)written);
+        if (written > 0) count_sent(queue, (size_t)written);
         else if ((fds[0].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return OUTPUT_ABANDONED;
     }
 }
 
 enum output_queue_end output_queue_run(struct output_queue *queue, uint64_t until_ms) {
-    const enum output_queue_end end = carry(queue, until_ms);
+    const enum output_queue_end end = carry_piece(queue, until_ms);
     const int why = errno;
     if (end != OUTPUT_TIMED_OUT) output_queue_finish(queue);
     errno = why;

@@ -69,7 +69,7 @@ static error_t parse_value(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_replay(int key, char *argument, struct argp_state *state) {
     struct replay *replay = state->input;
     switch (key) {
     case OPTION_FORMAT:
@@ -94,7 +94,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 }
 
 /* What options say together. */
-static void complete(struct replay *replay) {
+static void complete_replay(struct replay *replay) {
     struct replay_plan *plan = &replay->plan;
     const bool has_node = replay->input.globals->address_count > 0;
     const char *piece;
@@ -135,15 +135,15 @@ static int replay_visits(const struct replay_plan *plan, const struct visits *vi
     return status;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_replay(struct globals *globals, int argc, char **argv) {
     struct replay replay = {.input = {globals}, .plan = {.globals = globals}};
     command_parse(
-        &command_replay, options, parse,
+        &command_replay, options, parse_replay,
         "Lines are ordered by their own time and run through an embedded roll on the log's clock; each row shows "
         "who was live, and who was seen within each window, at that instant. With --to the log is told to a node "
         "instead, as time goes by, and rows are the node's counts: windows and TTL are real time there.",
         argc, argv, &replay);
-    complete(&replay);
+    complete_replay(&replay);
     struct visits visits;
     int status = read_log(&replay, &visits);
     if (status != STATUS_DONE) return status;
@@ -152,4 +152,5 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_replay = {"replay", "FILE|-", "Shows from a web server's access log who was active", run};
+const struct command command_replay = {"replay", "FILE|-", "Shows from a web server's access log who was active",
+                                       run_replay};

@@ -19,7 +19,8 @@ static void wait_for(const struct remote *r, int64_t unix_ms) {
     clock_sleep_until_ns(r->started_ns + (uint64_t)(log_ns / r->plan->speed));
 }
 
-static int visit(void *context, const struct visits *visits, const struct visit *due, size_t count, int64_t unix_ms) {
+static int replay_node_visit(void *context, const struct visits *visits, const struct visit *due, size_t count,
+                             int64_t unix_ms) {
     struct remote *r = context;
     const char *scope = r->plan->globals->scope;
     wait_for(r, unix_ms);
@@ -35,12 +36,12 @@ static int visit(void *context, const struct visits *visits, const struct visit 
     return STATUS_DONE;
 }
 
-static void fill(struct replay_row *row, const struct muster_scope_counts *counts) {
+static void fill_node_batch(struct replay_row *row, const struct muster_scope_counts *counts) {
     row->live = counts->live;
     for (size_t i = 0; i < counts->window_count; i++) row->windows[i] = counts->windows[i].users;
 }
 
-static int look(void *context, int64_t unix_ms, struct replay_row *row) {
+static int replay_node_look(void *context, int64_t unix_ms, struct replay_row *row) {
     struct remote *r = context;
     const struct windows *windows = &r->plan->windows;
     const char *scope = r->plan->globals->scope;
@@ -50,12 +51,12 @@ static int look(void *context, int64_t unix_ms, struct replay_row *row) {
     const enum muster_code code =
         muster_counts(r->client, &scope, scope == NULL ? 0 : 1, windows->span_ms, windows->count, &counts, &error);
     const int status = code == MUSTER_OK ? STATUS_DONE : command_report(&error, "replay");
-    if (code == MUSTER_OK && counts->count == 1) fill(row, &counts->items[0]);
+    if (code == MUSTER_OK && counts->count == 1) fill_node_batch(row, &counts->items[0]);
     muster_counts_free(counts);
     return status;
 }
 
-static void finish(void *context) {
+static void replay_node_finish(void *context) {
     struct remote *r = context;
     muster_close(r->client);
     free(r);
@@ -71,6 +72,6 @@ int replay_node_open(const struct replay_plan *plan, const struct visits *visits
     r->plan = plan;
     r->first_unix_ms = visits->items[0].unix_s * 1000;
     r->started_ns = clock_now_ns();
-    *out = (struct replay_target){visit, look, finish, r};
+    *out = (struct replay_target){replay_node_visit, replay_node_look, replay_node_finish, r};
     return STATUS_DONE;
 }

@@ -21,14 +21,14 @@ struct embedded {
     struct beat beats[MUSTER_BEATS_MAX];
 };
 
-static void *allocate(void *context, size_t bytes) {
+static void *allocate_counted(void *context, size_t bytes) {
     (void)context;
     if (bytes < 4096) return calloc(1, bytes);
     void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
     return memory == NULL ? NULL : memset(memory, 0, bytes);
 }
 
-static void release(void *context, void *memory, size_t bytes) {
+static void release_counted(void *context, void *memory, size_t bytes) {
     (void)context;
     (void)bytes;
     free(memory);
@@ -38,7 +38,8 @@ static uint64_t clock_of(const struct embedded *e, int64_t unix_ms) {
     return CLOCK_START_MS + (uint64_t)(unix_ms - e->first_unix_ms);
 }
 
-static int visit(void *context, const struct visits *visits, const struct visit *due, size_t count, int64_t unix_ms) {
+static int replay_roll_visit(void *context, const struct visits *visits, const struct visit *due, size_t count,
+                             int64_t unix_ms) {
     struct embedded *e = context;
     for (size_t done = 0; done < count;) {
         size_t n = 0;
@@ -60,7 +61,7 @@ static int visit(void *context, const struct visits *visits, const struct visit 
     return STATUS_DONE;
 }
 
-static int look(void *context, int64_t unix_ms, struct replay_row *row) {
+static int replay_roll_look(void *context, int64_t unix_ms, struct replay_row *row) {
     struct embedded *e = context;
     const struct windows *windows = &e->plan->windows;
     const uint64_t now_ms = clock_of(e, unix_ms);
@@ -73,7 +74,7 @@ static int look(void *context, int64_t unix_ms, struct replay_row *row) {
     return STATUS_DONE;
 }
 
-static void finish(void *context) {
+static void replay_roll_finish(void *context) {
     struct embedded *e = context;
     roll_free(e->roll);
     free(e);
@@ -93,7 +94,7 @@ int replay_roll_open(const struct replay_plan *plan, const struct visits *visits
         .members_max = visits->users + 1,
         .bytes_max = UINT64_MAX / 2,
         .log_slots = LOG_SLOTS,
-        .allocator = {allocate, release, NULL},
+        .allocator = {allocate_counted, release_counted, NULL},
     };
     randombytes_buf(config.hash_key, sizeof config.hash_key);
     struct embedded *e = memory_new(sizeof *e);
@@ -106,6 +107,6 @@ int replay_roll_open(const struct replay_plan *plan, const struct visits *visits
         free(e);
         return STATUS_FAILED;
     }
-    *out = (struct replay_target){visit, look, finish, e};
+    *out = (struct replay_target){replay_roll_visit, replay_roll_look, replay_roll_finish, e};
     return STATUS_DONE;
 }

@@ -28,7 +28,7 @@ static struct output output_start(const struct replay_plan *plan) {
     return output;
 }
 
-static void print_row(const struct output *output, int64_t unix_ms, const struct replay_row *row) {
+static void print_replay_row(const struct output *output, int64_t unix_ms, const struct replay_row *row) {
     const struct windows *windows = &output->plan->windows;
     char at[DATETIME_TEXT_BYTES];
     datetime_format(unix_ms, at);
@@ -72,7 +72,7 @@ static int64_t next_full(int64_t unix_ms, int64_t every_ms) {
 static int row_at(const struct output *output, const struct replay_target *target, int64_t unix_ms) {
     struct replay_row row = {0};
     const int status = target->look(target->context, unix_ms, &row);
-    if (status == STATUS_DONE) print_row(output, unix_ms, &row);
+    if (status == STATUS_DONE) print_replay_row(output, unix_ms, &row);
     return status;
 }
 

@@ -16,7 +16,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_reset(int key, char *argument, struct argp_state *state) {
     struct reset *reset = state->input;
     switch (key) {
     case OPTION_YES:
@@ -30,10 +30,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_reset(struct globals *globals, int argc, char **argv) {
     struct reset reset = {.input = {globals}};
-    command_parse(&command_reset, options, parse, "It cannot be undone, and so must be confirmed with --yes.", argc,
-                  argv, &reset);
+    command_parse(&command_reset, options, parse_reset, "It cannot be undone, and so must be confirmed with --yes.",
+                  argc, argv, &reset);
     if (!reset.is_confirmed)
         command_usage(&command_reset, "this forgets everybody in scope '%s': add --yes",
                       globals->scope == NULL ? MUSTER_SCOPE_DEFAULT : globals->scope);
@@ -49,4 +49,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_reset = {"reset", "--yes", "Forgets a scope, everywhere", run};
+const struct command command_reset = {"reset", "--yes", "Forgets a scope, everywhere", run_reset};

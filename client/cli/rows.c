@@ -75,7 +75,7 @@ json_t *json_sessions(const struct muster_user *user) {
     return list;
 }
 
-static void print_json(const struct user_rows *rows, const char *name, const struct muster_user *user) {
+static void print_user_json(const struct user_rows *rows, const char *name, const struct muster_user *user) {
     json_t *object = json_object();
     json_object_set_new(object, "scope", json_text(rows->scope, strlen(rows->scope)));
     json_object_set_new(object, "user", json_text(name, strlen(name)));
@@ -98,7 +98,7 @@ static void table_time(struct table *table, int64_t unix_ms) {
     table_string(table, text);
 }
 
-static void print_session(struct table *table, const char *name, const struct muster_session *session) {
+static void print_session_row(struct table *table, const char *name, const struct muster_session *session) {
     char ttl[DURATION_BYTES];
     table_string(table, name);
     table_string(table, "yes");
@@ -121,7 +121,7 @@ static void print_without_sessions(struct table *table, const char *name, const 
 
 void user_rows_print(struct user_rows *rows, const char *name, const struct muster_user *user) {
     if (rows->table == NULL) {
-        print_json(rows, name, user);
+        print_user_json(rows, name, user);
     } else if (!rows->has_sessions) {
         table_string(rows->table, name);
         table_string(rows->table, user->is_live ? "yes" : "no");
@@ -131,7 +131,7 @@ void user_rows_print(struct user_rows *rows, const char *name, const struct must
     } else if (user->sessions == NULL || user->session_count == 0) {
         print_without_sessions(rows->table, name, user);
     } else {
-        for (uint32_t i = 0; i < user->session_count; i++) print_session(rows->table, name, &user->sessions[i]);
+        for (uint32_t i = 0; i < user->session_count; i++) print_session_row(rows->table, name, &user->sessions[i]);
     }
 }
 

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_scopes(int key, char *argument, struct argp_state *state) {
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
     argp_error(state, "'%s' is one argument too many", argument);
     return 0;
 }
 
-static void print(struct table *table, const struct muster_scope *scope) {
+static void print_scopes(struct table *table, const struct muster_scope *scope) {
     if (table != NULL) {
         table_string(table, scope->scope);
         table_number(table, scope->live);
@@ -35,7 +35,7 @@ static int list_scopes(struct muster_client *client, struct table *table) {
             status = command_report(&error, NULL);
             break;
         }
-        for (size_t i = 0; i < page->count; i++) print(table, &page->items[i]);
+        for (size_t i = 0; i < page->count; i++) print_scopes(table, &page->items[i]);
         free(token);
         token = memory_text(page->next_page_token, strlen(page->next_page_token));
     } while (*token != '\0');
@@ -44,10 +44,10 @@ static int list_scopes(struct muster_client *client, struct table *table) {
     return status;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_scopes(struct globals *globals, int argc, char **argv) {
     static const struct table_column columns[] = {{"SCOPE", 'l'}, {"LIVE", 'r'}};
     struct command_input input = {globals};
-    command_parse(&command_scopes, NULL, parse, NULL, argc, argv, &input);
+    command_parse(&command_scopes, NULL, parse_scopes, NULL, argc, argv, &input);
     struct muster_client *client;
     int status = command_connect(globals, &client);
     if (status != STATUS_DONE) return status;
@@ -59,4 +59,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_scopes = {"scopes", "", "Lists the scopes that have users", run};
+const struct command command_scopes = {"scopes", "", "Lists the scopes that have users", run_scopes};

@@ -12,7 +12,7 @@
 static int wake = -1;
 static volatile sig_atomic_t must_end, has_new_size;
 
-static void handle(int signal) {
+static void handle_signal(int signal) {
     const int error = errno;
     const uint64_t one = 1;
     if (signal == SIGWINCH) has_new_size = 1;
@@ -39,8 +39,8 @@ int signals_open(bool with_resizes) {
         perror("muster");
         exit(1);
     }
-    set_handlers(handle);
-    if (with_resizes) set_handler(SIGWINCH, handle);
+    set_handlers(handle_signal);
+    if (with_resizes) set_handler(SIGWINCH, handle_signal);
     return wake;
 }
 

@@ -37,7 +37,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_top(int key, char *argument, struct argp_state *state) {
     struct top *top = state->input;
     uint64_t span_ms;
     switch (key) {
@@ -55,7 +55,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 }
 
 /* A sample that was asked for out of turn is no base for rates: its span would be too short. */
-static void take(struct top *top) {
+static void take_sample(struct top *top) {
     struct sample *fresh = poller_take(top->poller, top->trouble);
     if (fresh == NULL) return;
     if (top->shown != NULL && fresh->at_ms - top->shown->at_ms >= top->interval_ms / 2) {
@@ -69,7 +69,7 @@ static void take(struct top *top) {
     top->shown = fresh;
 }
 
-static void draw(const struct top *top) {
+static void draw_top(const struct top *top) {
     const struct poll_status polled = {.now_ms = clock_now_ms(),
                                        .stale_after_ms = (uint64_t)top->interval_ms * 2 + STALE_SLACK_MS,
                                        .trouble = *top->trouble == '\0' ? NULL : top->trouble};
@@ -89,22 +89,22 @@ static bool press_keys(struct top *top) {
     return true;
 }
 
-static void loop(struct top *top, int signals) {
+static void run_loop(struct top *top, int signals) {
     for (bool resized = false;;) {
         struct pollfd fds[] = {
             {STDIN_FILENO, POLLIN, 0}, {signals, POLLIN, 0}, {poller_descriptor(top->poller), POLLIN, 0}};
-        draw(top);
+        draw_top(top);
         (void)poll(fds, 3, REDRAW_MS);
         if (signals_take(&resized)) return;
         if (resized) screen_resize();
-        take(top);
+        take_sample(top);
         /* The terminal is gone. */
         if ((fds[0].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return;
         if (!press_keys(top)) return;
     }
 }
 
-static int show(struct muster_client *client, struct top *top) {
+static int show_top(struct muster_client *client, struct top *top) {
     const int signals = signals_open(true);
     if (!screen_open()) {
         const char *type = getenv("TERM");
@@ -114,7 +114,7 @@ static int show(struct muster_client *client, struct top *top) {
     }
     top->poller = poller_new(client, top->interval_ms);
     top->view = view_new();
-    loop(top, signals);
+    run_loop(top, signals);
     screen_close();
     signals_let_go();
     /* Who waits for an answer that does not come is not waited for. */
@@ -138,10 +138,10 @@ static int connect_apart(const struct globals *globals, struct muster_client **c
     return status;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_top(struct globals *globals, int argc, char **argv) {
     struct top top = {.input = {globals}, .interval_ms = INTERVAL_DEFAULT_MS};
     command_parse(
-        &command_top, options, parse,
+        &command_top, options, parse_top,
         "Keys: q quits; n, l, j, e sort by name, live users, joins and leaves a second, r the other way round; "
         "/ filters by a part of the name; Enter shows the selected scope in detail, Esc goes back; arrows, "
         "Page Up, Page Down, Home and End move.",
@@ -151,7 +151,7 @@ static int run(struct globals *globals, int argc, char **argv) {
         command_usage(&command_top, "it needs a terminal to draw on; see `counts' and `watch'");
     struct muster_client *client;
     const int status = connect_apart(globals, &client);
-    return status == STATUS_DONE ? show(client, &top) : status;
+    return status == STATUS_DONE ? show_top(client, &top) : status;
 }
 
-const struct command command_top = {"top", "", "Shows scopes and nodes live, on a terminal", run};
+const struct command command_top = {"top", "", "Shows scopes and nodes live, on a terminal", run_top};

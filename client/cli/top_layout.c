@@ -24,7 +24,7 @@ void layout_skip_to(struct text_layout *layout, size_t count) {
     while (layout->count < count && layout->count < layout->limit) layout_begin_line(layout, STYLE_PLAIN);
 }
 
-static void append(struct text_layout *layout, const char *text, size_t len, size_t columns) {
+static void append_bytes(struct text_layout *layout, const char *text, size_t len, size_t columns) {
     struct screen_line *line = &layout->lines[layout->count - 1];
     line->text = memory_grow(line->text, layout->len + len + 1, 1);
     memcpy(line->text + layout->len, text, len);
@@ -34,7 +34,7 @@ static void append(struct text_layout *layout, const char *text, size_t len, siz
 }
 
 static void append_blanks(struct text_layout *layout, size_t count) {
-    for (; count > 0; count--) append(layout, " ", 1, 1);
+    for (; count > 0; count--) append_bytes(layout, " ", 1, 1);
 }
 
 /* Appends what fits `width` columns of an escaped text. A character that has no width on a terminal, since nobody knows
@@ -46,7 +46,7 @@ static void append_cut(struct text_layout *layout, const char *text, size_t len,
         const int columns = point < 0x80 ? 1 : wcwidth((wchar_t)point);
         const size_t wanted = columns < 0 ? 1 : (size_t)columns;
         if (length == 0 || wanted > width) return;
-        append(layout, columns < 0 ? "?" : text + at, columns < 0 ? 1 : length, wanted);
+        append_bytes(layout, columns < 0 ? "?" : text + at, columns < 0 ? 1 : length, wanted);
         width -= wanted;
     }
 }
@@ -60,7 +60,7 @@ void layout_cell(struct text_layout *layout, const char *text, size_t width, cha
     const size_t end = layout->column + width;
     if (columns > width) {
         append_cut(layout, escaped, escaped_len, width == 0 ? 0 : width - 1);
-        if (width > 0) append(layout, ellipsis, strlen(ellipsis), 1);
+        if (width > 0) append_bytes(layout, ellipsis, strlen(ellipsis), 1);
     } else {
         if (align == 'r') append_blanks(layout, width - columns);
         append_cut(layout, escaped, escaped_len, width);

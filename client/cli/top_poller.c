@@ -86,8 +86,8 @@ static enum muster_code ask_detail(struct poller *poller, const char *scope, str
     return code;
 }
 
-static enum muster_code ask(struct poller *poller, const char *detail, struct sample *sample,
-                            struct muster_error *error) {
+static enum muster_code poll_round(struct poller *poller, const char *detail, struct sample *sample,
+                                   struct muster_error *error) {
     enum muster_code code = muster_nodes(poller->client, &poller->nodes, error);
     if (code != MUSTER_OK) return code;
     sample_add_nodes(sample, poller->nodes);
@@ -98,7 +98,7 @@ static enum muster_code ask(struct poller *poller, const char *detail, struct sa
     return code;
 }
 
-static void describe(const struct muster_error *error, char out[POLLER_TROUBLE_BYTES]) {
+static void describe_trouble(const struct muster_error *error, char out[POLLER_TROUBLE_BYTES]) {
     const bool is_silent =
         !error->is_answer && (error->code == MUSTER_UNAVAILABLE || error->code == MUSTER_DEADLINE_EXCEEDED);
     (void)snprintf(out, POLLER_TROUBLE_BYTES, "%s: %s", is_silent ? "no node answers" : muster_strerror(error->code),
@@ -112,12 +112,12 @@ static void describe(const struct muster_error *error, char out[POLLER_TROUBLE_B
 static void round_of(struct poller *poller, const char *detail) {
     struct sample *sample = sample_new(clock_now_ms());
     struct muster_error error;
-    const enum muster_code code = ask(poller, detail, sample, &error);
+    const enum muster_code code = poll_round(poller, detail, sample, &error);
     const uint64_t one = 1;
     (void)pthread_mutex_lock(&poller->mutex);
     poller->trouble[0] = '\0';
     if (code != MUSTER_OK) {
-        describe(&error, poller->trouble);
+        describe_trouble(&error, poller->trouble);
         sample_free(sample);
     } else {
         sample_free(poller->sample);
@@ -128,13 +128,13 @@ static void round_of(struct poller *poller, const char *detail) {
 }
 
 /* Waits until it is at_ms, or there is something to ask or to end at once. Under the mutex. */
-static void nap(struct poller *poller, uint64_t at_ms) {
+static void wait_for_round(struct poller *poller, uint64_t at_ms) {
     const struct timespec at = {(time_t)(at_ms / 1000), (long)(at_ms % 1000) * 1000000};
     while (!poller->must_stop && !poller->must_ask && clock_now_ms() < at_ms)
         (void)pthread_cond_timedwait(&poller->changed, &poller->mutex, &at);
 }
 
-static void *run(void *arg) {
+static void *run_poller(void *arg) {
     struct poller *poller = arg;
     (void)pthread_mutex_lock(&poller->mutex);
     while (!poller->must_stop) {
@@ -145,7 +145,7 @@ static void *run(void *arg) {
         round_of(poller, detail);
         free(detail);
         (void)pthread_mutex_lock(&poller->mutex);
-        nap(poller, next_ms);
+        wait_for_round(poller, next_ms);
     }
     poller->has_stopped = true;
     (void)pthread_cond_broadcast(&poller->changed);
@@ -154,11 +154,11 @@ static void *run(void *arg) {
 }
 
 /* Starts the thread with all signals blocked: they are the main thread's. */
-static int start(struct poller *poller) {
+static int start_poller(struct poller *poller) {
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&poller->thread, NULL, run, poller);
+    const int error = pthread_create(&poller->thread, NULL, run_poller, poller);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
@@ -173,7 +173,7 @@ struct poller *poller_new(struct muster_client *client, uint32_t interval_ms) {
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     if (poller->wake < 0 || pthread_mutex_init(&poller->mutex, NULL) != 0 ||
-        pthread_cond_init(&poller->changed, &attributes) != 0 || start(poller) != 0) {
+        pthread_cond_init(&poller->changed, &attributes) != 0 || start_poller(poller) != 0) {
         perror("muster");
         exit(1);
     }

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *copy(const char *text) {
+static char *copy_text(const char *text) {
     return memory_text(text == NULL ? "" : text, text == NULL ? 0 : strlen(text));
 }
 
 /* Room for one more item: it grows by doubling, so that it is a power of two, or nothing. */
-static void *room(void *items, size_t count, size_t item_bytes) {
+static void *room_left(void *items, size_t count, size_t item_bytes) {
     return (count & (count - 1)) == 0 ? memory_grow(items, count == 0 ? 1 : count * 2, item_bytes) : items;
 }
 
@@ -49,19 +49,19 @@ void sample_add_scope(struct sample *sample, const struct muster_scope *scope) {
         sample->has_more_scopes = true;
         return;
     }
-    sample->scopes = room(sample->scopes, sample->scope_count, sizeof sample->scopes[0]);
+    sample->scopes = room_left(sample->scopes, sample->scope_count, sizeof sample->scopes[0]);
     sample->scopes[sample->scope_count++] = (struct sample_scope){
-        .name = copy(scope->scope), .live = scope->live, .joins = RATE_UNKNOWN, .leaves = RATE_UNKNOWN};
+        .name = copy_text(scope->scope), .live = scope->live, .joins = RATE_UNKNOWN, .leaves = RATE_UNKNOWN};
 }
 
 void sample_add_nodes(struct sample *sample, const struct muster_nodes *nodes) {
     for (size_t i = 0; i < nodes->count && sample->node_count < SAMPLE_NODES_MAX; i++) {
         const struct muster_node *node = &nodes->items[i];
-        sample->nodes = room(sample->nodes, sample->node_count, sizeof sample->nodes[0]);
-        sample->nodes[sample->node_count++] = (struct sample_node){.name = copy(node->name),
-                                                                   .address = copy(node->address),
-                                                                   .region = copy(node->region),
-                                                                   .version = copy(node->version),
+        sample->nodes = room_left(sample->nodes, sample->node_count, sizeof sample->nodes[0]);
+        sample->nodes[sample->node_count++] = (struct sample_node){.name = copy_text(node->name),
+                                                                   .address = copy_text(node->address),
+                                                                   .region = copy_text(node->region),
+                                                                   .version = copy_text(node->version),
                                                                    .state = node->state,
                                                                    .is_self = node->is_self,
                                                                    .members = node->members,
@@ -91,7 +91,8 @@ void sample_set_detail(struct sample *sample, const struct muster_scope_counts *
     struct sample_detail *detail = &sample->detail;
     detail_clear(detail);
     detail->has = true;
-    detail->scope = (struct sample_scope){.name = copy(counts->scope), .joins = RATE_UNKNOWN, .leaves = RATE_UNKNOWN};
+    detail->scope =
+        (struct sample_scope){.name = copy_text(counts->scope), .joins = RATE_UNKNOWN, .leaves = RATE_UNKNOWN};
     set_counts(&detail->scope, counts);
     for (size_t i = 0; i < counts->window_count && i < MUSTER_WINDOWS_MAX; i++)
         detail->windows[detail->window_count++] = counts->windows[i];
@@ -100,7 +101,7 @@ void sample_set_detail(struct sample *sample, const struct muster_scope_counts *
     for (size_t i = 0; i < count; i++) {
         const struct muster_user *user = &users->items[i];
         detail->users[detail->user_count++] =
-            (struct sample_user){copy(user->user), user->status, user->session_count, user->last_seen_ms};
+            (struct sample_user){copy_text(user->user), user->status, user->session_count, user->last_seen_ms};
     }
 }
 
@@ -111,13 +112,13 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct sample_scope *)a)->name, ((const struct sample_scope *)b)->name);
 }
 
-static int rank(const struct sample_node *node) {
+static int rank_node(const struct sample_node *node) {
     return node->is_self ? 0 : node->state != MUSTER_NODE_ALIVE && node->state != MUSTER_NODE_LEFT ? 1 : 2;
 }
 
 static int by_trouble(const void *a, const void *b) {
     const struct sample_node *x = a, *y = b;
-    const int difference = rank(x) - rank(y);
+    const int difference = rank_node(x) - rank_node(y);
     return difference != 0 ? difference : strcmp(x->name, y->name);
 }
 
@@ -145,7 +146,7 @@ static void set_rates(struct sample_scope *scope, uint64_t joined_before, uint64
 
 /* The rates of a scope that `before`, which listed all scopes, did not know: it is new, so all of it is of this span.
  */
-static void rate(struct sample_scope *scope, const struct sample *before, uint64_t span_ms) {
+static void rate_since(struct sample_scope *scope, const struct sample *before, uint64_t span_ms) {
     const struct sample_scope *was = sample_find(before, scope->name);
     if (was != NULL) set_rates(scope, was->joined_total, was->left_total, span_ms);
     else if (!before->has_more_scopes) set_rates(scope, 0, 0, span_ms);
@@ -157,8 +158,8 @@ void sample_finish(struct sample *sample, const struct sample *before) {
     drop_doubles(sample);
     if (before == NULL || before->at_ms >= sample->at_ms || strcmp(self_name(sample), self_name(before)) != 0) return;
     const uint64_t span_ms = sample->at_ms - before->at_ms;
-    for (size_t i = 0; i < sample->scope_count; i++) rate(&sample->scopes[i], before, span_ms);
-    if (sample->detail.has) rate(&sample->detail.scope, before, span_ms);
+    for (size_t i = 0; i < sample->scope_count; i++) rate_since(&sample->scopes[i], before, span_ms);
+    if (sample->detail.has) rate_since(&sample->detail.scope, before, span_ms);
 }
 
 const struct sample_scope *sample_find(const struct sample *sample, const char *name) {

@@ -54,7 +54,7 @@ size_t screen_height(void) {
     return rows < 0 ? 0 : (size_t)rows;
 }
 
-static attr_t attributes(enum screen_style style) {
+static attr_t attributes_of(enum screen_style style) {
     static const attr_t of[] = {
         [STYLE_PLAIN] = A_NORMAL, [STYLE_TITLE] = A_BOLD,   [STYLE_HEADER] = A_UNDERLINE, [STYLE_SELECTED] = A_REVERSE,
         [STYLE_WARNING] = A_BOLD, [STYLE_TROUBLE] = A_BOLD, [STYLE_HELP] = A_DIM};
@@ -68,7 +68,7 @@ void screen_draw(const struct screen_text *screen) {
         const bool is_coloured = has_colors() && (line->style == STYLE_WARNING || line->style == STYLE_TROUBLE);
         /* The last cell of the screen is an error to ncurses, and drawn. */
         (void)mvaddstr((int)i, 0, line->text);
-        (void)mvchgat((int)i, 0, -1, attributes(line->style), is_coloured ? (short)line->style : 0, NULL);
+        (void)mvchgat((int)i, 0, -1, attributes_of(line->style), is_coloured ? (short)line->style : 0, NULL);
     }
     (void)curs_set(screen->has_cursor ? 1 : 0);
     if (screen->has_cursor) (void)move((int)screen->cursor_row, (int)screen->cursor_column);
@@ -76,7 +76,7 @@ void screen_draw(const struct screen_text *screen) {
 }
 
 /* 0: it is none that is known. */
-static uint32_t translated(wint_t code) {
+static uint32_t translate_key(wint_t code) {
     switch (code) {
     case KEY_UP:
         return KEY_OF_UP;
@@ -102,6 +102,6 @@ static uint32_t translated(wint_t code) {
 bool screen_key(uint32_t *key) {
     wint_t code;
     const int kind = get_wch(&code);
-    *key = kind == KEY_CODE_YES ? translated(code) : kind == OK ? (uint32_t)code : 0;
+    *key = kind == KEY_CODE_YES ? translate_key(code) : kind == OK ? (uint32_t)code : 0;
     return kind != ERR;
 }

@@ -31,8 +31,8 @@ static size_t first_width(const struct text_layout *layout, const struct column 
 }
 
 /* One line of a table; cells[0] is any text, the others come from this program. */
-static void row(struct text_layout *layout, enum screen_style style, const struct column *columns, size_t count,
-                const char *const *cells) {
+static void put_row(struct text_layout *layout, enum screen_style style, const struct column *columns, size_t count,
+                    const char *const *cells) {
     layout_begin_line(layout, style);
     layout_cell(layout, cells[0], first_width(layout, columns, count), columns[0].align);
     for (size_t i = 1; i < count; i++) {
@@ -42,8 +42,8 @@ static void row(struct text_layout *layout, enum screen_style style, const struc
     }
 }
 
-static void titles(struct text_layout *layout, const struct column *columns, size_t count, const char *arrow,
-                   size_t at) {
+static void put_titles(struct text_layout *layout, const struct column *columns, size_t count, const char *arrow,
+                       size_t at) {
     char marked[CELL_BYTES];
     const char *cells[COLUMNS_MAX];
     for (size_t i = 0; i < count; i++) cells[i] = columns[i].title;
@@ -51,7 +51,7 @@ static void titles(struct text_layout *layout, const struct column *columns, siz
         (void)snprintf(marked, sizeof marked, "%s%s", columns[at].title, arrow);
         cells[at] = marked;
     }
-    row(layout, STYLE_HEADER, columns, count, cells);
+    put_row(layout, STYLE_HEADER, columns, count, cells);
 }
 
 /* ---- nodes --------------------------------------------------------------------------------------------------------
@@ -76,13 +76,13 @@ static void node_row(struct text_layout *layout, const struct sample_node *node)
                                  *node->region == '\0' ? "-" : node->region,
                                  *node->address == '\0' ? "-" : node->address};
     const bool is_fine = node->state == MUSTER_NODE_ALIVE || node->state == MUSTER_NODE_LEFT;
-    row(layout, is_fine ? STYLE_PLAIN : STYLE_WARNING, node_columns, NODE_COLUMNS, cells);
+    put_row(layout, is_fine ? STYLE_PLAIN : STYLE_WARNING, node_columns, NODE_COLUMNS, cells);
 }
 
 /* At most `room` lines, the titles and what is left out said included. */
-static void nodes(struct text_layout *layout, const struct sample *sample, size_t room) {
+static void put_nodes(struct text_layout *layout, const struct sample *sample, size_t room) {
     const size_t shown = sample->node_count <= room - 1 ? sample->node_count : room - 2;
-    titles(layout, node_columns, NODE_COLUMNS, "", NODE_COLUMNS);
+    put_titles(layout, node_columns, NODE_COLUMNS, "", NODE_COLUMNS);
     for (size_t i = 0; i < shown; i++) node_row(layout, &sample->nodes[i]);
     if (shown == sample->node_count) return;
     layout_begin_line(layout, STYLE_PLAIN);
@@ -109,13 +109,13 @@ static void scope_row(struct text_layout *layout, const struct sample_scope *sco
                                  figure_count(scope->online, online),
                                  figure_count(scope->away, away),
                                  figure_count(scope->busy, busy)};
-    row(layout, is_selected ? STYLE_SELECTED : STYLE_PLAIN, scope_columns, SCOPE_COLUMNS, cells);
+    put_row(layout, is_selected ? STYLE_SELECTED : STYLE_PLAIN, scope_columns, SCOPE_COLUMNS, cells);
 }
 
-static void scopes(struct text_layout *layout, struct view *view, size_t room, bool has_titles) {
+static void put_scopes(struct text_layout *layout, struct view *view, size_t room, bool has_titles) {
     static const size_t columns[] = {[VIEW_BY_NAME] = 0, [VIEW_BY_LIVE] = 1, [VIEW_BY_JOINS] = 2, [VIEW_BY_LEAVES] = 3};
     const bool is_ascending = (view->sort == VIEW_BY_NAME) != view->is_reversed;
-    if (has_titles) titles(layout, scope_columns, SCOPE_COLUMNS, is_ascending ? "↑" : "↓", columns[view->sort]);
+    if (has_titles) put_titles(layout, scope_columns, SCOPE_COLUMNS, is_ascending ? "↑" : "↓", columns[view->sort]);
     view_fit(view, room);
     for (size_t i = view->first; i < view->order_count && i - view->first < room; i++)
         scope_row(layout, &view->sample->scopes[view->order[i]], i == view->at);
@@ -134,7 +134,7 @@ static bool say_trouble(struct text_layout *layout, const struct view *view, con
     return true;
 }
 
-static void title(struct text_layout *layout, const struct view *view) {
+static void put_title(struct text_layout *layout, const struct view *view) {
     char live[FIGURE_BYTES], joins[FIGURE_BYTES], leaves[FIGURE_BYTES];
     layout_begin_line(layout, STYLE_TITLE);
     layout_print(layout, "muster top");
@@ -154,8 +154,8 @@ static void edited_filter(struct text_layout *layout, const struct view *view, s
     screen->cursor_column = layout->column < layout->width ? layout->column : layout->width - 1;
 }
 
-static void status(struct text_layout *layout, const struct view *view, const struct poll_status *polled,
-                   struct screen_text *screen) {
+static void put_status(struct text_layout *layout, const struct view *view, const struct poll_status *polled,
+                       struct screen_text *screen) {
     if (view->is_editing) {
         edited_filter(layout, view, screen);
         return;
@@ -175,7 +175,7 @@ static void status(struct text_layout *layout, const struct view *view, const st
     else if (view->sample->scope_count == 0) layout_print(layout, "nobody is here");
 }
 
-static void help(struct text_layout *layout, const struct view *view) {
+static void put_help(struct text_layout *layout, const struct view *view) {
     static const char all[] = "q quit  / filter  Enter detail  sort: n name l live j joins e leaves r reverse";
     layout_begin_line(layout, STYLE_HELP);
     if (view->detail != NULL) layout_print(layout, "q quit  Esc back  Up Down scroll");
@@ -194,7 +194,7 @@ struct plan {
     bool has_title, has_titles, has_status, has_help;
 };
 
-static struct plan plan(size_t height, size_t node_count) {
+static struct plan plan_rows(size_t height, size_t node_count) {
     struct plan p = {
         .has_title = height >= 2, .has_titles = height >= 4, .has_status = height >= 3, .has_help = height >= 7};
     size_t left = height - p.has_title - p.has_titles - p.has_status - p.has_help;
@@ -207,18 +207,18 @@ static struct plan plan(size_t height, size_t node_count) {
     return p;
 }
 
-static void list(struct text_layout *layout, struct view *view, const struct poll_status *polled,
-                 struct screen_text *screen) {
-    const struct plan p = plan(screen->height, view->sample == NULL ? 0 : view->sample->node_count);
+static void put_list(struct text_layout *layout, struct view *view, const struct poll_status *polled,
+                     struct screen_text *screen) {
+    const struct plan p = plan_rows(screen->height, view->sample == NULL ? 0 : view->sample->node_count);
     /* Where there is no line for it, trouble takes the place of the title. */
     const bool is_trouble_told = !p.has_status && say_trouble(layout, view, polled);
-    if (p.has_title && !is_trouble_told) title(layout, view);
-    if (p.nodes > 0) nodes(layout, view->sample, p.nodes);
+    if (p.has_title && !is_trouble_told) put_title(layout, view);
+    if (p.nodes > 0) put_nodes(layout, view->sample, p.nodes);
     if (p.blank > 0) layout_begin_line(layout, STYLE_PLAIN);
-    scopes(layout, view, p.scopes, p.has_titles);
+    put_scopes(layout, view, p.scopes, p.has_titles);
     layout_skip_to(layout, screen->height - p.has_status - p.has_help);
-    if (p.has_status) status(layout, view, polled, screen);
-    if (p.has_help) help(layout, view);
+    if (p.has_status) put_status(layout, view, polled, screen);
+    if (p.has_help) put_help(layout, view);
 }
 
 /* ---- one scope in detail ------------------------------------------------------------------------------------------
@@ -233,10 +233,10 @@ static void user_row(struct text_layout *layout, const struct sample_user *user)
     datetime_format(user->last_seen_ms - user->last_seen_ms % 1000, time);
     const char *const cells[] = {user->name, value_status_name(user->status), time,
                                  figure_count(user->sessions, sessions)};
-    row(layout, STYLE_PLAIN, user_columns, USER_COLUMNS, cells);
+    put_row(layout, STYLE_PLAIN, user_columns, USER_COLUMNS, cells);
 }
 
-static void counts(struct text_layout *layout, const struct sample_detail *detail) {
+static void put_counts(struct text_layout *layout, const struct sample_detail *detail) {
     const struct sample_scope *scope = &detail->scope;
     char figures[7][FIGURE_BYTES], span[DURATION_BYTES];
     layout_begin_line(layout, STYLE_PLAIN);
@@ -255,18 +255,18 @@ static void counts(struct text_layout *layout, const struct sample_detail *detai
     }
 }
 
-static void users(struct text_layout *layout, struct view *view, size_t until) {
+static void put_users(struct text_layout *layout, struct view *view, size_t until) {
     const struct sample_detail *detail = &view->sample->detail;
     if (layout->count + 2 > until) return;
     if (layout->count + 6 <= until) layout_begin_line(layout, STYLE_PLAIN);
-    titles(layout, user_columns, USER_COLUMNS, "", USER_COLUMNS);
+    put_titles(layout, user_columns, USER_COLUMNS, "", USER_COLUMNS);
     view_fit(view, until - layout->count);
     for (size_t i = view->user_first; i < detail->user_count && layout->count < until; i++)
         user_row(layout, &detail->users[i]);
 }
 
-static void detail(struct text_layout *layout, struct view *view, const struct poll_status *polled,
-                   struct screen_text *screen) {
+static void put_detail(struct text_layout *layout, struct view *view, const struct poll_status *polled,
+                       struct screen_text *screen) {
     const bool has_status = screen->height >= 3, has_help = screen->height >= 7;
     const size_t until = screen->height - has_status - has_help;
     const bool is_here =
@@ -278,8 +278,8 @@ static void detail(struct text_layout *layout, struct view *view, const struct p
         layout_cell(layout, view->detail, layout->width, 'n');
     }
     if (is_here) {
-        counts(layout, &view->sample->detail);
-        users(layout, view, until);
+        put_counts(layout, &view->sample->detail);
+        put_users(layout, view, until);
     }
     layout->limit = screen->height;
     layout_skip_to(layout, until);
@@ -287,14 +287,14 @@ static void detail(struct text_layout *layout, struct view *view, const struct p
         layout_begin_line(layout, STYLE_PLAIN);
         if (!is_here) layout_print(layout, "waiting for the first answer");
     }
-    if (has_help) help(layout, view);
+    if (has_help) put_help(layout, view);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------------
  */
 
 /* No line ends in blanks; one that nothing was written to is an empty text. */
-static void trim(struct screen_line *line) {
+static void trim_line(struct screen_line *line) {
     if (line->text == NULL) line->text = memory_text("", 0);
     size_t len = strlen(line->text);
     while (len > 0 && line->text[len - 1] == ' ') line->text[--len] = '\0';
@@ -306,9 +306,9 @@ struct screen_text *screen_text_new(struct view *view, const struct poll_status 
     screen->height = height;
     screen->lines = memory_new(height * sizeof screen->lines[0]);
     struct text_layout layout = {.lines = screen->lines, .width = width, .limit = height};
-    if (width > 0 && height > 0 && view->detail != NULL) detail(&layout, view, polled, screen);
-    if (width > 0 && height > 0 && view->detail == NULL) list(&layout, view, polled, screen);
-    for (size_t i = 0; i < height; i++) trim(&screen->lines[i]);
+    if (width > 0 && height > 0 && view->detail != NULL) put_detail(&layout, view, polled, screen);
+    if (width > 0 && height > 0 && view->detail == NULL) put_list(&layout, view, polled, screen);
+    for (size_t i = 0; i < height; i++) trim_line(&screen->lines[i]);
     return screen;
 }
 

@@ -27,7 +27,7 @@ static int by_more(double a, double b) {
     return a > b ? -1 : a < b ? 1 : 0;
 }
 
-static int compare(const void *a, const void *b, void *arg) {
+static int compare_rows(const void *a, const void *b, void *arg) {
     const struct view *view = arg;
     const size_t i = *(const size_t *)a, j = *(const size_t *)b;
     const struct sample_scope *x = &view->sample->scopes[i], *y = &view->sample->scopes[j];
@@ -56,7 +56,7 @@ static void find_selected(struct view *view) {
 }
 
 /* Scrolls as little as brings the selected row into sight, and leaves no room below that rows above could fill. */
-static void scroll(struct view *view) {
+static void scroll_to_selected(struct view *view) {
     const size_t rows = view->rows == 0 ? 1 : view->rows;
     if (view->at < view->first) view->first = view->at;
     if (view->at - view->first >= rows) view->first = view->at - rows + 1;
@@ -71,26 +71,26 @@ static void scroll_users(struct view *view) {
     if (view->user_first > last) view->user_first = last;
 }
 
-static void arrange(struct view *view) {
+static void arrange_rows(struct view *view) {
     const size_t count = view->sample == NULL ? 0 : view->sample->scope_count;
     view->order = memory_grow(view->order, count, sizeof view->order[0]);
     view->order_count = 0;
     for (size_t i = 0; i < count; i++)
         if (strcasestr(view->sample->scopes[i].name, view->filter) != NULL) view->order[view->order_count++] = i;
-    if (view->order_count > 1) qsort_r(view->order, view->order_count, sizeof view->order[0], compare, view);
+    if (view->order_count > 1) qsort_r(view->order, view->order_count, sizeof view->order[0], compare_rows, view);
     find_selected(view);
-    scroll(view);
+    scroll_to_selected(view);
     scroll_users(view);
 }
 
 void view_show(struct view *view, const struct sample *sample) {
     view->sample = sample;
-    arrange(view);
+    arrange_rows(view);
 }
 
 void view_fit(struct view *view, size_t rows) {
     view->rows = rows;
-    scroll(view);
+    scroll_to_selected(view);
     scroll_users(view);
 }
 
@@ -98,7 +98,7 @@ void view_fit(struct view *view, size_t rows) {
  */
 
 /* The row from which `key` moves on; SIZE_MAX stands for the last one. */
-static size_t moved(const struct view *view, uint32_t key, size_t from) {
+static size_t moved_row(const struct view *view, uint32_t key, size_t from) {
     const size_t page = view->rows == 0 ? 1 : view->rows;
     switch (key) {
     case KEY_OF_UP:
@@ -117,27 +117,27 @@ static size_t moved(const struct view *view, uint32_t key, size_t from) {
 }
 
 /* Home lets go of the scope: then the first row is selected, whichever comes there. */
-static void move(struct view *view, uint32_t key) {
+static void move_selection(struct view *view, uint32_t key) {
     if (view->order_count == 0) return;
-    const size_t to = moved(view, key, view->at);
+    const size_t to = moved_row(view, key, view->at);
     view->at = to < view->order_count ? to : view->order_count - 1;
     free(view->selected);
     view->selected = NULL;
     const char *name = name_at(view, view->at);
     if (key != KEY_OF_HOME) view->selected = memory_text(name, strlen(name));
-    scroll(view);
+    scroll_to_selected(view);
 }
 
 static enum view_result set_sort(struct view *view, enum view_sort sort) {
     view->sort = sort;
     view->is_reversed = false;
-    arrange(view);
+    arrange_rows(view);
     return VIEW_CHANGED;
 }
 
 static enum view_result set_filter(struct view *view, size_t len) {
     view->filter[len] = '\0';
-    arrange(view);
+    arrange_rows(view);
     return VIEW_CHANGED;
 }
 
@@ -152,7 +152,7 @@ static enum view_result open_detail(struct view *view) {
 }
 
 /* Returns how many bytes it took; 0 where it is no character to type. */
-static size_t encode(uint32_t point, char out[4]) {
+static size_t encode_utf8(uint32_t point, char out[4]) {
     if (point < 0x20 || (point >= 0x7f && point < 0xa0) || (point >= 0xd800 && point < 0xe000) || point >= KEY_OF_UP)
         return 0;
     if (point < 0x80) {
@@ -177,10 +177,10 @@ static enum view_result press_in_filter(struct view *view, uint32_t key) {
         return set_filter(view, len == 0 ? 0 : len - 1);
     }
     if (key >= KEY_OF_UP && key <= KEY_OF_END) {
-        move(view, key);
+        move_selection(view, key);
         return VIEW_CHANGED;
     }
-    const size_t more = encode(key, bytes);
+    const size_t more = encode_utf8(key, bytes);
     if (more == 0 || VIEW_FILTER_BYTES_MAX - len < more) return VIEW_UNCHANGED;
     memcpy(view->filter + len, bytes, more);
     return set_filter(view, len + more);
@@ -194,7 +194,7 @@ static enum view_result press_in_detail(struct view *view, uint32_t key) {
         return VIEW_CHANGED;
     }
     if (key < KEY_OF_UP || key > KEY_OF_END) return VIEW_UNCHANGED;
-    view->user_first = moved(view, key, view->user_first);
+    view->user_first = moved_row(view, key, view->user_first);
     scroll_users(view);
     return VIEW_CHANGED;
 }
@@ -213,7 +213,7 @@ static enum view_result press_in_list(struct view *view, uint32_t key) {
         return set_sort(view, VIEW_BY_LEAVES);
     case 'r':
         view->is_reversed = !view->is_reversed;
-        arrange(view);
+        arrange_rows(view);
         return VIEW_CHANGED;
     case '/':
         view->is_editing = true;
@@ -224,7 +224,7 @@ static enum view_result press_in_list(struct view *view, uint32_t key) {
         return open_detail(view);
     default:
         if (key < KEY_OF_UP || key > KEY_OF_END) return VIEW_UNCHANGED;
-        move(view, key);
+        move_selection(view, key);
         return VIEW_CHANGED;
     }
 }

@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_touch(int key, char *argument, struct argp_state *state) {
     struct touch *touch = state->input;
     uint64_t span_ms;
     switch (key) {
@@ -68,7 +68,7 @@ struct outcome {
 };
 
 /* Where nobody was named, no TTL is in force and there is no stamp. */
-static void print(const struct outcome *outcome, bool is_json) {
+static void print_touched(const struct outcome *outcome, bool is_json) {
     char ttl[DURATION_BYTES];
     if (is_json && outcome->users == 0) json_print(json_pack("{s:i}", "joined", 0));
     else if (is_json)
@@ -100,13 +100,13 @@ static int touch_batch(struct muster_client *client, const struct touch *touch, 
     return STATUS_DONE;
 }
 
-static size_t length(const char *text) {
+static size_t length_of(const char *text) {
     return text == NULL ? 0 : strlen(text);
 }
 
 static int touch_all(struct muster_client *client, const struct touch *touch) {
-    struct user_source *source =
-        user_source_new(touch->users, touch->count, MUSTER_BEATS_MAX, length(touch->session) + length(touch->state));
+    struct user_source *source = user_source_new(touch->users, touch->count, MUSTER_BEATS_MAX,
+                                                 length_of(touch->session) + length_of(touch->state));
     struct muster_beat *beats = memory_new(MUSTER_BEATS_MAX * sizeof *beats);
     struct progress progress = progress_start("users touched", 0);
     struct outcome outcome = {0};
@@ -117,15 +117,15 @@ static int touch_all(struct muster_client *client, const struct touch *touch) {
         progress_show(&progress, outcome.users);
     }
     progress_end(&progress);
-    if (status == STATUS_DONE) print(&outcome, touch->input.globals->is_json);
+    if (status == STATUS_DONE) print_touched(&outcome, touch->input.globals->is_json);
     free(beats);
     user_source_free(source);
     return status;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_touch(struct globals *globals, int argc, char **argv) {
     struct touch touch = {.input = {globals}};
-    command_parse(&command_touch, options, parse,
+    command_parse(&command_touch, options, parse_touch,
                   "The USER `-' stands for standard input: one user a line, sent in batches.", argc, argv, &touch);
     struct muster_client *client;
     int status = command_connect(globals, &client);
@@ -135,4 +135,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_touch = {"touch", "USER...", "Tells that users are here", run};
+const struct command command_touch = {"touch", "USER...", "Tells that users are here", run_touch};

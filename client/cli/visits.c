@@ -18,7 +18,7 @@ static bool is_id(struct text name) {
            utf8_valid(name.data, name.len);
 }
 
-static bool add(struct visits *v, size_t *capacity, int64_t unix_s, struct text user) {
+static bool add_visit(struct visits *v, size_t *capacity, int64_t unix_s, struct text user) {
     if (v->count == UINT32_MAX) return false;
     if (v->count == *capacity) {
         *capacity *= 2;
@@ -37,14 +37,14 @@ static bool add_line(struct visits *v, size_t *capacity, const struct line *line
     if (is_parsed && user.len == 0) {
         v->nameless++;
     } else if (is_parsed && is_id(user)) {
-        return add(v, capacity, parsed.unix_s, user);
+        return add_visit(v, capacity, parsed.unix_s, user);
     } else {
         if (v->malformed++ == 0) v->first_malformed = line->number;
     }
     return true;
 }
 
-static int compare(const void *left, const void *right) {
+static int compare_visits(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
     if (a->unix_s != b->unix_s) return a->unix_s < b->unix_s ? -1 : 1;
     return a->order < b->order ? -1 : a->order > b->order;
@@ -71,7 +71,7 @@ bool visits_read(FILE *in, enum visits_who who, struct visits *out) {
         errno = why;
         return false;
     }
-    qsort(v.items, v.count, sizeof *v.items, compare);
+    qsort(v.items, v.count, sizeof *v.items, compare_visits);
     v.users = user_names_count(v.names);
     *out = v;
     return true;

@@ -52,7 +52,7 @@ static void add_user(struct watch *watch, const char *user, struct argp_state *s
     watch->users[watch->options.user_count++] = user;
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse_watch(int key, char *argument, struct argp_state *state) {
     struct watch *watch = state->input;
     uint64_t span_ms;
     switch (key) {
@@ -94,34 +94,34 @@ static void has_answered(struct watch *watch) {
 }
 
 /* One change was told: whether it was the last one. */
-static void counted(struct watch *watch) {
+static void is_counted(struct watch *watch) {
     if (++watch->count == watch->count_max) output_queue_finish(watch->queue);
 }
 
-static void tell(struct watch *watch, enum watch_change change, const struct muster_user *user,
-                 enum muster_left_reason reason) {
+static void write_row(struct watch *watch, enum watch_change change, const struct muster_user *user,
+                      enum muster_left_reason reason) {
     has_answered(watch);
     if (watch->count >= watch->count_max) return;
     watch_rows_user(watch->rows, change, user, reason);
     if (!watch->is_synced) return;
     watch_rows_flush(watch->rows);
-    counted(watch);
+    is_counted(watch);
 }
 
-static void joined(void *arg, const struct muster_user *user) {
+static void on_joined(void *arg, const struct muster_user *user) {
     struct watch *watch = arg;
-    tell(watch, watch->is_synced ? WATCH_JOINED : WATCH_PRESENT, user, MUSTER_REASON_UNKNOWN);
+    write_row(watch, watch->is_synced ? WATCH_JOINED : WATCH_PRESENT, user, MUSTER_REASON_UNKNOWN);
 }
 
-static void left(void *arg, const struct muster_user *user, enum muster_left_reason reason) {
-    tell(arg, WATCH_LEFT, user, reason);
+static void on_left(void *arg, const struct muster_user *user, enum muster_left_reason reason) {
+    write_row(arg, WATCH_LEFT, user, reason);
 }
 
-static void updated(void *arg, const struct muster_user *user) {
-    tell(arg, WATCH_UPDATED, user, MUSTER_REASON_UNKNOWN);
+static void on_updated(void *arg, const struct muster_user *user) {
+    write_row(arg, WATCH_UPDATED, user, MUSTER_REASON_UNKNOWN);
 }
 
-static void synced(void *arg) {
+static void on_synced(void *arg) {
     struct watch *watch = arg;
     has_answered(watch);
     if (!watch->is_synced && !watch->options.counts_only) watch_rows_flush(watch->rows);
@@ -134,7 +134,7 @@ static bool is_same(const struct muster_scope_counts *a, const struct muster_sco
            a->sessions == b->sessions;
 }
 
-static void counts(void *arg, const struct muster_scope_counts *now) {
+static void on_counts(void *arg, const struct muster_scope_counts *now) {
     struct watch *watch = arg;
     const bool is_first = !watch->has_counts;
     has_answered(watch);
@@ -143,11 +143,11 @@ static void counts(void *arg, const struct muster_scope_counts *now) {
     watch->has_counts = true;
     watch_rows_counts(watch->rows, now);
     watch_rows_flush(watch->rows);
-    if (!is_first) counted(watch);
+    if (!is_first) is_counted(watch);
 }
 
 /* What goes wrong before there was an answer is for the main thread. Later it is told, once for each kind in a row. */
-static void trouble(void *arg, const struct muster_error *error) {
+static void on_trouble(void *arg, const struct muster_error *error) {
     struct watch *watch = arg;
     (void)pthread_mutex_lock(&watch->mutex);
     const bool has_answer = watch->has_answer;
@@ -228,15 +228,19 @@ static struct watch *watch_new(struct globals *globals) {
     watch->count_max = UINT64_MAX;
     watch->options.users = watch->users;
     watch->options.arg = watch;
-    watch->options.callbacks = (struct muster_watch_callbacks){
-        .synced = synced, .joined = joined, .left = left, .updated = updated, .counts = counts, .trouble = trouble};
+    watch->options.callbacks = (struct muster_watch_callbacks){.synced = on_synced,
+                                                               .joined = on_joined,
+                                                               .left = on_left,
+                                                               .updated = on_updated,
+                                                               .counts = on_counts,
+                                                               .trouble = on_trouble};
     (void)pthread_mutex_init(&watch->mutex, NULL);
     return watch;
 }
 
-static int run(struct globals *globals, int argc, char **argv) {
+static int run_watch(struct globals *globals, int argc, char **argv) {
     struct watch *watch = watch_new(globals);
-    command_parse(&command_watch, options, parse,
+    command_parse(&command_watch, options, parse_watch,
                   "Shows who is present first, then who joins, leaves and changes, until it is interrupted. Watching "
                   "makes nobody present.",
                   argc, argv, watch);
@@ -254,4 +258,4 @@ static int run(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_watch = {"watch", "", "Shows who is present, then each change", run};
+const struct command command_watch = {"watch", "", "Shows who is present, then each change", run_watch};

@@ -116,8 +116,8 @@ static void table_status(struct table *table, enum muster_status status) {
     table_string(table, status == MUSTER_STATUS_UNSPECIFIED ? "-" : value_status_name(status));
 }
 
-static void print_session(const struct watch_rows *rows, enum watch_change change, const char *user,
-                          const struct muster_session *session) {
+static void print_session_change(const struct watch_rows *rows, enum watch_change change, const char *user,
+                                 const struct muster_session *session) {
     table_now(rows->table);
     table_string(rows->table, change_names[change]);
     table_string(rows->table, user);
@@ -139,13 +139,13 @@ static void print_user(const struct watch_rows *rows, enum watch_change change, 
     if (rows->form.has_sessions) table_string(rows->table, "");
 }
 
-static void print_row(struct watch_rows *rows, enum watch_change change, const struct muster_user *user,
-                      const char *reason) {
+static void print_change_row(struct watch_rows *rows, enum watch_change change, const struct muster_user *user,
+                             const char *reason) {
     const bool has_sessions = rows->form.has_sessions && user->sessions != NULL && user->session_count > 0;
     rows->colour_of = change;
     if (!has_sessions) print_user(rows, change, user, reason);
     for (uint32_t i = 0; has_sessions && i < user->session_count; i++)
-        print_session(rows, change, user->user, &user->sessions[i]);
+        print_session_change(rows, change, user->user, &user->sessions[i]);
     turn_page(rows); /* the table may have printed a full block */
 }
 
@@ -187,7 +187,7 @@ void watch_rows_user(struct watch_rows *rows, enum watch_change change, const st
                      enum muster_left_reason reason) {
     const char *why = change == WATCH_LEFT ? reason_name(reason) : NULL;
     if (rows->table == NULL) write_user(rows, change, user, why);
-    else print_row(rows, change, user, why);
+    else print_change_row(rows, change, user, why);
 }
 
 void watch_rows_counts(struct watch_rows *rows, const struct muster_scope_counts *counts) {

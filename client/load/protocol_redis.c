@@ -17,7 +17,7 @@ static uint64_t wall_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static size_t put(uint8_t *out, const void *data, size_t len) {
+static size_t put_bytes(uint8_t *out, const void *data, size_t len) {
     memcpy(out, data, len);
     return len;
 }
@@ -32,12 +32,12 @@ static size_t request_touch(const struct work *work, struct user_choice *choice,
     char score[SCORE_BYTES + 1];
     snprintf(score, sizeof score, "%013llu", (unsigned long long)(wall_ms() % 10000000000000));
     for (uint32_t i = 0; i < work->batch; i++) {
-        at += put(out + at, "$13\r\n", 5);
-        at += put(out + at, score, SCORE_BYTES);
-        at += put(out + at, "\r\n$17\r\n", 7);
+        at += put_bytes(out + at, "$13\r\n", 5);
+        at += put_bytes(out + at, score, SCORE_BYTES);
+        at += put_bytes(out + at, "\r\n$17\r\n", 7);
         work_next_user(work, choice, out + at);
         at += USER_BYTES;
-        at += put(out + at, "\r\n", 2);
+        at += put_bytes(out + at, "\r\n", 2);
     }
     return at;
 }
@@ -45,17 +45,17 @@ static size_t request_touch(const struct work *work, struct user_choice *choice,
 static size_t request_live(const struct work *work, struct user_choice *choice, uint8_t *out) {
     size_t at = put_command(out, work_users_each(work), "ZMSCORE");
     for (uint32_t i = 0; i < work_users_each(work); i++) {
-        at += put(out + at, "$17\r\n", 5);
+        at += put_bytes(out + at, "$17\r\n", 5);
         work_next_user(work, choice, out + at);
         at += USER_BYTES;
-        at += put(out + at, "\r\n", 2);
+        at += put_bytes(out + at, "\r\n", 2);
     }
     return at;
 }
 
 static size_t request_list(uint8_t *out) {
     size_t at = put_command(out, 2, "ZRANGE");
-    return at + put(out + at, "$1\r\n0\r\n$2\r\n-1\r\n", 15);
+    return at + put_bytes(out + at, "$1\r\n0\r\n$2\r\n-1\r\n", 15);
 }
 
 static size_t request_counts(const struct work *work, uint8_t *out) {
@@ -83,7 +83,7 @@ static size_t write_request(const struct work *work, struct user_choice *choice,
     case WORK_COUNTS:
         return request_counts(work, out);
     case WORK_ECHO:
-        return put(out, "PING\r\n", 6);
+        return put_bytes(out, "PING\r\n", 6);
     }
     abort();
 }
