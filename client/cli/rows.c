@@ -5,7 +5,6 @@
 #include "datetime.h"
 #include "escape.h"
 #include "memory.h"
-#include "table.h"
 #include "values.h"
 
 #include <sodium.h>
@@ -88,7 +87,7 @@ static void print_user_json(const struct user_rows *rows, const char *name, cons
     json_print(object);
 }
 
-static void table_status(struct table *table, enum muster_status status) {
+void table_user_status(struct table *table, enum muster_status status) {
     table_string(table, status == MUSTER_STATUS_UNSPECIFIED ? "-" : value_status_name(status));
 }
 
@@ -103,7 +102,7 @@ static void print_session_row(struct table *table, const char *name, const struc
     table_string(table, name);
     table_string(table, "yes");
     table_string(table, *session->session == '\0' ? "-" : session->session);
-    table_status(table, session->status);
+    table_user_status(table, session->status);
     table_time(table, session->last_seen_ms);
     table_string(table, duration_format(session->ttl_ms, ttl));
     table_text(table, session->state, session->state_len);
@@ -113,7 +112,7 @@ static void print_without_sessions(struct table *table, const char *name, const 
     table_string(table, name);
     table_string(table, user->is_live ? "yes" : "no");
     table_string(table, "-");
-    table_status(table, user->status);
+    table_user_status(table, user->status);
     table_time(table, user->last_seen_ms);
     table_string(table, "-");
     table_string(table, "");
@@ -125,7 +124,7 @@ void user_rows_print(struct user_rows *rows, const char *name, const struct must
     } else if (!rows->has_sessions) {
         table_string(rows->table, name);
         table_string(rows->table, user->is_live ? "yes" : "no");
-        table_status(rows->table, user->status);
+        table_user_status(rows->table, user->status);
         table_time(rows->table, user->last_seen_ms);
         table_number(rows->table, user->session_count);
     } else if (user->sessions == NULL || user->session_count == 0) {

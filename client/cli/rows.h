@@ -3,6 +3,7 @@
 #define MUSTER_CLI_ROWS_H
 
 #include "command.h"
+#include "table.h"
 
 #include <jansson.h>
 
@@ -14,6 +15,9 @@ json_t *json_text(const char *data, size_t len);
 
 /* The live sessions of a user that was asked for with them, as a list. New reference. */
 json_t *json_sessions(const struct muster_user *user);
+
+/* The next cell: a status, "-" where there is none. */
+void table_user_status(struct table *table, enum muster_status status);
 
 /* Prints users, each as a row; with sessions, a table has a row for each session and JSON a list `session_list`. */
 struct user_rows;

@@ -3,7 +3,6 @@
 #include "datetime.h"
 #include "memory.h"
 #include "rows.h"
-#include "table.h"
 #include "values.h"
 
 #include <stdio.h>
@@ -112,17 +111,13 @@ static void table_now(struct table *table) {
     table_string(table, text);
 }
 
-static void table_status(struct table *table, enum muster_status status) {
-    table_string(table, status == MUSTER_STATUS_UNSPECIFIED ? "-" : value_status_name(status));
-}
-
 static void print_session_change(const struct watch_rows *rows, enum watch_change change, const char *user,
                                  const struct muster_session *session) {
     table_now(rows->table);
     table_string(rows->table, change_names[change]);
     table_string(rows->table, user);
     table_string(rows->table, *session->session == '\0' ? "-" : session->session);
-    table_status(rows->table, session->status);
+    table_user_status(rows->table, session->status);
     table_string(rows->table, "");
     table_text(rows->table, session->state, session->state_len);
 }
@@ -133,7 +128,7 @@ static void print_user(const struct watch_rows *rows, enum watch_change change, 
     table_string(rows->table, change_names[change]);
     table_string(rows->table, user->user);
     if (rows->form.has_sessions) table_string(rows->table, "-");
-    table_status(rows->table, user->status);
+    table_user_status(rows->table, user->status);
     if (!rows->form.has_sessions) table_number(rows->table, user->session_count);
     table_string(rows->table, reason == NULL ? "" : reason);
     if (rows->form.has_sessions) table_string(rows->table, "");
