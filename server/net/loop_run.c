@@ -113,10 +113,12 @@ static void run_task(struct loop *loop) {
 /* ---- the clock ---- */
 
 uint64_t loop_look(struct loop *loop, size_t unconsumed) {
-    uint64_t before_ms = loop->now.now_ms;
-    loop->now = loop->loops->clock();
-    uint64_t gap_ms = loop->now.now_ms > before_ms ? loop->now.now_ms - before_ms : 0;
-    if (gap_ms <= loop->loops->stall_ms) return 0;
+    const struct instant now = loop->loops->clock();
+    uint64_t gap_ms = now.now_ms > loop->now.now_ms ? now.now_ms - loop->now.now_ms : 0;
+    bool stood_still = gap_ms > loop->loops->stall_ms;
+    if (stood_still) loop_commit(loop); /* which finds that it came before */
+    loop->now = now;
+    if (!stood_still) return 0;
     loop->stood_still_ms = gap_ms;
     streams_mark_stale(loop, unconsumed);
     return gap_ms;

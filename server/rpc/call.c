@@ -36,6 +36,10 @@ enum muster_code call_encode(struct call *call, const ProtobufCMessage *response
     return MUSTER_OK;
 }
 
+enum muster_code call_refuse_stalled(struct call *call, uint32_t stalled_ms) {
+    return call_refuse(call, MUSTER_UNAVAILABLE, "the node stood still for %" PRIu32 " ms; send it again", stalled_ms);
+}
+
 enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
                                       const char *where) {
     if (why->what == NULL) return call_refuse(call, code, "%s: refused", where);

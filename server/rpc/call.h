@@ -53,6 +53,8 @@ enum muster_code call_refuse(struct call *call, enum muster_code code, const cha
     __attribute__((format(printf, 3, 4)));
 /* The refusal of a request whose answer or working memory passes a cap. */
 enum muster_code call_too_large(struct call *call, const char *field);
+/* Refuses a write that came in before the door stood still for so long. */
+enum muster_code call_refuse_stalled(struct call *call, uint32_t stalled_ms);
 /* Says why the roll refused what is at `where`. */
 enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
                                       const char *where);

@@ -40,9 +40,7 @@ static enum muster_code dispatch(struct call *call, const struct request *reques
         return refuse_too_long(call, "message", request->body.len, MUSTER_MESSAGE_BYTES_MAX);
     if (request->token.len > MUSTER_TOKEN_BYTES_MAX)
         return refuse_too_long(call, "token", request->token.len, MUSTER_TOKEN_BYTES_MAX);
-    if (request->stalled_ms > 0 && method->writes)
-        return call_refuse(call, MUSTER_UNAVAILABLE, "the node stood still for %" PRIu32 " ms; send it again",
-                           request->stalled_ms);
+    if (request->stalled_ms > 0 && method->writes) return call_refuse_stalled(call, request->stalled_ms);
     if (method->needs_ready && !node_is_ready(call->node))
         return call_refuse(call, MUSTER_UNAVAILABLE, "joining: not in sync with its peers yet");
     return method->handle(call, request->body);

@@ -103,3 +103,10 @@ void touch_group_commit(struct touch_group *group, struct instant now, touch_ans
     for (size_t i = 0; i < group->count; i++) answer_one(group, i, each, context);
     group->count = 0;
 }
+
+void touch_group_refuse(struct touch_group *group, uint32_t stalled_ms, touch_answer_fn *each, void *context) {
+    const struct response refusal = {.code = call_refuse_stalled(&group->call, stalled_ms),
+                                     .message = text_of(group->call.message)};
+    for (size_t i = 0; i < group->count; i++) each(context, group->outcomes[i].ticket, &refusal);
+    group->count = 0;
+}

@@ -27,5 +27,8 @@ typedef void touch_answer_fn(void *context, void *ticket, const struct response 
 /* Has all requests take effect, in the order in which they were added, and answers each, in the same order and without
  * the node's lock. The group is empty then. `each` must not use the group. */
 void touch_group_commit(struct touch_group *group, struct instant now, touch_answer_fn *each, void *context);
+/* Refuses all instead, since the door stood still for so long after they came: as rpc_answer does with
+ * request.stalled_ms. */
+void touch_group_refuse(struct touch_group *group, uint32_t stalled_ms, touch_answer_fn *each, void *context);
 
 #endif

@@ -43,8 +43,6 @@ NNG_FILES = re.compile(r"server/peers/")
 KNOWN = [
     "circle server/node/",
     "circle server/peers/",
-    "circle server/node/",
-    "circle server/peers/",
 ]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', re.M)

@@ -1,6 +1,7 @@
 #include "rpc_door.h"
 #include "envelope.h"
 #include "muster/limits.h"
+#include "rpc/touch_group.h"
 #include "sp_side.h"
 
 #include <assert.h>
@@ -29,6 +30,20 @@ struct promise {
 };
 enum { PROMISES = 256 };
 
+/* A Touch that waits for the commit of its loop. */
+struct touch_ticket {
+    struct stream *stream;
+    struct text header; /* borrowed, as its request is */
+};
+
+/* What a loop answers with. */
+struct rpc_seat {
+    struct worker *worker;
+    struct touch_group *touches;
+    uintptr_t turn; /* which group it is; never 0 */
+    struct touch_ticket tickets[TOUCH_GROUP_MAX];
+};
+
 struct rpc_door {
     struct rpc *rpc;
     struct loops *loops;
@@ -37,7 +52,7 @@ struct rpc_door {
     struct worker *pump_worker;
     size_t usual_bytes; /* what an answer to a parked request is expected to take: the largest of late */
     struct promise promises[PROMISES];
-    struct worker *workers[LOOPS_MAX]; /* one a loop */
+    struct rpc_seat *seats[LOOPS_MAX]; /* one a loop */
 };
 
 /* ---- replies ---- */
@@ -63,6 +78,54 @@ static void send_response(struct stream *stream, struct text header, enum method
     stream_send(stream, write_head(stream_is_ipc(stream), header, method, response, &head), response->body);
 }
 
+/* ---- touches: all of a turn are one call of the roll ---- */
+
+static struct rpc_seat *seat_of(struct stream *stream) {
+    const struct rpc_door *door = stream_context(stream);
+    return door->seats[stream_loop(stream)];
+}
+
+static void answer_touch(void *context, void *ticket_of, const struct response *response) {
+    const struct touch_ticket *ticket = ticket_of;
+    (void)context;
+    send_response(ticket->stream, ticket->header, METHOD_TOUCH, response);
+}
+
+static void rpc_commit(void *context, unsigned loop) {
+    const struct rpc_door *door = context;
+    struct rpc_seat *seat = door->seats[loop];
+    if (touch_group_count(seat->touches) == 0) return;
+    const struct stream *first = seat->tickets[0].stream;
+    uint32_t stalled_ms = (uint32_t)stream_gap_ms(first); /* right before they take effect */
+    if (stalled_ms > 0) touch_group_refuse(seat->touches, stalled_ms, answer_touch, NULL);
+    else touch_group_commit(seat->touches, stream_now(first), answer_touch, NULL);
+    seat->turn++;
+}
+
+/* What a stream carries: the turn of the seat in which it last gathered a touch, and whether it ever parked a watch. */
+static bool has_touches(struct stream *stream) {
+    return (uintptr_t)*stream_data(stream) >> 1 == seat_of(stream)->turn;
+}
+
+static bool has_parked(struct stream *stream) {
+    return ((uintptr_t)*stream_data(stream) & 1) != 0;
+}
+
+static void set_carried(struct stream *stream, uintptr_t turn, bool parked) {
+    *stream_data(stream) = (void *)(turn << 1 | (uintptr_t)parked);
+}
+
+static bool gather_touch(struct stream *stream, struct text header, const struct request *request) {
+    struct rpc_seat *seat = seat_of(stream);
+    if (touch_group_count(seat->touches) == TOUCH_GROUP_MAX) stream_commit(stream);
+    struct touch_ticket *ticket = &seat->tickets[touch_group_count(seat->touches)];
+    if (!touch_group_add(seat->touches, request, ticket)) return false;
+    *ticket = (struct touch_ticket){stream, header};
+    set_carried(stream, seat->turn, has_parked(stream));
+    stream_borrow(stream);
+    return true;
+}
+
 /* ---- requests ---- */
 
 static struct reply_slot *make_slot(struct stream *stream, struct text header) {
@@ -82,23 +145,27 @@ static bool park_watch(struct stream *stream, struct text header, const struct r
         return true;
     }
     const struct waiter waiter = {.reply_slot = slot, .connection = stream_id(stream), .door = &door->watch_door};
-    if (rpc_answer(door->rpc, door->workers[stream_loop(stream)], request, stream_now(stream), &waiter, out)) {
+    if (rpc_answer(door->rpc, seat_of(stream)->worker, request, stream_now(stream), &waiter, out)) {
         free(slot);
         return false;
     }
-    *stream_data(stream) = door; /* something of it is parked, or was */
+    set_carried(stream, 0, true);
     return true;
 }
 
 static void answer_request(struct stream *stream, struct text header, struct request *request, size_t rest) {
     struct rpc_door *door = stream_context(stream);
     struct response response;
+    request->stalled_ms = (uint32_t)stream_stale_ms(stream);
+    if (request->method == METHOD_TOUCH && gather_touch(stream, header, request)) return;
+    if (has_touches(stream)) stream_commit(stream); /* in the order in which they came */
+    stream_answered(stream);
     if (method_entry(request->method)->writes) {
         stream_look(stream, rest); /* right before it takes effect */
         request->stalled_ms = (uint32_t)stream_stale_ms(stream);
     }
     if (request->method != METHOD_WATCH)
-        rpc_answer(door->rpc, door->workers[stream_loop(stream)], request, stream_now(stream), NULL, &response);
+        rpc_answer(door->rpc, seat_of(stream)->worker, request, stream_now(stream), NULL, &response);
     else if (park_watch(stream, header, request, &response)) return;
     send_response(stream, header, request->method, &response);
 }
@@ -114,7 +181,6 @@ static void rpc_message(struct stream *stream, const struct sp_frame *frame, siz
         return;
     }
     stream_asked(stream);
-    stream_answered(stream);
     if (envelope_open(call, &request, &refusal)) answer_request(stream, header, &request, rest);
     else send_response(stream, header, METHOD_NONE, &refusal.response);
 }
@@ -132,11 +198,11 @@ static struct taken rpc_take(struct stream *stream, const uint8_t *bytes, size_t
 
 static void rpc_closed(struct stream *stream) {
     struct rpc_door *door = stream_context(stream);
-    if (*stream_data(stream) != NULL) pump_hang_up(rpc_watches(door->rpc), &door->watch_door, stream_id(stream));
+    if (has_parked(stream)) pump_hang_up(rpc_watches(door->rpc), &door->watch_door, stream_id(stream));
 }
 
 static const struct protocol rpc_protocol = {
-    .name = "rpc", .opened = rpc_opened, .take = rpc_take, .closed = rpc_closed};
+    .name = "rpc", .opened = rpc_opened, .take = rpc_take, .closed = rpc_closed, .commit = rpc_commit};
 
 /* ---- answers to parked requests ---- */
 
@@ -193,16 +259,25 @@ static void wake_pump(void *context) {
 
 /* ---- opening and closing ---- */
 
-static bool make_workers(struct rpc_door *door) {
-    door->pump_worker = worker_new();
-    bool is_made = door->pump_worker != NULL;
-    for (unsigned i = 0; i < loops_count(door->loops) && is_made; i++)
-        is_made = (door->workers[i] = worker_new()) != NULL;
-    return is_made;
+static bool make_seats(struct rpc_door *door) {
+    if ((door->pump_worker = worker_new()) == NULL) return false;
+    for (unsigned i = 0; i < loops_count(door->loops); i++) {
+        struct rpc_seat *seat = door->seats[i] = calloc(1, sizeof *seat);
+        if (seat == NULL) return false;
+        seat->turn = 1;
+        seat->worker = worker_new();
+        seat->touches = touch_group_new(door->rpc);
+        if (seat->worker == NULL || seat->touches == NULL) return false;
+    }
+    return true;
 }
 
 static void free_rpc_door(struct rpc_door *door) {
-    for (unsigned i = 0; i < LOOPS_MAX; i++) worker_free(door->workers[i]);
+    for (unsigned i = 0; i < LOOPS_MAX && door->seats[i] != NULL; i++) {
+        worker_free(door->seats[i]->worker);
+        touch_group_free(door->seats[i]->touches);
+        free(door->seats[i]);
+    }
     worker_free(door->pump_worker);
     free(door);
 }
@@ -216,7 +291,7 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
     door->rpc = config->rpc;
     door->loops = loops;
     door->watch_door = (struct watch_door){.context = door, .has_room = has_room, .deliver = deliver};
-    if (!make_workers(door)) goto fail;
+    if (!make_seats(door)) goto fail;
     const struct door_config of_door = {.protocol = &rpc_protocol,
                                         .context = door,
                                         .urls = config->urls,
