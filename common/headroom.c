@@ -43,14 +43,13 @@ static void gate_open(struct gate *gate) {
     pthread_mutex_unlock(&gate->lock);
 }
 
-/* Touches every page, so that what the system only promised is found out here. */
+/* Limits of address space and of commitment refuse the allocation. Pages are not touched: where the machine itself runs
+ * out of memory the system ends a process, and nothing it could be told would help. */
 static bool memory_is_there(size_t bytes) {
-    char *memory = malloc(bytes);
-    if (memory == NULL) return false;
-    memset(memory, 1, bytes);
-    __asm__ volatile("" : : "r"(memory) : "memory"); /* the compiler may not drop what is never read */
+    void *volatile memory = malloc(bytes); /* volatile: the compiler may not drop the pair of calls */
+    bool is_there = memory != NULL;
     free(memory);
-    return true;
+    return is_there;
 }
 
 bool headroom_check(unsigned threads, size_t bytes, struct error *error) {

@@ -1,5 +1,6 @@
 #include "client.h"
 #include "client_error.h"
+#include "common/headroom.h"
 #include "common/monotonic.h"
 #include "common/random.h"
 #include "common/waiting.h"
@@ -217,6 +218,20 @@ fail_client:
     return NULL;
 }
 
+/* Threads of a client's own, beside those of nng: the dispatcher, and those that dial or tell. */
+enum { CLIENT_THREADS = 4 };
+
+/* Before this process uses nng for the first time, which crashes or hangs where threads or memory are short. */
+static enum muster_code check_headroom(struct muster_error *error) {
+    static atomic_bool is_checked;
+    struct error shortage;
+    if (atomic_load(&is_checked)) return MUSTER_OK;
+    if (!headroom_check(headroom_nng_threads() + CLIENT_THREADS, HEADROOM_NNG_BYTES, &shortage))
+        return client_error_set(error, shortage.code, "%s", shortage.text);
+    atomic_store(&is_checked, true);
+    return MUSTER_OK;
+}
+
 enum muster_code muster_open(const struct muster_options *options, struct muster_client **client,
                              struct muster_error *error) {
     static const char *const default_addresses[] = {MUSTER_ADDRESS_DEFAULT};
@@ -224,6 +239,7 @@ enum muster_code muster_open(const struct muster_options *options, struct muster
     *client = NULL;
     if (options == NULL) options = &defaults;
     enum muster_code code = options_check(options, error);
+    if (code == MUSTER_OK) code = check_headroom(error);
     if (code != MUSTER_OK) return code;
     struct muster_client *made = client_new();
     if (made == NULL) return client_error_no_memory(error);

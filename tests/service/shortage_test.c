@@ -38,6 +38,24 @@ static bool serves_or_says_why(const char *const argv[], const char *limit) {
 }
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) /* they reserve terabytes of addresses */
+/* So does the command line, and with it libmuster: status 3 (no node answers) or 4 (the library cannot). */
+static void the_client_says_why_with_little_memory(void **state) {
+    (void)state;
+    char limit[32];
+    bool cannot = false, can = false;
+    for (unsigned mebibytes = 20; mebibytes <= 320; mebibytes += 20) {
+        snprintf(limit, sizeof limit, "--as=%u", mebibytes << 20);
+        const char *argv[] = {"prlimit", limit, MUSTER_PATH, "live", "ada", "--to", "tcp://127.0.0.1:1", NULL};
+        struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
+        if (result.timed_out || result.how.is_signal || result.errors_len == 0)
+            fail_msg("%s: signal or status %d: %s", limit, result.how.status, result.errors);
+        cannot |= result.how.status == 4;
+        can |= result.how.status == 3;
+        process_result_free(&result);
+    }
+    if (!can || !cannot) fail_msg("the limits are not what matters");
+}
+
 static void it_starts_or_says_why_with_little_memory(void **state) {
     (void)state;
     static const unsigned mebibytes[] = {30, 60, 80, 90, 100, 110, 120, 130, 140, 160, 180, 200, 250, 300, 2000};
@@ -197,6 +215,7 @@ static void a_signal_ends_a_slow_start(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+        cmocka_unit_test(the_client_says_why_with_little_memory),
         cmocka_unit_test(it_starts_or_says_why_with_little_memory),
 #endif
         cmocka_unit_test(it_starts_or_says_why_with_few_threads),
