@@ -1,34 +1,49 @@
 #include "action.h"
 
-void action_list_clear(struct action_list *actions) {
-    const struct allocator *a = &actions->allocator;
-    for (size_t i = 0; i < actions->count; i++) {
-        /* The address, if any, stands behind the bytes. */
-        union {
-            const uint8_t *shown;
-            void *owned;
-        } memory = {.shown = actions->items[i].bytes};
-        a->release(a->context, memory.owned, actions->sizes[i]);
-    }
-    actions->count = 0;
+#include <assert.h>
+
+struct action *actions_add(struct actions *actions, struct allocator allocator, enum action_kind kind,
+                           struct text address) {
+    assert(address.len <= REPLICA_ADDRESS_BYTES_MAX);
+    if (actions->count >= ACTIONS_MAX) return NULL;
+    struct action *action = allocator.allocate(allocator.context, sizeof *action);
+    if (action == NULL) return NULL;
+    *action = (struct action){.allocator = allocator, .kind = kind};
+    if (address.len > 0) memcpy(action->address, address.data, address.len);
+    if (actions->first == NULL) actions->first = action;
+    else actions->last->next = action;
+    actions->last = action;
+    actions->count++;
+    return action;
 }
 
-struct actions action_list_actions(struct action_list *actions) {
-    return (struct actions){actions->items, actions->count};
+void actions_move(struct actions *to, struct actions *from) {
+    if (from->first == NULL) return;
+    if (to->first == NULL) to->first = from->first;
+    else to->last->next = from->first;
+    to->last = from->last;
+    to->count += from->count;
+    *from = (struct actions){0};
 }
 
-uint8_t *action_list_add(struct action_list *actions, enum action_kind kind, uint64_t ticket, struct text address,
-                         size_t len) {
-    if (actions->count == ACTION_LIST_MAX) return NULL;
-    size_t size = len + address.len + 1;
-    uint8_t *memory = actions->allocator.allocate(actions->allocator.context, size);
-    if (memory == NULL) return NULL;
-    if (address.len > 0) memcpy(memory + len, address.data, address.len);
-    actions->sizes[actions->count] = size;
-    actions->items[actions->count++] = (struct action){.kind = kind,
-                                                       .ticket = ticket,
-                                                       .address = {(const char *)memory + len, address.len},
-                                                       .bytes = memory,
-                                                       .len = len};
-    return memory;
+struct action *actions_take(struct actions *actions) {
+    struct action *action = actions->first;
+    if (action == NULL) return NULL;
+    actions->first = action->next;
+    if (actions->first == NULL) actions->last = NULL;
+    actions->count--;
+    action->next = NULL;
+    return action;
+}
+
+void action_free(struct action *action) {
+    if (action == NULL) return;
+    const struct allocator a = action->allocator;
+    frame_draft_free(action->frame);
+    sync_request_free(action->request, &a);
+    a.release(a.context, action, sizeof *action);
+}
+
+void actions_free(struct actions *actions) {
+    for (struct action *action; (action = actions_take(actions)) != NULL;) action_free(action);
 }

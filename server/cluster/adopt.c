@@ -70,10 +70,10 @@ void adopt_step(struct replica *replica, uint64_t now_ms) {
     bool is_done;
     size_t known = replica_list_known(replica, replica_sequence(replica), now_ms);
     size_t n = roll_walk(replica->config.roll, &replica->adopt_cursor, replica->known, known, ROLL_MERGE_MAX,
-                         ADOPT_BUDGET, &is_done, replica->told);
+                         ADOPT_BUDGET, &is_done, replica->changes);
     for (size_t i = 0; i < n; i++) {
-        if (is_heard(replica, replica->told[i].origin, now_ms)) continue;
-        if (!roll_adopt(replica->config.roll, &replica->told[i])) continue;
+        if (is_heard(replica, replica->changes[i].origin, now_ms)) continue;
+        if (!roll_adopt(replica->config.roll, &replica->changes[i])) continue;
         replica->stats.adopted++;
         replica->has_news = true;
     }

@@ -14,7 +14,7 @@ void replica_subscribe(struct replica *replica, struct peer *peer) {
     if (address.len == 0 || text_equal(address, label_text(&peer->subscribed))) return;
     replica_unsubscribe(replica, peer);
     bool is_there = peers_by_gossip(&replica->peers, address) != NULL;
-    if (is_there || action_list_add(&replica->actions, ACTION_SUBSCRIBE, 0, address, 0) != NULL)
+    if (is_there || actions_add(&replica->actions, replica->allocator, ACTION_SUBSCRIBE, address) != NULL)
         label_set(&peer->subscribed, address);
 }
 
@@ -22,6 +22,6 @@ void replica_unsubscribe(struct replica *replica, struct peer *peer) {
     struct label subscribed = peer->subscribed;
     peer->subscribed.len = 0;
     if (subscribed.len == 0 || peers_by_gossip(&replica->peers, label_text(&subscribed)) != NULL) return;
-    if (action_list_add(&replica->actions, ACTION_UNSUBSCRIBE, 0, label_text(&subscribed), 0) == NULL)
+    if (actions_add(&replica->actions, replica->allocator, ACTION_UNSUBSCRIBE, label_text(&subscribed)) == NULL)
         peer->subscribed = subscribed; /* the next tick tries again */
 }

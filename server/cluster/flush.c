@@ -23,33 +23,53 @@ bool flush_is_due(const struct replica *replica, uint64_t now_ms) {
     return replica_sequence(replica) - replica->flushed >= FRAME_REFRESHES_MAX / 2;
 }
 
-/* Seals a frame and publishes it. false: memory is short, nothing was done. */
-static bool publish(struct replica *replica, struct frame_head head) {
-    size_t refresh_bytes;
-    head.origin = replica->config.origin;
-    head.number = replica->frame_number + 1;
-    struct text plain = frame_end(&replica->frame, &head, &refresh_bytes);
-    size_t len = SEAL_OVERHEAD_BYTES + plain.len;
-    uint8_t *out = action_list_add(&replica->actions, ACTION_PUBLISH, 0, (struct text){0}, len);
-    if (out == NULL) return false;
-    seal(replica->config.keyring, SEAL_FRAME, (const uint8_t *)plain.data, plain.len, out);
-    replica->frame_number++;
+/* Passes a frame on to be published. false: memory is short, nothing was done; the draft is still the caller's. */
+static bool publish(struct replica *replica, struct frame_draft *draft) {
+    struct action *action = actions_add(&replica->actions, replica->allocator, ACTION_PUBLISH, (struct text){0});
+    if (action == NULL) return false;
+    action->frame = draft;
+    draft->head.number = ++replica->frame_number;
     replica->stats.frames_out++;
-    replica->stats.bytes_out += len;
-    replica->stats.refreshes_out += replica->frame.columns.count;
-    replica->stats.refresh_bytes_out += refresh_bytes;
+    replica->stats.refreshes_out += draft->columns.count;
     return true;
 }
 
+static void begin_frame(struct replica *replica, struct frame_draft *draft, uint64_t now_ms) {
+    frame_begin(draft, replica->config.roll, replica->config.origin, now_ms);
+}
+
 /* Fills a frame with what changed after *after, and moves that. false: the log no longer reaches back. */
-static bool fill(struct replica *replica, uint64_t last, uint64_t *after, uint64_t now_ms) {
-    frame_begin(&replica->frame, replica->config.roll, replica->config.origin, now_ms);
-    while (*after < last && frame_has_room(&replica->frame)) {
+static bool fill_frame(struct replica *replica, struct frame_draft *draft, uint64_t last, uint64_t *after) {
+    while (*after < last && frame_has_room(draft)) {
         bool is_complete;
-        size_t n = roll_changes(replica->config.roll, after, FRAME_PIECE, &is_complete, replica->told);
+        size_t n = roll_changes(replica->config.roll, after, FRAME_PIECE, &is_complete, replica->changes);
         if (!is_complete) return false;
-        frame_add(&replica->frame, replica->told, n);
+        frame_add(draft, replica->changes, n);
     }
+    return true;
+}
+
+/* Publishes a frame of what comes after replica->flushed, as much as fits. false: memory is short. */
+static bool flush_frame(struct replica *replica, uint64_t last, uint64_t now_ms) {
+    struct frame_draft *draft = frame_draft_new(&replica->frames);
+    if (draft == NULL) return false;
+    uint64_t after = replica->flushed, previous = after;
+    begin_frame(replica, draft, now_ms);
+    if (!fill_frame(replica, draft, last, &after)) {
+        /* An empty frame after a gap: a peer that sees the gap sends a sync request. */
+        begin_frame(replica, draft, now_ms);
+        after = previous = last;
+    }
+    draft->head.previous = previous;
+    draft->head.last = after;
+    draft->head.is_partial = after < last;
+    uint64_t since = roll_refreshes_since(replica->config.roll);
+    if (since < previous) draft->head.reach = previous - since;
+    if (!publish(replica, draft)) {
+        frame_draft_free(draft);
+        return false;
+    }
+    replica->flushed = after;
     return true;
 }
 
@@ -66,19 +86,8 @@ void flush_all(struct replica *replica, uint64_t now_ms) {
     uint64_t last = replica_sequence(replica);
     replica->flushed_ms = now_ms;
     if (replica->peers.count == 0) replica->flushed = last;
-    for (int frames = 0; replica->flushed < last && frames < FRAMES_AT_ONCE; frames++) {
-        uint64_t after = replica->flushed, previous = after;
-        if (!fill(replica, last, &after, now_ms)) {
-            /* A frame that tells of nothing, after a gap: whoever sees it asks. */
-            frame_begin(&replica->frame, replica->config.roll, replica->config.origin, now_ms);
-            after = previous = last;
-        }
-        struct frame_head head = {.previous = previous, .last = after, .sent_ms = now_ms, .is_partial = after < last};
-        uint64_t since = roll_refreshes_since(replica->config.roll);
-        if (since < previous) head.reach = previous - since;
-        if (!publish(replica, head)) return;
-        replica->flushed = after;
-    }
+    for (int frames = 0; replica->flushed < last && frames < FRAMES_AT_ONCE; frames++)
+        if (!flush_frame(replica, last, now_ms)) return;
     assume_known(replica, now_ms);
     if (replica->flushed < last) return;
     replica->has_news = false;
@@ -107,10 +116,11 @@ void flush_digest(struct replica *replica, uint64_t now_ms) {
                             .wall_ms = replica_wall_ms(replica, now_ms),
                             .is_leaving = replica->is_leaving,
                             .peer_hint = next_peer_hint(replica)};
-    frame_begin(&replica->frame, replica->config.roll, replica->config.origin, now_ms);
-    frame_add_digest(&replica->frame, &digest);
-    publish(replica, (struct frame_head){.previous = replica->flushed,
-                                         .last = replica->flushed,
-                                         .sent_ms = now_ms,
-                                         .is_partial = replica->flushed < replica_sequence(replica)});
+    struct frame_draft *draft = frame_draft_new(&replica->frames);
+    if (draft == NULL) return;
+    begin_frame(replica, draft, now_ms);
+    frame_add_digest(draft, &digest);
+    draft->head.previous = draft->head.last = replica->flushed;
+    draft->head.is_partial = replica->flushed < replica_sequence(replica);
+    if (!publish(replica, draft)) frame_draft_free(draft);
 }

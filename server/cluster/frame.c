@@ -14,7 +14,6 @@ enum {
     FRAME_DIGEST,
     FRAME_REACH,
 };
-_Static_assert((int)FRAME_RECORDS == (int)FRAME_RECORD_FIELD, "the header says which field records are");
 
 enum {
     REFRESHES_SEQUENCE = 1,
@@ -63,11 +62,35 @@ static void columns_begin(struct columns *columns) {
     memset(columns->slots, 0, sizeof columns->slots);
 }
 
+void frame_pool_free(struct frame_pool *pool) {
+    for (size_t i = 0; i < FRAME_POOL_DRAFTS; i++)
+        pool->allocator.release(pool->allocator.context, atomic_exchange(&pool->drafts[i], NULL),
+                                sizeof(struct frame_draft));
+}
+
+struct frame_draft *frame_draft_new(struct frame_pool *pool) {
+    struct frame_draft *draft = NULL;
+    for (size_t i = 0; i < FRAME_POOL_DRAFTS && draft == NULL; i++) draft = atomic_exchange(&pool->drafts[i], NULL);
+    if (draft == NULL) draft = pool->allocator.allocate(pool->allocator.context, sizeof *draft);
+    if (draft != NULL) draft->pool = pool;
+    return draft;
+}
+
+void frame_draft_free(struct frame_draft *draft) {
+    if (draft == NULL) return;
+    struct frame_pool *pool = draft->pool;
+    for (size_t i = 0; i < FRAME_POOL_DRAFTS && draft != NULL; i++) {
+        struct frame_draft *none = NULL;
+        if (atomic_compare_exchange_strong(&pool->drafts[i], &none, draft)) draft = NULL;
+    }
+    pool->allocator.release(pool->allocator.context, draft, sizeof *draft);
+}
+
 void frame_begin(struct frame_draft *draft, const struct roll *roll, uint64_t origin, uint64_t now_ms) {
     draft->roll = roll;
-    draft->origin = origin;
-    draft->now_ms = now_ms;
-    draft->out = pb_write_to(draft->memory + FRAME_HEAD_BYTES_MAX, sizeof draft->memory - FRAME_HEAD_BYTES_MAX);
+    draft->head = (struct frame_head){.origin = origin, .sent_ms = now_ms};
+    draft->out =
+        pb_write_to(draft->memory + FRAME_RECORDS_AT, sizeof draft->memory - FRAME_RECORDS_AT - SEAL_TAG_BYTES);
     columns_begin(&draft->columns);
 }
 
@@ -128,8 +151,8 @@ static void columns_add(struct columns *columns, const struct roll *roll, const 
 void frame_add(struct frame_draft *draft, const struct change *changes, size_t n) {
     assert(n <= FRAME_PIECE);
     for (size_t i = 0; i < n; i++) {
-        if (changes[i].is_refresh) columns_add(&draft->columns, draft->roll, &changes[i], draft->now_ms);
-        else record_put(&draft->out, FRAME_RECORDS, &changes[i], draft->origin, draft->now_ms);
+        if (changes[i].is_refresh) columns_add(&draft->columns, draft->roll, &changes[i], draft->head.sent_ms);
+        else record_put(&draft->out, FRAME_RECORDS, &changes[i], draft->head.origin, draft->head.sent_ms);
     }
 }
 
@@ -160,7 +183,8 @@ void frame_add_digest(struct frame_draft *draft, const struct digest *digest) {
     pb_end(out, begun);
 }
 
-struct text frame_end(struct frame_draft *draft, const struct frame_head *head, size_t *refresh_bytes) {
+struct text frame_end(struct frame_draft *draft, size_t *refresh_bytes) {
+    const struct frame_head *head = &draft->head;
     size_t records = pb_written(&draft->out);
     if (draft->columns.count > 0) columns_put(&draft->out, &draft->columns);
     *refresh_bytes = pb_written(&draft->out) - records;
@@ -182,70 +206,7 @@ struct text frame_end(struct frame_draft *draft, const struct frame_head *head, 
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 
-static void take_field(const struct pb_field *field, struct frame *frame) {
-    switch (field->number) {
-    case FRAME_ORIGIN:
-        frame->head.origin = field->value;
-        break;
-    case FRAME_NUMBER:
-        frame->head.number = field->value;
-        break;
-    case FRAME_PREVIOUS:
-        frame->head.previous = field->value;
-        break;
-    case FRAME_LAST:
-        frame->head.last = field->value;
-        break;
-    case FRAME_PARTIAL:
-        frame->head.is_partial = field->value != 0;
-        break;
-    case FRAME_SENT:
-        frame->head.sent_ms = field->value;
-        break;
-    case FRAME_REACH:
-        frame->head.reach = field->value;
-        break;
-    case FRAME_RECORDS:
-        frame->records++;
-        break;
-    case FRAME_REFRESHES:
-        frame->refreshes = field->bytes;
-        frame->has_refreshes = true;
-        break;
-    case FRAME_DIGEST:
-        frame->digest = field->bytes;
-        frame->has_digest = true;
-        break;
-    default: /* of a newer version */
-        break;
-    }
-}
-
-bool frame_read(struct text bytes, struct frame *frame) {
-    *frame = (struct frame){.whole = bytes};
-    struct pb_reader in = pb_read(bytes);
-    struct pb_field field;
-    while (pb_next(&in, &field)) take_field(&field, frame);
-    const struct frame_head *head = &frame->head;
-    if (!in.is_broken && head->origin != 0 && head->number != 0 && head->reach <= head->previous &&
-        head->previous <= head->last && head->last <= SEQUENCE_MAX)
-        return true;
-    *frame = (struct frame){0};
-    return false;
-}
-
-bool frame_next_record(struct pb_reader *in, unsigned number, struct text *record) {
-    struct pb_field field;
-    while (pb_next(in, &field)) {
-        if (field.number != number || field.type != PB_BYTES) continue;
-        *record = field.bytes;
-        return true;
-    }
-    return false;
-}
-
-bool digest_read(struct text bytes, struct digest *digest) {
-    struct known *vector = digest->vector;
+static bool digest_read(struct text bytes, struct known *vector, struct digest *digest) {
     *digest = (struct digest){.vector = vector};
     struct text origins = {0}, sequences = {0}, node_info = {0};
     struct pb_reader in = pb_read(bytes);
@@ -264,7 +225,17 @@ bool digest_read(struct text bytes, struct digest *digest) {
            vector_get(origins, sequences, vector, &digest->vector_count);
 }
 
-bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader) {
+/* Refreshes as they are read, one after the other. */
+struct refresh_reader {
+    struct pb_reader scope_indexes, users, sessions, sequences, ages, stamps;
+    struct text scope_column;
+    uint64_t sequence, age_ms, stamp;
+    size_t count; /* that are left */
+    bool has_indexes, has_sessions, has_sequences, has_stamps;
+};
+
+/* false: broken; then nothing is begun. */
+static bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader) {
     *reader = (struct refresh_reader){0};
     struct text columns[REFRESHES_STAMPS + 1] = {{0}};
     struct pb_reader in = pb_read(bytes);
@@ -299,7 +270,8 @@ bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader) {
     return true;
 }
 
-bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh) {
+/* The next one; refresh->seen_ms is its *age*. false where a value is out of its range. */
+static bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh) {
     *refresh = (struct refresh){0};
     if (reader->count == 0) return false;
     reader->count--;
@@ -322,4 +294,90 @@ bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh)
     return !reader->ages.is_broken && !reader->sequences.is_broken && !reader->stamps.is_broken &&
            refresh->sequence != 0 && refresh->sequence <= SEQUENCE_MAX && refresh->stamp != 0 &&
            refresh->seen_ms <= RECORD_AGE_MAX_MS;
+}
+
+/* false: memory is short. */
+static bool refreshes_read(struct text bytes, struct decode_memory *memory, struct frame *frame) {
+    struct refresh_reader reader;
+    frame->are_refreshes_broken = !refresh_reader_begin(bytes, &reader);
+    while (!frame->are_refreshes_broken && reader.count > 0) {
+        if (!decode_memory_fit_refresh(memory, frame->refresh_count)) return false;
+        if (refresh_reader_next(&reader, &memory->refreshes[frame->refresh_count])) frame->refresh_count++;
+        else frame->wrong_refreshes++;
+    }
+    frame->refreshes = memory->refreshes;
+    return true;
+}
+
+/* What of a frame is read at last: of a field that comes twice the last one counts. */
+struct frame_parts {
+    struct text refreshes, digest;
+    bool has_refreshes;
+};
+
+static void take_field(const struct pb_field *field, struct frame *frame, struct frame_parts *parts) {
+    switch (field->number) {
+    case FRAME_ORIGIN:
+        frame->head.origin = field->value;
+        break;
+    case FRAME_NUMBER:
+        frame->head.number = field->value;
+        break;
+    case FRAME_PREVIOUS:
+        frame->head.previous = field->value;
+        break;
+    case FRAME_LAST:
+        frame->head.last = field->value;
+        break;
+    case FRAME_PARTIAL:
+        frame->head.is_partial = field->value != 0;
+        break;
+    case FRAME_SENT:
+        frame->head.sent_ms = field->value;
+        break;
+    case FRAME_REACH:
+        frame->head.reach = field->value;
+        break;
+    case FRAME_REFRESHES:
+        parts->refreshes = field->bytes;
+        parts->has_refreshes = true;
+        break;
+    case FRAME_DIGEST:
+        parts->digest = field->bytes;
+        frame->has_digest = true;
+        break;
+    default: /* records, which are read once the origin is known; of a newer version */
+        break;
+    }
+}
+
+static bool records_read(struct text bytes, struct decode_memory *memory, struct frame *frame) {
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field))
+        if (field.tag == PB_TAG(FRAME_RECORDS, PB_BYTES) &&
+            !record_list_add(&frame->records, memory, field.bytes, frame->head.origin))
+            return false;
+    return true;
+}
+
+static bool frame_is_whole(struct text bytes, struct decode_memory *memory, struct frame *frame) {
+    const struct frame_head *head = &frame->head;
+    struct frame_parts parts = {0};
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field)) take_field(&field, frame, &parts);
+    if (in.is_broken || head->origin == 0 || head->number == 0 || head->reach > head->previous ||
+        head->previous > head->last || head->last > SEQUENCE_MAX)
+        return false;
+    if (frame->has_digest && !digest_read(parts.digest, memory->vector, &frame->digest)) return false;
+    if (parts.has_refreshes && !refreshes_read(parts.refreshes, memory, frame)) return false;
+    return records_read(bytes, memory, frame);
+}
+
+bool frame_read(struct text bytes, struct decode_memory *memory, struct frame *frame) {
+    *frame = (struct frame){0};
+    if (frame_is_whole(bytes, memory, frame)) return true;
+    *frame = (struct frame){0};
+    return false;
 }

@@ -3,10 +3,13 @@
 #define MUSTER_CLUSTER_FRAME_H
 
 #include "core/hlc.h"
+#include "decode_memory.h"
 #include "node_info.h"
 #include "record.h"
 #include "replica_limits.h"
 #include "seal/seal.h"
+
+#include <stdatomic.h>
 
 /* What stands at the head of a frame. */
 struct frame_head {
@@ -32,6 +35,7 @@ enum {
     FRAME_PIECE = 64,                                                  /* changes */
     FRAME_REFRESH_BYTES_MAX = 8 + 3 + 8 + 4 + 3 * PB_VARINT_BYTES_MAX, /* in all columns */
     FRAME_HEAD_BYTES_MAX = 128,                                        /* of the frame and of columns */
+    FRAME_RECORDS_AT = SEAL_HEAD_BYTES + FRAME_HEAD_BYTES_MAX,
 #ifdef REPLICA_TEST_SMALL_PAGES
     FRAME_MARK_BYTES = 1024,
 #else
@@ -60,14 +64,26 @@ struct columns {
     uint16_t slots[FRAME_SCOPE_SLOTS]; /* scope hash -> index + 1 */
 };
 
-/* A frame in the making. */
+/* A frame in the making, and then one that waits to be sealed and published: its owner passes it on. */
 struct frame_draft {
-    const struct roll *roll; /* for hashes */
-    uint64_t origin, now_ms;
+    struct frame_pool *pool;
+    const struct roll *roll; /* for hashes; not once the frame is complete */
+    struct frame_head head;  /* origin and sent_ms: of frame_begin; the rest is filled in by whoever completes it */
     uint8_t memory[REPLICA_FRAME_BYTES_MAX];
-    struct pb_writer out; /* records; the head is put before them at last */
+    struct pb_writer out; /* records; the head is put before them by frame_end */
     struct columns columns;
 };
+
+/* Drafts that are not in use. frame_draft_free may be called by any thread; the pool outlives its drafts. */
+enum { FRAME_POOL_DRAFTS = 4 };
+struct frame_pool {
+    struct allocator allocator;
+    _Atomic(struct frame_draft *) drafts[FRAME_POOL_DRAFTS];
+};
+void frame_pool_free(struct frame_pool *pool);
+/* NULL: memory is short. */
+struct frame_draft *frame_draft_new(struct frame_pool *pool);
+void frame_draft_free(struct frame_draft *draft); /* may be NULL */
 
 void frame_begin(struct frame_draft *draft, const struct roll *roll, uint64_t origin, uint64_t now_ms);
 /* Whether a piece still fits. */
@@ -75,40 +91,25 @@ bool frame_has_room(const struct frame_draft *draft);
 /* Adds at most FRAME_PIECE changes, in the order of their sequences. */
 void frame_add(struct frame_draft *draft, const struct change *changes, size_t n);
 void frame_add_digest(struct frame_draft *draft, const struct digest *digest);
-/* The whole frame, not sealed; it lives in the draft. *refresh_bytes: what of it is refreshes. */
-struct text frame_end(struct frame_draft *draft, const struct frame_head *head, size_t *refresh_bytes);
+/* The whole frame, not sealed; it lives in the draft, with room for the seal before and after it. *refresh_bytes: what
+ * of it is refreshes. Once a draft; needs no lock. */
+struct text frame_end(struct frame_draft *draft, size_t *refresh_bytes);
 
 /* ---- reading ------------------------------------------------------------------------------------------------------
  */
 
-/* A frame that was read: its head, and where its parts are. All points into the message. */
+/* A frame that was read. Texts point into the message, lists into the memory. */
 struct frame {
     struct frame_head head;
-    struct text whole, refreshes, digest;
-    size_t records;
-    bool has_refreshes, has_digest;
+    struct record_list records;
+    struct refresh *refreshes; /* seen_ms is their *age* */
+    size_t refresh_count, wrong_refreshes;
+    bool are_refreshes_broken; /* there were some, and none could be read */
+    bool has_digest;
+    struct digest digest;
 };
 
-/* false: broken, or a value of the head is out of its range. Then *frame is empty. */
-bool frame_read(struct text bytes, struct frame *frame);
-
-/* The records of a message, one after the other: begin with pb_read(frame.whole). false at the end. */
-bool frame_next_record(struct pb_reader *in, unsigned number, struct text *record);
-enum { FRAME_RECORD_FIELD = 7 };
-
-/* false: broken. digest->vector is filled. */
-bool digest_read(struct text bytes, struct digest *digest);
-
-/* The refreshes, one after the other. false: broken; then nothing is begun. */
-struct refresh_reader {
-    struct pb_reader scope_indexes, users, sessions, sequences, ages, stamps;
-    struct text scope_column;
-    uint64_t sequence, age_ms, stamp;
-    size_t count; /* that are left */
-    bool has_indexes, has_sessions, has_sequences, has_stamps;
-};
-bool refresh_reader_begin(struct text bytes, struct refresh_reader *reader);
-/* The next one; refresh->seen_ms is its *age*. false at the end, or where a value is out of its range. */
-bool refresh_reader_next(struct refresh_reader *reader, struct refresh *refresh);
+/* false: broken, a value of the head or of the digest is out of its range, or memory is short. Then *frame is empty. */
+bool frame_read(struct text bytes, struct decode_memory *memory, struct frame *frame);
 
 #endif

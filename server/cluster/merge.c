@@ -23,16 +23,16 @@ void merge_unconfirmed(struct replica *replica, uint64_t origin, uint64_t sequen
     if (replica->unconfirmed_since_ms == 0) replica->unconfirmed_since_ms = now_ms;
 }
 
-static void merge_chunk(struct replica *replica, struct batch *batch, size_t n) {
+static void merge_chunk(struct replica *replica, struct batch *batch, const struct change *changes, size_t n) {
     bool has_reset = false;
     for (size_t i = 0; i < n; i++) {
-        const struct change *change = &replica->changes[i];
+        const struct change *change = &changes[i];
         has_reset |= change->is_reset;
         if (batch->is_beyond) merge_unconfirmed(replica, change->origin, change->sequence, batch->now_ms);
     }
     /* What a reset makes void is in no log any more: what was not published yet goes out before. */
     if (has_reset && replica->flushed < replica_sequence(replica)) flush_all(replica, batch->now_ms);
-    merge_piece(replica, batch, replica->changes, n);
+    merge_piece(replica, batch, changes, n);
 }
 
 /* Whether a record can be: of its origin, and stamped by a clock that is not out of its mind. */
@@ -41,51 +41,47 @@ static bool is_credible(const struct replica *replica, const struct change *chan
     return hlc_plausible(replica->config.clock, change->stamp, now_ms);
 }
 
-void merge_records(struct replica *replica, struct batch *batch, struct text message, unsigned number) {
-    struct pb_reader in = pb_read(message);
-    struct text record;
+/* The age of a beat, which the sender's clock and the delay give, as an instant of this node's clock. */
+static uint64_t instant_of_age(const struct batch *batch, uint64_t age_ms) {
+    age_ms += batch->late_ms;
+    return age_ms < batch->now_ms ? batch->now_ms - age_ms : 0;
+}
+
+void merge_records(struct replica *replica, struct batch *batch, const struct record_list *records) {
     size_t n = 0;
-    while (frame_next_record(&in, number, &record)) {
-        struct change *change = &replica->changes[n];
-        if (record_get(record, batch->sender, change) != RECORD_GOOD || !is_credible(replica, change, batch->now_ms)) {
+    replica->stats.dropped_records += records->wrong;
+    for (size_t i = 0; i < records->count; i++) {
+        struct change change = records->items[i];
+        if (!is_credible(replica, &change, batch->now_ms)) {
             replica->stats.dropped_records++;
             continue;
         }
-        hlc_observe(replica->config.clock, change->stamp, batch->now_ms);
-        uint64_t age_ms = change->seen_ms + batch->late_ms;
-        change->seen_ms = age_ms < batch->now_ms ? batch->now_ms - age_ms : 0;
-        if (++n < ROLL_MERGE_MAX) continue;
-        merge_chunk(replica, batch, n);
-        n = 0;
+        hlc_observe(replica->config.clock, change.stamp, batch->now_ms);
+        change.seen_ms = instant_of_age(batch, change.seen_ms);
+        records->items[n++] = change;
     }
-    if (n > 0) merge_chunk(replica, batch, n);
+    for (size_t at = 0; at < n; at += ROLL_MERGE_MAX)
+        merge_chunk(replica, batch, records->items + at, n - at < ROLL_MERGE_MAX ? n - at : ROLL_MERGE_MAX);
 }
 
-bool merge_refreshes(struct replica *replica, struct batch *batch, struct text column, uint64_t floor) {
-    struct refresh_reader reader;
-    if (!refresh_reader_begin(column, &reader)) {
-        replica->stats.dropped_broken++;
-        return false;
-    }
-    size_t failed = 0;
-    while (reader.count > 0) {
-        size_t n = 0;
-        while (n < ROLL_MERGE_MAX && reader.count > 0) {
-            struct refresh *refresh = &replica->refreshes[n];
-            if (!refresh_reader_next(&reader, refresh) ||
-                !hlc_plausible(replica->config.clock, refresh->stamp, batch->now_ms)) {
-                replica->stats.dropped_records++;
-                continue;
-            }
-            hlc_observe(replica->config.clock, refresh->stamp, batch->now_ms);
-            uint64_t age_ms = refresh->seen_ms + batch->late_ms;
-            refresh->seen_ms = age_ms < batch->now_ms ? batch->now_ms - age_ms : 0;
-            n++;
+bool merge_refreshes(struct replica *replica, struct batch *batch, const struct frame *frame, uint64_t floor) {
+    size_t n = 0, failed = 0;
+    replica->stats.dropped_records += frame->wrong_refreshes;
+    if (frame->are_refreshes_broken) replica->stats.dropped_broken++;
+    for (size_t i = 0; i < frame->refresh_count; i++) {
+        struct refresh refresh = frame->refreshes[i];
+        if (!hlc_plausible(replica->config.clock, refresh.stamp, batch->now_ms)) {
+            replica->stats.dropped_records++;
+            continue;
         }
-        failed += roll_refresh(replica->config.roll, batch->sender, replica->refreshes, n, floor, batch->now_ms,
-                               batch->effects);
+        hlc_observe(replica->config.clock, refresh.stamp, batch->now_ms);
+        refresh.seen_ms = instant_of_age(batch, refresh.seen_ms);
+        frame->refreshes[n++] = refresh;
     }
-    return failed == 0;
+    for (size_t at = 0; at < n; at += ROLL_MERGE_MAX)
+        failed += roll_refresh(replica->config.roll, batch->sender, frame->refreshes + at,
+                               n - at < ROLL_MERGE_MAX ? n - at : ROLL_MERGE_MAX, floor, batch->now_ms, batch->effects);
+    return failed == 0 && !frame->are_refreshes_broken;
 }
 
 void merge_range(struct replica *replica, struct peer *peer, uint64_t now_ms) {

@@ -48,10 +48,10 @@ static void take_changes(struct replica *replica, struct peer *peer, const struc
                           .is_beyond = !standing.is_next,
                           .effects = effects};
     if (!standing.is_next) replica->stats.gaps++;
-    merge_records(replica, &batch, frame->whole, FRAME_RECORD_FIELD);
+    merge_records(replica, &batch, &frame->records);
     bool is_whole = !batch.is_refused;
     peer->are_refreshes_sure = standing.floor == 0;
-    if (frame->has_refreshes && !merge_refreshes(replica, &batch, frame->refreshes, standing.floor)) is_whole = false;
+    if (!merge_refreshes(replica, &batch, frame, standing.floor)) is_whole = false;
     /* Some of its refreshes may have been taken. */
     if (!standing.is_next || !is_whole) merge_unconfirmed(replica, peer->origin, frame->head.last, now_ms);
     advance(replica, peer, &frame->head, &standing, is_whole, now_ms);
@@ -71,8 +71,8 @@ static void take_digest(struct replica *replica, struct peer *peer, const struct
 }
 
 /* A frame of an origin that has not proved to be alive: maybe a peer that started anew, maybe an old recording. */
-static void take_unknown_origin(struct replica *replica, struct text from, const struct frame *frame,
-                                const struct digest *digest, uint64_t now_ms) {
+static void take_unknown_origin(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms) {
+    const struct digest *digest = &frame->digest;
     replica->stats.dropped_unknown_origin++;
     struct peer *peer = peers_by_gossip(&replica->peers, from);
     if (frame->has_digest && digest->node_info.sync_address.len > 0 && !digest->is_leaving)
@@ -91,18 +91,13 @@ static void look_returned(struct peer *peer, uint64_t now_ms) {
 
 static void take_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
                        struct effects *effects) {
-    struct digest digest = {.vector = replica->theirs};
-    if (frame->has_digest && !digest_read(frame->digest, &digest)) {
-        replica->stats.dropped_broken++;
-        return;
-    }
     struct peer *peer = peers_by_origin(&replica->peers, frame->head.origin);
     if (frame->head.origin == replica->config.origin || (peer != NULL && frame->head.number <= peer->frame_number)) {
         replica->stats.dropped_replayed++;
         return;
     }
     if (peer == NULL) {
-        take_unknown_origin(replica, from, frame, &digest, now_ms);
+        take_unknown_origin(replica, from, frame, now_ms);
         return;
     }
     peer->frame_number = frame->head.number;
@@ -110,19 +105,12 @@ static void take_frame(struct replica *replica, struct text from, const struct f
     look_returned(peer, now_ms);
     peer_hear(peer, now_ms);
     take_changes(replica, peer, frame, late_ms, now_ms, effects);
-    if (frame->has_digest) take_digest(replica, peer, &digest, now_ms);
+    if (frame->has_digest) take_digest(replica, peer, &frame->digest, now_ms);
 }
 
-void receive_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len, uint64_t now_ms,
+void receive_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
                    struct effects *effects) {
     replica->stats.frames_in++;
-    struct text plain;
-    struct frame frame;
-    if (!replica_open(replica, SEAL_FRAME, bytes, len, &plain)) return;
-    if (!frame_read(plain, &frame)) {
-        replica->stats.dropped_broken++;
-        return;
-    }
-    take_frame(replica, from, &frame, now_ms, effects);
+    take_frame(replica, from, frame, now_ms, effects);
     sync_send_due(replica, now_ms);
 }

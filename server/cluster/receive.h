@@ -5,7 +5,7 @@
 #include "replica_state.h"
 
 /* As replica_frame. */
-void receive_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len, uint64_t now_ms,
+void receive_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
                    struct effects *effects);
 
 #endif

@@ -102,3 +102,11 @@ enum record_verdict record_get(struct text bytes, uint64_t sender, struct change
     change->status = change->is_reset ? 0 : (uint8_t)status;
     return RECORD_GOOD;
 }
+
+bool record_list_add(struct record_list *list, struct decode_memory *memory, struct text bytes, uint64_t sender) {
+    if (!decode_memory_fit_record(memory, list->count)) return false;
+    list->items = memory->records;
+    if (record_get(bytes, sender, &list->items[list->count]) == RECORD_GOOD) list->count++;
+    else list->wrong++;
+    return true;
+}

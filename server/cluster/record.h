@@ -4,6 +4,7 @@
 
 #include "common/protobuf.h"
 #include "core/roll.h"
+#include "decode_memory.h"
 
 /* Field and length of the record, its strings with theirs, and its numbers. */
 enum { RECORD_BYTES_MAX = 1 + 3 + 3 * (1 + 2 + MUSTER_ID_BYTES_MAX) + (1 + 2 + MUSTER_STATE_BYTES_MAX) + 64 };
@@ -21,5 +22,14 @@ enum record_verdict { RECORD_GOOD, RECORD_WRONG, RECORD_BROKEN };
 /* Reads a record. RECORD_BROKEN: it is no protobuf; RECORD_WRONG: a value is out of its range. change->seen_ms is its
  * *age*. change->origin is `sender` where none is given. */
 enum record_verdict record_get(struct text bytes, uint64_t sender, struct change *change);
+
+/* The records of a message, one after the other, decoded into memory->records. What is out of its range is left out and
+ * counted in `wrong`. */
+struct record_list {
+    struct change *items;
+    size_t count, wrong;
+};
+/* Adds one. `sender` as in record_get. false: memory is short. */
+bool record_list_add(struct record_list *list, struct decode_memory *memory, struct text bytes, uint64_t sender);
 
 #endif

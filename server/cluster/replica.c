@@ -9,8 +9,6 @@
 #include "sync_client.h"
 #include "sync_server.h"
 
-#include <sodium.h>
-
 enum { PEER_FORGET_MS = 24 * 60 * 60 * 1000 };
 /* An origin that nothing refers to is told of until no peer can hold anything of it, and forgotten some time later. */
 #define FORGET_AFTER_FADE_MS (UINT64_C(60) * 60 * 1000)
@@ -20,7 +18,7 @@ struct replica *replica_new(const struct replica_config *config, uint64_t now_ms
     struct replica *replica = a->allocate(a->context, sizeof *replica);
     if (replica == NULL) return NULL;
     replica->config = *config;
-    replica->allocator = replica->peers.allocator = replica->actions.allocator = *a;
+    replica->allocator = replica->peers.allocator = replica->frames.allocator = *a;
     label_set(&replica->name, config->name);
     label_set(&replica->region, config->region);
     label_set(&replica->version, config->version);
@@ -38,9 +36,9 @@ struct replica *replica_new(const struct replica_config *config, uint64_t now_ms
 void replica_free(struct replica *replica) {
     if (replica == NULL) return;
     struct allocator a = replica->allocator;
-    action_list_clear(&replica->actions);
+    actions_free(&replica->actions);
     peers_free(&replica->peers);
-    sodium_memzero(replica->opened, sizeof replica->opened);
+    frame_pool_free(&replica->frames);
     a.release(a.context, replica, sizeof *replica);
 }
 
@@ -52,16 +50,6 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
         vector_note_unconfirmed(&replica->vector, known[i].origin, SEQUENCE_MAX);
         replica->unconfirmed_since_ms = replica->started_ms;
     }
-}
-
-void replica_set_keyring(struct replica *replica, const struct keyring *keyring) {
-    replica->config.keyring = keyring;
-}
-
-struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms) {
-    action_list_clear(&replica->actions);
-    if (replica_note_address(replica, sync_address, now_ms) != NULL) sync_send_due(replica, now_ms);
-    return action_list_actions(&replica->actions);
 }
 
 void replica_seeds_resolved(struct replica *replica) {
@@ -90,23 +78,33 @@ bool replica_touched(struct replica *replica, const struct touched *touched, uin
     return flush_touched(replica, touched, now_ms);
 }
 
-struct actions replica_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len,
-                             uint64_t now_ms, struct effects *effects) {
-    action_list_clear(&replica->actions);
-    receive_frame(replica, from, bytes, len, now_ms, effects);
-    return action_list_actions(&replica->actions);
+/* What the call that ends here wants done. */
+static struct actions actions_of_call(struct replica *replica) {
+    struct actions actions = replica->actions;
+    replica->actions = (struct actions){0};
+    return actions;
 }
 
-void replica_sync_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
-                          struct action *reply) {
-    sync_respond(replica, bytes, len, now_ms, reply);
+struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms) {
+    if (replica_note_address(replica, sync_address, now_ms) != NULL) sync_send_due(replica, now_ms);
+    return actions_of_call(replica);
 }
 
-struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
+struct actions replica_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
+                             struct effects *effects) {
+    receive_frame(replica, from, frame, now_ms, effects);
+    return actions_of_call(replica);
+}
+
+void replica_sync_request(struct replica *replica, const struct sync_request *request, uint64_t now_ms,
+                          struct pb_writer *page) {
+    sync_respond(replica, request, now_ms, page);
+}
+
+struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const struct sync_response *response,
                                      uint64_t now_ms, struct effects *effects) {
-    action_list_clear(&replica->actions);
-    sync_take_response(replica, ticket, bytes, len, now_ms, effects);
-    return action_list_actions(&replica->actions);
+    sync_take_response(replica, ticket, response, now_ms, effects);
+    return actions_of_call(replica);
 }
 
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms) {
@@ -114,7 +112,6 @@ bool replica_is_ready(const struct replica *replica, uint64_t now_ms) {
 }
 
 struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
-    action_list_clear(&replica->actions);
     readiness_look(replica, now_ms);
     if (flush_is_due(replica, now_ms)) flush_all(replica, now_ms);
     if (now_ms >= replica->digest_at_ms) {
@@ -126,14 +123,13 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
     adopt_step(replica, now_ms);
     sync_look_for_room(replica, now_ms);
     sync_send_due(replica, now_ms);
-    return action_list_actions(&replica->actions);
+    return actions_of_call(replica);
 }
 
 struct actions replica_leave(struct replica *replica, uint64_t now_ms) {
-    action_list_clear(&replica->actions);
     replica->is_leaving = true;
     flush_digest(replica, now_ms);
-    return action_list_actions(&replica->actions);
+    return actions_of_call(replica);
 }
 
 /* ---- what it knows --------------------------------------------------------------------------------------------- */

@@ -27,8 +27,6 @@ void replica_free(struct replica *replica);
 /* A snapshot was merged whole into the roll: raises the vector to what it said when its walk began. Entries of this
  * node's own origin are ignored; what the snapshot holds beyond it is told to peers in time. */
 void replica_restore(struct replica *replica, const struct known *known, size_t count);
-/* The keyring was loaded anew. */
-void replica_set_keyring(struct replica *replica, const struct keyring *keyring);
 
 /* ---- what happens ------------------------------------------------------------------------------------------------ */
 
@@ -40,17 +38,19 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms);
  * Returns whether replica_tick should be called at once: news, and the last flush is older than flush_ms. */
 bool replica_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms);
 
-/* A frame came from the gossip address `from`. What is forged, replayed, foreign or broken is counted and dropped. */
-struct actions replica_frame(struct replica *replica, struct text from, const uint8_t *bytes, size_t len,
-                             uint64_t now_ms, struct effects *effects);
+/* A frame came from the gossip address `from`; its lists are used up. What is replayed or foreign is counted and
+ * dropped. */
+struct actions replica_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
+                             struct effects *effects);
 
-/* A sync request came; the answer is written to *reply (owned by the replica, until the next call). len 0: it is not to
- * be answered (forged, broken). Bounded work. */
-void replica_sync_request(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms,
-                          struct action *reply);
+/* A sync request came: puts the response into `page`, which has room for REPLICA_SYNC_BYTES_MAX less the seal. Bounded
+ * work. page->is_full: there is no response. */
+void replica_sync_request(struct replica *replica, const struct sync_request *request, uint64_t now_ms,
+                          struct pb_writer *page);
 
-/* The answer to an ACTION_SYNC_REQUEST, or bytes NULL: it failed. */
-struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len,
+/* The response to an ACTION_SYNC_REQUEST, whose lists are used up; or NULL: it failed. One that comes late or does not
+ * repeat the request's nonce is counted as a failure. */
+struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const struct sync_response *response,
                                      uint64_t now_ms, struct effects *effects);
 
 /* Adds a peer by its sync address: from --peer, from DNS, or from a snapshot. Idempotent. */

@@ -4,7 +4,6 @@
 
 #include "core/hlc.h"
 #include "core/roll.h"
-#include "seal/keyring.h"
 
 struct replica_config {
     uint64_t origin;            /* random, not 0: this incarnation; the roll's config.origin */
@@ -18,8 +17,7 @@ struct replica_config {
     bool expects_peers; /* peers will be added: until replica_seeds_resolved, a replica without peers is not ready */
     struct roll *roll;  /* borrowed, outlives the replica */
     struct hlc *clock;  /* borrowed: stamps that are seen move it */
-    const struct keyring *keyring; /* borrowed; NULL: unsealed, peers on loopback only */
-    struct allocator allocator;
+    struct allocator allocator; /* what of it actions own is given back by whoever frees them, in any thread */
 };
 
 /* Counted since the start. */

@@ -30,27 +30,3 @@ uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms) {
 uint64_t replica_random(struct replica *replica) {
     return splitmix64_next(&replica->random);
 }
-
-bool replica_open(struct replica *replica, enum seal_kind kind, const uint8_t *bytes, size_t len, struct text *plain) {
-    *plain = (struct text){0};
-    size_t most = kind == SEAL_FRAME ? (size_t)REPLICA_FRAME_BYTES_MAX : (size_t)REPLICA_SYNC_BYTES_MAX, plain_len;
-    replica->stats.bytes_in += len;
-    enum muster_code code = len > most
-                                ? MUSTER_INVALID_ARGUMENT
-                                : seal_open(replica->config.keyring, kind, bytes, len, replica->opened, &plain_len);
-    switch (code) {
-    case MUSTER_OK:
-        *plain = (struct text){(const char *)replica->opened, (uint32_t)plain_len};
-        return true;
-    case MUSTER_PERMISSION_DENIED:
-        replica->stats.dropped_forged++;
-        return false;
-    case MUSTER_NOT_FOUND:
-    case MUSTER_UNIMPLEMENTED:
-        replica->stats.dropped_foreign++;
-        return false;
-    default:
-        replica->stats.dropped_broken++;
-        return false;
-    }
-}

@@ -15,7 +15,8 @@ struct replica {
     uint64_t random; /* SplitMix64's state */
     struct vector vector;
     struct peers peers;
-    struct action_list actions;
+    struct actions actions; /* of the call that is running */
+    struct frame_pool frames;
     struct replica_stats stats;
 
     /* flush.c */
@@ -45,12 +46,7 @@ struct replica {
     uint64_t started_ms;
 
     struct known known[ROLL_ORIGINS_MAX];  /* of this node, as it is put on the wire */
-    struct known theirs[ROLL_ORIGINS_MAX]; /* of a message that is read */
-    struct change changes[ROLL_MERGE_MAX]; /* that are merged */
-    struct change told[ROLL_MERGE_MAX];    /* that are put on the wire */
-    struct refresh refreshes[ROLL_MERGE_MAX];
-    struct frame_draft frame;
-    uint8_t opened[REPLICA_SYNC_BYTES_MAX], draft[REPLICA_SYNC_BYTES_MAX], reply[REPLICA_SYNC_BYTES_MAX];
+    struct change changes[ROLL_MERGE_MAX]; /* of the roll, that are put on the wire */
 };
 
 uint64_t replica_sequence(const struct replica *replica); /* the last one of this node's own */
@@ -59,7 +55,5 @@ size_t replica_list_known(struct replica *replica, uint64_t own_sequence, uint64
 struct node_info replica_node_info(const struct replica *replica);
 uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms);
 uint64_t replica_random(struct replica *replica);
-/* Opens a message into replica->opened; counts it where that fails. */
-bool replica_open(struct replica *replica, enum seal_kind kind, const uint8_t *bytes, size_t len, struct text *plain);
 
 #endif

@@ -133,27 +133,27 @@ static void send(struct replica *replica, struct peer *peer, uint64_t now_ms) {
     query->is_stale = false;
     if (is_walk) replica->walker = query->ticket;
     randombytes_buf(query->nonce, sizeof query->nonce);
-    struct sync_request request = {.origin = replica->config.origin,
-                                   .node_info = replica_node_info(replica),
-                                   .want = query->want,
-                                   .vector = replica->known,
-                                   .vector_count = replica_list_known(replica, replica_sequence(replica), now_ms),
-                                   .cursor = query->cursor,
-                                   .page_bytes = peer->page_bytes,
-                                   .until = is_own && peer->are_refreshes_sure ? range_begin(replica, peer) : 0};
-    memcpy(request.nonce, query->nonce, sizeof request.nonce);
-    struct pb_writer out = pb_write_to(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
-    sync_request_put(&out, &request);
-    size_t len = pb_written(&out) + SEAL_OVERHEAD_BYTES;
-    uint8_t *sealed =
-        action_list_add(&replica->actions, ACTION_SYNC_REQUEST, query->ticket, label_text(&peer->sync_address), len);
-    if (sealed == NULL) {
+    struct sync_request *request = sync_request_new(&replica->allocator);
+    struct action *action = request == NULL ? NULL
+                                            : actions_add(&replica->actions, replica->allocator, ACTION_SYNC_REQUEST,
+                                                          label_text(&peer->sync_address));
+    if (action == NULL) {
+        sync_request_free(request, &replica->allocator);
         fail(replica, peer, now_ms);
         return;
     }
-    seal(replica->config.keyring, SEAL_SYNC_REQUEST, replica->draft, pb_written(&out), sealed);
+    request->origin = replica->config.origin;
+    request->node_info = replica_node_info(replica);
+    request->want = query->want;
+    request->vector_count = replica_list_known(replica, replica_sequence(replica), now_ms);
+    memcpy(request->vector, replica->known, request->vector_count * sizeof request->vector[0]);
+    request->cursor = query->cursor;
+    request->page_bytes = peer->page_bytes;
+    request->until = is_own && peer->are_refreshes_sure ? range_begin(replica, peer) : 0;
+    memcpy(request->nonce, query->nonce, sizeof request->nonce);
+    action->request = request;
+    action->ticket = query->ticket;
     replica->stats.sync_requests++;
-    replica->stats.bytes_out += len;
 }
 
 static void begin(struct replica *replica, struct peer *peer, enum sync_want want, uint64_t now_ms) {
@@ -223,9 +223,8 @@ static void take_who(struct replica *replica, struct peer *peer, const struct sy
 }
 
 static void note_peer_hints(struct replica *replica, const struct sync_response *response, uint64_t now_ms) {
-    struct pb_reader in = pb_read(response->whole);
-    struct text address;
-    while (frame_next_record(&in, SYNC_RESPONSE_PEER_HINTS, &address)) replica_note_address(replica, address, now_ms);
+    for (size_t i = 0; i < response->peer_hint_count; i++)
+        replica_note_address(replica, response->peer_hints[i], now_ms);
 }
 
 static uint64_t live_sessions(const struct replica *replica) {
@@ -288,7 +287,7 @@ static void take_page(struct replica *replica, struct peer *peer, const struct s
     uint64_t late_ms = peer_late_ms(peer, response->sent_ms, now_ms);
     struct batch batch = {
         .sender = peer->origin, .now_ms = now_ms, .late_ms = late_ms, .is_beyond = true, .effects = effects};
-    merge_records(replica, &batch, response->whole, SYNC_RESPONSE_RECORDS);
+    merge_records(replica, &batch, &response->records);
     query->is_refused |= batch.is_refused;
     note_own(replica, peer, response, now_ms);
     if (query->want != WANT_HELLO) replica->pages_ms = now_ms;
@@ -337,24 +336,23 @@ static void take_response(struct replica *replica, struct peer *peer, const stru
     if (was_silent) peer->progress_ms = now_ms - AHEAD_WAIT_MS; /* nothing was flowing */
 }
 
-void sync_take_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len, uint64_t now_ms,
+/* Whether it is the response to the request that the peer was sent last, in time. What waited here while this process
+ * was stopped says nothing of how long messages take. */
+static bool is_expected(struct replica *replica, const struct peer *peer, const struct sync_response *response,
+                        uint64_t now_ms) {
+    if (response == NULL || now_ms - peer->query.sent_at_ms > REPLICA_SYNC_TIMEOUT_MS) return false;
+    if (sodium_memcmp(response->nonce, peer->query.nonce, NONCE_BYTES) != 0) {
+        replica->stats.dropped_replayed++;
+        return false;
+    }
+    return true;
+}
+
+void sync_take_response(struct replica *replica, uint64_t ticket, const struct sync_response *response, uint64_t now_ms,
                         struct effects *effects) {
     struct peer *peer = peers_by_ticket(&replica->peers, ticket);
     if (peer == NULL) return;
-    struct text plain;
-    struct sync_response response = {.vector = replica->theirs};
-    bool is_good = false;
-    /* What waited here while this process was stopped says nothing of how long messages take. */
-    if (bytes != NULL && now_ms - peer->query.sent_at_ms <= REPLICA_SYNC_TIMEOUT_MS &&
-        replica_open(replica, SEAL_SYNC_RESPONSE, bytes, len, &plain)) {
-        is_good = sync_response_get(plain, &response);
-        if (!is_good) replica->stats.dropped_broken++;
-    }
-    if (is_good && sodium_memcmp(response.nonce, peer->query.nonce, NONCE_BYTES) != 0) {
-        replica->stats.dropped_replayed++;
-        is_good = false;
-    }
-    if (is_good) take_response(replica, peer, &response, now_ms, effects);
+    if (is_expected(replica, peer, response, now_ms)) take_response(replica, peer, response, now_ms, effects);
     else fail(replica, peer, now_ms);
     sync_send_due(replica, now_ms);
 }

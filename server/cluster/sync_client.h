@@ -21,7 +21,7 @@ void sync_note_ahead(struct replica *replica, struct peer *peer, const struct kn
 void sync_note_announced(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms);
 
 /* The response to the request of that ticket, or NULL: it failed. */
-void sync_take_response(struct replica *replica, uint64_t ticket, const uint8_t *bytes, size_t len, uint64_t now_ms,
+void sync_take_response(struct replica *replica, uint64_t ticket, const struct sync_response *response, uint64_t now_ms,
                         struct effects *effects);
 
 #endif

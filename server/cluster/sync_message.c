@@ -1,7 +1,5 @@
 #include "sync_message.h"
 
-#include "record.h"
-
 enum {
     SYNC_CURSOR_AFTER = 1,
     SYNC_CURSOR_SCOPE_PLACE,
@@ -82,7 +80,21 @@ static bool nonce_get(struct text bytes, uint8_t nonce[NONCE_BYTES]) {
     return true;
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------------------------- */
+
+struct sync_request *sync_request_new(const struct allocator *allocator) {
+    struct known *vector = allocator->allocate(allocator->context, ROLL_ORIGINS_MAX * sizeof *vector);
+    struct sync_request *request = vector == NULL ? NULL : allocator->allocate(allocator->context, sizeof *request);
+    if (request != NULL) *request = (struct sync_request){.vector = vector};
+    else allocator->release(allocator->context, vector, ROLL_ORIGINS_MAX * sizeof *vector);
+    return request;
+}
+
+void sync_request_free(struct sync_request *request, const struct allocator *allocator) {
+    if (request == NULL) return;
+    allocator->release(allocator->context, request->vector, ROLL_ORIGINS_MAX * sizeof *request->vector);
+    allocator->release(allocator->context, request, sizeof *request);
+}
 
 void sync_request_put(struct pb_writer *out, const struct sync_request *request) {
     pb_write_text(out, SYNC_REQUEST_NONCE, (struct text){(const char *)request->nonce, NONCE_BYTES});
@@ -95,8 +107,8 @@ void sync_request_put(struct pb_writer *out, const struct sync_request *request)
     pb_write_number(out, SYNC_REQUEST_UNTIL, request->until);
 }
 
-bool sync_request_get(struct text bytes, struct sync_request *request) {
-    *request = (struct sync_request){.vector = request->vector};
+bool sync_request_get(struct text bytes, struct decode_memory *memory, struct sync_request *request) {
+    *request = (struct sync_request){.vector = memory->vector};
     struct text nonce = {0}, node_info = {0}, origins = {0}, sequences = {0};
     bool is_good = true;
     struct pb_reader in = pb_read(bytes);
@@ -119,7 +131,7 @@ bool sync_request_get(struct text bytes, struct sync_request *request) {
            vector_get(origins, sequences, request->vector, &request->vector_count);
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------- */
+/* ---- responses -------------------------------------------------------------------------------------------------- */
 
 void sync_response_put_head(struct pb_writer *out, const struct sync_response *response) {
     pb_write_text(out, SYNC_RESPONSE_NONCE, (struct text){(const char *)response->nonce, NONCE_BYTES});
@@ -169,8 +181,24 @@ static bool take_number(const struct pb_field *field, struct sync_response *resp
     }
 }
 
-bool sync_response_get(struct text bytes, struct sync_response *response) {
-    *response = (struct sync_response){.vector = response->vector, .whole = bytes};
+static void take_peer_hint(struct text address, struct decode_memory *memory, struct sync_response *response) {
+    if (response->peer_hint_count < REPLICA_PEERS_MAX && is_address(address))
+        memory->peer_hints[response->peer_hint_count++] = address;
+}
+
+/* Records are read once the origin is known. false: memory is short. */
+static bool records_read(struct text bytes, struct decode_memory *memory, struct sync_response *response) {
+    struct pb_reader in = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&in, &field))
+        if (field.tag == PB_TAG(SYNC_RESPONSE_RECORDS, PB_BYTES) &&
+            !record_list_add(&response->records, memory, field.bytes, response->origin))
+            return false;
+    return true;
+}
+
+bool sync_response_get(struct text bytes, struct decode_memory *memory, struct sync_response *response) {
+    *response = (struct sync_response){.vector = memory->vector, .peer_hints = memory->peer_hints};
     struct text nonce = {0}, node_info = {0}, origins = {0}, sequences = {0};
     bool is_good = true;
     struct pb_reader in = pb_read(bytes);
@@ -179,11 +207,13 @@ bool sync_response_get(struct text bytes, struct sync_response *response) {
         if (take_number(&field, response)) continue;
         if (field.number == SYNC_RESPONSE_NONCE) nonce = field.bytes;
         else if (field.number == SYNC_RESPONSE_NODE_INFO) node_info = field.bytes;
+        else if (field.number == SYNC_RESPONSE_PEER_HINTS) take_peer_hint(field.bytes, memory, response);
         else if (field.number == SYNC_RESPONSE_ORIGINS) origins = field.bytes;
         else if (field.number == SYNC_RESPONSE_SEQUENCES) sequences = field.bytes;
         else if (field.number == SYNC_RESPONSE_NEXT) is_good = is_good && sync_cursor_get(field.bytes, &response->next);
     }
     return is_good && !in.is_broken && response->origin != 0 && response->sequence <= SEQUENCE_MAX &&
            nonce_get(nonce, response->nonce) && node_info_get(node_info, &response->node_info) &&
-           vector_get(origins, sequences, response->vector, &response->vector_count);
+           vector_get(origins, sequences, response->vector, &response->vector_count) &&
+           records_read(bytes, memory, response);
 }

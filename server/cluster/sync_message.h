@@ -1,8 +1,10 @@
-/* A question of one node to another, and its answer (muster.v1.Ask, muster.v1.Answer). */
+/* A request of one node to another for what it lacks, and its response (muster.v1.SyncRequest, SyncResponse). */
 #ifndef MUSTER_CLUSTER_SYNC_MESSAGE_H
 #define MUSTER_CLUSTER_SYNC_MESSAGE_H
 
+#include "decode_memory.h"
 #include "node_info.h"
+#include "record.h"
 
 enum { NONCE_BYTES = 16 };
 
@@ -15,6 +17,7 @@ struct sync_cursor {
     struct walk_cursor walk; /* WANT_ALL */
 };
 
+/* Texts are borrowed. */
 struct sync_request {
     uint8_t nonce[NONCE_BYTES];
     uint64_t origin;
@@ -27,9 +30,16 @@ struct sync_request {
     uint64_t until; /* WANT_OWN: what comes after it is here already; 0: nothing is */
 };
 
+/* What a request takes on the wire, without its seal. */
+enum { SYNC_REQUEST_BYTES_MAX = ROLL_ORIGINS_MAX * (8 + 8) + 2048 };
+
+/* A request that owns its vector, with room for ROLL_ORIGINS_MAX. NULL: memory is short. */
+struct sync_request *sync_request_new(const struct allocator *allocator);
+void sync_request_free(struct sync_request *request, const struct allocator *allocator); /* may be NULL */
+
 void sync_request_put(struct pb_writer *out, const struct sync_request *request);
-/* false: broken, or out of range. Fills ask->vector; texts point into the message. */
-bool sync_request_get(struct text bytes, struct sync_request *request);
+/* false: broken, or out of range. Texts point into the message, the vector into the memory. */
+bool sync_request_get(struct text bytes, struct decode_memory *memory, struct sync_request *request);
 
 struct sync_response {
     uint8_t nonce[NONCE_BYTES];
@@ -39,16 +49,19 @@ struct sync_response {
     struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */
     size_t vector_count;
     struct sync_cursor next;
-    struct text whole; /* where the records and peer_hints are */
+    struct text *peer_hints; /* read alone, as the records */
+    size_t peer_hint_count;
+    struct record_list records;
 };
 
 enum { SYNC_RESPONSE_PEER_HINTS = 10, SYNC_RESPONSE_ORIGINS = 11, SYNC_RESPONSE_RECORDS = 13 };
 
-/* An answer is put in three parts: head; peer_hints, vector and records by the field numbers above, in any order;
- * tail (next, is_forgotten). */
+/* A response is put in three parts: head; peer hints, vector and records by the field numbers above, in any order; tail
+ * (next, is_forgotten). */
 void sync_response_put_head(struct pb_writer *out, const struct sync_response *response);
 void sync_response_put_tail(struct pb_writer *out, const struct sync_response *response);
-/* false: broken, or out of range. Fills answer->vector; texts point into the message. */
-bool sync_response_get(struct text bytes, struct sync_response *response);
+/* false: broken, or out of range. Texts point into the message, lists into the memory; peer hints past
+ * REPLICA_PEERS_MAX are left out. */
+bool sync_response_get(struct text bytes, struct decode_memory *memory, struct sync_response *response);
 
 #endif

@@ -14,36 +14,49 @@ _Static_assert(PEER_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + SYNC_RESPON
                "a page that was nearly full has room for a chunk and for the rest");
 _Static_assert(ROLL_ORIGINS_MAX *(8 + 8) + 1024 <= SYNC_RESPONSE_TAIL_BYTES_MAX, "a vector fits the tail");
 
-static void put_records(struct replica *replica, struct pb_writer *out, size_t n, uint64_t now_ms) {
-    for (size_t i = 0; i < n; i++)
-        record_put(out, SYNC_RESPONSE_RECORDS, &replica->told[i], replica->config.origin, now_ms);
+/* A page in the making. */
+struct sync_page {
+    const struct sync_request *request;
+    struct sync_response response; /* without its lists, which go straight to `out` */
+    struct pb_writer *out;
+    size_t full_at; /* bytes of `out` from which on nothing is added */
+    uint64_t now_ms;
+};
+
+static bool page_is_full(const struct sync_page *page) {
+    return pb_written(page->out) >= page->full_at;
 }
 
-static uint64_t known_of(const struct sync_request *request, uint64_t origin) {
+static void put_records(struct replica *replica, const struct sync_page *page, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        record_put(page->out, SYNC_RESPONSE_RECORDS, &replica->changes[i], replica->config.origin, page->now_ms);
+}
+
+static uint64_t sequence_of(const struct sync_request *request, uint64_t origin) {
     for (size_t i = 0; i < request->vector_count; i++)
         if (request->vector[i].origin == origin) return request->vector[i].sequence;
     return 0;
 }
 
 /* What this node's own origin did, from its log. */
-static void put_own(struct replica *replica, const struct sync_request *request, struct sync_response *response,
-                    struct pb_writer *out, uint64_t now_ms) {
-    uint64_t after = request->cursor.is_set ? request->cursor.after : known_of(request, replica->config.origin);
-    uint64_t until =
-        request->until > after && request->until < response->sequence ? request->until : response->sequence;
-    for (int i = 0; i < WALKS_A_PAGE && after < until && pb_written(out) < request->page_bytes; i++) {
+static void put_own(struct replica *replica, struct sync_page *page) {
+    const struct sync_request *request = page->request;
+    const uint64_t last = page->response.sequence;
+    uint64_t after = request->cursor.is_set ? request->cursor.after : sequence_of(request, replica->config.origin);
+    uint64_t until = request->until > after && request->until < last ? request->until : last;
+    for (int i = 0; i < WALKS_A_PAGE && after < until && !page_is_full(page); i++) {
         bool is_complete;
-        size_t n = roll_changes(replica->config.roll, &after, WALK_CHUNK, &is_complete, replica->told);
+        size_t n = roll_changes(replica->config.roll, &after, WALK_CHUNK, &is_complete, replica->changes);
         if (!is_complete) {
-            response->is_forgotten = true;
+            page->response.is_forgotten = true;
             return;
         }
-        put_records(replica, out, n, now_ms);
+        put_records(replica, page, n);
     }
-    if (after < response->sequence) response->next = (struct sync_cursor){.is_set = true, .after = after};
+    if (after < last) page->response.next = (struct sync_cursor){.is_set = true, .after = after};
 }
 
-/* Whether the asker lacks anything that this node has. */
+/* Whether the requester lacks anything that this node has. */
 static bool has_more(const struct replica *replica, const struct sync_request *request, size_t count) {
     size_t at = 0; /* both are ascending */
     for (size_t i = 0; i < count; i++) {
@@ -54,20 +67,20 @@ static bool has_more(const struct replica *replica, const struct sync_request *r
     return vector_has_unconfirmed(&replica->vector);
 }
 
-/* Everything beyond the asker's vector. What is known once the last page has come is what was known here when the walk
- * began, in replica->known: what changes behind the walk's back is newer. */
-static void put_all(struct replica *replica, const struct sync_request *request, size_t known,
-                    struct sync_response *response, struct pb_writer *out, uint64_t now_ms) {
+/* Everything beyond the requester's vector. replica->known, `known` entries as of the first page, is what the requester
+ * knows once the last page has come: a member that changes behind the walk gets a newer sequence. */
+static void put_all(struct replica *replica, struct sync_page *page, size_t known) {
+    const struct sync_request *request = page->request;
     struct walk_cursor cursor = {0};
     bool is_done = false;
     if (request->cursor.is_set) cursor = request->cursor.walk;
     else is_done = !has_more(replica, request, known);
-    for (int i = 0; i < WALKS_A_PAGE && !is_done && pb_written(out) < request->page_bytes; i++) {
+    for (int i = 0; i < WALKS_A_PAGE && !is_done && !page_is_full(page); i++) {
         size_t n = roll_walk(replica->config.roll, &cursor, request->vector, request->vector_count, WALK_CHUNK,
-                             WALK_BUDGET, &is_done, replica->told);
-        put_records(replica, out, n, now_ms);
+                             WALK_BUDGET, &is_done, replica->changes);
+        put_records(replica, page, n);
     }
-    if (!is_done) response->next = (struct sync_cursor){.is_set = true, .walk = cursor};
+    if (!is_done) page->response.next = (struct sync_cursor){.is_set = true, .walk = cursor};
 }
 
 static void put_peer_hints(const struct replica *replica, struct pb_writer *out) {
@@ -78,7 +91,8 @@ static void put_peer_hints(const struct replica *replica, struct pb_writer *out)
     }
 }
 
-/* Who asks can be asked in turn. A request may be a recording: nothing is believed but that the address may be one. */
+/* A node that sends a request may be sent one. The request may be a recording, so nothing of it is believed but that
+ * there may be a node at its address. */
 static void note_requester(struct replica *replica, const struct sync_request *request, uint64_t now_ms) {
     if (request->origin == replica->config.origin) return;
     struct peer *peer = peers_by_origin(&replica->peers, request->origin);
@@ -90,8 +104,13 @@ static void note_requester(struct replica *replica, const struct sync_request *r
     peer->next_sync_ms = peer->query.sent_at_ms + UNKNOWN_ORIGIN_SYNC_MS;
 }
 
-static void put_response(struct replica *replica, struct sync_request *request, struct pb_writer *out,
-                         uint64_t now_ms) {
+static uint64_t page_bytes(const struct sync_request *request) {
+    if (request->page_bytes < PEER_PAGE_BYTES_MIN) return PEER_PAGE_BYTES_MIN;
+    return request->page_bytes > PEER_PAGE_BYTES_MAX ? PEER_PAGE_BYTES_MAX : request->page_bytes;
+}
+
+static struct sync_response response_to(const struct replica *replica, const struct sync_request *request,
+                                        uint64_t now_ms) {
     struct roll_stats stats;
     roll_stats(replica->config.roll, &stats);
     struct sync_response response = {.origin = replica->config.origin,
@@ -103,37 +122,22 @@ static void put_response(struct replica *replica, struct sync_request *request, 
                                      .node_info = replica_node_info(replica),
                                      .is_ready = readiness_is_given(replica, now_ms)};
     memcpy(response.nonce, request->nonce, sizeof response.nonce);
-    sync_response_put_head(out, &response);
+    return response;
+}
+
+void sync_respond(struct replica *replica, const struct sync_request *request, uint64_t now_ms, struct pb_writer *out) {
+    note_requester(replica, request, now_ms);
+    struct sync_page page = {
+        .request = request, .response = response_to(replica, request, now_ms), .out = out, .now_ms = now_ms};
+    sync_response_put_head(out, &page.response);
     size_t known = 0;
     if (!request->cursor.is_set) {
         put_peer_hints(replica, out);
-        known = replica_list_known(replica, response.sequence, now_ms);
+        known = replica_list_known(replica, page.response.sequence, now_ms);
         vector_put(out, SYNC_RESPONSE_ORIGINS, replica->known, known);
     }
-    size_t head = pb_written(out);
-    if (request->page_bytes < PEER_PAGE_BYTES_MIN) request->page_bytes = PEER_PAGE_BYTES_MIN;
-    if (request->page_bytes > PEER_PAGE_BYTES_MAX) request->page_bytes = PEER_PAGE_BYTES_MAX;
-    request->page_bytes += head;
-    if (request->want == WANT_OWN) put_own(replica, request, &response, out, now_ms);
-    if (request->want == WANT_ALL) put_all(replica, request, known, &response, out, now_ms);
-    sync_response_put_tail(out, &response);
-}
-
-void sync_respond(struct replica *replica, const uint8_t *bytes, size_t len, uint64_t now_ms, struct action *reply) {
-    *reply = (struct action){.kind = ACTION_SYNC_REQUEST};
-    struct text plain;
-    struct sync_request request = {.vector = replica->theirs};
-    if (!replica_open(replica, SEAL_SYNC_REQUEST, bytes, len, &plain)) return;
-    if (!sync_request_get(plain, &request)) {
-        replica->stats.dropped_broken++;
-        return;
-    }
-    note_requester(replica, &request, now_ms);
-    struct pb_writer out = pb_write_to(replica->draft, sizeof replica->draft - SEAL_OVERHEAD_BYTES);
-    put_response(replica, &request, &out, now_ms);
-    if (out.is_full) return;
-    seal(replica->config.keyring, SEAL_SYNC_RESPONSE, replica->draft, pb_written(&out), replica->reply);
-    reply->bytes = replica->reply;
-    reply->len = pb_written(&out) + SEAL_OVERHEAD_BYTES;
-    replica->stats.bytes_out += reply->len;
+    page.full_at = pb_written(out) + page_bytes(request);
+    if (request->want == WANT_OWN) put_own(replica, &page);
+    if (request->want == WANT_ALL) put_all(replica, &page, known);
+    sync_response_put_tail(out, &page.response);
 }

@@ -7,9 +7,9 @@
 /* How often a node that is told nothing looks for what is due: digests, gaps, silent peers. */
 enum { NODE_IDLE_MS = 50 };
 
-/* Under the lock, as all that takes `actions`. */
+/* Under the lock, so that frames keep their order; what comes of it is done without the lock. */
 static void give(struct node *node, struct actions actions) {
-    for (size_t i = 0; i < actions.count; i++) node->sink.take(node->sink.context, &actions.items[i]);
+    if (actions.first != NULL) node->sink.take(node->sink.context, actions);
 }
 
 static void look_ready(struct node *node) {
@@ -29,12 +29,14 @@ bool node_join(struct node *node, const struct node_cluster_config *config, stru
                                      .expects_peers = config->expects_peers,
                                      .roll = node->roll,
                                      .clock = &node->hlc,
-                                     .keyring = config->keyring,
                                      .allocator = heap_allocator()};
     randombytes_buf(&replica.seed, sizeof replica.seed);
+    struct codec *codec = codec_new(config->keyring);
+    if (codec == NULL) return false;
     uint64_t now_ms = node_lock(node, now);
     node->flush_ms = config->flush_ms;
     node->replica = replica_new(&replica, now_ms);
+    node->codec = codec; /* a request that comes earlier finds none */
     if (node->replica != NULL) replica_restore(node->replica, node->recalled, node->recalled_count);
     atomic_store(&node->is_ready, node->replica == NULL);
     bool is_made = node->replica != NULL;
@@ -72,26 +74,35 @@ uint64_t node_gossip(struct node *node, struct instant now) {
 }
 
 void node_frame(struct node *node, struct text from, struct text frame, struct instant now) {
+    struct received *received = codec_open_frame(node->codec, frame);
+    if (received == NULL) return;
     uint64_t now_ms = node_lock(node, now);
-    give(node, replica_frame(node->replica, from, (const uint8_t *)frame.data, frame.len, now_ms, node_effects(node)));
+    give(node, replica_frame(node->replica, from, &received->frame, now_ms, node_effects(node)));
     node_unlock(node);
+    codec_release(node->codec, received);
 }
 
-void node_sync_request(struct node *node, struct text request, struct instant now, action_fn *reply, void *context) {
-    struct action answer = {0};
+void node_sync_request(struct node *node, struct text request, struct instant now, sync_reply_fn *reply,
+                       void *context) {
+    struct codec *codec = node->codec;
+    struct received *received = codec == NULL ? NULL : codec_open_request(codec, request);
+    if (received == NULL) return;
     uint64_t now_ms = node_lock(node, now);
-    if (node->replica != NULL)
-        replica_sync_request(node->replica, (const uint8_t *)request.data, request.len, now_ms, &answer);
-    if (answer.len > 0) reply(context, &answer);
+    replica_sync_request(node->replica, &received->request, now_ms, &received->response_page);
     node_unlock(node);
+    struct text response = codec_seal_page(codec, received);
+    if (response.len > 0) reply(context, response);
+    codec_release(codec, received);
 }
 
-void node_sync_response(struct node *node, uint64_t ticket, struct text answer, struct instant now) {
+void node_sync_response(struct node *node, uint64_t ticket, struct text response, struct instant now) {
+    struct received *received = response.len == 0 ? NULL : codec_open_response(node->codec, response);
     uint64_t now_ms = node_lock(node, now);
-    give(node, replica_sync_response(node->replica, ticket, (const uint8_t *)answer.data, answer.len, now_ms,
+    give(node, replica_sync_response(node->replica, ticket, received == NULL ? NULL : &received->response, now_ms,
                                      node_effects(node)));
     look_ready(node);
     node_unlock(node);
+    codec_release(node->codec, received);
 }
 
 void node_add_peer(struct node *node, struct text sync_address, struct instant now) {
@@ -112,10 +123,12 @@ void node_leave(struct node *node, struct instant now) {
     node_unlock(node);
 }
 
-void node_set_keyring(struct node *node, const struct keyring *keyring) {
-    node_lock(node, (struct instant){0});
-    replica_set_keyring(node->replica, keyring);
-    node_unlock(node);
+void node_set_keyring(struct node *node, struct keyring *keyring) {
+    codec_set_keyring(node->codec, keyring);
+}
+
+struct codec *node_codec(struct node *node) {
+    return node->codec;
 }
 
 bool node_is_ready(struct node *node) {
@@ -136,4 +149,5 @@ void node_cluster_stats(struct node *node, struct replica_stats *out) {
     node_lock(node, (struct instant){0});
     if (node->replica != NULL) replica_stats(node->replica, out);
     node_unlock(node);
+    if (node->codec != NULL) codec_add_stats(node->codec, out);
 }

@@ -1,11 +1,13 @@
 /* A node's place in its cluster: the replica behind the node's lock, and what the sockets bring it.
  *
- * What the replica wants done comes out through an action_fn, which is called under the node's lock: it copies what it
- * is given and returns; the I/O is done later, by whoever took the copy. All calls are thread-safe. */
+ * Messages are opened and decoded before the lock is taken, and completed and sealed after it is let go (codec.h). What
+ * the replica wants done is passed on under the lock as a list of actions, whose taker owns them. All calls are
+ * thread-safe. */
 #ifndef MUSTER_NODE_CLUSTER_H
 #define MUSTER_NODE_CLUSTER_H
 
 #include "cluster/replica.h"
+#include "codec.h"
 #include "node.h"
 
 #include <stdbool.h>
@@ -19,16 +21,15 @@ enum { NODE_CLUSTER_LOG_SLOTS = 1 << 21 };
 struct node_cluster_config {
     struct text region, gossip_address, sync_address;
     uint64_t flush_ms, join_timeout_ms;
-    bool expects_peers; /* peers will be added: until node_seeds_resolved, a node without peers is not ready */
-    const struct keyring *keyring; /* borrowed until node_set_keyring or node_free; NULL: unsealed */
+    bool expects_peers;      /* peers will be added: until node_seeds_resolved, a node without peers is not ready */
+    struct keyring *keyring; /* the node holds it; NULL: messages are not sealed */
 };
 
-/* Something to do: publish, ask, subscribe, unsubscribe. Under the node's lock. */
-typedef void action_fn(void *context, const struct action *action);
-
-/* Who is to do it. The node's `wake` is called, not under its lock, when node_gossip should be at once. */
+/* Who performs actions. */
 struct action_sink {
-    action_fn *take;
+    /* Takes the actions over, to perform them in their order. Under the node's lock: it does no I/O and returns. */
+    void (*take)(void *context, struct actions actions);
+    /* Called, not under the lock, when node_gossip should be at once. */
     void (*wake)(void *context);
     void *context;
 };
@@ -44,19 +45,22 @@ void node_set_action_sink(struct node *node, struct action_sink sink);
 uint64_t node_gossip(struct node *node, struct instant now);
 /* A frame that came from a gossip address. */
 void node_frame(struct node *node, struct text from, struct text frame, struct instant now);
-/* A sync request. The answer goes to `reply` under the lock, as an action of which only `bytes` and `len` are set; it
- * is not called where there is to be none. */
-void node_sync_request(struct node *node, struct text request, struct instant now, action_fn *reply, void *context);
-/* The answer to an ACTION_SYNC_REQUEST; data NULL: it failed. */
-void node_sync_response(struct node *node, uint64_t ticket, struct text answer, struct instant now);
+/* A sync request. The response goes to `reply`, not under the lock, and lives until that returns; it is not called
+ * where there is to be none. */
+typedef void sync_reply_fn(void *context, struct text response);
+void node_sync_request(struct node *node, struct text request, struct instant now, sync_reply_fn *reply, void *context);
+/* The response to an ACTION_SYNC_REQUEST; empty: it failed. */
+void node_sync_response(struct node *node, uint64_t ticket, struct text response, struct instant now);
 /* Adds a peer by its sync address. Idempotent. */
 void node_add_peer(struct node *node, struct text sync_address, struct instant now);
 /* Every peer that was expected at the start has been added. */
 void node_seeds_resolved(struct node *node);
 /* The node is about to end: publishes what is not published yet, and that it leaves. */
 void node_leave(struct node *node, struct instant now);
-/* The old keyring is not used any more once it returns. */
-void node_set_keyring(struct node *node, const struct keyring *keyring);
+/* From now on the node holds this keyring in place of the old one. */
+void node_set_keyring(struct node *node, struct keyring *keyring);
+/* What seals the frames and requests of actions. Lives as long as the node. */
+struct codec *node_codec(struct node *node);
 
 /* Whether reads are answered. */
 bool node_is_ready(struct node *node);

@@ -69,6 +69,7 @@ fail_node:
 void node_free(struct node *node) {
     if (node == NULL) return;
     replica_free(node->replica);
+    codec_free(node->codec);
     free(node->recalled);
     roll_free(node->roll);
     pthread_mutex_destroy(&node->lock);

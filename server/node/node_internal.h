@@ -32,7 +32,8 @@ struct node {
     struct known *recalled; /* what a snapshot knew, until there is a replica to be told; NULL: nothing */
     size_t recalled_count;
 
-    uint64_t origin; /* all below never changes */
+    _Atomic(struct codec *) codec; /* locks by itself; NULL: no peers, or not yet */
+    uint64_t origin;               /* all below never changes */
     uint8_t hash_key[16];
     struct text name, version;
     uint32_t ttl_ms;

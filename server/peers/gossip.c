@@ -48,9 +48,9 @@ const char *gossip_url(const struct gossip *gossip) {
 
 /* ---- the thread ---- */
 
-static void take(void *context, const struct action *action) {
+static void take_actions(void *context, struct actions actions) {
     struct gossip *gossip = context;
-    action_queue_put(&gossip->actions, action);
+    action_queue_put(&gossip->actions, actions);
 }
 
 static void wake(void *context) {
@@ -58,15 +58,16 @@ static void wake(void *context) {
     action_queue_wake(&gossip->actions);
 }
 
-static void publish(struct gossip *gossip, const struct queued_action *action) {
-    if (action->message != NULL)
-        pub_door_publish(gossip->door, nng_msg_body(action->message), nng_msg_len(action->message));
+/* Frames are sealed here, by the one thread that publishes them: they keep the order of their numbers. */
+static void publish(struct gossip *gossip, struct frame_draft *frame) {
+    struct text sealed = codec_seal_frame(node_codec(gossip->node), frame);
+    pub_door_publish(gossip->door, sealed.data, sealed.len);
 }
 
-static void perform_action(struct gossip *gossip, struct queued_action *action) {
+static void perform_action(struct gossip *gossip, const struct action *action) {
     switch (action->kind) {
     case ACTION_PUBLISH:
-        publish(gossip, action);
+        publish(gossip, action->frame);
         break;
     case ACTION_SYNC_REQUEST:
         sync_requests_send(gossip->sync_requests, action);
@@ -78,15 +79,13 @@ static void perform_action(struct gossip *gossip, struct queued_action *action) 
         subscriptions_remove(gossip->subscriptions, action->address);
         break;
     }
-    queued_action_free(action);
 }
 
 static void perform_actions(struct gossip *gossip) {
-    struct queued_action *action, *next;
-    while ((action = action_queue_take(&gossip->actions)) != NULL)
-        for (; action != NULL; action = next) {
-            next = action->next;
+    for (struct actions actions; (actions = action_queue_take(&gossip->actions)).first != NULL;)
+        for (struct action *action; (action = actions_take(&actions)) != NULL;) {
             perform_action(gossip, action);
+            action_free(action);
         }
 }
 
@@ -120,7 +119,7 @@ bool gossip_start(struct gossip *gossip, struct node *node) {
     gossip->sync_requests = sync_requests_open(node);
     gossip->log = cluster_log_open(node);
     if (gossip->subscriptions == NULL || gossip->sync_requests == NULL || gossip->log == NULL) return false;
-    node_set_action_sink(node, (struct action_sink){take, wake, gossip});
+    node_set_action_sink(node, (struct action_sink){take_actions, wake, gossip});
     gossip->has_thread = pthread_create(&gossip->thread, NULL, run, gossip) == 0;
     return gossip->has_thread;
 }

@@ -18,7 +18,7 @@ struct gossip;
 
 enum {
     GOSSIP_FRAMES_QUEUED = 128, /* of one peer here; older ones are dropped */
-    ACTION_QUEUE_MAX = 4096,    /* that wait for the thread */
+    ACTION_QUEUE_MAX = 512,     /* that wait for the thread */
     SYNC_REQUESTS_MAX = 64,     /* at a time */
 };
 

@@ -3,6 +3,7 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
+#include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -127,28 +128,40 @@ static struct pending_sync *idle_pending(struct sync_requests *requests) {
     return NULL;
 }
 
-static int begin(struct sync_requests *requests, struct queued_action *action) {
+/* The sealed request as a message. */
+static int message_of(struct sync_requests *requests, const struct action *action, nng_msg **message) {
+    int failure = nng_msg_alloc(message, CODEC_REQUEST_BYTES_MAX);
+    if (failure != 0) return failure;
+    struct text sealed = codec_seal_request(node_codec(requests->node), action->request, nng_msg_body(*message));
+    return nng_msg_chop(*message, CODEC_REQUEST_BYTES_MAX - sealed.len);
+}
+
+static int begin(struct sync_requests *requests, const struct action *action) {
     struct pending_sync *pending = idle_pending(requests);
     struct sync_peer *peer = obtain_peer(requests, action->address);
     if (pending == NULL || peer == NULL) return NNG_EAGAIN;
     peer->used_us = clock_monotonic_us();
     bool is_stale = atomic_load(&peer->is_broken) && atomic_load(&peer->pending_count) == 0;
+    nng_msg *message = NULL;
     int failure = peer->is_dialling && !is_stale ? 0 : dial(peer);
+    if (failure == 0) failure = message_of(requests, action, &message);
     if (failure == 0) failure = nng_ctx_open(&pending->ctx, peer->socket);
-    if (failure != 0) return failure;
+    if (failure != 0) {
+        if (message != NULL) nng_msg_free(message);
+        return failure;
+    }
     pending->peer = peer;
     pending->ticket = action->ticket;
     pending->until_us = peer->used_us + REPLICA_SYNC_TIMEOUT_MS * 1000;
     atomic_fetch_add(&peer->pending_count, 1);
     atomic_store(&pending->state, PENDING_SENDING);
     nng_aio_set_timeout(pending->aio, REPLICA_SYNC_TIMEOUT_MS);
-    nng_aio_set_msg(pending->aio, action->message);
-    action->message = NULL;
+    nng_aio_set_msg(pending->aio, message);
     nng_ctx_send(pending->ctx, pending->aio);
     return 0;
 }
 
-void sync_requests_send(struct sync_requests *requests, struct queued_action *action) {
+void sync_requests_send(struct sync_requests *requests, const struct action *action) {
     int failure = begin(requests, action);
     if (failure == 0) return;
     log_line(LEVEL_WARN, "not_asked", "cannot ask a peer", {"address", action->address, 0},

@@ -6,7 +6,6 @@
 #ifndef MUSTER_PEERS_SYNC_REQUESTS_H
 #define MUSTER_PEERS_SYNC_REQUESTS_H
 
-#include "action_queue.h"
 #include "node/cluster.h"
 
 struct sync_requests;
@@ -14,8 +13,8 @@ struct sync_requests;
 enum { SYNC_PEER_IDLE_MS = 60000 }; /* a peer that is not asked for so long is hung up on */
 
 struct sync_requests *sync_requests_open(struct node *node); /* NULL: memory is short */
-/* Asks; takes the action's message. The node is told how it ended, in every case. */
-void sync_requests_send(struct sync_requests *asks, struct queued_action *action);
+/* Sends the request of an ACTION_SYNC_REQUEST. The node is told how it ended, in every case. */
+void sync_requests_send(struct sync_requests *asks, const struct action *action);
 void sync_requests_step(struct sync_requests *asks, uint64_t now_us);
 void sync_requests_close(struct sync_requests *asks); /* may be NULL */
 

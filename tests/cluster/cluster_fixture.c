@@ -52,9 +52,13 @@ static void perform(struct cluster_fixture *fixture, unsigned node, struct actio
 void fixture_deliver(struct cluster_fixture *fixture, unsigned to, const struct fixture_frame *frame) {
     struct fixture_node *node = &fixture->nodes[to];
     if (!node->is_up) return;
+    struct received *received =
+        codec_open_frame(node->codec, (struct text){(const char *)frame->bytes, (uint32_t)frame->len});
+    if (received == NULL) return;
     perform(fixture, to,
-            replica_frame(node->replica, text_of(fixture->nodes[frame->from].gossip), frame->bytes, frame->len,
+            replica_frame(node->replica, text_of(fixture->nodes[frame->from].gossip), &received->frame,
                           fixture_now_ms(fixture, to), NULL));
+    codec_release(node->codec, received);
 }
 
 static struct fixture_frame copy_of(const struct fixture_frame *frame) {
@@ -100,46 +104,51 @@ static void publish(struct cluster_fixture *fixture, unsigned from, const struct
     }
 }
 
-static void ask(struct cluster_fixture *fixture, unsigned from, const struct action *action) {
-    struct fixture_node *node = &fixture->nodes[from];
-    unsigned to = node_at(fixture, action->address);
-    struct action reply = {0};
-    fixture->sync_requests++;
-    if (to < FIXTURE_NODES && fixture->nodes[to].is_up && !fixture->is_cut[from][to])
-        replica_sync_request(fixture->nodes[to].replica, action->bytes, action->len, fixture_now_ms(fixture, to),
-                             &reply);
-    size_t most = to < FIXTURE_NODES ? fixture->response_bytes_max[from][to] : 0;
-    if (most > 0 && reply.len > most) reply.len = 0;
-    fixture->response_bytes += reply.len;
-    perform(fixture, from,
-            replica_sync_response(node->replica, action->ticket, reply.len == 0 ? NULL : reply.bytes, reply.len,
-                                  fixture_now_ms(fixture, from), NULL));
+/* The response of a node, sealed, which is released with `by`; empty: there is none. */
+static struct text respond(struct cluster_fixture *fixture, unsigned to, struct text sealed, struct received **by) {
+    struct fixture_node *node = &fixture->nodes[to];
+    if ((*by = codec_open_request(node->codec, sealed)) == NULL) return (struct text){0};
+    replica_sync_request(node->replica, &(*by)->request, fixture_now_ms(fixture, to), &(*by)->response_page);
+    return codec_seal_page(node->codec, *by);
 }
 
-/* What the replica owns until its next call is copied, since what is done here makes such calls. */
+static void take_response(struct cluster_fixture *fixture, unsigned from, uint64_t ticket, struct text sealed) {
+    struct fixture_node *node = &fixture->nodes[from];
+    struct received *received = sealed.len == 0 ? NULL : codec_open_response(node->codec, sealed);
+    perform(fixture, from,
+            replica_sync_response(node->replica, ticket, received == NULL ? NULL : &received->response,
+                                  fixture_now_ms(fixture, from), NULL));
+    codec_release(node->codec, received);
+}
+
+static void send_request(struct cluster_fixture *fixture, unsigned from, const struct action *action) {
+    static uint8_t memory[CODEC_REQUEST_BYTES_MAX];
+    unsigned to = node_at(fixture, text_of(action->address));
+    struct text response = {0};
+    struct received *by = NULL;
+    fixture->sync_requests++;
+    if (to < FIXTURE_NODES && fixture->nodes[to].is_up && !fixture->is_cut[from][to])
+        response = respond(fixture, to, codec_seal_request(fixture->nodes[from].codec, action->request, memory), &by);
+    size_t most = to < FIXTURE_NODES ? fixture->response_bytes_max[from][to] : 0;
+    if (most > 0 && response.len > most) response.len = 0;
+    fixture->response_bytes += response.len;
+    take_response(fixture, from, action->ticket, response);
+    if (by != NULL) codec_release(fixture->nodes[to].codec, by);
+}
+
+static void publish_action(struct cluster_fixture *fixture, unsigned from, const struct action *action) {
+    struct text sealed = codec_seal_frame(fixture->nodes[from].codec, action->frame);
+    uint8_t *bytes = action->frame->memory + (sealed.data - (const char *)action->frame->memory);
+    publish(fixture, from, &(struct fixture_frame){from, bytes, sealed.len});
+}
+
 static void perform(struct cluster_fixture *fixture, unsigned node, struct actions actions) {
-    struct action *items = calloc(actions.count + 1, sizeof *items);
-    if (items == NULL) fail_msg("no memory");
-    for (size_t i = 0; i < actions.count; i++) {
-        items[i] = actions.items[i];
-        char *copy = malloc(items[i].len + items[i].address.len + 1);
-        if (copy == NULL) fail_msg("no memory");
-        if (items[i].len > 0) memcpy(copy, items[i].bytes, items[i].len);
-        if (items[i].address.len > 0) memcpy(copy + items[i].len, items[i].address.data, items[i].address.len);
-        items[i].bytes = (uint8_t *)copy;
-        items[i].address.data = copy + items[i].len;
-    }
-    for (size_t i = 0; i < actions.count; i++) {
-        const struct action *action = &items[i];
-        struct fixture_frame frame = {node, NULL, action->len};
-        memcpy(&frame.bytes, &action->bytes, sizeof frame.bytes);
-        unsigned other = node_at(fixture, action->address);
-        if (action->kind == ACTION_PUBLISH) publish(fixture, node, &frame);
-        else if (action->kind == ACTION_SYNC_REQUEST) ask(fixture, node, action);
+    for (struct action *action; (action = actions_take(&actions)) != NULL; action_free(action)) {
+        unsigned other = node_at(fixture, text_of(action->address));
+        if (action->kind == ACTION_PUBLISH) publish_action(fixture, node, action);
+        else if (action->kind == ACTION_SYNC_REQUEST) send_request(fixture, node, action);
         else if (other < FIXTURE_NODES) fixture->nodes[node].hears[other] = action->kind == ACTION_SUBSCRIBE;
-        free(frame.bytes);
     }
-    free(items);
 }
 
 void fixture_start(struct cluster_fixture *fixture, unsigned i) {
@@ -169,10 +178,10 @@ void fixture_start(struct cluster_fixture *fixture, unsigned i) {
                                     .join_timeout_ms = 10000,
                                     .roll = node->roll,
                                     .clock = &node->clock,
-                                    .keyring = fixture->keyring,
                                     .allocator = heap_plain()};
     node->replica = replica_new(&config, now_ms);
-    if (node->roll == NULL || node->replica == NULL) fail_msg("node %u: no memory", i);
+    node->codec = codec_new(fixture->keyring);
+    if (node->roll == NULL || node->replica == NULL || node->codec == NULL) fail_msg("node %u: no memory", i);
     fixture_add_peer(fixture, i, i == 0 ? 1u : 0u);
 }
 
@@ -182,11 +191,16 @@ void fixture_add_peer(struct cluster_fixture *fixture, unsigned i, unsigned othe
     perform(fixture, i, replica_add_peer(fixture->nodes[i].replica, text_of(contact), fixture_now_ms(fixture, i)));
 }
 
+void fixture_leave(struct cluster_fixture *fixture, unsigned i) {
+    perform(fixture, i, replica_leave(fixture->nodes[i].replica, fixture_now_ms(fixture, i)));
+}
+
 void fixture_stop(struct cluster_fixture *fixture, unsigned i) {
     struct fixture_node *node = &fixture->nodes[i];
     if (!node->is_up) return;
     node->is_up = false;
     replica_free(node->replica);
+    codec_free(node->codec);
     roll_free(node->roll);
 }
 
@@ -246,6 +260,7 @@ bool fixture_is_live(const struct cluster_fixture *fixture, unsigned node, const
 struct replica_stats fixture_stats(const struct cluster_fixture *fixture, unsigned node) {
     struct replica_stats stats;
     replica_stats(fixture->nodes[node].replica, &stats);
+    codec_add_stats(fixture->nodes[node].codec, &stats);
     return stats;
 }
 

@@ -4,6 +4,7 @@
 #define MUSTER_TESTS_CLUSTER_FIXTURE_H
 
 #include "cluster/replica.h"
+#include "node/codec.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct fixture_node {
     uint64_t origin, zero_ms; /* zero_ms: its monotonic clock at the fixture's 0 */
     struct roll *roll;
     struct replica *replica;
+    struct codec *codec;
     struct hlc clock;
     char sync[32], gossip[32];
     bool hears[FIXTURE_NODES]; /* it subscribed to that node */
@@ -66,6 +68,8 @@ void fixture_free(struct cluster_fixture *fixture);
 
 /* Starts a node with node 0 as its peer (node 0 has node 1). */
 void fixture_start(struct cluster_fixture *fixture, unsigned node);
+/* Publishes that the node leaves; it still runs. */
+void fixture_leave(struct cluster_fixture *fixture, unsigned node);
 void fixture_stop(struct cluster_fixture *fixture, unsigned node);
 /* Tells a node of another, or of nobody: 9. */
 void fixture_add_peer(struct cluster_fixture *fixture, unsigned node, unsigned other);

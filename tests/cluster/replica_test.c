@@ -307,13 +307,7 @@ static void a_full_roll_does_not_claim_to_know(void **state) {
 static void a_node_that_leaves_has_left(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
-    struct actions actions = replica_leave(fixture->nodes[2].replica, fixture_now_ms(fixture, 2));
-    for (size_t i = 0; i < actions.count; i++) {
-        struct fixture_frame frame = {2, NULL, actions.items[i].len};
-        memcpy(&frame.bytes, &actions.items[i].bytes, sizeof frame.bytes);
-        fixture_deliver(fixture, 0, &frame);
-        fixture_deliver(fixture, 1, &frame);
-    }
+    fixture_leave(fixture, 2);
     fixture_stop(fixture, 2);
     fixture_run(fixture, 100);
     if (fixture_state(fixture, 0, 2) != PEER_LEFT || fixture_state(fixture, 1, 2) != PEER_LEFT)

@@ -3,6 +3,7 @@
 #include "cluster/sync_message.h"
 #include "golden.h"
 #include "muster/v1/cluster.pb-c.h"
+#include "support/heap.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -94,18 +95,23 @@ static void they_are_what_the_contract_says(void **state) {
 
 static void what_was_written_is_read(void **state) {
     (void)state;
-    static struct known theirs[ROLL_ORIGINS_MAX];
-    struct sync_request request = {.vector = theirs};
-    if (!sync_request_get(request_of_test(500), &request)) fail_msg("the question is not read");
-    if (request.origin != 7 || request.want != WANT_ALL || request.vector_count != 2 || theirs[0].sequence != 107 ||
-        !request.cursor.is_set || request.cursor.walk.user_hash != 6 || !request.cursor.walk.has_user ||
-        request.until != 500)
-        fail_msg("the question is another");
-    struct sync_response response = {.vector = theirs};
-    if (!sync_response_get(response_of_test(), &response)) fail_msg("the answer is not read");
+    static struct decode_memory decoded;
+    decoded.allocator = heap_plain();
+    struct sync_request request;
+    if (!sync_request_get(request_of_test(500), &decoded, &request)) fail_msg("the request is not read");
+    if (request.origin != 7 || request.want != WANT_ALL || request.vector_count != 2 ||
+        request.vector[0].sequence != 107 || !request.cursor.is_set || request.cursor.walk.user_hash != 6 ||
+        !request.cursor.walk.has_user || request.until != 500)
+        fail_msg("the request is another");
+    struct sync_response response;
+    if (!sync_response_get(response_of_test(), &decoded, &response)) fail_msg("the response is not read");
     if (response.origin != 9 || response.next.after != 99 || !response.is_forgotten || response.vector_count != 2 ||
         memcmp(response.nonce, "0123456789abcde", NONCE_BYTES) != 0)
-        fail_msg("the answer is another");
+        fail_msg("the response is another");
+    if (response.peer_hint_count != 1 || !text_equal(response.peer_hints[0], text_of("tcp://b:7704")) ||
+        response.records.count != 1 || response.records.items[0].seen_ms != 10)
+        fail_msg("its lists are others");
+    decode_memory_free(&decoded);
 }
 
 static bool reads_vector(const uint64_t *origins, size_t n, const char *sequences, uint32_t len) {

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint64_t number;
     if (size > RIG_MESSAGE_MAX / 2) return 0;
     rig_begin();
-    replica_frame(rig_nodes[0].replica, text_of("tcp://g:2"), data, size, rig_now_ms, NULL);
+    rig_take_frame("tcp://g:2", (struct text){(const char *)data, (uint32_t)size});
     /* The same as the content of a frame that is the peer's: of a field that comes twice the last one counts. */
     memset(rig_message, 0, RIG_PLAIN_AT);
     rig_message[0] = 1;
@@ -17,8 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     pb_write_number(&out, 6, rig_now_ms);
     hold(!out.is_full);
     memset(out.at, 0, 16);
-    replica_frame(rig_nodes[0].replica, text_of("tcp://g:1"), rig_message, RIG_PLAIN_AT + pb_written(&out) + 16,
-                  rig_now_ms, NULL);
+    rig_take_frame("tcp://g:1",
+                   (struct text){(const char *)rig_message, (uint32_t)(RIG_PLAIN_AT + pb_written(&out) + 16)});
     rig_check();
     return 0;
 }

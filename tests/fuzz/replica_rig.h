@@ -4,9 +4,9 @@
 #define MUSTER_TESTS_REPLICA_RIG_H
 
 #include "cluster/replica.h"
-#include "cluster/sync_message.h"
 #include "common/text.h"
 #include "fuzz.h"
+#include "node/codec.h"
 #include "node/page_allocator.h"
 
 #include <sodium.h>
@@ -18,6 +18,7 @@ struct rig_node {
     struct roll *roll;
     struct hlc clock;
     struct replica *replica;
+    struct codec *codec;
     uint64_t origin;
 };
 
@@ -29,6 +30,7 @@ static uint8_t rig_message[RIG_MESSAGE_MAX];
 static inline void rig_end(void) {
     for (int i = 0; i < 2; i++) {
         replica_free(rig_nodes[i].replica);
+        codec_free(rig_nodes[i].codec);
         roll_free(rig_nodes[i].roll);
         rig_nodes[i] = (struct rig_node){0};
     }
@@ -56,26 +58,55 @@ static inline void rig_make(int i, const char *sync_address) {
                                                          .clock = &node->clock,
                                                          .allocator = heap_allocator()},
                                 rig_now_ms);
-    hold(node->replica != NULL);
+    node->codec = codec_new(NULL);
+    hold(node->replica != NULL && node->codec != NULL);
 }
 
-/* The question among actions; NULL: none. */
-static inline const struct action *rig_question(struct actions actions, const char *address) {
-    for (size_t i = 0; i < actions.count; i++)
-        if (actions.items[i].kind == ACTION_SYNC_REQUEST && text_equal(actions.items[i].address, text_of(address)))
-            return &actions.items[i];
-    return NULL;
+/* The sync request to an address among the actions, which are all used up; NULL: there is none. The caller frees it. */
+static inline struct action *rig_request(struct actions actions, const char *address) {
+    struct action *request = NULL;
+    for (struct action *action; (action = actions_take(&actions)) != NULL;) {
+        bool is_it = request == NULL && action->kind == ACTION_SYNC_REQUEST && strcmp(action->address, address) == 0;
+        if (is_it) request = action;
+        else action_free(action);
+    }
+    return request;
 }
 
-/* The peer answers a question of ours. */
-static inline void rig_answer(struct actions actions) {
-    const struct action *question = rig_question(actions, "tcp://b:1");
-    if (question == NULL) return;
-    struct action reply;
-    uint64_t ticket = question->ticket;
-    replica_sync_request(rig_nodes[1].replica, question->bytes, question->len, rig_now_ms, &reply);
-    hold(reply.len > 0);
-    replica_sync_response(rig_nodes[0].replica, ticket, reply.bytes, reply.len, rig_now_ms, NULL);
+static inline void rig_take_response(uint64_t ticket, struct text sealed) {
+    struct received *received = codec_open_response(rig_nodes[0].codec, sealed);
+    struct actions actions = replica_sync_response(rig_nodes[0].replica, ticket,
+                                                   received == NULL ? NULL : &received->response, rig_now_ms, NULL);
+    actions_free(&actions);
+    codec_release(rig_nodes[0].codec, received);
+}
+
+/* Node i's response to a request, which is released with `by`; empty: there is none. */
+static inline struct text rig_respond(int i, struct text sealed, struct received **by) {
+    if ((*by = codec_open_request(rig_nodes[i].codec, sealed)) == NULL) return (struct text){0};
+    replica_sync_request(rig_nodes[i].replica, &(*by)->request, rig_now_ms, &(*by)->response_page);
+    return codec_seal_page(rig_nodes[i].codec, *by);
+}
+
+static inline void rig_take_frame(const char *from, struct text sealed) {
+    struct received *received = codec_open_frame(rig_nodes[0].codec, sealed);
+    if (received == NULL) return;
+    struct actions actions = replica_frame(rig_nodes[0].replica, text_of(from), &received->frame, rig_now_ms, NULL);
+    actions_free(&actions);
+    codec_release(rig_nodes[0].codec, received);
+}
+
+/* The peer responds to a request of ours. */
+static inline void rig_sync(struct actions actions) {
+    static uint8_t memory[CODEC_REQUEST_BYTES_MAX];
+    struct action *request = rig_request(actions, "tcp://b:1");
+    if (request == NULL) return;
+    struct received *by;
+    struct text response = rig_respond(1, codec_seal_request(rig_nodes[0].codec, request->request, memory), &by);
+    hold(response.len > 0);
+    rig_take_response(request->ticket, response);
+    codec_release(rig_nodes[1].codec, by);
+    action_free(request);
 }
 
 /* Before each input: now and then everything anew, with a peer that was admitted and some members. */
@@ -99,7 +130,7 @@ static inline void rig_begin(void) {
         hold(roll_touch(rig_nodes[i].roll, &beat, 1, hlc_next(&rig_nodes[i].clock, rig_now_ms), rig_now_ms, NULL,
                         &touched, &why) == MUSTER_OK);
     }
-    rig_answer(replica_add_peer(rig_nodes[0].replica, text_of("tcp://b:1"), rig_now_ms));
+    rig_sync(replica_add_peer(rig_nodes[0].replica, text_of("tcp://b:1"), rig_now_ms));
 }
 
 /* After each: what no message may have done. */
@@ -111,7 +142,8 @@ static inline void rig_check(void) {
     hold(stats.members <= 500 && stats.bytes <= (1 << 20) + 64 * 1024);
     hold(replica_vector(rig_nodes[0].replica, known, ROLL_ORIGINS_MAX + 1) <= ROLL_ORIGINS_MAX + 1);
     hold(replica_peers(rig_nodes[0].replica, rig_now_ms, views, REPLICA_PEERS_MAX + 1) >= 1);
-    replica_tick(rig_nodes[0].replica, rig_now_ms);
+    struct actions actions = replica_tick(rig_nodes[0].replica, rig_now_ms);
+    actions_free(&actions);
     roll_tick(rig_nodes[0].roll, rig_now_ms, 1000, NULL);
 }
 

@@ -12,6 +12,10 @@ struct packet *packet_new(const uint8_t *bytes, size_t len) {
     return packet;
 }
 
+struct packet *packet_of(struct text bytes) {
+    return packet_new((const uint8_t *)bytes.data, bytes.len);
+}
+
 struct packet *packet_keep(struct packet *packet) {
     packet->references++;
     return packet;

@@ -3,6 +3,8 @@
 #ifndef MUSTER_SIM_EVENT_QUEUE_H
 #define MUSTER_SIM_EVENT_QUEUE_H
 
+#include "common/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +17,10 @@ struct packet {
 };
 
 struct packet *packet_new(const uint8_t *bytes, size_t len);
+struct packet *packet_of(struct text bytes);
+static inline struct text packet_bytes(const struct packet *packet) {
+    return (struct text){(const char *)packet->bytes, (uint32_t)packet->len};
+}
 struct packet *packet_keep(struct packet *packet);
 void packet_drop(struct packet *packet); /* `packet` may be NULL */
 

@@ -104,8 +104,8 @@ static void enqueue(struct world *world, unsigned to, unsigned from, struct pack
     else if (stream->slow_until_ms <= world->now_ms) network_pump(world, to, from);
 }
 
-void network_publish(struct world *world, unsigned from, const uint8_t *bytes, size_t len) {
-    struct packet *packet = packet_new(bytes, len);
+void network_publish(struct world *world, unsigned from, struct text frame) {
+    struct packet *packet = packet_of(frame);
     attacker_hear(world, from, packet);
     for (unsigned to = 0; to < world->node_count; to++) {
         struct stream *stream = &world->network.streams[to][from];
@@ -116,8 +116,7 @@ void network_publish(struct world *world, unsigned from, const uint8_t *bytes, s
     packet_drop(packet);
 }
 
-/* ---- sync_requests
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- sync requests --------------------------------------------------------------------------------------------- */
 
 static bool is_request_lost(struct world *world, unsigned from, unsigned to) {
     return is_cut(world, from, to) ||
@@ -125,7 +124,7 @@ static bool is_request_lost(struct world *world, unsigned from, unsigned to) {
 }
 
 void network_send_request(struct world *world, unsigned from, uint64_t ticket, struct text sync_address,
-                          const uint8_t *bytes, size_t len) {
+                          struct text request) {
     struct node *requester = &world->nodes[from];
     unsigned to = network_node_of(world, sync_address);
     struct event event = {.at_ms = world->now_ms + REPLICA_SYNC_TIMEOUT_MS,
@@ -135,7 +134,7 @@ void network_send_request(struct world *world, unsigned from, uint64_t ticket, s
                           .life = requester->life,
                           .ticket = ticket};
     if (requester->sync_count == SIM_SYNC_MAX) {
-        world_fail(world, "sync_requests", "node %u has %d sync_requests on their way at once", from, SIM_SYNC_MAX);
+        world_fail(world, "sync_requests", "node %u has %d sync requests on their way at once", from, SIM_SYNC_MAX);
         return;
     }
     requester->sync_requests[requester->sync_count++] = ticket;
@@ -148,7 +147,7 @@ void network_send_request(struct world *world, unsigned from, uint64_t ticket, s
     event.other = world->nodes[to].is_up ? from : to;
     event.life = world->nodes[event.node].life;
     event.other_life = world->nodes[event.other].life;
-    if (world->nodes[to].is_up) event.packet = packet_new(bytes, len);
+    if (world->nodes[to].is_up) event.packet = packet_of(request);
     if (world->nodes[to].is_up && !world->is_quiet &&
         random_chance(&world->random, world->plan.duplicate_permille, 1000)) {
         struct event again = event;
@@ -160,8 +159,8 @@ void network_send_request(struct world *world, unsigned from, uint64_t ticket, s
 }
 
 void network_reply(struct world *world, unsigned from, unsigned to, uint64_t ticket, uint32_t life,
-                   const uint8_t *bytes, size_t len) {
-    struct packet *packet = packet_new(bytes, len);
+                   struct text response) {
+    struct packet *packet = packet_of(response);
     attacker_hear_reply(world, from, packet);
     if (is_request_lost(world, from, to)) {
         packet_drop(packet);

@@ -31,12 +31,12 @@ struct network {
 
 void network_clear(struct network *network);
 void network_subscribe(struct world *world, unsigned to, struct text gossip_address, bool is_wanted);
-void network_publish(struct world *world, unsigned from, const uint8_t *bytes, size_t len);
+void network_publish(struct world *world, unsigned from, struct text frame);
 void network_send_request(struct world *world, unsigned from, uint64_t ticket, struct text sync_address,
-                          const uint8_t *bytes, size_t len);
-/* The answer of `from` to the ask of `to`. */
+                          struct text request);
+/* The response of `from` to the request of `to`. */
 void network_reply(struct world *world, unsigned from, unsigned to, uint64_t ticket, uint32_t life,
-                   const uint8_t *bytes, size_t len);
+                   struct text response);
 /* What stands in a stream's queue flows, as far as it may. */
 void network_pump(struct world *world, unsigned to, unsigned from);
 /* Streams break when a process ends, and its peers connect again when it is back. */

@@ -61,7 +61,6 @@ static struct replica *make_replica(struct world *world, struct node *node) {
                                     .join_timeout_ms = SIM_JOIN_TIMEOUT_MS,
                                     .roll = node->roll,
                                     .clock = &node->clock,
-                                    .keyring = world->keyring,
                                     .allocator = {allocate, release, NULL}};
     return replica_new(&config, node_now_ms(world, node));
 }
@@ -89,7 +88,8 @@ void node_start(struct world *world, struct node *node) {
                    node->wall_error_ms / 1000);
     oracle_node_started(world, node);
     node->replica = make_replica(world, node);
-    if (node->roll == NULL || node->replica == NULL) abort();
+    node->codec = codec_new(world->keyring);
+    if (node->roll == NULL || node->replica == NULL || node->codec == NULL) abort();
     node_restore(world, node);
     network_node_started(world, node->index);
     meet_peers(world, node);
@@ -108,8 +108,10 @@ void node_end(struct world *world, struct node *node) {
     oracle_node_ended(world, node);
     network_node_ended(world, node->index);
     replica_free(node->replica);
+    codec_free(node->codec);
     roll_free(node->roll);
     node->replica = NULL;
+    node->codec = NULL;
     node->roll = NULL;
     node->is_up = false;
     node->life++;
@@ -130,24 +132,32 @@ void node_leave(struct world *world, struct node *node) {
     node_end(world, node);
 }
 
-void node_perform(struct world *world, struct node *node, struct actions actions) {
-    for (size_t i = 0; i < actions.count; i++) {
-        const struct action *action = &actions.items[i];
-        switch (action->kind) {
-        case ACTION_PUBLISH:
-            network_publish(world, node->index, action->bytes, action->len);
-            break;
-        case ACTION_SYNC_REQUEST:
-            network_send_request(world, node->index, action->ticket, action->address, action->bytes, action->len);
-            break;
-        case ACTION_SUBSCRIBE:
-            network_subscribe(world, node->index, action->address, true);
-            break;
-        case ACTION_UNSUBSCRIBE:
-            network_subscribe(world, node->index, action->address, false);
-            break;
-        }
+static void send_request(struct world *world, struct node *node, const struct action *action) {
+    static uint8_t memory[CODEC_REQUEST_BYTES_MAX];
+    struct text sealed = codec_seal_request(node->codec, action->request, memory);
+    network_send_request(world, node->index, action->ticket, text_of(action->address), sealed);
+}
+
+static void perform(struct world *world, struct node *node, const struct action *action) {
+    switch (action->kind) {
+    case ACTION_PUBLISH:
+        network_publish(world, node->index, codec_seal_frame(node->codec, action->frame));
+        break;
+    case ACTION_SYNC_REQUEST:
+        send_request(world, node, action);
+        break;
+    case ACTION_SUBSCRIBE:
+        network_subscribe(world, node->index, text_of(action->address), true);
+        break;
+    case ACTION_UNSUBSCRIBE:
+        network_subscribe(world, node->index, text_of(action->address), false);
+        break;
     }
+}
+
+void node_perform(struct world *world, struct node *node, struct actions actions) {
+    for (struct action *action; (action = actions_take(&actions)) != NULL; action_free(action))
+        perform(world, node, action);
 }
 
 void node_tick(struct world *world, struct node *node) {

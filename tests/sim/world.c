@@ -39,31 +39,38 @@ static bool take_ticket(struct node *node, uint64_t ticket) {
     return false;
 }
 
-static void answered(struct world *world, struct node *node, const struct event *event) {
+static void responded(struct world *world, struct node *node, const struct event *event) {
     if (!take_ticket(node, event->ticket)) return;
     const struct packet *packet = event->packet;
-    transcript_add(&world->transcript, world->now_ms, "node %u: ask %" PRIu64 " of node %u %s", node->index,
+    transcript_add(&world->transcript, world->now_ms, "node %u: sync request %" PRIu64 " to node %u %s", node->index,
                    event->ticket, event->other, packet == NULL ? "fails" : "is answered");
+    struct received *received = packet == NULL ? NULL : codec_open_response(node->codec, packet_bytes(packet));
     node_perform(world, node,
-                 replica_sync_response(node->replica, event->ticket, packet == NULL ? NULL : packet->bytes,
-                                       packet == NULL ? 0 : packet->len, node_now_ms(world, node), NULL));
+                 replica_sync_response(node->replica, event->ticket, received == NULL ? NULL : &received->response,
+                                       node_now_ms(world, node), NULL));
+    codec_release(node->codec, received);
     oracle_check_vector(world, node);
 }
 
 static void requested(struct world *world, struct node *node, const struct event *event) {
-    struct action reply = {0};
-    replica_sync_request(node->replica, event->packet->bytes, event->packet->len, node_now_ms(world, node), &reply);
-    if (reply.len > 0)
-        network_reply(world, node->index, event->other, event->ticket, event->other_life, reply.bytes, reply.len);
+    struct received *received = codec_open_request(node->codec, packet_bytes(event->packet));
+    if (received == NULL) return;
+    replica_sync_request(node->replica, &received->request, node_now_ms(world, node), &received->response_page);
+    struct text response = codec_seal_page(node->codec, received);
+    if (response.len > 0) network_reply(world, node->index, event->other, event->ticket, event->other_life, response);
+    codec_release(node->codec, received);
 }
 
 static void framed(struct world *world, struct node *node, const struct event *event) {
     const struct node *from = &world->nodes[event->other];
     transcript_add(&world->transcript, world->now_ms, "node %u: a frame of node %u, %zu bytes", node->index,
                    event->other, event->packet->len);
-    node_perform(world, node,
-                 replica_frame(node->replica, text_of(from->gossip_address), event->packet->bytes, event->packet->len,
-                               node_now_ms(world, node), NULL));
+    struct received *received = codec_open_frame(node->codec, packet_bytes(event->packet));
+    if (received == NULL) return;
+    node_perform(
+        world, node,
+        replica_frame(node->replica, text_of(from->gossip_address), &received->frame, node_now_ms(world, node), NULL));
+    codec_release(node->codec, received);
     oracle_check_vector(world, node);
 }
 
@@ -77,7 +84,7 @@ static void happen_at_node(struct world *world, struct node *node, const struct 
         break;
     case EVENT_REPLY:
     case EVENT_TIMEOUT:
-        answered(world, node, event);
+        responded(world, node, event);
         break;
     default:
         abort();

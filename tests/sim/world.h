@@ -7,6 +7,7 @@
 #include "cluster/replica.h"
 #include "event_queue.h"
 #include "network.h"
+#include "node/codec.h"
 #include "oracle.h"
 #include "plan.h"
 #include "support/random.h"
@@ -37,6 +38,7 @@ struct node {
     uint64_t origin;
     struct roll *roll;
     struct replica *replica;
+    struct codec *codec;
     struct hlc clock;
     uint64_t zero_ms; /* its monotonic clock at the world's 0 */
     int64_t wall_error_ms;
@@ -100,7 +102,7 @@ void node_restore(struct world *world, struct node *node);
 /* A process that is there and not stopped. */
 bool node_runs(const struct world *world, const struct node *node);
 uint64_t node_now_ms(const struct world *world, const struct node *node);
-/* What the replica sync_requests for is done. */
+/* Performs what the replica wants done. */
 void node_perform(struct world *world, struct node *node, struct actions actions);
 /* The timer, or news that want to go at once. */
 void node_tick(struct world *world, struct node *node);

@@ -2,45 +2,40 @@
 #include "sp_side.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct sync_door {
     struct node *node;
     struct door *door;
-    uint8_t *answers[LOOPS_MAX]; /* where a loop copies an answer to */
 };
 
-/* An answer on its way out of the node's lock. */
-struct sync_answer {
-    uint8_t *bytes;
-    size_t len;
+/* Where a response goes: behind the header of its request. */
+struct requester {
+    struct stream *stream;
+    const struct sp_frame *frame;
+    size_t header_len;
 };
 
-static void copy_answer(void *context, const struct action *answer) {
-    struct sync_answer *copy = context;
-    if (answer->len > REPLICA_SYNC_BYTES_MAX) return;
-    memcpy(copy->bytes, answer->bytes, answer->len);
-    copy->len = answer->len;
+static void send_response(void *context, struct text response) {
+    const struct requester *to = context;
+    struct sp_reply_head space;
+    stream_send(to->stream,
+                sp_reply_head(stream_is_ipc(to->stream), to->frame->payload, to->header_len, response.len, &space),
+                response);
 }
 
 static void sync_message(struct stream *stream, const struct sp_frame *frame, size_t rest) {
     struct sync_door *door = stream_context(stream);
-    size_t header_len = sp_header_len(frame->payload, frame->payload_len);
-    struct sync_answer answer = {.bytes = door->answers[stream_loop(stream)]};
+    struct requester requester = {stream, frame, sp_header_len(frame->payload, frame->payload_len)};
     (void)rest;
-    if (header_len == 0) {
+    if (requester.header_len == 0) {
         stream_end(stream, STREAM_BROKEN);
         return;
     }
     stream_asked(stream);
     stream_answered(stream);
-    const struct text request = {(const char *)frame->payload + header_len,
-                                 (uint32_t)(frame->payload_len - header_len)};
-    node_sync_request(door->node, request, stream_now(stream), copy_answer, &answer);
-    if (answer.len == 0) return;
-    struct sp_reply_head space;
-    const struct text body = {(char *)answer.bytes, (uint32_t)answer.len};
-    stream_send(stream, sp_reply_head(stream_is_ipc(stream), frame->payload, header_len, body.len, &space), body);
+    const struct text request = {(const char *)frame->payload + requester.header_len,
+                                 (uint32_t)(frame->payload_len - requester.header_len)};
+    node_sync_request(door->node, request, stream_now(stream), send_response, &requester);
 }
 
 static const struct sp_side sync_side = {.own = SP_REP,
@@ -70,10 +65,7 @@ struct sync_door *sync_door_open(struct loops *loops, struct node *node, const c
                                        .url_count = 1,
                                        .connections_max = SYNC_CONNECTIONS_MAX,
                                        .is_idle_fine = true};
-    bool has_memory = true;
-    for (unsigned i = 0; i < loops_count(loops) && has_memory; i++)
-        has_memory = (door->answers[i] = malloc(REPLICA_SYNC_BYTES_MAX)) != NULL;
-    if (has_memory && (door->door = door_open(loops, &config, &failed_url, why)) != NULL) return door;
+    if ((door->door = door_open(loops, &config, &failed_url, why)) != NULL) return door;
     sync_door_close(door);
     return NULL;
 }
@@ -85,6 +77,5 @@ const char *sync_door_url(const struct sync_door *door) {
 void sync_door_close(struct sync_door *door) {
     if (door == NULL) return;
     door_close(door->door);
-    for (unsigned i = 0; i < LOOPS_MAX; i++) free(door->answers[i]);
     free(door);
 }

@@ -84,25 +84,34 @@ static unsigned host_of(const struct stage *stage, struct text address) {
     return i;
 }
 
-static void take_action(void *context, const struct action *action) {
-    struct host *host = context;
+static void send_request(struct host *host, unsigned other, const struct action *action) {
+    static uint8_t memory[CODEC_REQUEST_BYTES_MAX];
+    struct text sealed = codec_seal_request(node_codec(host->node), action->request, memory);
+    host->asks[host->ask_count++] = action->ticket;
+    wires_ask(host->stage, host->index, other, action->ticket, (const uint8_t *)sealed.data, sealed.len);
+}
+
+static void perform(struct host *host, const struct action *action) {
     struct stage *stage = host->stage;
     if (action->kind == ACTION_PUBLISH) {
-        wires_publish(stage, host->index, action->bytes, action->len);
+        struct text sealed = codec_seal_frame(node_codec(host->node), action->frame);
+        wires_publish(stage, host->index, (const uint8_t *)sealed.data, sealed.len);
         return;
     }
-    unsigned other = host_of(stage, action->address);
-    if (other == stage->script.hosts) {
-        stage_fail(stage, "errand", "node %u wants to reach %.*s", host->index, (int)action->address.len,
-                   action->address.data);
-    } else if (action->kind != ACTION_SYNC_REQUEST) {
+    unsigned other = host_of(stage, text_of(action->address));
+    if (other == stage->script.hosts)
+        stage_fail(stage, "action", "node %u wants to reach %s", host->index, action->address);
+    else if (action->kind != ACTION_SYNC_REQUEST)
         wires_subscribe(stage, host->index, other, action->kind == ACTION_SUBSCRIBE);
-    } else if (host->ask_count == HOST_ASKS_MAX) {
-        stage_fail(stage, "errand", "node %u has %d asks on their way at once", host->index, HOST_ASKS_MAX);
-    } else {
-        host->asks[host->ask_count++] = action->ticket;
-        wires_ask(stage, host->index, other, action->ticket, action->bytes, action->len);
-    }
+    else if (host->ask_count == HOST_ASKS_MAX)
+        stage_fail(stage, "action", "node %u has %d sync requests on their way at once", host->index, HOST_ASKS_MAX);
+    else send_request(host, other, action);
+}
+
+/* Under the node's lock, and all that is simulated is one thread: what is done here takes no time and calls no node. */
+static void take_actions(void *context, struct actions actions) {
+    for (struct action *action; (action = actions_take(&actions)) != NULL; action_free(action))
+        perform(context, action);
 }
 
 static size_t answer(void *context, const uint8_t *request, size_t len, uint8_t **reply) {
@@ -124,7 +133,7 @@ static void join(struct host *host) {
                                                 .expects_peers = true,
                                                 .keyring = stage->keyring};
     if (!node_join(host->node, &cluster, host_now(host))) abort();
-    node_set_action_sink(host->node, (struct action_sink){take_action, wake_gossip, host});
+    node_set_action_sink(host->node, (struct action_sink){take_actions, wake_gossip, host});
     for (unsigned i = 0; i < stage->script.hosts; i++)
         if (i != host->index) node_add_peer(host->node, text_of(stage->hosts[i].sync_address), host_now(host));
     node_seeds_resolved(host->node);
@@ -206,7 +215,7 @@ void host_settle(struct host *host) {
     for (int i = 0; host->pump_wanted_ms <= host->stage->now_ms; i++) {
         pump(host);
         if (i == PUMPS_MAX) {
-            stage_fail(host->stage, "errand", "the pump of node %u spins", host->index);
+            stage_fail(host->stage, "action", "the pump of node %u spins", host->index);
             return;
         }
     }
@@ -228,9 +237,9 @@ struct exchange {
     const struct event *request;
 };
 
-static void reply_to(void *context, const struct action *action) {
+static void reply_to(void *context, struct text response) {
     struct exchange *exchange = context;
-    wires_reply(exchange->stage, exchange->request, action->bytes, action->len);
+    wires_reply(exchange->stage, exchange->request, (const uint8_t *)response.data, response.len);
 }
 
 static void requested(struct host *host, const struct event *event) {
