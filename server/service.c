@@ -114,7 +114,7 @@ static const char *rpc_url(const struct service *service, size_t i) {
     return door_url(rpc_door_door(service->door), i);
 }
 
-static void tick(void *node) {
+static void tick_node(void *node) {
     node_tick(node, clock_now());
 }
 
@@ -130,7 +130,7 @@ struct service *service_start(const struct config *config, struct error *error) 
     (void)error_fail_memory(error);
     if (!make_node(&service, error)) return NULL;
     if (!start_loops(&service)) return NULL;
-    if ((service.ticker = periodic_start(tick, service.node, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
+    if ((service.ticker = periodic_start(tick_node, service.node, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
     if (service.peers != NULL && !service_peers_start(service.peers, service.node, service.loops, error)) return NULL;
     (void)error_fail_memory(error);
     if (service.snapshots != NULL && !snapshots_start(service.snapshots, service.peers != NULL)) return NULL;
@@ -167,7 +167,7 @@ static void exit_at_once(int signal_number) {
 }
 
 /* Whether all that had come in was answered in time. */
-static bool drain(struct service *service, const char *reason) {
+static bool drain_door(struct service *service, const char *reason) {
     struct door *door = rpc_door_door(service->door);
     door_refuse(door); /* before it is logged, so that the log is true */
     log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in", {"signal", reason, 0},
@@ -177,7 +177,7 @@ static bool drain(struct service *service, const char *reason) {
 }
 
 bool service_stop(struct service *service, const char *reason) {
-    bool is_drained = drain(service, reason);
+    bool is_drained = drain_door(service, reason);
     if (service->peers != NULL) service_peers_leave(service->peers);
     bool is_kept = service->snapshots == NULL || snapshots_finish(service->snapshots);
     struct node_figures figures;

@@ -24,7 +24,7 @@ static bool is_secret(int file, size_t capacity, struct error *error) {
 }
 
 /* Asks for one byte more than fits, so that a file that has grown since fstat is noticed. */
-static bool read_all(int file, char *text, size_t capacity, size_t *len, struct error *error) {
+static bool read_secret(int file, char *text, size_t capacity, size_t *len, struct error *error) {
     for (;;) {
         char beyond;
         bool is_full = *len == capacity;
@@ -42,7 +42,7 @@ bool key_file_read(const char *path, char *text, size_t capacity, size_t *len, s
     /* O_NONBLOCK: the path may be a pipe without a writer. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file < 0) return error_fail_errno(error, errno);
-    bool is_read = is_secret(file, capacity, error) && read_all(file, text, capacity, len, error);
+    bool is_read = is_secret(file, capacity, error) && read_secret(file, text, capacity, len, error);
     (void)close(file);
     if (is_read) return true;
     explicit_bzero(text, capacity);
