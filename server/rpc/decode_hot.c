@@ -12,19 +12,27 @@ static uint32_t read_number(struct pb_reader *in, uint32_t most) {
     return value <= most ? (uint32_t)value : (uint32_t)pb_break(in);
 }
 
+/* protobuf-c wants lengths to be written in five bytes. */
+PB_INLINE struct text read_text(struct pb_reader *in) {
+    const uint8_t *begin = in->at;
+    struct text text = pb_read_bytes(in);
+    if (!in->is_broken && (const uint8_t *)text.data - begin > PB_LENGTH_BYTES_MAX) pb_break(in);
+    return text;
+}
+
 static bool decode_beat(struct text bytes, struct beat *beat) {
     struct pb_reader in = pb_read(bytes);
     *beat = (struct beat){0};
     while (in.at < in.end) {
         switch (*in.at++) {
         case PB_TAG(BEAT_SCOPE, PB_BYTES):
-            beat->scope = pb_read_bytes(&in);
+            beat->scope = read_text(&in);
             break;
         case PB_TAG(BEAT_USER, PB_BYTES):
-            beat->user = pb_read_bytes(&in);
+            beat->user = read_text(&in);
             break;
         case PB_TAG(BEAT_SESSION, PB_BYTES):
-            beat->session = pb_read_bytes(&in);
+            beat->session = read_text(&in);
             break;
         case PB_TAG(BEAT_TTL, PB_VARINT):
             beat->ttl_ms = read_number(&in, UINT32_MAX);
@@ -33,7 +41,7 @@ static bool decode_beat(struct text bytes, struct beat *beat) {
             beat->status = (uint8_t)read_number(&in, STATUS_BUSY);
             break;
         case PB_TAG(BEAT_STATE, PB_BYTES):
-            beat->state = pb_read_bytes(&in);
+            beat->state = read_text(&in);
             break;
         default:
             return false;
@@ -48,13 +56,13 @@ bool decode_hot_touch(struct text body, struct beat *beats, size_t beats_max, st
     while (in.at < in.end) {
         switch (*in.at++) {
         case PB_TAG(TOUCH_SCOPE, PB_BYTES):
-            out->scope = pb_read_bytes(&in);
+            out->scope = read_text(&in);
             break;
         case PB_TAG(TOUCH_TTL, PB_VARINT):
             out->ttl_ms = read_number(&in, UINT32_MAX);
             break;
         case PB_TAG(TOUCH_BEATS, PB_BYTES):
-            if (out->count == beats_max || !decode_beat(pb_read_bytes(&in), &beats[out->count++])) return false;
+            if (out->count == beats_max || !decode_beat(read_text(&in), &beats[out->count++])) return false;
             break;
         default:
             return false;
@@ -69,11 +77,11 @@ bool decode_hot_live(struct text body, struct text *users, size_t users_max, str
     while (in.at < in.end) {
         switch (*in.at++) {
         case PB_TAG(LIVE_SCOPE, PB_BYTES):
-            out->scope = pb_read_bytes(&in);
+            out->scope = read_text(&in);
             break;
         case PB_TAG(LIVE_USERS, PB_BYTES):
             if (out->count == users_max) return false;
-            users[out->count++] = pb_read_bytes(&in);
+            users[out->count++] = read_text(&in);
             break;
         case PB_TAG(LIVE_SESSIONS, PB_VARINT):
             out->sessions = read_number(&in, 1) == 1;
