@@ -50,18 +50,6 @@ void node_set_action_sink(struct node *node, struct action_sink sink) {
     node_unlock(node);
 }
 
-void node_unlock_told(struct node *node, const struct touched *touched) {
-    bool is_urgent = false;
-    if (node->replica != NULL) {
-        is_urgent = replica_touched(node->replica, touched, node->now_ms) || node->is_idle;
-        node->is_told = true;
-        node->is_idle = false;
-    }
-    struct action_sink sink = node->sink;
-    node_unlock(node);
-    if (is_urgent && sink.wake != NULL) sink.wake(sink.context);
-}
-
 uint64_t node_gossip(struct node *node, struct instant now) {
     uint64_t now_ms = node_lock(node, now);
     give(node, replica_tick(node->replica, now_ms));

@@ -13,8 +13,10 @@
 
 struct node {
     pthread_mutex_t lock;
+    bool is_held; /* by `holder` */
+    pthread_t holder;
     atomic_uint waiting; /* threads that want the lock */
-    atomic_uint turns;   /* how often it was had */
+    atomic_uint turns;   /* how many there were */
 
     struct roll *roll; /* all below is under the lock */
     struct hlc hlc;
@@ -40,16 +42,12 @@ struct node {
     uint64_t retention_ms;
 };
 
-/* Takes the lock and moves the node's time on. Returns the time to ask the roll at. */
+/* A turn (turn.h) for server/node itself: takes the lock, and returns the time to ask the roll at. */
 uint64_t node_lock(struct node *node, struct instant now);
-/* Lets it go; what the roll's effects tell of meanwhile has gone to the observer then, and it is woken if it wants. */
+/* Releases it: what the roll's effects tell has gone to the observer then, and it is woken if it wants. */
 void node_unlock(struct node *node);
-/* Takes the lock at a moment at which roll_tick has nothing left to do. */
-uint64_t node_catch_up(struct node *node, struct instant now);
-/* The same once the roll took local beats: the peers are to hear of them. */
-void node_unlock_told(struct node *node, const struct touched *touched);
-/* Lets those who wait have the lock, and takes it again. Views of the roll do not survive it. */
-uint64_t node_breathe(struct node *node, struct instant now);
+/* Ends the program unless the calling thread has the lock: in functions that are for a turn alone. */
+void node_assert_held(const struct node *node);
 
 /* Where the roll's next call puts its effects; NULL: nobody asks for them. */
 static inline struct effects *node_effects(const struct node *node) {

@@ -40,13 +40,13 @@ static bool take_session(const struct rows *rows, const struct session_view *vie
     return true;
 }
 
-static bool take_sessions(const struct rows *rows, const struct roll *roll, struct text scope, struct text user,
-                          uint64_t now_ms, struct user_row *row) {
+static bool take_sessions(const struct rows *rows, const struct turn *turn, struct text scope, struct text user,
+                          struct user_row *row) {
     struct session_view views[MUSTER_SESSIONS_MAX];
-    size_t n = roll_sessions(roll, scope, user, now_ms, views);
+    size_t n = roll_sessions(turn->roll, scope, user, turn->now_ms, views);
     if ((row->rows = arena_take(rows->arena, n, sizeof *row->rows)) == NULL) return false;
     for (size_t i = 0; i < n; i++) {
-        if (!take_session(rows, &views[i], now_ms, &row->rows[i])) return false;
+        if (!take_session(rows, &views[i], turn->now_ms, &row->rows[i])) return false;
         row->bytes += (uint32_t)pb_element_size(row->rows[i].bytes);
     }
     row->row_count = (uint32_t)n;
@@ -62,13 +62,13 @@ size_t row_size(const struct user_row *row) {
     return pb_element_size(row_body_size(row));
 }
 
-enum rows_verdict rows_take(struct rows *rows, const struct roll *roll, const struct user_view *view, uint64_t now_ms,
+enum rows_verdict rows_take(struct rows *rows, const struct turn *turn, const struct user_view *view,
                             const struct row_options *options) {
-    return rows_take_change(rows, roll, view, now_ms, options, 0, 0);
+    return rows_take_change(rows, turn, view, options, 0, 0);
 }
 
-enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, const struct user_view *view,
-                                   uint64_t now_ms, const struct row_options *options, uint8_t kind, uint8_t reason) {
+enum rows_verdict rows_take_change(struct rows *rows, const struct turn *turn, const struct user_view *view,
+                                   const struct row_options *options, uint8_t kind, uint8_t reason) {
     struct user_row *row = &rows->items[rows->count];
     *row = (struct user_row){.kind = kind, .reason = reason};
     if (view->known) {
@@ -76,12 +76,12 @@ enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, c
         row->status = view->status;
         row->sessions = view->sessions;
         row->seen_ms = view->seen_ms;
-        row->last_seen_ms = wall_ms_of(rows, now_ms, view->seen_ms);
+        row->last_seen_ms = wall_ms_of(rows, turn->now_ms, view->seen_ms);
     }
     if (options->with_name && !arena_copy(rows->arena, view->user, &row->user)) return ROWS_NO_ROOM;
     row->bytes = (uint32_t)(pb_text_size(row->user.len) + (row->live ? 2 : 0) + pb_number_size(row->status) +
                             pb_number_size((uint64_t)row->last_seen_ms) + pb_number_size(row->sessions));
-    if (options->with_sessions && row->live && !take_sessions(rows, roll, options->scope, view->user, now_ms, row))
+    if (options->with_sessions && row->live && !take_sessions(rows, turn, options->scope, view->user, row))
         return ROWS_NO_ROOM;
     size_t bytes = rows->bytes + row_size(row);
     if (bytes + ROWS_MARGIN_BYTES > MUSTER_MESSAGE_BYTES_MAX) return ROWS_FULL;

@@ -4,8 +4,7 @@
 #define MUSTER_REPLY_ROWS_H
 
 #include "arena.h"
-#include "core/roll.h"
-#include "node/node.h"
+#include "node/turn.h"
 
 struct session_row {
     struct text session, state;
@@ -52,10 +51,10 @@ struct row_options {
 
 /* Appends the row of a view, copying its texts. Under the lock, at now_ms; the view is of this hold. rows_take_change:
  * as what happened to the user. */
-enum rows_verdict rows_take(struct rows *rows, const struct roll *roll, const struct user_view *view, uint64_t now_ms,
+enum rows_verdict rows_take(struct rows *rows, const struct turn *turn, const struct user_view *view,
                             const struct row_options *options);
-enum rows_verdict rows_take_change(struct rows *rows, const struct roll *roll, const struct user_view *view,
-                                   uint64_t now_ms, const struct row_options *options, uint8_t kind, uint8_t reason);
+enum rows_verdict rows_take_change(struct rows *rows, const struct turn *turn, const struct user_view *view,
+                                   const struct row_options *options, uint8_t kind, uint8_t reason);
 
 /* The row as field `field`, of row_size bytes. */
 size_t row_size(const struct user_row *row);

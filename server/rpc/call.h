@@ -3,7 +3,7 @@
 #define MUSTER_RPC_CALL_H
 
 #include "muster/v1/presence.pb-c.h"
-#include "node/node_internal.h"
+#include "node/turn.h"
 #include "page_token.h"
 #include "reply/arena.h"
 #include "reply/response.h"

@@ -37,18 +37,17 @@ static enum muster_code check_windows(struct call *call, const Muster__V1__Count
 }
 
 static void count(struct call *call, const Muster__V1__CountsRequest *request, struct counted *counted, size_t n) {
-    struct node *node = call->node;
-    uint64_t now_ms = node_lock(node, call->now);
+    struct turn turn = node_begin(call->node, call->now);
     for (int slice = 0; slice < COUNTS_TICK_SLICES_MAX; slice++) {
-        if (!roll_tick(node->roll, now_ms, COUNTS_TICK_SLICE, node_effects(node))) break;
-        now_ms = node_breathe(node, call->now);
+        if (!roll_tick(turn.roll, turn.now_ms, COUNTS_TICK_SLICE, turn_effects(&turn))) break;
+        node_yield(&turn);
     }
     for (size_t i = 0; i < n; i++) {
-        if (i > 0 && i % COUNTS_SLICE == 0) now_ms = node_breathe(node, call->now);
-        roll_counts(node->roll, counted[i].scope, request->windows_ms, request->n_windows_ms, now_ms,
+        if (i > 0 && i % COUNTS_SLICE == 0) node_yield(&turn);
+        roll_counts(turn.roll, counted[i].scope, request->windows_ms, request->n_windows_ms, turn.now_ms,
                     &counted[i].counts, counted[i].windows);
     }
-    node_unlock(node);
+    node_commit(&turn, NULL);
 }
 
 static Muster__V1__ScopeCounts *row_of(struct call *call, const Muster__V1__CountsRequest *request,

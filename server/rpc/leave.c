@@ -63,11 +63,11 @@ static bool append_leave(const struct departure *from, struct endings *endings) 
 }
 
 /* A linger keeps what a session says, and makes none live that is not: for such a one it is a plain leave. */
-static bool append_departure(struct call *call, const struct departure *from, uint32_t linger_ms, uint64_t now_ms,
-                             struct endings *endings) {
+static bool append_departure(struct call *call, const struct turn *turn, const struct departure *from,
+                             uint32_t linger_ms, struct endings *endings) {
     if (!from->all_sessions && linger_ms == 0) return append_leave(from, endings);
     struct session_view live[MUSTER_SESSIONS_MAX];
-    size_t n = roll_sessions(call->node->roll, from->scope, from->user, now_ms, live);
+    size_t n = roll_sessions(turn->roll, from->scope, from->user, turn->now_ms, live);
     bool is_found = from->all_sessions;
     for (size_t i = 0; i < n; i++) {
         if (!from->all_sessions && !text_equal(live[i].session, from->session)) continue;
@@ -78,24 +78,23 @@ static bool append_departure(struct call *call, const struct departure *from, ui
 }
 
 /* Under the lock. *touched: what the peers are to hear. */
-static enum muster_code apply(struct call *call, const struct departure *departures,
-                              const Muster__V1__LeaveRequest *request, uint64_t now_ms,
-                              Muster__V1__LeaveResponse *response, struct endings *endings, struct touched *touched) {
-    struct node *node = call->node;
+static enum muster_code apply(struct call *call, struct turn *turn, const struct departure *departures,
+                              const Muster__V1__LeaveRequest *request, Muster__V1__LeaveResponse *response,
+                              struct endings *endings, struct touched *touched) {
     *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
-    if (request->stamp != 0 && !hlc_plausible(&node->hlc, request->stamp, now_ms))
+    if (request->stamp != 0 && !hlc_plausible(turn->hlc, request->stamp, turn->now_ms))
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "stamp: is of no touch, more than %d h ahead",
                            (int)(HLC_AHEAD_MAX_MS / (60 * 60 * 1000)));
     for (size_t i = 0; i < request->n_departures; i++)
-        if (!append_departure(call, &departures[i], request->linger_ms, now_ms, endings))
+        if (!append_departure(call, turn, &departures[i], request->linger_ms, endings))
             return call_refuse(call, MUSTER_RESOURCE_EXHAUSTED,
                                "departures: end more sessions than one request may, at most %d", MUSTER_BEATS_MAX);
-    if (request->stamp != 0) hlc_observe(&node->hlc, request->stamp, now_ms);
-    response->stamp = hlc_next(&node->hlc, now_ms);
+    if (request->stamp != 0) hlc_observe(turn->hlc, request->stamp, turn->now_ms);
+    response->stamp = hlc_next(turn->hlc, turn->now_ms);
     if (endings->count == 0) return MUSTER_OK;
     struct refusal why = {0};
-    enum muster_code code = roll_touch(node->roll, endings->beats, endings->count, response->stamp, now_ms,
-                                       node_effects(node), touched, &why);
+    enum muster_code code = roll_touch(turn->roll, endings->beats, endings->count, response->stamp, turn->now_ms,
+                                       turn_effects(turn), touched, &why);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "departures");
     response->left = touched->left;
     return MUSTER_OK;
@@ -114,10 +113,9 @@ enum muster_code call_leave(struct call *call, struct text body) {
     if (response == NULL || endings.beats == NULL) return call_too_large(call, "departures");
     muster__v1__leave_response__init(response);
 
-    uint64_t now_ms = node_lock(call->node, call->now);
-    code = apply(call, departures, request, now_ms, response, &endings, &touched);
-    if (code == MUSTER_OK) node_unlock_told(call->node, &touched);
-    else node_unlock(call->node);
+    struct turn turn = node_begin(call->node, call->now);
+    code = apply(call, &turn, departures, request, response, &endings, &touched);
+    node_commit(&turn, code == MUSTER_OK ? &touched : NULL);
     if (code != MUSTER_OK) return code;
 
     return call_encode(call, &response->base, "reply");

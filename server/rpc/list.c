@@ -40,17 +40,16 @@ static bool take_page(struct call *call, const struct page_request *request, str
                       uint64_t *next) {
     struct user_view *views = arena_take(call->arena, request->limit, sizeof *views);
     if (views == NULL || !rows_open(rows, call->arena, call->now, request->limit)) return false;
-    uint64_t now_ms = node_lock(call->node, call->now);
-    struct page page = roll_list(call->node->roll, request->walk.scope, request->walk.statuses, request->after,
-                                 request->limit, now_ms, views);
+    struct turn turn = node_begin(call->node, call->now);
+    struct page page = roll_list(turn.roll, request->walk.scope, request->walk.statuses, request->after, request->limit,
+                                 turn.now_ms, views);
     enum rows_verdict verdict = ROWS_TAKEN;
     for (size_t i = 0; i < page.count && verdict == ROWS_TAKEN; i++)
-        verdict = rows_take(rows, call->node->roll, &views[i], now_ms, &request->options);
+        verdict = rows_take(rows, &turn, &views[i], &request->options);
     *more = page.more || verdict != ROWS_TAKEN;
     *next = page.next;
-    if (verdict != ROWS_TAKEN && rows->count > 0)
-        *next = roll_hash(call->node->roll, rows->items[rows->count - 1].user);
-    node_unlock(call->node);
+    if (verdict != ROWS_TAKEN && rows->count > 0) *next = roll_hash(turn.roll, rows->items[rows->count - 1].user);
+    node_commit(&turn, NULL);
     return verdict == ROWS_TAKEN || rows->count > 0;
 }
 
@@ -69,10 +68,10 @@ static enum muster_code list_page(struct call *call, const struct page_request *
 
 static size_t search_recent(struct call *call, const struct walk *walk, size_t k, struct recent *best) {
     struct recent_search search = {0};
-    uint64_t now_ms = node_lock(call->node, call->now);
-    while (!roll_recent(call->node->roll, walk->scope, walk->statuses, k, now_ms, RECENT_BUDGET, &search, best))
-        now_ms = node_breathe(call->node, call->now);
-    node_unlock(call->node);
+    struct turn turn = node_begin(call->node, call->now);
+    while (!roll_recent(turn.roll, walk->scope, walk->statuses, k, turn.now_ms, RECENT_BUDGET, &search, best))
+        node_yield(&turn);
+    node_commit(&turn, NULL);
     return search.count;
 }
 
@@ -80,15 +79,15 @@ static size_t search_recent(struct call *call, const struct walk *walk, size_t k
 static enum rows_verdict take_recent(struct call *call, const struct walk *walk, const struct row_options *options,
                                      const struct recent *best, size_t n, struct rows *rows) {
     enum rows_verdict verdict = ROWS_TAKEN;
-    uint64_t now_ms = node_lock(call->node, call->now);
+    struct turn turn = node_begin(call->node, call->now);
     for (size_t i = 0; i < n && verdict == ROWS_TAKEN; i++) {
         struct user_view view;
-        if (i > 0 && i % RECENT_VIEW_SLICE == 0) now_ms = node_breathe(call->node, call->now);
-        if (!roll_recent_view(call->node->roll, walk->scope, &best[i], now_ms, &view)) continue;
+        if (i > 0 && i % RECENT_VIEW_SLICE == 0) node_yield(&turn);
+        if (!roll_recent_view(turn.roll, walk->scope, &best[i], turn.now_ms, &view)) continue;
         if (!view.live || (walk->statuses & 1u << view.status) == 0) continue;
-        verdict = rows_take(rows, call->node->roll, &view, now_ms, options);
+        verdict = rows_take(rows, &turn, &view, options);
     }
-    node_unlock(call->node);
+    node_commit(&turn, NULL);
     return verdict;
 }
 

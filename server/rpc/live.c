@@ -12,11 +12,11 @@ static bool take_plain(struct call *call, const struct text *users, size_t n, co
                        struct rows *rows) {
     struct user_view *views = arena_take(call->arena, n, sizeof *views);
     if (views == NULL) return false;
-    uint64_t now_ms = node_lock(call->node, call->now);
-    roll_live(call->node->roll, options->scope, users, n, now_ms, views);
-    node_unlock(call->node);
+    struct turn turn = node_begin(call->node, call->now);
+    roll_live(turn.roll, options->scope, users, n, turn.now_ms, views);
+    node_commit(&turn, NULL);
     for (size_t i = 0; i < n; i++)
-        if (rows_take(rows, call->node->roll, &views[i], now_ms, options) != ROWS_TAKEN) return false;
+        if (rows_take(rows, &turn, &views[i], options) != ROWS_TAKEN) return false;
     return true;
 }
 
@@ -24,17 +24,17 @@ static bool take_with_sessions(struct call *call, const struct text *users, size
                                struct rows *rows) {
     struct user_view views[LIVE_SESSIONS_SLICE];
     bool all_fit = true;
-    uint64_t now_ms = node_lock(call->node, call->now);
+    struct turn turn = node_begin(call->node, call->now);
     for (size_t done = 0; done < n && all_fit; done += LIVE_SESSIONS_SLICE) {
         size_t slice = n - done < LIVE_SESSIONS_SLICE ? n - done : LIVE_SESSIONS_SLICE;
-        if (done > 0) now_ms = node_breathe(call->node, call->now);
-        roll_live(call->node->roll, options->scope, users + done, slice, now_ms, views);
+        if (done > 0) node_yield(&turn);
+        roll_live(turn.roll, options->scope, users + done, slice, turn.now_ms, views);
         for (size_t i = 0; i < slice && all_fit; i++) {
             views[i].user = users[done + i];
-            all_fit = rows_take(rows, call->node->roll, &views[i], now_ms, options) == ROWS_TAKEN;
+            all_fit = rows_take(rows, &turn, &views[i], options) == ROWS_TAKEN;
         }
     }
-    node_unlock(call->node);
+    node_commit(&turn, NULL);
     return all_fit;
 }
 

@@ -13,12 +13,10 @@ enum muster_code call_reset(struct call *call, struct text body) {
 
     const struct touched news = {.is_news = true, .refresh_by_ms = UINT64_MAX};
     struct refusal why = {0};
-    uint64_t now_ms = node_lock(call->node, call->now);
-    response->stamp = hlc_next(&call->node->hlc, now_ms);
-    code = roll_reset(call->node->roll, scope, response->stamp, now_ms, node_effects(call->node), &response->forgotten,
-                      &why);
-    if (code == MUSTER_OK) node_unlock_told(call->node, &news);
-    else node_unlock(call->node);
+    struct turn turn = node_begin(call->node, call->now);
+    response->stamp = hlc_next(turn.hlc, turn.now_ms);
+    code = roll_reset(turn.roll, scope, response->stamp, turn.now_ms, turn_effects(&turn), &response->forgotten, &why);
+    node_commit(&turn, code == MUSTER_OK ? &news : NULL);
     if (code != MUSTER_OK) return call_refused_by_roll(call, code, &why, "scope");
 
     return call_encode(call, &response->base, "reply");

@@ -29,8 +29,8 @@ static bool take_page(struct call *call, const uint64_t *after, size_t limit, st
     if (views == NULL || out->rows == NULL) return false;
     size_t room = MUSTER_MESSAGE_BYTES_MAX - SCOPES_MARGIN_BYTES;
     bool fits = true;
-    uint64_t now_ms = node_lock(call->node, call->now);
-    struct page page = roll_scopes(call->node->roll, after, limit, now_ms, views);
+    struct turn turn = node_begin(call->node, call->now);
+    struct page page = roll_scopes(turn.roll, after, limit, turn.now_ms, views);
     for (size_t i = 0; i < page.count && fits; i++) {
         struct scope_row *row = &out->rows[out->count];
         row->live = views[i].live;
@@ -41,8 +41,8 @@ static bool take_page(struct call *call, const uint64_t *after, size_t limit, st
     }
     out->more = page.more || !fits;
     out->next = page.next;
-    if (!fits && out->count > 0) out->next = roll_hash(call->node->roll, out->rows[out->count - 1].scope);
-    node_unlock(call->node);
+    if (!fits && out->count > 0) out->next = roll_hash(turn.roll, out->rows[out->count - 1].scope);
+    node_commit(&turn, NULL);
     return fits || out->count > 0;
 }
 

@@ -13,12 +13,11 @@ enum muster_code call_touch(struct call *call, struct text body) {
     char *out = arena_take(call->arena, 1, TOUCH_RESPONSE_BYTES_MAX);
     if (out == NULL) return call_too_large(call, "beats");
 
-    uint64_t now_ms = node_lock(call->node, call->now);
-    answer.stamp = hlc_next(&call->node->hlc, now_ms);
-    code = roll_touch(call->node->roll, fields.beats, fields.count, answer.stamp, now_ms, node_effects(call->node),
-                      &touched, &why);
-    if (code == MUSTER_OK) node_unlock_told(call->node, &touched);
-    else node_unlock(call->node);
+    struct turn turn = node_begin(call->node, call->now);
+    answer.stamp = hlc_next(turn.hlc, turn.now_ms);
+    code = roll_touch(turn.roll, fields.beats, fields.count, answer.stamp, turn.now_ms, turn_effects(&turn), &touched,
+                      &why);
+    node_commit(&turn, code == MUSTER_OK ? &touched : NULL);
     if (code != MUSTER_OK) {
         char where[CALL_WHERE_BYTES];
         snprintf(where, sizeof where, "beats[%zu]", why.index);

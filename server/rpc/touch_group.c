@@ -49,13 +49,12 @@ bool touch_group_add(struct touch_group *group, const struct request *request, v
 }
 
 /* Applies beats `first` to `first + n` under one stamp; whole, or not at all. Under the lock. */
-static bool apply(struct touch_group *group, size_t first, size_t n, uint64_t now_ms, struct touched *touched) {
-    struct node *node = group->call.node;
+static bool apply(struct touch_group *group, struct turn *turn, size_t first, size_t n, struct touched *touched) {
     struct touch_outcome *outcomes = &group->outcomes[first];
     struct refusal why;
-    uint64_t stamp = hlc_next(&node->hlc, now_ms);
-    enum muster_code code = roll_touch_each(node->roll, &group->beats[first], n, stamp, now_ms, node_effects(node),
-                                            touched, &group->joined[first], &why);
+    uint64_t stamp = hlc_next(turn->hlc, turn->now_ms);
+    enum muster_code code = roll_touch_each(turn->roll, &group->beats[first], n, stamp, turn->now_ms,
+                                            turn_effects(turn), touched, &group->joined[first], &why);
     for (size_t i = 0; i < n; i++) {
         outcomes[i].stamp = stamp;
         outcomes[i].code = code;
@@ -66,12 +65,12 @@ static bool apply(struct touch_group *group, size_t first, size_t n, uint64_t no
 
 /* A refusal of all says too little about each, for example where the roll is full: known members may still be touched.
  * Refusals are rare. Returns whether any took effect. Under the lock. */
-static bool apply_one_by_one(struct touch_group *group, uint64_t now_ms, struct touched *touched) {
+static bool apply_one_by_one(struct touch_group *group, struct turn *turn, struct touched *touched) {
     bool has_effect = false;
     *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
     for (size_t i = 0; i < group->count; i++) {
         struct touched of_one;
-        if (!apply(group, i, 1, now_ms, &of_one)) continue;
+        if (!apply(group, turn, i, 1, &of_one)) continue;
         has_effect = true;
         touched->is_news |= of_one.is_news;
         if (of_one.refresh_by_ms < touched->refresh_by_ms) touched->refresh_by_ms = of_one.refresh_by_ms;
@@ -96,10 +95,9 @@ static void answer_one(struct touch_group *group, size_t i, touch_answer_fn *eac
 void touch_group_commit(struct touch_group *group, struct instant now, touch_answer_fn *each, void *context) {
     struct touched touched;
     if (group->count == 0) return;
-    uint64_t now_ms = node_lock(group->call.node, now);
-    bool has_effect = apply(group, 0, group->count, now_ms, &touched) || apply_one_by_one(group, now_ms, &touched);
-    if (has_effect) node_unlock_told(group->call.node, &touched);
-    else node_unlock(group->call.node);
+    struct turn turn = node_begin(group->call.node, now);
+    bool has_effect = apply(group, &turn, 0, group->count, &touched) || apply_one_by_one(group, &turn, &touched);
+    node_commit(&turn, has_effect ? &touched : NULL);
     for (size_t i = 0; i < group->count; i++) answer_one(group, i, each, context);
     group->count = 0;
 }

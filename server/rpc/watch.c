@@ -87,8 +87,8 @@ static bool resume(struct call *call, const struct question *question, struct te
 }
 
 /* is_pending: there is something to tell already. */
-static enum muster_code park(struct call *call, const struct question *question, const struct telling *telling,
-                             uint64_t due_ms, uint64_t deadline_ms, bool is_pending) {
+static enum muster_code park(struct call *call, const struct turn *turn, const struct question *question,
+                             const struct telling *telling, uint64_t due_ms, uint64_t deadline_ms, bool is_pending) {
     struct refusal why = {0};
     const struct parking parking = {.waiter = *call->waiter,
                                     .scope = telling->scope,
@@ -102,25 +102,26 @@ static enum muster_code park(struct call *call, const struct question *question,
                                     .with_sessions = question->with_sessions,
                                     .resync = telling->resync,
                                     .is_pending = is_pending};
-    enum muster_code code = watches_park(call->rpc->watches, call->node->roll, &parking, &why);
+    enum muster_code code = watches_park(call->rpc->watches, turn, &parking, &why);
     call->is_parked = code == MUSTER_OK;
     return code == MUSTER_OK ? code : call_refused_by_roll(call, code, &why, "watch");
 }
 
 /* Tells what there is to tell, or parks. Under the lock. */
-static enum muster_code tell_or_park(struct call *call, const struct question *question, struct telling *telling,
-                                     uint64_t now_ms) {
+static enum muster_code tell_or_park(struct call *call, const struct turn *turn, const struct question *question,
+                                     struct telling *telling) {
     struct cursor *cursor = &telling->cursor;
+    uint64_t now_ms = turn->now_ms;
     bool is_paced = cursor->is_whole && !cursor->is_owed;
     uint64_t due_ms = is_paced ? pace_due_ms(cursor->paced_ms, question->min_interval_ms) : 0;
     uint64_t deadline_ms = now_ms + question->max_wait_ms;
     if (due_ms <= now_ms) {
         /* Long answers are the pump's: who goes through the same pages at the same time is told by one look, and no
          * number of watchers takes every thread of the door. */
-        if (call->waiter != NULL && tell_is_long(telling, now_ms) &&
-            park(call, question, telling, now_ms, is_paced ? deadline_ms : now_ms, true) == MUSTER_OK)
+        if (call->waiter != NULL && tell_is_long(telling, turn) &&
+            park(call, turn, question, telling, now_ms, is_paced ? deadline_ms : now_ms, true) == MUSTER_OK)
             return MUSTER_OK;
-        if (!tell(telling, now_ms)) return call_too_large(call, "sessions");
+        if (!tell(telling, turn)) return call_too_large(call, "sessions");
         if (tell_has_news(telling)) {
             if (!telling->more) cursor->paced_ms = now_ms; /* it asked late: no answer is late */
             return MUSTER_OK;
@@ -129,23 +130,22 @@ static enum muster_code tell_or_park(struct call *call, const struct question *q
         if (!is_paced) return MUSTER_OK;
     }
     if (call->waiter == NULL || question->max_wait_ms == 0) return MUSTER_OK;
-    return park(call, question, telling, due_ms, deadline_ms, due_ms > now_ms);
+    return park(call, turn, question, telling, due_ms, deadline_ms, due_ms > now_ms);
 }
 
 static enum muster_code answer(struct call *call, const struct question *question, struct telling *telling) {
-    struct node *node = call->node;
-    uint64_t now_ms = node_catch_up(node, call->now);
+    struct turn turn = node_begin_ticked(call->node, call->now, NULL);
     enum muster_code code;
     if (watches_are_stopping(call->rpc->watches)) {
         code = call_refuse(call, MUSTER_UNAVAILABLE, "watch: the node stops");
-    } else if ((telling->scope = watches_scope(call->rpc->watches, node->roll, question->scope, !question->is_counts,
-                                               now_ms)) == NULL) {
+    } else if ((telling->scope = watches_scope(call->rpc->watches, &turn, question->scope, !question->is_counts)) ==
+               NULL) {
         code = call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "scope: the node watches as many scopes as it may");
     } else {
         telling->resync = !resume(call, question, telling) && question->cursor.len > 0;
-        code = tell_or_park(call, question, telling, now_ms);
+        code = tell_or_park(call, &turn, question, telling);
     }
-    node_unlock(node);
+    node_commit(&turn, NULL);
     return code;
 }
 

@@ -1,5 +1,5 @@
 #include "capture.h"
-#include "node/node_internal.h"
+#include "node/turn.h"
 
 #include <stdlib.h>
 
@@ -40,20 +40,21 @@ size_t node_snapshot_begin(struct node *node, struct snapshot_writer *writer, co
     struct header_parts parts;
     struct snapshot_header header = {
         .begun = *now, .cluster = cluster, .origin = node->origin, .vector = parts.vector, .peers = parts.peers};
-    header.begun.now_ms = node_lock(node, instant_of(now));
+    struct turn turn = node_begin(node, instant_of(now));
+    header.begun.now_ms = turn.now_ms;
     header.stamp = node->hlc.last;
     if (node->replica != NULL) header_of_replica(node, &parts, &header);
     else header_of_lone_node(node, &parts, &header);
     size_t len = snapshot_begin(writer, &header, out);
-    node_unlock(node);
+    node_commit(&turn, NULL);
     return len;
 }
 
 bool node_snapshot_next(struct node *node, struct snapshot_writer *writer, struct instant now, uint8_t *out,
                         size_t *len) {
-    uint64_t now_ms = node_lock(node, now);
-    bool has_more = snapshot_next(writer, node->roll, now_ms, out, len);
-    node_unlock(node);
+    struct turn turn = node_begin(node, now);
+    bool has_more = snapshot_next(writer, turn.roll, turn.now_ms, out, len);
+    node_commit(&turn, NULL);
     if (*len > 0) snapshot_seal(writer, out, *len);
     return has_more;
 }
@@ -61,9 +62,10 @@ bool node_snapshot_next(struct node *node, struct snapshot_writer *writer, struc
 void node_snapshot_merge(struct node *node, struct snapshot_reader *reader, const struct snapshot_moment *now,
                          struct snapshot_merged *merged) {
     struct snapshot_moment then = *now;
-    then.now_ms = node_lock(node, instant_of(now));
-    snapshot_merge(reader, node->roll, &node->hlc, &then, merged);
-    node_unlock(node);
+    struct turn turn = node_begin(node, instant_of(now));
+    then.now_ms = turn.now_ms;
+    snapshot_merge(reader, turn.roll, turn.hlc, &then, merged);
+    node_commit(&turn, NULL);
 }
 
 void node_snapshot_merged(struct node *node, const struct snapshot_header *header) {
@@ -71,8 +73,8 @@ void node_snapshot_merged(struct node *node, const struct snapshot_header *heade
     struct known *recalled = calloc(header->vector_count, sizeof *recalled);
     if (recalled == NULL) return; /* then the node asks its peers for all of it */
     memcpy(recalled, header->vector, header->vector_count * sizeof *recalled);
-    node_lock(node, (struct instant){0});
+    struct turn turn = node_begin(node, (struct instant){0});
     node->recalled = recalled;
     node->recalled_count = header->vector_count;
-    node_unlock(node);
+    node_commit(&turn, NULL);
 }

@@ -1,6 +1,6 @@
 #include "answer.h"
 #include "muster/v1/presence.pb-c.h"
-#include "node/node_internal.h"
+#include "node/turn.h"
 
 #include "common/protobuf.h"
 #include <assert.h>
@@ -29,10 +29,6 @@ _Static_assert((int)REASON_LEFT == (int)MUSTER__V1__LEAVE_REASON__LEAVE_REASON_L
                    (int)REASON_RESET == (int)MUSTER__V1__LEAVE_REASON__LEAVE_REASON_RESET,
                "reasons are numbered alike");
 
-static const struct roll *roll_of(const struct telling *telling) {
-    return watches_node(telling->watches)->roll;
-}
-
 bool tell_can_resume(const struct telling *telling) {
     const struct cursor *cursor = &telling->cursor;
     if (telling->is_counts) return true;
@@ -41,19 +37,19 @@ bool tell_can_resume(const struct telling *telling) {
 }
 
 /* Live users of the scope; exact where roll_tick has nothing left to do. */
-static uint64_t live_users(const struct telling *telling, uint64_t now_ms) {
+static uint64_t live_users(const struct telling *telling, const struct turn *turn) {
     struct scope_counts counts;
-    roll_counts(roll_of(telling), watched_name(telling->scope), NULL, 0, now_ms, &counts, NULL);
+    roll_counts(turn->roll, watched_name(telling->scope), NULL, 0, turn->now_ms, &counts, NULL);
     return counts.live;
 }
 
-bool tell_is_long(const struct telling *telling, uint64_t now_ms) {
+bool tell_is_long(const struct telling *telling, const struct turn *turn) {
     const struct cursor *cursor = &telling->cursor;
     uint64_t page = telling->with_sessions ? TELL_SESSION_ROWS_MAX : TELL_ROWS_MAX;
     if (telling->is_counts) return false;
     if (cursor->is_owed) return true;
     if (cursor->is_whole) return telling->scope->journal.version - cursor->base > page;
-    return (telling->user_count > 0 ? telling->user_count : live_users(telling, now_ms)) > page;
+    return (telling->user_count > 0 ? telling->user_count : live_users(telling, turn)) > page;
 }
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
@@ -68,14 +64,14 @@ static bool is_full(const struct telling *telling) {
 }
 
 /* One user's change, where its events come to one. False: the reply is full. */
-static bool tell_change(struct telling *telling, uint32_t user, uint64_t now_ms) {
+static bool tell_change(struct telling *telling, uint32_t user, const struct turn *turn) {
     const struct cursor *cursor = &telling->cursor;
     const struct journal_user *record = journal_user(&telling->scope->journal, user);
     struct journal_change change = journal_change_of(&telling->scope->journal, user, cursor->base, cursor->target);
     if (change.at == 0 || (!change.was_live && !change.is_live)) return true;
     struct text name = {record->name, record->name_len};
     struct user_view view;
-    roll_live(roll_of(telling), watched_name(telling->scope), &name, 1, now_ms, &view);
+    roll_live(turn->roll, watched_name(telling->scope), &name, 1, turn->now_ms, &view);
     uint8_t kind = change.was_live ? EFFECT_UPDATED : EFFECT_JOINED;
     if (!change.is_live) {
         kind = EFFECT_LEFT;
@@ -88,7 +84,7 @@ static bool tell_change(struct telling *telling, uint32_t user, uint64_t now_ms)
     }
     if (is_full(telling)) return false;
     const struct row_options options = options_of(telling);
-    return rows_take_change(&telling->rows, roll_of(telling), &view, now_ms, &options, kind + 1,
+    return rows_take_change(&telling->rows, turn, &view, &options, kind + 1,
                             change.is_live ? REASON_NONE : change.reason) == ROWS_TAKEN;
 }
 
@@ -98,7 +94,7 @@ static bool is_told_of(const struct telling *telling, uint64_t place) {
 }
 
 /* Goes on with the walk over events. Whether it came to its end. */
-static bool walk_events(struct telling *telling, uint64_t now_ms) {
+static bool walk_events(struct telling *telling, const struct turn *turn) {
     struct cursor *cursor = &telling->cursor;
     const struct journal *journal = &telling->scope->journal;
     for (int looked = 0; cursor->at < cursor->target; looked++) {
@@ -107,7 +103,7 @@ static bool walk_events(struct telling *telling, uint64_t now_ms) {
         bool is_last = event->next == 0 || version + event->next > cursor->target;
         if (looked == TELL_EVENTS_MAX) return false;
         if (is_last && is_told_of(telling, journal_user(journal, event->user)->place) &&
-            !tell_change(telling, event->user, now_ms)) {
+            !tell_change(telling, event->user, turn)) {
             return false;
         }
         cursor->at = version;
@@ -116,20 +112,20 @@ static bool walk_events(struct telling *telling, uint64_t now_ms) {
 }
 
 /* The same over named users. */
-static bool walk_users(struct telling *telling, uint64_t now_ms) {
+static bool walk_users(struct telling *telling, const struct turn *turn) {
     struct cursor *cursor = &telling->cursor;
     const struct journal *journal = &telling->scope->journal;
     for (; cursor->at < telling->user_count; cursor->at++) {
         struct text name = telling->users[cursor->at];
-        uint64_t place = roll_hash(roll_of(telling), name);
+        uint64_t place = roll_hash(turn->roll, name);
         uint32_t user = journal_find(journal, name, place);
-        if (user != 0 && is_told_of(telling, place) && !tell_change(telling, user, now_ms)) return false;
+        if (user != 0 && is_told_of(telling, place) && !tell_change(telling, user, turn)) return false;
     }
     return true;
 }
 
 /* Tells what changed up to now; whether all of it was told. */
-static bool tell_changes(struct telling *telling, uint64_t now_ms) {
+static bool tell_changes(struct telling *telling, const struct turn *turn) {
     struct cursor *cursor = &telling->cursor;
     uint64_t version = telling->scope->journal.version;
     bool is_named = telling->user_count > 0;
@@ -139,7 +135,7 @@ static bool tell_changes(struct telling *telling, uint64_t now_ms) {
         cursor->target = version;
         cursor->at = is_named ? 0 : cursor->base;
     }
-    if (is_named ? !walk_users(telling, now_ms) : !walk_events(telling, now_ms)) return false;
+    if (is_named ? !walk_users(telling, turn) : !walk_events(telling, turn)) return false;
     cursor->is_walking = false;
     cursor->base = cursor->target;
     return cursor->base == version;
@@ -147,9 +143,9 @@ static bool tell_changes(struct telling *telling, uint64_t now_ms) {
 
 /* ---- snapshots --------------------------------------------------------------------------------------------------- */
 
-static bool take_present(struct telling *telling, const struct user_view *view, uint64_t now_ms) {
+static bool take_present(struct telling *telling, const struct user_view *view, const struct turn *turn) {
     const struct row_options options = options_of(telling);
-    return !is_full(telling) && rows_take(&telling->rows, roll_of(telling), view, now_ms, &options) == ROWS_TAKEN;
+    return !is_full(telling) && rows_take(&telling->rows, turn, view, &options) == ROWS_TAKEN;
 }
 
 static void told_up_to(struct cursor *cursor, uint64_t place) {
@@ -158,21 +154,21 @@ static void told_up_to(struct cursor *cursor, uint64_t place) {
 }
 
 /* A page of the whole scope. A walk through many who are gone is spared where nobody is live. */
-static void tell_everybody(struct telling *telling, uint64_t now_ms) {
+static void tell_everybody(struct telling *telling, const struct turn *turn) {
     struct cursor *cursor = &telling->cursor;
-    if (live_users(telling, now_ms) == 0) {
+    if (live_users(telling, turn) == 0) {
         cursor->is_whole = true;
         return;
     }
-    const struct roll *roll = roll_of(telling);
+    const struct roll *roll = turn->roll;
     size_t limit = telling->with_sessions ? TELL_SESSION_ROWS_MAX : TELL_ROWS_MAX;
     struct user_view *views = arena_take(telling->arena, limit, sizeof *views);
     if (views == NULL) return;
     const uint64_t after = cursor->place;
     struct page page = roll_list(roll, watched_name(telling->scope), STATUS_MASK_ALL, cursor->is_placed ? &after : NULL,
-                                 limit, now_ms, views);
+                                 limit, turn->now_ms, views);
     for (size_t i = 0; i < page.count; i++) {
-        if (!take_present(telling, &views[i], now_ms)) return;
+        if (!take_present(telling, &views[i], turn)) return;
         told_up_to(cursor, roll_hash(roll, views[i].user));
     }
     if (page.more) told_up_to(cursor, page.next);
@@ -180,15 +176,15 @@ static void tell_everybody(struct telling *telling, uint64_t now_ms) {
 }
 
 /* A page of the named users. */
-static void tell_named(struct telling *telling, uint64_t now_ms) {
+static void tell_named(struct telling *telling, const struct turn *turn) {
     struct cursor *cursor = &telling->cursor;
     for (size_t i = 0; i < telling->user_count; i++) {
         struct text name = telling->users[i];
-        uint64_t place = roll_hash(roll_of(telling), name);
+        uint64_t place = roll_hash(turn->roll, name);
         struct user_view view;
         if (cursor->is_placed && place <= cursor->place) continue;
-        roll_live(roll_of(telling), watched_name(telling->scope), &name, 1, now_ms, &view);
-        if (view.live && !take_present(telling, &view, now_ms)) return;
+        roll_live(turn->roll, watched_name(telling->scope), &name, 1, turn->now_ms, &view);
+        if (view.live && !take_present(telling, &view, turn)) return;
         told_up_to(cursor, place);
     }
     cursor->is_whole = true;
@@ -196,9 +192,9 @@ static void tell_named(struct telling *telling, uint64_t now_ms) {
 
 /* ---- counts ------------------------------------------------------------------------------------------------------ */
 
-static void tell_counts(struct telling *telling, uint64_t now_ms) {
+static void tell_counts(struct telling *telling, const struct turn *turn) {
     struct scope_counts *counts = &telling->counts;
-    roll_counts(roll_of(telling), watched_name(telling->scope), NULL, 0, now_ms, counts, NULL);
+    roll_counts(turn->roll, watched_name(telling->scope), NULL, 0, turn->now_ms, counts, NULL);
     const uint64_t shown[] = {counts->live, counts->by_status[STATUS_AWAY], counts->by_status[STATUS_ONLINE],
                               counts->by_status[STATUS_BUSY], counts->sessions};
     uint64_t digest = cursor_digest(watches_cursor_key(telling->watches), shown, sizeof shown);
@@ -207,19 +203,19 @@ static void tell_counts(struct telling *telling, uint64_t now_ms) {
     telling->cursor.is_whole = true;
 }
 
-bool tell(struct telling *telling, uint64_t now_ms) {
+bool tell(struct telling *telling, const struct turn *turn) {
     struct cursor *cursor = &telling->cursor;
     telling->more = telling->has_counts = false;
     if (telling->is_counts) {
-        tell_counts(telling, now_ms);
+        tell_counts(telling, turn);
         return true;
     }
     size_t capacity = telling->with_sessions ? TELL_SESSION_ROWS_MAX : TELL_ROWS_MAX;
     if (!rows_open(&telling->rows, telling->arena, telling->now, capacity + 1)) return false;
     if (!cursor->is_placed && !cursor->is_whole) cursor->base = telling->scope->journal.version;
-    if (!tell_changes(telling, now_ms)) telling->more = true;
-    else if (!cursor->is_whole && telling->user_count > 0) tell_named(telling, now_ms);
-    else if (!cursor->is_whole) tell_everybody(telling, now_ms);
+    if (!tell_changes(telling, turn)) telling->more = true;
+    else if (!cursor->is_whole && telling->user_count > 0) tell_named(telling, turn);
+    else if (!cursor->is_whole) tell_everybody(telling, turn);
     if (!cursor->is_whole) telling->more = true;
     cursor->is_owed = telling->more;
     watched_hand_out(telling->scope, cursor->is_walking ? cursor->target : cursor->base);

@@ -31,12 +31,12 @@ struct telling {
 /* Whether the cursor is of a watch that this node can go on with. */
 bool tell_can_resume(const struct telling *telling);
 /* Whether what there is to tell may take more than one answer. Under the lock. */
-bool tell_is_long(const struct telling *telling, uint64_t now_ms);
+bool tell_is_long(const struct telling *telling, const struct turn *turn);
 
 /* Selects what is told now, at most one reply's worth. Under the lock, at a moment at which roll_tick had nothing left
  * to do, unless the cursor is whole. Nothing is to be told where the rows are empty, and has_counts and more unset.
  * False: the worker's memory does not hold even one row. */
-bool tell(struct telling *telling, uint64_t now_ms);
+bool tell(struct telling *telling, const struct turn *turn);
 
 /* Whether something was told. */
 static inline bool tell_has_news(const struct telling *telling) {

@@ -90,8 +90,7 @@ static void name_users(const struct watch *watch, struct telling *telling) {
 
 /* Selects what a watch of a group is told. Under the lock, which it may let go for a moment: a snapshot is taken where
  * nothing is left to tick. */
-static void tell_group(struct pump *pump, const struct watch *watch, struct telling *telling) {
-    uint64_t now_ms = pump->node->now_ms;
+static void tell_group(struct pump *pump, struct turn *turn, const struct watch *watch, struct telling *telling) {
     bool has_begun = watch->is_counts || watch->cursor.is_placed || watch->cursor.is_whole;
     *telling = (struct telling){.watches = pump->watches,
                                 .arena = &pump->worker->arena,
@@ -106,11 +105,11 @@ static void tell_group(struct pump *pump, const struct watch *watch, struct tell
         telling->cursor = (struct cursor){.selection = watch->cursor.selection};
     }
     if (!telling->cursor.is_whole && !watch->is_counts) {
-        node_unlock(pump->node);
-        now_ms = node_catch_up(pump->node, pump->now);
+        node_commit(turn, NULL);
+        *turn = node_begin_ticked(pump->node, pump->now, NULL);
     }
     if (watch->interest_count > 0) name_users(watch, telling);
-    bool is_told = tell(telling, now_ms);
+    bool is_told = tell(telling, turn);
     assert(is_told); /* as above: a page of rows; to go on without would be to skip in silence */
     (void)is_told;
 }
@@ -167,15 +166,14 @@ static void answer_group(struct pump *pump, struct watch *const *group, size_t c
     bool is_told = false;
     arena_reset(&pump->worker->arena, WORKER_BYTES_KEPT);
     pump->told_count = 0;
-    uint64_t now_ms = node_lock(pump->node, pump->now);
+    struct turn turn = node_begin(pump->node, pump->now);
     bool is_stopping = watches_are_stopping(pump->watches);
     for (size_t i = 0; i < count && !is_told && !is_stopping; i++) {
-        is_told = group[i]->due_ms <= now_ms && !group[i]->is_hung_up;
-        if (is_told) tell_group(pump, group[i], &telling);
+        is_told = group[i]->due_ms <= turn.now_ms && !group[i]->is_hung_up;
+        if (is_told) tell_group(pump, &turn, group[i], &telling);
     }
-    now_ms = pump->node->now_ms;
-    for (size_t i = 0; i < count; i++) settle(pump, group[i], &telling, is_told, now_ms);
-    node_unlock(pump->node);
+    for (size_t i = 0; i < count; i++) settle(pump, group[i], &telling, is_told, turn.now_ms);
+    node_commit(&turn, NULL);
     if (is_stopping) deliver_refusal(pump, MUSTER_UNAVAILABLE, "watch: the node stops");
     else if (is_told && tell_has_news(&telling) && !tell_encode(&telling, &news))
         deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
@@ -195,34 +193,33 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
         else full[full_count++] = watch;
     }
     if (full_count == 0) return left;
-    uint64_t now_ms = node_lock(pump->node, pump->now);
+    struct turn turn = node_begin(pump->node, pump->now);
     for (size_t i = 0; i < full_count; i++) {
         struct watch *watch = full[i];
         if (watch->is_hung_up || watches_are_stopping(pump->watches)) {
             group[left++] = watch;
             continue;
         }
-        uint64_t retry_ms = now_ms + ROOM_RETRY_MS;
+        uint64_t retry_ms = turn.now_ms + ROOM_RETRY_MS;
         if (watch->due_ms < retry_ms) watch->due_ms = retry_ms; /* its pace may say later */
         if (watch->deadline_ms < retry_ms) watch->deadline_ms = retry_ms;
         watches_repark(pump->watches, watch, true);
     }
-    node_unlock(pump->node);
+    node_commit(&turn, NULL);
     return left;
 }
 
 /* Wakes and takes a batch; when the next is due, where there is none. What a reset ended is told of at once. */
 static size_t take_batch(struct pump *pump, uint64_t *next_ms) {
-    struct node *node = pump->node;
     struct watches *watches = pump->watches;
-    uint64_t now_ms = node_catch_up(node, pump->now);
-    while (watches_wake(watches, now_ms, PUMP_WAKES)) now_ms = node_breathe(node, pump->now);
-    size_t count = watches_take_due(watches, now_ms, pump->due, PUMP_BATCH);
+    struct turn turn = node_begin_ticked(pump->node, pump->now, NULL);
+    while (watches_wake(watches, turn.now_ms, PUMP_WAKES)) node_yield(&turn);
+    size_t count = watches_take_due(watches, turn.now_ms, pump->due, PUMP_BATCH);
     if (count == 0) {
         uint64_t next = watches_next_ms(watches);
-        *next_ms = next == UINT64_MAX ? next : next - now_ms;
+        *next_ms = next == UINT64_MAX ? next : next - turn.now_ms;
     }
-    node_unlock(node);
+    node_commit(&turn, NULL);
     return count;
 }
 
@@ -242,32 +239,32 @@ uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant
 }
 
 void pump_set_waker(struct watches *watches, void (*wake)(void *context), void *context) {
-    node_lock(watches->node, (struct instant){0});
+    struct turn turn = node_begin(watches->node, (struct instant){0});
     watches->observer.wake = wake;
     watches->observer.wake_context = context;
-    node_unlock(watches->node);
+    node_commit(&turn, NULL);
 }
 
 void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection) {
     struct waiter gone[HANG_UP_BATCH];
     size_t count;
     do {
-        node_lock(watches->node, (struct instant){0});
+        struct turn turn = node_begin(watches->node, (struct instant){0});
         count = watches_hang_up(watches, door, connection, gone, HANG_UP_BATCH);
-        node_unlock(watches->node);
+        node_commit(&turn, NULL);
         for (size_t i = 0; i < count; i++) door->deliver(door->context, &gone[i], NULL);
     } while (count == HANG_UP_BATCH);
 }
 
 void pump_stop(struct watches *watches) {
-    node_lock(watches->node, (struct instant){0});
+    struct turn turn = node_begin(watches->node, (struct instant){0});
     watches_stop(watches);
-    node_unlock(watches->node);
+    node_commit(&turn, NULL);
 }
 
 size_t pump_parked(struct watches *watches) {
-    node_lock(watches->node, (struct instant){0});
+    struct turn turn = node_begin(watches->node, (struct instant){0});
     size_t parked = watches_parked(watches);
-    node_unlock(watches->node);
+    node_commit(&turn, NULL);
     return parked;
 }

@@ -104,14 +104,13 @@ static struct watched *make_scope(struct watches *watches, struct text name, uin
     return scope;
 }
 
-struct watched *watches_scope(struct watches *watches, const struct roll *roll, struct text name, bool is_journaled,
-                              uint64_t now_ms) {
-    uint64_t place = roll_hash(roll, name);
+struct watched *watches_scope(struct watches *watches, const struct turn *turn, struct text name, bool is_journaled) {
+    uint64_t place = roll_hash(turn->roll, name);
     struct watched *scope = find_scope(watches, name, place);
     if (scope != NULL) unlink_by_age(watches, scope);
     else if ((scope = make_scope(watches, name, place)) == NULL) return NULL;
     link_newest(watches, scope);
-    scope->polled_ms = now_ms;
+    scope->polled_ms = turn->now_ms;
     if (is_journaled) open_journal(watches, scope);
     return scope;
 }

@@ -120,7 +120,7 @@ static void release_watch(struct watches *watches, struct watch *watch) {
     watches->allocator.release(watches->allocator.context, watch, watch_bytes(watch->interest_count));
 }
 
-static struct watch *make_watch(struct watches *watches, const struct roll *roll, const struct parking *parking) {
+static struct watch *make_watch(struct watches *watches, const struct turn *turn, const struct parking *parking) {
     struct watch *watch = watches->allocator.allocate(watches->allocator.context, watch_bytes(parking->user_count));
     if (watch == NULL) return NULL;
     watch->waiter = parking->waiter;
@@ -136,7 +136,7 @@ static struct watch *make_watch(struct watches *watches, const struct roll *roll
     watches->interests += parking->user_count;
     for (size_t i = 0; i < parking->user_count; i++) {
         struct text name = parking->users[i];
-        uint32_t user = journal_hold(&watch->scope->journal, name, roll_hash(roll, name));
+        uint32_t user = journal_hold(&watch->scope->journal, name, roll_hash(turn->roll, name));
         if (user == 0) {
             release_watch(watches, watch);
             return NULL;
@@ -161,12 +161,12 @@ static enum muster_code refuse(struct refusal *why, const char *what, uint64_t l
     return MUSTER_RESOURCE_EXHAUSTED;
 }
 
-enum muster_code watches_park(struct watches *watches, const struct roll *roll, const struct parking *parking,
+enum muster_code watches_park(struct watches *watches, const struct turn *turn, const struct parking *parking,
                               struct refusal *why) {
     if (watches->parked >= watches->watches_max) return refuse(why, "watches", watches->watches_max);
     if (watches->interests + parking->user_count > WATCH_INTERESTS_MAX)
         return refuse(why, "named users of all watches", WATCH_INTERESTS_MAX);
-    struct watch *watch = queue_reserve(watches) ? make_watch(watches, roll, parking) : NULL;
+    struct watch *watch = queue_reserve(watches) ? make_watch(watches, turn, parking) : NULL;
     if (watch == NULL) return refuse(why, "memory", 0);
     watches->parked++;
     watch->scope->parked++;

@@ -74,6 +74,7 @@ struct watch {
     struct interest interests[];
 };
 
+struct turn;
 struct watches;
 
 /* Makes the watches of a node, and has the node tell them what changes. NULL: memory is short. */
@@ -88,8 +89,7 @@ size_t watches_parked(const struct watches *watches);
 
 /* Finds or makes the record of a scope that somebody asks for. NULL: as many scopes are watched as watches may be, or
  * memory is short. Holds until the next tick. */
-struct watched *watches_scope(struct watches *watches, const struct roll *roll, struct text name, bool is_journaled,
-                              uint64_t now_ms);
+struct watched *watches_scope(struct watches *watches, const struct turn *turn, struct text name, bool is_journaled);
 static inline struct text watched_name(const struct watched *scope) {
     return (struct text){scope->name, scope->name_len};
 }
@@ -112,7 +112,7 @@ struct parking {
 };
 /* Parks a watch. MUSTER_RESOURCE_EXHAUSTED: "watches", "named users of all watches" or "memory" is short; *why says
  * which. */
-enum muster_code watches_park(struct watches *watches, const struct roll *roll, const struct parking *parking,
+enum muster_code watches_park(struct watches *watches, const struct turn *turn, const struct parking *parking,
                               struct refusal *why);
 
 /* Works out what the marks mean, for at most about `budget` watches; whether there is more. */

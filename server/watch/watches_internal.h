@@ -2,7 +2,7 @@
 #ifndef MUSTER_WATCH_WATCHES_INTERNAL_H
 #define MUSTER_WATCH_WATCHES_INTERNAL_H
 
-#include "node/node_internal.h"
+#include "node/turn.h"
 #include "watches.h"
 
 enum { SCOPE_BUCKETS = 1 << 14, CONNECTION_BUCKETS = 1 << 12 };

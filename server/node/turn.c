@@ -1,0 +1,90 @@
+#include "turn.h"
+
+#include <assert.h>
+#include <sched.h>
+
+/* Units of upkeep in one hold of the lock: well under a millisecond, also where each of them is told to watches. */
+enum { TURN_TICK_SLICE = 250 };
+/* How often a thread that yields looks whether somebody else had the lock. */
+enum { TURN_YIELDS = 256 };
+
+void node_assert_held(const struct node *node) {
+    assert(node->is_held && pthread_equal(node->holder, pthread_self()));
+}
+
+struct turn node_begin(struct node *node, struct instant now) {
+    uint64_t now_ms = node_lock(node, now);
+    return (struct turn){.node = node, .roll = node->roll, .hlc = &node->hlc, .now_ms = now_ms};
+}
+
+/* The observer takes over what the roll's calls told. */
+static void give_effects(struct node *node) {
+    const struct node_observer *observer = node->observer;
+    if (observer->effects != NULL) observer->take_effects(observer->context, node->roll);
+}
+
+static bool wants_wake(const struct node_observer *observer) {
+    return observer->wake != NULL && observer->effects != NULL && observer->wants_wake(observer->context);
+}
+
+uint64_t node_lock(struct node *node, struct instant now) {
+    atomic_fetch_add_explicit(&node->waiting, 1, memory_order_relaxed);
+    pthread_mutex_lock(&node->lock);
+    atomic_fetch_sub_explicit(&node->waiting, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&node->turns, 1, memory_order_relaxed);
+    node->is_held = true;
+    node->holder = pthread_self();
+    if (now.now_ms > node->now_ms) node->now_ms = now.now_ms;
+    return node->now_ms;
+}
+
+void node_unlock(struct node *node) {
+    const struct node_observer *observer = node->observer;
+    node_assert_held(node);
+    give_effects(node);
+    bool is_wanted = wants_wake(observer);
+    void (*wake)(void *) = observer->wake;
+    void *context = observer->wake_context;
+    node->is_held = false;
+    pthread_mutex_unlock(&node->lock);
+    if (is_wanted) wake(context);
+}
+
+/* A mutex that is released and taken again at once mostly stays with the same thread: wait until another had it. */
+void node_yield(struct turn *turn) {
+    struct node *node = turn->node;
+    unsigned turns = atomic_load_explicit(&node->turns, memory_order_relaxed);
+    node_unlock(node);
+    for (int i = 0; i < TURN_YIELDS; i++) {
+        if (atomic_load_explicit(&node->waiting, memory_order_relaxed) == 0) break;
+        if (atomic_load_explicit(&node->turns, memory_order_relaxed) != turns) break;
+        sched_yield();
+    }
+    turn->now_ms = node_lock(node, (struct instant){0});
+}
+
+struct turn node_begin_ticked(struct node *node, struct instant now, size_t *work) {
+    struct turn turn = node_begin(node, now);
+    size_t done = TURN_TICK_SLICE;
+    for (; roll_tick(turn.roll, turn.now_ms, TURN_TICK_SLICE, turn_effects(&turn)); done += TURN_TICK_SLICE)
+        node_yield(&turn);
+    give_effects(node);
+    if (work != NULL) *work = done;
+    return turn;
+}
+
+/* What peers are to hear of is noted under the lock; whoever tells them is woken after it. */
+void node_commit(struct turn *turn, const struct touched *touched) {
+    struct node *node = turn->node;
+    assert(node != NULL); /* a turn is committed once */
+    turn->node = NULL;
+    bool is_urgent = false;
+    if (touched != NULL && node->replica != NULL) {
+        is_urgent = replica_touched(node->replica, touched, node->now_ms) || node->is_idle;
+        node->is_told = true;
+        node->is_idle = false;
+    }
+    struct action_sink sink = node->sink;
+    node_unlock(node);
+    if (is_urgent && sink.wake != NULL) sink.wake(sink.context);
+}
