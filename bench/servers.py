@@ -119,7 +119,7 @@ def node_command(programs=PROGRAMS, threads=None):
     command = [str(program)]
     if threads is not None:
         command += ["--threads", str(threads)]
-    for flag in sorted(set(re.findall(r"--max-connections[a-z-]*", flags))):
+    for flag in sorted(set(re.findall(r"--(?:max-connections|connections-per-address)\b", flags))):
         command += [flag, str(CONNECTIONS_MAX)]
     return command
 

@@ -54,41 +54,40 @@ enum {
 
 static const struct argp_option options[] = {
     {"call", OPTION_CALL, "CALL", 0,
-     "touch (the default), live, list, counts, ping (a live of one user), or echo (40 "
-     "bytes, for an echo server that is measured beside a node)",
+     "Call to send: touch (default), live, list, counts, ping (a live of one user) or echo (40 bytes, for an echo "
+     "server in place of a node)",
      0},
-    {"connections", OPTION_CONNECTIONS, "C", 0, "Connections (default: 1)", 0},
-    {"in-flight", OPTION_IN_FLIGHT, "F", 0, "Requests in flight on each connection (default: 1)", 0},
+    {"connections", OPTION_CONNECTIONS, "C", 0, "Number of connections (default: 1)", 0},
+    {"in-flight", OPTION_IN_FLIGHT, "F", 0, "Requests in flight per connection (default: 1)", 0},
     {"batch", OPTION_BATCH, "B", 0,
-     "Beats of a touch, users of a live (default: 1), users a page of a list (default: 1000)", 0},
-    {"users", OPTION_USERS, "U", 0, "Users there are, user:000000000000 and on (default: 1000000)", 0},
-    {"order", OPTION_ORDER, "ORDER", 0, "How users are picked: random (the default) or sequential", 0},
-    {"preload", OPTION_PRELOAD, 0, 0, "First touch every user once", 0},
+     "Beats per touch, users per live (default: 1), users per page of a list (default: 1000)", 0},
+    {"users", OPTION_USERS, "U", 0, "Number of users, named from user:000000000000 (default: 1000000)", 0},
+    {"order", OPTION_ORDER, "ORDER", 0, "Order of the users: random (default) or sequential", 0},
+    {"preload", OPTION_PRELOAD, 0, 0, "Touch every user once before measuring", 0},
     {"ttl", OPTION_TTL, "D", 0, "TTL of all touches (default: 1h)", 0},
-    {"window", OPTION_WINDOW, "D,...", 0, "Windows of a counts (default: " WINDOWS_DEFAULT ")", 0},
-    {"duration", OPTION_DURATION, "D", 0, "Measure for so long (default: 5s)", 0},
-    {"requests", OPTION_REQUESTS, "N", 0, "Measure so many requests instead", 0},
-    {"warmup", OPTION_WARMUP, "D", 0, "First do the same for so long, unmeasured", 0},
+    {"window", OPTION_WINDOW, "D,...", 0, "Windows of counts (default: " WINDOWS_DEFAULT ")", 0},
+    {"duration", OPTION_DURATION, "D", 0, "Duration of the measurement (default: 5s)", 0},
+    {"requests", OPTION_REQUESTS, "N", 0, "Measure N requests instead of a duration", 0},
+    {"warmup", OPTION_WARMUP, "D", 0, "Run the load for D before measuring", 0},
     {"rate", OPTION_RATE, "R", 0,
-     "So many requests a second in all, each due at its own time, from which its latency counts (default: each sends "
-     "when "
-     "the answer before it came)",
+     "Send R requests per second in all; latency counts from when a request was due (default: send when the previous "
+     "answer arrives)",
      0},
-    {"threads", OPTION_THREADS, "T", 0, "Threads of the load generator (default: 1)", 0},
+    {"threads", OPTION_THREADS, "T", 0, "Number of threads of the load generator (default: 1)", 0},
     {0},
 };
 
 static uint64_t read_number(const char *option, const char *argument, uint64_t most, struct argp_state *state) {
     uint64_t value;
     if (!value_number(argument, 1, most, &value))
-        argp_error(state, "--%s: '%s' is no number from 1 to %" PRIu64, option, argument, most);
+        argp_error(state, "--%s: '%s' is not a number from 1 to %" PRIu64, option, argument, most);
     return value;
 }
 
 static uint64_t read_span(const char *option, const char *argument, uint64_t most_ms, struct argp_state *state) {
     uint64_t span_ms;
     if (!value_span(argument, 1, most_ms, &span_ms))
-        argp_error(state, "--%s: '%s' is no span such as 500ms, 10s or 1h, or too long", option, argument);
+        argp_error(state, "--%s: '%s' is not a duration such as 500ms, 10s or 1h, or too long", option, argument);
     return span_ms;
 }
 
@@ -111,13 +110,13 @@ static void set_rate(struct bench *bench, const char *argument, struct argp_stat
     char *end;
     bench->plan.rate = strtod(argument, &end);
     if (end == argument || *end != '\0' || !isfinite(bench->plan.rate) || bench->plan.rate <= 0)
-        argp_error(state, "--rate: '%s' is no number above 0", argument);
+        argp_error(state, "--rate: '%s' is not a number above 0", argument);
 }
 
 static void set_bench_windows(struct bench *bench, char *list, struct argp_state *state) {
     const char *piece;
     const enum windows_result result = windows_add(&bench->windows, list, &piece);
-    if (result == WINDOWS_MALFORMED) argp_error(state, "--window: '%s' is no span such as 5m, 1h or 24h", piece);
+    if (result == WINDOWS_MALFORMED) argp_error(state, "--window: '%s' is not a duration such as 5m, 1h or 24h", piece);
     if (result == WINDOWS_TOO_MANY) argp_error(state, "--window: at most %d windows", (int)MUSTER_WINDOWS_MAX);
 }
 
@@ -143,7 +142,7 @@ static error_t parse_size(int key, char *argument, struct argp_state *state) {
         plan->requests = read_number("requests", argument, UINT64_MAX / 2, state);
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", argument);
+        argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -191,7 +190,7 @@ static void complete_bench(struct bench *bench) {
     struct load_plan *plan = &bench->plan;
     const struct globals *globals = bench->input.globals;
     const char *from_environment = getenv("MUSTER_TO"), *piece;
-    if (globals->address_count > 1) command_usage(&command_bench, "a bench drives one node: give --to once");
+    if (globals->address_count > 1) command_usage(&command_bench, "bench uses one node: give --to once");
     if (plan->requests > 0 && plan->duration_ms > 0)
         command_usage(&command_bench, "--requests and --duration cannot both be given");
     plan->protocol = plan->work.kind == WORK_ECHO ? &protocol_echo : &protocol_muster;
@@ -338,9 +337,8 @@ static int run_bench(struct globals *globals, int argc, char **argv) {
     struct bench bench = {.input = {globals}};
     command_parse(
         &command_bench, options, parse_bench,
-        "Sends requests to one node and shows how many it answers a second, and how soon. It touches users in "
-        "the scope of -s.",
-        argc, argv, &bench);
+        "Users are touched in the scope of -s. Use a node of its own for this: the users stay live for the TTL.", argc,
+        argv, &bench);
     complete_bench(&bench);
     struct load_result *result = memory_new(sizeof *result);
     const int status = run_all(&bench, result);
@@ -350,5 +348,4 @@ static int run_bench(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_bench = {"bench", "", "Drives a node with load and shows throughput and latency",
-                                      run_bench};
+const struct command command_bench = {"bench", "", "Measure a node's throughput and latency under load", run_bench};

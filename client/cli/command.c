@@ -13,13 +13,14 @@ enum { OPTION_TO = 0x100, OPTION_TOKEN, OPTION_JSON, OPTION_TIMEOUT };
 static const struct argp_option global_options[] = {
     {0, 0, 0, 0, "Global options, before or after the command:", 100},
     {"to", OPTION_TO, "URL", 0,
-     "Node to ask, tcp://HOST:PORT or ipc://PATH; may be given several times: the next one is asked where one does not "
-     "answer (default: $MUSTER_TO, else " MUSTER_ADDRESS_DEFAULT ")",
+     "Address of a node, tcp://HOST:PORT or ipc://PATH; may be repeated: if one node does not answer, the next is "
+     "tried "
+     "(default: $MUSTER_TO, else " MUSTER_ADDRESS_DEFAULT ")",
      100},
-    {"token", OPTION_TOKEN, "TOKEN", 0, "Token that says who asks (default: $MUSTER_TOKEN)", 100},
-    {"scope", 's', "SCOPE", 0, "What the users are present in (default: " MUSTER_SCOPE_DEFAULT ")", 100},
-    {"json", OPTION_JSON, 0, 0, "One JSON object a line instead of tables", 100},
-    {"timeout", OPTION_TIMEOUT, "D", 0, "Give up a call after so long (default: 5s)", 100},
+    {"token", OPTION_TOKEN, "TOKEN", 0, "Access token (default: $MUSTER_TOKEN)", 100},
+    {"scope", 's', "SCOPE", 0, "Scope of the users (default: " MUSTER_SCOPE_DEFAULT ")", 100},
+    {"json", OPTION_JSON, 0, 0, "Print one JSON object per line instead of a table", 100},
+    {"timeout", OPTION_TIMEOUT, "D", 0, "Time limit of a call (default: 5s)", 100},
     {0},
 };
 
@@ -44,7 +45,7 @@ static error_t parse_global(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_TIMEOUT:
         if (!value_span(argument, 1, MUSTER_TIMEOUT_MAX_MS, &span_ms))
-            argp_error(state, "--timeout: '%s' is no span from 1ms to 10m, such as 500ms or 5s", argument);
+            argp_error(state, "--timeout: '%s' is not a duration from 1ms to 10m, such as 500ms or 5s", argument);
         globals->timeout_ms = (uint32_t)span_ms;
         return 0;
     case 's':

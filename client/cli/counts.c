@@ -19,8 +19,8 @@ struct counts {
 enum { OPTION_WINDOW = 1, OPTION_SCOPES };
 
 static const struct argp_option options[] = {
-    {"window", OPTION_WINDOW, "D,...", 0, "Count users seen at most so long ago, such as 5m,1h,24h", 0},
-    {"scopes", OPTION_SCOPES, "A,...", 0, "Count in each of these scopes (default: the one of -s)", 0},
+    {"window", OPTION_WINDOW, "D,...", 0, "Also count the users seen within the last D, such as 5m,1h,24h", 0},
+    {"scopes", OPTION_SCOPES, "A,...", 0, "Scopes to count (default: that of -s)", 0},
     {0},
 };
 
@@ -42,7 +42,7 @@ static error_t parse_counts(int key, char *argument, struct argp_state *state) {
         case WINDOWS_OK:
             return 0;
         case WINDOWS_MALFORMED:
-            argp_error(state, "--window: '%s' is no span such as 5m, 1h or 24h", piece);
+            argp_error(state, "--window: '%s' is not a duration such as 5m, 1h or 24h", piece);
             return 0;
         case WINDOWS_TOO_MANY:
             argp_error(state, "--window: at most %d windows", (int)MUSTER_WINDOWS_MAX);
@@ -53,7 +53,7 @@ static error_t parse_counts(int key, char *argument, struct argp_state *state) {
         add_scopes(counts, argument, state);
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", argument);
+        argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -129,11 +129,10 @@ static int count_all(struct muster_client *client, const struct counts *counts) 
 static int run_counts(struct globals *globals, int argc, char **argv) {
     struct counts *counts = memory_new(sizeof *counts);
     counts->input.globals = globals;
-    command_parse(
-        &command_counts, options, parse_counts,
-        "A window counts the distinct users seen at most so long ago, live or gone. A figure with a + is the least "
-        "it can be: a full node forgot some who were seen in that window.",
-        argc, argv, counts);
+    command_parse(&command_counts, options, parse_counts,
+                  "A window counts the distinct users seen within that time, live or not. A figure with a + is a lower "
+                  "bound: a full node discarded users seen in that window.",
+                  argc, argv, counts);
     struct muster_client *client;
     int status = command_connect(globals, &client);
     if (status == STATUS_DONE) {
@@ -144,5 +143,5 @@ static int run_counts(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_counts = {"counts", "", "Counts users: live, by status, and seen within windows",
+const struct command command_counts = {"counts", "", "Count users: live, by status, and seen within windows",
                                        run_counts};

@@ -22,7 +22,7 @@ static error_t parse_keygen(int key, char *argument, struct argp_state *state) {
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
     if (keygen->kind == NULL) keygen->kind = argument;
     else if (keygen->path == NULL) keygen->path = argument;
-    else argp_error(state, "'%s' is one argument too many", argument);
+    else argp_error(state, "unexpected argument '%s'", argument);
     return 0;
 }
 
@@ -67,27 +67,27 @@ static void print_key_hint(const struct globals *globals, const struct keygen *k
         return;
     }
     (void)printf(
-        "wrote a cluster key to %s, for its owner's eyes only (mode 0600)\n"
+        "wrote a cluster key to %s, readable by its owner only (mode 0600)\n"
         "Next: copy it to every node of the cluster over a channel that you trust, keep the mode, and start each "
         "with\n"
         "  musterd --cluster-key-file %s --peer HOST ...\n"
-        "Whoever has this file can join the cluster and read all that its nodes tell each other.\n",
+        "Whoever has this file can join the cluster and read all messages between its nodes.\n",
         keygen->path, keygen->path);
 }
 
 static int run_keygen(struct globals *globals, int argc, char **argv) {
     struct keygen keygen = {.input = {globals}};
-    command_parse(
-        &command_keygen, NULL, parse_keygen,
-        "A cluster key seals what nodes tell each other, and says who belongs to the cluster. The file must not "
-        "be there yet.",
-        argc, argv, &keygen);
-    if (keygen.kind == NULL) command_usage(&command_keygen, "a key for what? `cluster' is what there is");
+    command_parse(&command_keygen, NULL, parse_keygen,
+                  "Nodes encrypt their messages to each other with the cluster key, and only nodes that have it can "
+                  "join. An existing "
+                  "file is not overwritten.",
+                  argc, argv, &keygen);
+    if (keygen.kind == NULL) command_usage(&command_keygen, "no kind of key was given; the only kind is `cluster'");
     if (strcmp(keygen.kind, "cluster") != 0)
-        command_usage(&command_keygen, "there is no key of kind '%s'; `cluster' is what there is", keygen.kind);
-    if (keygen.path == NULL || *keygen.path == '\0') command_usage(&command_keygen, "which file is the key to go to?");
+        command_usage(&command_keygen, "unknown kind of key '%s'; the only kind is `cluster'", keygen.kind);
+    if (keygen.path == NULL || *keygen.path == '\0') command_usage(&command_keygen, "no file was given");
     char text[KEYRING_FILE_BYTES_MAX];
-    if (sodium_init() < 0) return report_key_error(keygen.path, "libsodium does not start");
+    if (sodium_init() < 0) return report_key_error(keygen.path, "libsodium cannot start");
     size_t len = keyring_generate(text, sizeof text);
     int status = write_new_file(keygen.path, text, len);
     sodium_memzero(text, sizeof text);
@@ -95,4 +95,4 @@ static int run_keygen(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_keygen = {"keygen", "cluster PATH", "Makes a key for a cluster", run_keygen};
+const struct command command_keygen = {"keygen", "cluster PATH", "Create a cluster key", run_keygen};

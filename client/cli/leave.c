@@ -23,10 +23,12 @@ struct leave {
 enum { OPTION_SESSION = 1, OPTION_ALL, OPTION_LINGER, OPTION_STAMP };
 
 static const struct argp_option options[] = {
-    {"session", OPTION_SESSION, "S", 0, "Session that leaves, as it was touched (default: the unnamed one)", 0},
-    {"all-sessions", OPTION_ALL, 0, 0, "Every session of the users leaves", 0},
-    {"linger", OPTION_LINGER, "D", 0, "Stay live for so long still; a touch meanwhile cancels the leaving", 0},
-    {"stamp", OPTION_STAMP, "N", 0, "Stamp of the touch that this ends, so as to be ordered after it on any node", 0},
+    {"session", OPTION_SESSION, "S", 0, "Session to end (default: the unnamed session)", 0},
+    {"all-sessions", OPTION_ALL, 0, 0, "End every session of the users", 0},
+    {"linger", OPTION_LINGER, "D", 0, "Stay live for this long before leaving; a touch in that time cancels the leave",
+     0},
+    {"stamp", OPTION_STAMP, "N", 0,
+     "Stamp of the touch that this leave ends: every node orders the leave after that touch", 0},
     {0},
 };
 
@@ -42,19 +44,19 @@ static error_t parse_leave(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_LINGER:
         if (!value_span(argument, 0, UINT32_MAX, &span_ms))
-            argp_error(state, "--linger: '%s' is no span such as 500ms or 10s", argument);
+            argp_error(state, "--linger: '%s' is not a duration such as 500ms or 10s", argument);
         leave->linger_ms = (uint32_t)span_ms;
         return 0;
     case OPTION_STAMP:
         if (!value_number(argument, 1, UINT64_MAX, &leave->stamp))
-            argp_error(state, "--stamp: '%s' is no stamp that a touch answered", argument);
+            argp_error(state, "--stamp: '%s' is not the stamp of a touch", argument);
         return 0;
     case ARGP_KEY_ARGS:
         leave->users = state->argv + state->next;
         leave->count = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which users?");
+        argp_error(state, "no user was given");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -84,7 +86,7 @@ static int leave_all(struct muster_client *client, const struct leave *leave) {
     const size_t extra_bytes = leave->session == NULL ? 0 : strlen(leave->session);
     struct user_source *source = user_source_new(leave->users, leave->count, MUSTER_BEATS_MAX, extra_bytes);
     struct muster_departure *departures = memory_new(MUSTER_BEATS_MAX * sizeof *departures);
-    struct progress progress = progress_start("users told to leave", 0);
+    struct progress progress = progress_start("departures sent", 0);
     uint64_t total = 0, left = 0;
     int status = STATUS_DONE;
     const char *const *users;
@@ -102,8 +104,8 @@ static int leave_all(struct muster_client *client, const struct leave *leave) {
 
 static int run_leave(struct globals *globals, int argc, char **argv) {
     struct leave leave = {.input = {globals}};
-    command_parse(&command_leave, options, parse_leave, "The USER `-' stands for standard input: one user a line.",
-                  argc, argv, &leave);
+    command_parse(&command_leave, options, parse_leave, "USER `-' reads users from standard input, one per line.", argc,
+                  argv, &leave);
     if (leave.all_sessions && leave.session != NULL)
         command_usage(&command_leave, "--session and --all-sessions cannot both be given");
     struct muster_client *client;
@@ -114,4 +116,4 @@ static int run_leave(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_leave = {"leave", "USER...", "Tells that users go", run_leave};
+const struct command command_leave = {"leave", "USER...", "Report users as gone", run_leave};

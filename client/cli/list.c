@@ -14,10 +14,11 @@ struct list {
 enum { OPTION_STATUS = 1, OPTION_LIMIT, OPTION_RECENT, OPTION_SESSIONS };
 
 static const struct argp_option options[] = {
-    {"status", OPTION_STATUS, "S", 0, "Only users who are online, away or busy; several, separated by commas", 0},
-    {"limit", OPTION_LIMIT, "N", 0, "At most so many users (default: all)", 0},
-    {"recent", OPTION_RECENT, 0, 0, "The latest seen, newest first, at most 10000", 0},
-    {"sessions", OPTION_SESSIONS, 0, 0, "Show each user's live sessions too", 0},
+    {"status", OPTION_STATUS, "S", 0,
+     "Only users with this status: online, away or busy; several are separated by commas", 0},
+    {"limit", OPTION_LIMIT, "N", 0, "List at most N users (default: all)", 0},
+    {"recent", OPTION_RECENT, 0, 0, "List the users seen last, newest first, at most 10000", 0},
+    {"sessions", OPTION_SESSIONS, 0, 0, "Also show each user's live sessions", 0},
     {0},
 };
 
@@ -37,7 +38,7 @@ static error_t parse_list(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_LIMIT:
         if (!value_number(argument, 1, UINT64_MAX, &list->limit))
-            argp_error(state, "--limit: '%s' is no number from 1", argument);
+            argp_error(state, "--limit: '%s' is not a number from 1", argument);
         return 0;
     case OPTION_RECENT:
         list->is_recent = true;
@@ -46,7 +47,7 @@ static error_t parse_list(int key, char *argument, struct argp_state *state) {
         list->query.with_sessions = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", argument);
+        argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -99,4 +100,4 @@ static int run_list(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_list = {"list", "", "Lists the users who are live", run_list};
+const struct command command_list = {"list", "", "List live users", run_list};

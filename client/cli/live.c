@@ -15,7 +15,7 @@ struct live {
 enum { OPTION_SESSIONS = 1 };
 
 static const struct argp_option options[] = {
-    {"sessions", OPTION_SESSIONS, 0, 0, "Show each user's live sessions too", 0},
+    {"sessions", OPTION_SESSIONS, 0, 0, "Also show each user's live sessions", 0},
     {0},
 };
 
@@ -31,7 +31,7 @@ static error_t parse_live(int key, char *argument, struct argp_state *state) {
         live->count = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which users?");
+        argp_error(state, "no user was given");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -66,9 +66,10 @@ static int live_all(struct muster_client *client, const struct live *live) {
 
 static int run_live(struct globals *globals, int argc, char **argv) {
     struct live live = {.input = {globals}};
-    command_parse(&command_live, options, parse_live,
-                  "Exit status 0 if all are live, 1 if not. The USER `-' stands for standard input: one user a line.",
-                  argc, argv, &live);
+    command_parse(
+        &command_live, options, parse_live,
+        "Exit status 0 if all users are live, 1 if not. USER `-' reads users from standard input, one per line.", argc,
+        argv, &live);
     struct muster_client *client;
     int status = command_connect(globals, &client);
     if (status != STATUS_DONE) return status;
@@ -77,4 +78,4 @@ static int run_live(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_live = {"live", "USER...", "Shows whether users are live", run_live};
+const struct command command_live = {"live", "USER...", "Show whether users are live", run_live};

@@ -33,12 +33,12 @@ static error_t parse_line(int key, char *argument, struct argp_state *state) {
         return 0;
     case ARGP_KEY_ARG:
         line->command = command_named(argument);
-        if (line->command == NULL) argp_error(state, "there is no command '%s'", argument);
+        if (line->command == NULL) argp_error(state, "unknown command '%s'", argument);
         line->next = state->next;
         state->next = state->argc; /* the rest is the command's */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which command?");
+        argp_error(state, "no command was given");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -55,10 +55,11 @@ static char *list_of_commands(int key, const char *text, void *input) {
     if (out == NULL) return NULL;
     (void)fputs("Commands:\n", out);
     for (size_t i = 0; i < COMMANDS; i++) (void)fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-    (void)fputs("\n`muster COMMAND --help' tells of one. Spans are written 500ms, 60s, 5m, 24h or 7d.\n"
-                "Exit status: 0 done (`live': all are live), 1 `live': somebody is not, 2 usage, 3 no node can be "
-                "reached, 4 the call was refused.",
-                out);
+    (void)fputs(
+        "\n`muster COMMAND --help' describes a command. Durations (D) are written 500ms, 60s, 5m, 24h or 7d.\n"
+        "Exit status: 0 success (`live': all users are live), 1 a user is not live, or a local failure, 2 usage, "
+        "3 no node answered, 4 the node refused the call.",
+        out);
     (void)fclose(out);
     return list;
 }
@@ -82,7 +83,7 @@ int main(int argc, char **argv) {
     static const struct argp argp = {NULL,
                                      parse_line,
                                      "COMMAND [ARGUMENT...]",
-                                     "Tells a Muster node who is here, and asks it who is.\v",
+                                     "Command line of the presence service Muster.\v",
                                      children,
                                      list_of_commands,
                                      NULL};

@@ -10,7 +10,7 @@
 
 static error_t parse_nodes(int key, char *argument, struct argp_state *state) {
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
-    argp_error(state, "'%s' is one argument too many", argument);
+    argp_error(state, "unexpected argument '%s'", argument);
     return 0;
 }
 
@@ -72,7 +72,7 @@ static void print_all(const struct globals *globals, const struct muster_nodes *
 static int run_nodes(struct globals *globals, int argc, char **argv) {
     struct command_input input = {globals};
     command_parse(&command_nodes, NULL, parse_nodes,
-                  "Each row is what the asked node knows of one node: itself first, then its peers.", argc, argv,
+                  "Each row is one node as the answering node sees it: itself first, then its peers.", argc, argv,
                   &input);
     struct muster_client *client;
     int status = command_connect(globals, &client);
@@ -86,4 +86,4 @@ static int run_nodes(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_nodes = {"nodes", "", "Shows the nodes of the cluster", run_nodes};
+const struct command command_nodes = {"nodes", "", "Show the nodes of the cluster", run_nodes};

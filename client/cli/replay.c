@@ -22,20 +22,22 @@ struct replay {
 enum { OPTION_FORMAT = 1, OPTION_WINDOW, OPTION_EVERY, OPTION_TTL, OPTION_USER, OPTION_SPEED };
 
 static const struct argp_option options[] = {
-    {"format", OPTION_FORMAT, "FORMAT", 0, "Of the log; clf: the common and the combined log format (the default)", 0},
-    {"window", OPTION_WINDOW, "D,...", 0, "Windows of the rows (default: " WINDOWS_DEFAULT ")", 0},
-    {"every", OPTION_EVERY, "D", 0, "A row at each full D of UTC (default: 1h)", 0},
-    {"ttl", OPTION_TTL, "D", 0, "How long a request keeps its user live, 1s to 24h (default: 60s; a node's own)", 0},
+    {"format", OPTION_FORMAT, "FORMAT", 0, "Format of the log; clf: the common and the combined log format (default)",
+     0},
+    {"window", OPTION_WINDOW, "D,...", 0, "Windows to count (default: " WINDOWS_DEFAULT ")", 0},
+    {"every", OPTION_EVERY, "D", 0, "Time between rows, aligned to UTC (default: 1h)", 0},
+    {"ttl", OPTION_TTL, "D", 0,
+     "How long a request keeps its user live, 1s to 24h (default: 60s; with --to the node's)", 0},
     {"user", OPTION_USER, "FIELD", 0,
-     "Who the user is: host, the remote host (the default); auth, the authenticated user", 0},
-    {"speed", OPTION_SPEED, "N", 0, "With --to: N times as fast as the log went (default: 1)", 0},
+     "Which field names the user: host, the remote host (default); auth, the authenticated user", 0},
+    {"speed", OPTION_SPEED, "N", 0, "With --to: replay at N times the speed of the log (default: 1)", 0},
     {0},
 };
 
 static void set_windows(struct replay *replay, char *list, struct argp_state *state) {
     const char *piece;
     const enum windows_result result = windows_add(&replay->plan.windows, list, &piece);
-    if (result == WINDOWS_MALFORMED) argp_error(state, "--window: '%s' is no span such as 5m, 1h or 24h", piece);
+    if (result == WINDOWS_MALFORMED) argp_error(state, "--window: '%s' is not a duration such as 5m, 1h or 24h", piece);
     if (result == WINDOWS_TOO_MANY) argp_error(state, "--window: at most %d windows", (int)MUSTER_WINDOWS_MAX);
 }
 
@@ -43,7 +45,7 @@ static void set_speed(struct replay *replay, const char *argument, struct argp_s
     char *end;
     replay->plan.speed = strtod(argument, &end);
     if (end == argument || *end != '\0' || !isfinite(replay->plan.speed) || replay->plan.speed <= 0)
-        argp_error(state, "--speed: '%s' is no number above 0", argument);
+        argp_error(state, "--speed: '%s' is not a number above 0", argument);
 }
 
 static error_t parse_value(int key, char *argument, struct argp_state *state) {
@@ -52,11 +54,11 @@ static error_t parse_value(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case OPTION_EVERY:
         if (!value_span(argument, 1, MUSTER_RETENTION_MAX_MS, &replay->plan.every_ms))
-            argp_error(state, "--every: '%s' is no span such as 5m or 1h", argument);
+            argp_error(state, "--every: '%s' is not a duration such as 5m or 1h", argument);
         return 0;
     case OPTION_TTL:
         if (!value_span(argument, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, &span_ms))
-            argp_error(state, "--ttl: '%s' is no span from 1s to 24h", argument);
+            argp_error(state, "--ttl: '%s' is not a duration from 1s to 24h", argument);
         replay->plan.ttl_ms = (uint32_t)span_ms;
         return 0;
     case OPTION_USER:
@@ -82,11 +84,11 @@ static error_t parse_replay(int key, char *argument, struct argp_state *state) {
         set_speed(replay, argument, state);
         return 0;
     case ARGP_KEY_ARG:
-        if (replay->file != NULL) argp_error(state, "'%s' is one argument too many", argument);
+        if (replay->file != NULL) argp_error(state, "unexpected argument '%s'", argument);
         replay->file = argument;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which log? `-' stands for standard input");
+        argp_error(state, "no log file was given `-' stands for standard input");
         return 0;
     default:
         return parse_value(key, argument, state);
@@ -139,9 +141,9 @@ static int run_replay(struct globals *globals, int argc, char **argv) {
     struct replay replay = {.input = {globals}, .plan = {.globals = globals}};
     command_parse(
         &command_replay, options, parse_replay,
-        "Lines are ordered by their own time and run through an embedded roll on the log's clock; each row shows "
-        "who was live, and who was seen within each window, at that instant. With --to the log is told to a node "
-        "instead, as time goes by, and rows are the node's counts: windows and TTL are real time there.",
+        "Lines are sorted by their time and applied to an embedded roll that runs on the log's clock. Each row counts "
+        "the users live, and seen within each window, at that time. With --to the requests are sent to a node in real "
+        "time instead, and each row shows the node's counts.",
         argc, argv, &replay);
     complete_replay(&replay);
     struct visits visits;
@@ -152,5 +154,5 @@ static int run_replay(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_replay = {"replay", "FILE|-", "Shows from a web server's access log who was active",
+const struct command command_replay = {"replay", "FILE|-", "Compute from a web server's access log who was active",
                                        run_replay};

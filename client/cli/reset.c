@@ -12,7 +12,7 @@ struct reset {
 enum { OPTION_YES = 1 };
 
 static const struct argp_option options[] = {
-    {"yes", OPTION_YES, 0, 0, "Yes, forget all users of the scope", 0},
+    {"yes", OPTION_YES, 0, 0, "Confirm: remove all users of the scope", 0},
     {0},
 };
 
@@ -23,7 +23,7 @@ static error_t parse_reset(int key, char *argument, struct argp_state *state) {
         reset->is_confirmed = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", argument);
+        argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -32,10 +32,10 @@ static error_t parse_reset(int key, char *argument, struct argp_state *state) {
 
 static int run_reset(struct globals *globals, int argc, char **argv) {
     struct reset reset = {.input = {globals}};
-    command_parse(&command_reset, options, parse_reset, "It cannot be undone, and so must be confirmed with --yes.",
-                  argc, argv, &reset);
+    command_parse(&command_reset, options, parse_reset, "This cannot be undone, so --yes is required.", argc, argv,
+                  &reset);
     if (!reset.is_confirmed)
-        command_usage(&command_reset, "this forgets everybody in scope '%s': add --yes",
+        command_usage(&command_reset, "this removes all users of scope '%s': add --yes to confirm",
                       globals->scope == NULL ? MUSTER_SCOPE_DEFAULT : globals->scope);
     struct muster_client *client;
     int status = command_connect(globals, &client);
@@ -49,4 +49,4 @@ static int run_reset(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_reset = {"reset", "--yes", "Forgets a scope, everywhere", run_reset};
+const struct command command_reset = {"reset", "--yes", "Remove all users of a scope, on every node", run_reset};

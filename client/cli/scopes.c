@@ -9,7 +9,7 @@
 
 static error_t parse_scopes(int key, char *argument, struct argp_state *state) {
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
-    argp_error(state, "'%s' is one argument too many", argument);
+    argp_error(state, "unexpected argument '%s'", argument);
     return 0;
 }
 
@@ -59,4 +59,4 @@ static int run_scopes(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_scopes = {"scopes", "", "Lists the scopes that have users", run_scopes};
+const struct command command_scopes = {"scopes", "", "List scopes and how many users are live in each", run_scopes};

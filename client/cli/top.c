@@ -33,7 +33,7 @@ struct top {
 enum { OPTION_INTERVAL = 1 };
 
 static const struct argp_option options[] = {
-    {"interval", OPTION_INTERVAL, "D", 0, "Ask so often, 100ms to 1h (default: 1s)", 0},
+    {"interval", OPTION_INTERVAL, "D", 0, "Time between updates, 100ms to 1h (default: 1s)", 0},
     {0},
 };
 
@@ -43,11 +43,11 @@ static error_t parse_top(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case OPTION_INTERVAL:
         if (!value_span(argument, INTERVAL_MIN_MS, INTERVAL_MAX_MS, &span_ms))
-            argp_error(state, "--interval: '%s' is no span from 100ms to 1h, such as 500ms or 2s", argument);
+            argp_error(state, "--interval: '%s' is not a duration from 100ms to 1h, such as 500ms or 2s", argument);
         top->interval_ms = (uint32_t)span_ms;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", argument);
+        argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -142,7 +142,7 @@ static int run_top(struct globals *globals, int argc, char **argv) {
     struct top top = {.input = {globals}, .interval_ms = INTERVAL_DEFAULT_MS};
     command_parse(
         &command_top, options, parse_top,
-        "Keys: q quits; n, l, j, e sort by name, live users, joins and leaves a second, r the other way round; "
+        "Keys: q quits; n, l, j, e sort by name, live users, joins and leaves a second, r reverses the order; "
         "/ filters by a part of the name; Enter shows the selected scope in detail, Esc goes back; arrows, "
         "Page Up, Page Down, Home and End move.",
         argc, argv, &top);
@@ -154,4 +154,4 @@ static int run_top(struct globals *globals, int argc, char **argv) {
     return status == STATUS_DONE ? show_top(client, &top) : status;
 }
 
-const struct command command_top = {"top", "", "Shows scopes and nodes live, on a terminal", run_top};
+const struct command command_top = {"top", "", "Show scopes and nodes on a terminal, updated continuously", run_top};

@@ -23,10 +23,12 @@ struct touch {
 enum { OPTION_SESSION = 1, OPTION_TTL, OPTION_STATUS, OPTION_STATE };
 
 static const struct argp_option options[] = {
-    {"session", OPTION_SESSION, "S", 0, "Tab, device or socket of the users (default: the unnamed one)", 0},
-    {"ttl", OPTION_TTL, "D", 0, "How long the touch keeps them live, 1s to 24h (default: the server's)", 0},
+    {"session", OPTION_SESSION, "S", 0,
+     "Session that is present: a tab, device or socket (default: the unnamed session)", 0},
+    {"ttl", OPTION_TTL, "D", 0,
+     "How long the session stays live without another touch, 1s to 24h (default: the node's)", 0},
     {"status", OPTION_STATUS, "STATUS", 0, "online, away or busy (default: online)", 0},
-    {"state", OPTION_STATE, "TEXT", 0, "What the session shows to watchers, at most 1024 bytes", 0},
+    {"state", OPTION_STATE, "TEXT", 0, "State of the session that watchers see, at most 1024 bytes", 0},
     {0},
 };
 
@@ -42,7 +44,7 @@ static error_t parse_touch(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_TTL:
         if (!value_span(argument, 1, UINT32_MAX, &span_ms))
-            argp_error(state, "--ttl: '%s' is no span such as 60s or 5m", argument);
+            argp_error(state, "--ttl: '%s' is not a duration such as 60s or 5m", argument);
         touch->ttl_ms = (uint32_t)span_ms;
         return 0;
     case OPTION_STATUS:
@@ -54,7 +56,7 @@ static error_t parse_touch(int key, char *argument, struct argp_state *state) {
         touch->count = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which users?");
+        argp_error(state, "no user was given");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -126,7 +128,8 @@ static int touch_all(struct muster_client *client, const struct touch *touch) {
 static int run_touch(struct globals *globals, int argc, char **argv) {
     struct touch touch = {.input = {globals}};
     command_parse(&command_touch, options, parse_touch,
-                  "The USER `-' stands for standard input: one user a line, sent in batches.", argc, argv, &touch);
+                  "USER `-' reads users from standard input, one per line, and sends them in batches.", argc, argv,
+                  &touch);
     struct muster_client *client;
     int status = command_connect(globals, &client);
     if (status != STATUS_DONE) return status;
@@ -135,4 +138,4 @@ static int run_touch(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_touch = {"touch", "USER...", "Tells that users are here", run_touch};
+const struct command command_touch = {"touch", "USER...", "Report users as present", run_touch};

@@ -5,7 +5,7 @@
 
 static error_t parse_version(int key, char *argument, struct argp_state *state) {
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
-    argp_error(state, "'%s' is one argument too many", argument);
+    argp_error(state, "unexpected argument '%s'", argument);
     return 0;
 }
 
@@ -17,4 +17,4 @@ static int run_version(struct globals *globals, int argc, char **argv) {
     return STATUS_DONE;
 }
 
-const struct command command_version = {"version", "", "Shows the version", run_version};
+const struct command command_version = {"version", "", "Show the version", run_version};

@@ -38,11 +38,11 @@ struct watch {
 enum { OPTION_USER = 1, OPTION_SESSIONS, OPTION_TOTALS, OPTION_INTERVAL, OPTION_COUNT };
 
 static const struct argp_option options[] = {
-    {"user", OPTION_USER, "U", 0, "Watch this user alone; may be given up to 1000 times (default: everybody)", 0},
-    {"sessions", OPTION_SESSIONS, 0, 0, "Show each user's live sessions too", 0},
-    {"totals", OPTION_TOTALS, 0, 0, "Show the counts of the scope alone, at first and when they change", 0},
-    {"interval", OPTION_INTERVAL, "D", 0, "Show changes at most so often, up to 60s (default: at once)", 0},
-    {"count", OPTION_COUNT, "N", 0, "End after so many changes; those who are present at first do not count", 0},
+    {"user", OPTION_USER, "U", 0, "Watch only this user; may be repeated up to 1000 times (default: all users)", 0},
+    {"sessions", OPTION_SESSIONS, 0, 0, "Also show each user's live sessions", 0},
+    {"totals", OPTION_TOTALS, 0, 0, "Show only the counts of the scope, at first and at every change", 0},
+    {"interval", OPTION_INTERVAL, "D", 0, "Minimum time between updates, up to 60s (default: none)", 0},
+    {"count", OPTION_COUNT, "N", 0, "Exit after N changes; the users present at first do not count", 0},
     {0},
 };
 
@@ -67,15 +67,15 @@ static error_t parse_watch(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_INTERVAL:
         if (!value_span(argument, 1, MUSTER_WATCH_INTERVAL_MAX_MS, &span_ms))
-            argp_error(state, "--interval: '%s' is no span from 1ms to 60s, such as 500ms or 2s", argument);
+            argp_error(state, "--interval: '%s' is not a duration from 1ms to 60s, such as 500ms or 2s", argument);
         watch->options.min_interval_ms = (uint32_t)span_ms;
         return 0;
     case OPTION_COUNT:
         if (!value_number(argument, 1, UINT64_MAX - 1, &watch->count_max))
-            argp_error(state, "--count: '%s' is no number from 1", argument);
+            argp_error(state, "--count: '%s' is not a number from 1", argument);
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many; users are watched with --user", argument);
+        argp_error(state, "unexpected argument '%s'; users are watched with --user", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -241,8 +241,8 @@ static struct watch *watch_new(struct globals *globals) {
 static int run_watch(struct globals *globals, int argc, char **argv) {
     struct watch *watch = watch_new(globals);
     command_parse(&command_watch, options, parse_watch,
-                  "Shows who is present first, then who joins, leaves and changes, until it is interrupted. Watching "
-                  "makes nobody present.",
+                  "Prints the users present, then every user who joins, leaves or changes, until it is interrupted. "
+                  "Watching does not make anyone present.",
                   argc, argv, watch);
     watch->options.scope = globals->scope;
     if (watch->options.counts_only && (watch->options.user_count > 0 || watch->options.with_sessions))
@@ -258,4 +258,4 @@ static int run_watch(struct globals *globals, int argc, char **argv) {
     return status;
 }
 
-const struct command command_watch = {"watch", "", "Shows who is present, then each change", run_watch};
+const struct command command_watch = {"watch", "", "Show who is present, then every change", run_watch};

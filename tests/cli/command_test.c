@@ -190,11 +190,11 @@ static void lists_scopes(void **state) {
 
 static void refuses_a_wrong_command_line(void **state) {
     (void)state;
-    EXPECT(2, "", "which command?", "--json");
-    EXPECT(2, "", "no command 'nonsense'", "nonsense");
+    EXPECT(2, "", "no command was given", "--json");
+    EXPECT(2, "", "unknown command 'nonsense'", "nonsense");
     EXPECT(2, "", "unrecognized option", "live", "--nonsense");
-    EXPECT(2, "", "which users?", "touch");
-    EXPECT(2, "", "which users?", "live", "--json");
+    EXPECT(2, "", "no user was given", "touch");
+    EXPECT(2, "", "no user was given", "live", "--json");
     EXPECT(2, "", "--ttl: '5 parsecs'", "touch", "ada", "--ttl", "5 parsecs");
     EXPECT(2, "", "--status: 'asleep'", "touch", "ada", "--status", "asleep");
     EXPECT(2, "", "--linger", "leave", "ada", "--linger", "x");
@@ -205,14 +205,14 @@ static void refuses_a_wrong_command_line(void **state) {
     EXPECT(2, "", "at most 16 windows", "counts", "--window",
            "1s,2s,3s,4s,5s,6s,7s,8s,9s,10s,11s,12s,13s,14s,15s,16s,17s");
     EXPECT(2, "", "add --yes", "reset");
-    EXPECT(2, "", "one argument too many", "reset", "--yes", "room");
-    EXPECT(2, "", "one argument too many", "version", "1");
-    EXPECT(2, "", "which log?", "replay");
-    EXPECT(2, "", "one argument too many", "nodes", "all");
-    EXPECT(2, "", "a key for what?", "keygen");
-    EXPECT(2, "", "no key of kind 'house'", "keygen", "house", "/nonexistent/key");
-    EXPECT(2, "", "which file", "keygen", "cluster");
-    EXPECT(2, "", "one argument too many", "keygen", "cluster", "/nonexistent/key", "more");
+    EXPECT(2, "", "unexpected argument", "reset", "--yes", "room");
+    EXPECT(2, "", "unexpected argument", "version", "1");
+    EXPECT(2, "", "no log file was given", "replay");
+    EXPECT(2, "", "unexpected argument", "nodes", "all");
+    EXPECT(2, "", "no kind of key was given", "keygen");
+    EXPECT(2, "", "unknown kind of key 'house'", "keygen", "house", "/nonexistent/key");
+    EXPECT(2, "", "no file was given", "keygen", "cluster");
+    EXPECT(2, "", "unexpected argument", "keygen", "cluster", "/nonexistent/key", "more");
     EXPECT(2, "", "--call: 'sing'", "bench", "--call", "sing");
     EXPECT(2, "", "addresses[0]", "live", "ada", "--to", "127.0.0.1:7700");
     EXPECT(2, "", "--timeout", "live", "ada", "--timeout", "1h");

@@ -149,7 +149,7 @@ static void refuses_what_cannot_be_replayed(void **state) {
     EXPECT(2, "", "--ttl: '25h'", "replay", "-", "--ttl", "25h");
     EXPECT(2, "", "'31d' is more than 30d", "replay", "-", "--window", "31d");
     EXPECT(2, "", "give --to", "replay", "-", "--speed", "2");
-    EXPECT(2, "", "one argument too many", "replay", "a", "b");
+    EXPECT(2, "", "unexpected argument", "replay", "a", "b");
     EXPECT_WITH(AT("10:00:00 +0000", "-") "h - - [17/May/2025:10:00:00 +0000] \"x\" 200 1\n", 2, "", "longer --every",
                 "replay", "-", "--every", "1s");
 }

@@ -337,7 +337,7 @@ static void says_why_it_cannot_begin(void **state) {
     EXPECT(4, "", "scope", "watch", "--to", server.tcp, "-s", long_id);
     EXPECT(4, "", "user", "watch", "--to", server.tcp, "--user", long_id);
     EXPECT(4, "", "UTF-8", "watch", "--to", server.tcp, "--user", "\xff");
-    EXPECT(2, "", "too many", "watch", "ada", "--to", server.tcp);
+    EXPECT(2, "", "unexpected argument", "watch", "ada", "--to", server.tcp);
     EXPECT(2, "", "--count", "watch", "--count", "0", "--to", server.tcp);
     EXPECT(2, "", "--interval", "watch", "--interval", "61s", "--to", server.tcp);
     EXPECT(2, "", "--totals", "watch", "--totals", "--user", "ada", "--to", server.tcp);
