@@ -137,11 +137,7 @@ def redis():
 
 
 def echo():
-    """The loop's echo where it was built, else nng's."""
-    program = PROGRAMS / "loop_echo"
-    if not program.exists():
-        program = PROGRAMS / "nng_echo"
-    return Server("echo", "echo", [str(program), "tcp://127.0.0.1:PORT"])
+    return Server("echo", "echo", [str(PROGRAMS / "loop_echo"), "tcp://127.0.0.1:PORT"])
 
 
 def stop_all():

@@ -58,14 +58,14 @@ def rows_parked(book):
     count = watchers.PARKED_CONNECTIONS * watchers.PARKED_EACH
     params = {"watches": count, "connections": watchers.PARKED_CONNECTIONS}
     for row, what, value in (
-            ("shared", "of one scope of 1,000 users", shared["parked"] - shared["open"]),
-            ("answered", "the same, after each was answered and asked again", shared["answered"] - shared["open"]),
-            ("own", "each of a scope of its own", own["parked"] - own["open"])):
+            ("shared", "of one scope of 1,000 users", shared["bytes_a_watch"]),
+            ("answered", "the same, after each was answered and asked again", shared["bytes_a_watch_answered"]),
+            ("own", "each of a scope of its own", own["bytes_a_watch"])):
         book.add(f"watch_memory_{row}", f"Memory of a parked watch, {count:,} over {watchers.PARKED_CONNECTIONS} connections, "
-                 f"{what}", "bytes", "≤ 4 KiB", {"muster": value / count}, value / count <= 4096, params,
+                 f"{what}", "bytes", "≤ 4 KiB", {"muster": value}, value <= 4096, params,
                  {"muster": [own if row == "own" else shared]})
     book.add("watch_memory_connection", "Memory of a connection beside it", "bytes", "reported",
-             {"muster": (shared["connected"] - shared["answered"]) / watchers.WATCHERS}, None, {"connections": watchers.WATCHERS})
+             {"muster": shared["bytes_a_connection"]}, None, {"connections": watchers.IDLE_CONNECTIONS})
 
 
 # ---- many watchers of many changes --------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /* How long a change takes to reach a program that watches: joins a new user at one node, and has libmuster watch at the
  * same one or another. Timed from the join's answer to the callback; a callback that came before the answer counts as
- * 0. An nng echo is asked between the samples, to say what a message and its answer take at that time. Prints one JSON
+ * 0. An echo is asked between the samples, to say what a message and its answer take at that time. Prints one JSON
  * object; exit status 1 and a sentence where the run failed. */
 #include "connection.h"
 #include "load/histogram.h"

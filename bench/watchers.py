@@ -10,7 +10,7 @@ RATE = 1000  # changes a second
 PACE_MS = 200
 CHANGING_USERS = 1000
 PARKED_CONNECTIONS, PARKED_EACH = 100, 100
-IDLE_CONNECTIONS = 1000
+IDLE_CONNECTIONS = 4000
 PROBE_PATIENCE_S = 120
 
 
@@ -89,28 +89,27 @@ def echo_once(echo, seconds):
 
 
 def parked_once(start, own_scopes=False):
-    """The resident set of a node, step by step: connections, watches that wait, each of them answered once, and more
-    connections. start: starts the node."""
+    """The resident set of a node, step by step: connections in use, more that asked once and are idle, watches that
+    wait, and each of them answered once. start: starts the node."""
     node = start()
     measure.load(node, work="touch", batch=1, users=1000, requests=20_000, connections=PARKED_CONNECTIONS, in_flight=4,
                  ttl_ms=measure.TTL_MS)
     fan = Fan(node, PARKED_CONNECTIONS, PARKED_EACH, own_scopes=own_scopes)
     found = {"open": node.resident_bytes()}
+    fan.do("connect", IDLE_CONNECTIONS)
+    found["connected"] = node.resident_bytes()
     fan.do("watch")
     if fan.do("rest", 1)["answers"] > 0:
         raise SystemExit("watches that should have been parked were answered")
     found["parked"] = node.resident_bytes()
     if not own_scopes:
         fan.do("change", 1, RATE)
-        fan.do("rest", 1)
-        found["answered"] = node.resident_bytes()
-        fan.do("connect", IDLE_CONNECTIONS)
-        found["connected"] = node.resident_bytes()
+    fan.do("rest", 1)
+    found["answered"] = node.resident_bytes()
     fan.stop()
     node.stop()
     watches = PARKED_CONNECTIONS * PARKED_EACH
-    found["bytes_a_watch"] = (found["parked"] - found["open"]) / watches
-    if not own_scopes:
-        found["bytes_a_watch_answered"] = (found["answered"] - found["open"]) / watches
-        found["bytes_a_connection"] = (found["connected"] - found["answered"]) / IDLE_CONNECTIONS
+    found["bytes_a_connection"] = (found["connected"] - found["open"]) / IDLE_CONNECTIONS
+    found["bytes_a_watch"] = (found["parked"] - found["connected"]) / watches
+    found["bytes_a_watch_answered"] = (found["answered"] - found["connected"]) / watches
     return found
