@@ -42,7 +42,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     const char *const urls[] = {argv[1]};
-    const char *failed_url = NULL, *why = "out of memory";
+    struct error error;
+    (void)error_fail_memory(&error);
     const struct loops_config config = {.threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1};
     const struct door_config door_config = {.protocol = &echo_protocol,
                                             .urls = urls,
@@ -56,9 +57,9 @@ int main(int argc, char **argv) {
     sigaddset(&ends, SIGINT);
     sigprocmask(SIG_BLOCK, &ends, NULL); /* the loops inherit it */
     struct loops *loops = loops_start(&config);
-    struct door *door = loops == NULL ? NULL : door_open(loops, &door_config, &failed_url, &why);
+    struct door *door = loops == NULL ? NULL : door_open(loops, &door_config, &error);
     if (door == NULL) {
-        fprintf(stderr, "loop_echo: %s: %s\n", argv[1], why);
+        fprintf(stderr, "loop_echo: %s\n", error.text);
         return 1;
     }
     puts("ready");

@@ -20,8 +20,7 @@ bool url_host_is_loopback(const char *host) {
     return false;
 }
 
-/* Splits HOST:PORT. HOST may be [V6], * or empty; it is written without brackets. */
-static bool split(const char *authority, char host[URL_BYTES], const char **port) {
+bool url_split(const char *authority, char host[URL_BYTES], const char **port) {
     const char *colon = strrchr(authority, ':');
     if (colon == NULL) return false;
     size_t len = (size_t)(colon - authority);
@@ -48,7 +47,7 @@ enum url_reach url_reach(const char *url, struct error *error) {
         return unreachable(error, "ipc:// wants a path of 1 to 107 bytes");
     }
     if (strncmp(url, "tcp://", 6) != 0) return unreachable(error, "it must begin with tcp:// or ipc://");
-    if (strlen(url) >= URL_BYTES || !split(url + 6, host, &port) || !port_is_good(port))
+    if (strlen(url) >= URL_BYTES || !url_split(url + 6, host, &port) || !port_is_good(port))
         return unreachable(error, "tcp:// wants HOST:PORT, with a port of 0 to 65535");
     return url_host_is_loopback(host) ? REACH_LOOPBACK : REACH_BEYOND;
 }
@@ -57,7 +56,7 @@ bool url_is_wildcard(const char *url) {
     char host[URL_BYTES];
     const char *port;
     struct in6_addr v6;
-    if (strncmp(url, "tcp://", 6) != 0 || !split(url + 6, host, &port)) return false;
+    if (strncmp(url, "tcp://", 6) != 0 || !url_split(url + 6, host, &port)) return false;
     if (host[0] == '\0' || strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0) return true;
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
 }
@@ -65,7 +64,7 @@ bool url_is_wildcard(const char *url) {
 bool url_with_host(const char *url, const char *host, char out[URL_BYTES]) {
     char old[URL_BYTES];
     const char *port;
-    if (strncmp(url, "tcp://", 6) != 0 || !split(url + 6, old, &port)) return false;
+    if (strncmp(url, "tcp://", 6) != 0 || !url_split(url + 6, old, &port)) return false;
     bool is_v6 = strchr(host, ':') != NULL;
     int len = snprintf(out, URL_BYTES, is_v6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host, port);
     return len > 0 && len < URL_BYTES;

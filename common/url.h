@@ -18,6 +18,9 @@ enum url_reach {
 /* Who can connect to what listens on `url`. *error is written for REACH_NONE: INVALID_ARGUMENT. */
 enum url_reach url_reach(const char *url, struct error *error);
 
+/* Splits HOST:PORT. HOST may be [V6], * or empty; it is written without brackets. *port points into `authority`. False:
+ * it is not of that form. */
+bool url_split(const char *authority, char host[URL_BYTES], const char **port);
 /* Whether a host, without a port, is an address of the loopback, or "localhost". Other names are not looked up. */
 bool url_host_is_loopback(const char *host);
 /* Whether a tcp:// URL names every address of the machine: *, 0.0.0.0, [::] or no host. */

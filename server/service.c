@@ -1,4 +1,5 @@
 #include "service.h"
+#include "common/headroom.h"
 #include "net/sp/rpc_door.h"
 #include "peers/gossip.h"
 #include "service_peers.h"
@@ -15,18 +16,28 @@
 #include <unistd.h>
 
 enum { DRAIN_MS = 5000, CLOSE_S = 2 };
-/* Descriptors that connections for requests leave free: listeners, loops, snapshots, the log, what libraries open, and
- * connections that are accepted only to be closed. With peers, a share more for connections to and from them. */
-enum { FILES_RESERVED = 64, FILES_NEEDED = 32, FILES_SHARE_OF_PEERS = 4, FILES_OF_PEERS_MAX = 2304 };
-/* Threads beside the loops and those that dial peers: the ticker, snapshots, gossip, seeds. */
+/* Descriptors that are kept for listeners, loops, snapshots, the log, what libraries open, and connections that are
+ * accepted only to be closed. */
+enum { FILES_RESERVED = 64, FILES_NEEDED = 32 };
+/* With peers, this share of all descriptors (a quarter, at most so many) is theirs: a part of it for the connections of
+ * each of the two doors for peers, and the rest for the connections that this node dials. */
+enum { FILES_PART_OF_PEERS = 4, FILES_OF_PEERS_MAX = 2560 };
+enum { PEER_DOOR_PERCENT = 40 };
+_Static_assert(2 * PEER_DOOR_PERCENT < 100, "there are descriptors to dial with");
+/* Threads beside the loops and those that dial peers: the starter, the ticker, snapshots, gossip, seeds, and some to
+ * spare.
+ */
 enum { THREADS_BESIDE = 8 };
+/* Memory that a start needs at the least. */
+enum { START_BYTES = 16 << 20 };
 
 _Static_assert((int)CONFIG_RPC_URLS_MAX <= (int)DOOR_URLS_MAX, "the door listens on all that --rpc may name");
 _Static_assert((int)CONFIG_THREADS_MAX <= (int)LOOPS_MAX, "there are as many loops as --threads may name");
 
 struct service {
     const struct config *config;
-    size_t connections_max; /* for requests */
+    size_t connections_max;      /* for requests */
+    size_t peer_connections_max; /* of each of the two doors for peers */
     struct node *node;
     struct rpc *rpc;
     struct loops *loops;
@@ -38,29 +49,34 @@ struct service {
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-/* What is short shows here, before anything is opened. */
+/* Tries for the threads and the memory of the whole start, before anything is opened. */
 static bool check_headroom(const struct config *config, struct error *error) {
     unsigned threads = config->threads > 0 ? (unsigned)config->threads : loops_default_threads();
-    return gossip_check_headroom(threads + THREADS_BESIDE, error);
+    threads += THREADS_BESIDE;
+    return config->has_peers ? gossip_check_headroom(threads, error) : headroom_check(threads, START_BYTES, error);
 }
 
-/* How many connections for requests there may be: as many as are wanted, or as the limit of open files has room for
- * beside what is reserved. 0 and *error: it has room for none. */
-static size_t allot_connections(const struct config *config, size_t files, struct error *error) {
-    if (files < FILES_NEEDED) {
-        (void)error_fail(error, MUSTER_RESOURCE_EXHAUSTED,
-                         "the process may have %zu files open (ulimit -n), and needs %d at the least", files,
-                         FILES_NEEDED);
-        return 0;
+/* Divides the descriptors that the process may have open. False and *error: they are too few. */
+static bool allot_files(struct service *service, struct error *error) {
+    const struct config *config = service->config;
+    size_t files = files_raise_limit(), reserved = files / 2 < FILES_RESERVED ? files / 2 : FILES_RESERVED;
+    if (files < FILES_NEEDED)
+        return error_fail(error, MUSTER_RESOURCE_EXHAUSTED,
+                          "the process may have %zu files open (ulimit -n), and needs %d at the least", files,
+                          FILES_NEEDED);
+    if (config->has_peers) {
+        size_t of_peers = files / FILES_PART_OF_PEERS;
+        if (of_peers > FILES_OF_PEERS_MAX) of_peers = FILES_OF_PEERS_MAX;
+        service->peer_connections_max = of_peers * PEER_DOOR_PERCENT / 100;
+        reserved += of_peers;
     }
-    size_t reserved = files / 2 < FILES_RESERVED ? files / 2 : FILES_RESERVED;
-    size_t share = files / FILES_SHARE_OF_PEERS;
-    if (config->has_peers) reserved += share < FILES_OF_PEERS_MAX ? share : FILES_OF_PEERS_MAX;
-    if (files - reserved >= config->connections_max) return config->connections_max;
+    service->connections_max = config->connections_max;
+    if (files - reserved >= config->connections_max) return true;
+    service->connections_max = files - reserved;
     log_line(LEVEL_WARN, "few_files", "the limit of open files allows fewer connections than --max-connections",
-             {"files", NULL, files}, {"reserved", NULL, reserved}, {"connections", NULL, files - reserved},
+             {"files", NULL, files}, {"reserved", NULL, reserved}, {"connections", NULL, service->connections_max},
              {"max_connections", NULL, config->connections_max});
-    return files - reserved;
+    return true;
 }
 
 static bool load_snapshot(struct service *service, const uint8_t *hash_key, struct error *error) {
@@ -97,21 +113,23 @@ static bool start_loops(struct service *service) {
 }
 
 static bool open_door(struct service *service, struct error *error) {
-    const char *url = NULL, *why = "out of memory";
     const struct config *config = service->config;
     const struct rpc_door_config door = {.rpc = service->rpc,
                                          .urls = config->rpc.items,
                                          .url_count = config->rpc.count,
                                          .connections_max = service->connections_max,
                                          .connections_per_address = config->connections_per_address_max};
-    service->door = rpc_door_open(service->loops, &door, &url, &why);
-    if (service->door != NULL) return true;
-    if (url == NULL) return error_fail(error, MUSTER_UNAVAILABLE, "%s", why);
-    return error_fail(error, MUSTER_UNAVAILABLE, "cannot listen on %.200s: %s", url, why);
+    service->door = rpc_door_open(service->loops, &door, error);
+    return service->door != NULL;
 }
 
 static const char *rpc_url(const struct service *service, size_t i) {
     return door_url(rpc_door_door(service->door), i);
+}
+
+static bool start_peers(struct service *service, struct error *error) {
+    return service->peers == NULL ||
+           service_peers_start(service->peers, service->node, service->loops, service->peer_connections_max, error);
 }
 
 static void tick_node(void *node) {
@@ -122,8 +140,7 @@ struct service *service_start(const struct config *config, struct error *error) 
     static struct service service; /* one a program; a failed start leaves it as it is */
     service.config = config;
     if (!check_headroom(config, error)) return NULL;
-    size_t files = files_raise_limit();
-    if ((service.connections_max = allot_connections(config, files, error)) == 0) return NULL;
+    if (!allot_files(&service, error)) return NULL;
     (void)error_fail_memory(error);
     if (sodium_init() < 0) return NULL;
     if (config->has_peers && (service.peers = service_peers_new(config, error)) == NULL) return NULL;
@@ -131,7 +148,7 @@ struct service *service_start(const struct config *config, struct error *error) 
     if (!make_node(&service, error)) return NULL;
     if (!start_loops(&service)) return NULL;
     if ((service.ticker = periodic_start(tick_node, service.node, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
-    if (service.peers != NULL && !service_peers_start(service.peers, service.node, service.loops, error)) return NULL;
+    if (!start_peers(&service, error)) return NULL;
     (void)error_fail_memory(error);
     if (service.snapshots != NULL && !snapshots_start(service.snapshots, service.peers != NULL)) return NULL;
     return open_door(&service, error) ? &service : NULL;

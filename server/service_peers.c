@@ -66,20 +66,18 @@ static bool join_cluster(struct service_peers *peers) {
     return node_join(peers->node, &joined, clock_now());
 }
 
-bool service_peers_start(struct service_peers *peers, struct node *node, struct loops *loops, struct error *error) {
+bool service_peers_start(struct service_peers *peers, struct node *node, struct loops *loops, size_t connections_max,
+                         struct error *error) {
     const struct config *config = peers->config;
-    const char *problem = "out of memory", *url = config->gossip_url;
     peers->node = node;
-    if ((peers->gossip = gossip_open(loops, url, &problem)) == NULL) goto fail_listen;
-    url = config->sync_url;
-    if ((peers->sync = sync_door_open(loops, node, url, &problem)) == NULL) goto fail_listen;
+    peers->gossip = gossip_open(loops, config->gossip_url, connections_max, error);
+    if (peers->gossip == NULL) return false;
+    peers->sync = sync_door_open(loops, node, config->sync_url, connections_max, error);
+    if (peers->sync == NULL) return false;
     (void)error_fail_memory(error);
     if (!join_cluster(peers) || !gossip_start(peers->gossip, node)) return false;
     peers->seeds = seeds_start(node, config->seeds.items, config->seeds.count);
     return peers->seeds != NULL;
-
-fail_listen:
-    return error_fail(error, MUSTER_UNAVAILABLE, "cannot listen on %.200s: %s", url, problem);
 }
 
 const char *service_peers_gossip_url(const struct service_peers *peers) {

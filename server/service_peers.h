@@ -14,10 +14,11 @@ struct service_peers;
 struct service_peers *service_peers_new(const struct config *config, struct error *error);
 /* Sets the hash key that all nodes of the cluster share, and a fresh origin. */
 void service_peers_identify(const struct service_peers *peers, struct node_config *node);
-/* Opens the ports for peers, joins the node to its cluster and looks for the seeds; the node and the loops
- * outlive it. False and
- * *error: a port cannot be opened, or memory or threads are short. */
-bool service_peers_start(struct service_peers *peers, struct node *node, struct loops *loops, struct error *error);
+/* Opens the two doors for peers, each for at most connections_max connections, joins the node to its cluster and looks
+ * for the seeds; the node and the loops outlive it. False and *error: a door cannot be opened, or memory or threads are
+ * short. */
+bool service_peers_start(struct service_peers *peers, struct node *node, struct loops *loops, size_t connections_max,
+                         struct error *error);
 /* The URLs that are listened on. */
 const char *service_peers_gossip_url(const struct service_peers *peers);
 const char *service_peers_sync_url(const struct service_peers *peers);

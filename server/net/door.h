@@ -5,6 +5,7 @@
 #ifndef MUSTER_NET_DOOR_H
 #define MUSTER_NET_DOOR_H
 
+#include "common/error.h"
 #include "loop.h"
 #include "stream.h"
 
@@ -36,10 +37,9 @@ struct door_config {
     bool is_on_one_loop; /* all its connections are on loop 0 */
 };
 
-/* Opens every URL, or none. NULL with *failed_url and *why (static) set if one cannot be opened; *failed_url is NULL if
- * it is about none of them. Connections may come before it returns. */
-struct door *door_open(struct loops *loops, const struct door_config *config, const char **failed_url,
-                       const char **why);
+/* Opens every URL, or none. NULL and *error if one cannot be opened, or memory is short. Connections may come before it
+ * returns. */
+struct door *door_open(struct loops *loops, const struct door_config *config, struct error *error);
 /* The URL of listener i, with the port that the system chose. */
 const char *door_url(const struct door *door, size_t i);
 

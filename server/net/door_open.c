@@ -51,20 +51,17 @@ static struct door *door_new(struct loops *loops, const struct door_config *conf
     return NULL;
 }
 
-static bool open_listeners(struct door *door, const struct door_config *config, const char **failed_url,
-                           const char **why) {
+static bool open_listeners(struct door *door, const struct door_config *config, struct error *error) {
     assert(config->url_count > 0 && config->url_count <= DOOR_URLS_MAX);
     for (; door->listener_count < config->url_count; door->listener_count++) {
         struct listener *listener = &door->listeners[door->listener_count];
-        *failed_url = config->urls[door->listener_count];
+        const char *url = config->urls[door->listener_count];
         listener->door = door;
-        listener->is_ipc = (*failed_url)[0] == 'i';
+        listener->is_ipc = url[0] == 'i';
         listener->source.kind = SOURCE_LISTENER;
-        listener->source.fd = listener_open(*failed_url, listener->url, sizeof listener->url, why);
-        if (listener->source.fd < 0) return false;
+        listener->source.fd = listener_open(url, listener->url, sizeof listener->url, error);
+        if (listener->source.fd < 0) return error_prefix(error, "cannot listen on %.200s", url);
     }
-    *failed_url = NULL;
-    *why = "out of memory";
     return true;
 }
 
@@ -83,13 +80,11 @@ static void close_listeners(struct door *door) {
     door->listener_count = 0;
 }
 
-struct door *door_open(struct loops *loops, const struct door_config *config, const char **failed_url,
-                       const char **why) {
-    *failed_url = NULL;
-    *why = "out of memory";
+struct door *door_open(struct loops *loops, const struct door_config *config, struct error *error) {
+    (void)error_fail_memory(error);
     struct door *door = door_new(loops, config);
     if (door == NULL) return NULL;
-    if (!open_listeners(door, config, failed_url, why)) goto fail;
+    if (!open_listeners(door, config, error)) goto fail;
     enlist(door);
     for (size_t i = 0; i < door->listener_count; i++)
         if (!loop_watch(&loops->items[0], &door->listeners[i].source, EPOLLIN, true)) abort();

@@ -15,26 +15,16 @@
 
 enum { KEEPALIVE_IDLE_S = 60, KEEPALIVE_EVERY_S = 15, KEEPALIVE_COUNT = 4 };
 
-/* strerror's text is not static on every system; these are what a listener meets. */
-static const char *listen_reason(int error) {
-    switch (error) {
-    case EADDRINUSE:
-        return "the address is in use";
-    case EACCES:
-        return "permission denied";
-    case EADDRNOTAVAIL:
-        return "the address is not one of this machine";
-    case ENOENT:
-    case ENOTDIR:
-        return "there is no such folder";
-    case EMFILE:
-    case ENFILE:
-        return "too many open files";
-    case EEXIST:
-        return "there is a file that is no socket";
-    default:
-        return "the system refuses";
-    }
+/* -1; *error has a sentence for what a listener meets, and the system's own for the rest. */
+static int fail_to_listen(int number, struct error *error) {
+    if (number == EADDRINUSE) (void)error_fail(error, MUSTER_UNAVAILABLE, "the address is in use");
+    else if (number == EADDRNOTAVAIL)
+        (void)error_fail(error, MUSTER_UNAVAILABLE, "the address is not one of this machine");
+    else if (number == ENOENT || number == ENOTDIR)
+        (void)error_fail(error, MUSTER_UNAVAILABLE, "there is no such folder");
+    else if (number == EEXIST) (void)error_fail(error, MUSTER_UNAVAILABLE, "there is a file that is not a socket");
+    else (void)error_fail_errno(error, number);
+    return -1;
 }
 
 /* `path`: of a Unix socket, whose mode is set before anybody can connect; NULL: it is none. */
@@ -70,16 +60,14 @@ static bool is_stale_socket(const struct sockaddr_un *address) {
     return is_stale;
 }
 
-static int listen_ipc(const char *path, const char **why) {
+static int listen_ipc(const char *path, struct error *error) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    *why = "the path is too long";
-    if (strlen(path) >= sizeof address.sun_path) return -1;
+    if (strlen(path) >= sizeof address.sun_path) return fail_to_listen(ENAMETOOLONG, error);
     strcpy(address.sun_path, path);
     int fd = bind_and_listen(open_stream_socket(AF_UNIX), (const struct sockaddr *)&address, sizeof address, path);
     if (fd < 0 && errno == EADDRINUSE && is_stale_socket(&address) && unlink(path) == 0)
         fd = bind_and_listen(open_stream_socket(AF_UNIX), (const struct sockaddr *)&address, sizeof address, path);
-    if (fd < 0) *why = listen_reason(errno);
-    return fd;
+    return fd >= 0 ? fd : fail_to_listen(errno, error);
 }
 
 /* ---- tcp ---- */
@@ -90,30 +78,21 @@ static int listen_address(const struct addrinfo *at) {
     return bind_and_listen(fd, at->ai_addr, at->ai_addrlen, NULL);
 }
 
-/* Splits HOST:PORT, where HOST may be [V6], * or empty. */
-static bool split_authority(const char *authority, char host[URL_BYTES], const char **port) {
-    const char *colon = strrchr(authority, ':');
-    if (colon == NULL || colon - authority >= URL_BYTES) return false;
-    size_t len = (size_t)(colon - authority);
-    if (len >= 2 && authority[0] == '[') authority++, len -= 2;
-    memcpy(host, authority, len);
-    host[len] = '\0';
-    *port = colon + 1;
-    return true;
-}
-
-static int listen_tcp(const char *authority, const char **why) {
+static int listen_tcp(const char *authority, struct error *error) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
     char host[URL_BYTES];
     const char *port;
     int fd = -1;
-    *why = "the host has no address";
-    if (!split_authority(authority, host, &port)) return -1;
+    if (!url_split(authority, host, &port)) return fail_to_listen(EINVAL, error);
     const char *name = host[0] == '\0' || strcmp(host, "*") == 0 ? "0.0.0.0" : host;
-    if (getaddrinfo(name, port, &hints, &found) != 0) return -1;
+    int failure = getaddrinfo(name, port, &hints, &found);
+    if (failure != 0) {
+        (void)error_fail(error, MUSTER_UNAVAILABLE, "the host has no address: %s", gai_strerror(failure));
+        return -1;
+    }
     for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) fd = listen_address(at);
-    if (fd < 0) *why = listen_reason(errno);
+    if (fd < 0) (void)fail_to_listen(errno, error);
     freeaddrinfo(found);
     return fd;
 }
@@ -128,11 +107,10 @@ static void write_url(int fd, const char *url, char *out, size_t out_bytes) {
     snprintf(out, out_bytes, "%.*s:%u", (int)(strrchr(url, ':') - url), url, port);
 }
 
-int listener_open(const char *url, char *out, size_t out_bytes, const char **why) {
+int listener_open(const char *url, char *out, size_t out_bytes, struct error *error) {
     bool is_ipc = strncmp(url, "ipc://", 6) == 0;
-    *why = "it must begin with tcp:// or ipc://";
-    if (strlen(url) >= out_bytes || (!is_ipc && strncmp(url, "tcp://", 6) != 0)) return -1;
-    int fd = is_ipc ? listen_ipc(url + 6, why) : listen_tcp(url + 6, why);
+    if (strlen(url) >= out_bytes || (!is_ipc && strncmp(url, "tcp://", 6) != 0)) return fail_to_listen(EINVAL, error);
+    int fd = is_ipc ? listen_ipc(url + 6, error) : listen_tcp(url + 6, error);
     if (fd >= 0) write_url(fd, url, out, out_bytes);
     return fd;
 }

@@ -32,12 +32,12 @@ bool gossip_check_headroom(unsigned threads, struct error *error) {
     return headroom_check(threads + headroom_nng_threads(), HEADROOM_NNG_BYTES, error);
 }
 
-struct gossip *gossip_open(struct loops *loops, const char *url, const char **why) {
-    *why = "out of memory";
+struct gossip *gossip_open(struct loops *loops, const char *url, size_t subscribers_max, struct error *error) {
+    (void)error_fail_memory(error);
     struct gossip *gossip = calloc(1, sizeof *gossip);
     if (gossip == NULL) return NULL;
     action_queue_open(&gossip->actions);
-    if ((gossip->door = pub_door_open(loops, url, why)) != NULL) return gossip;
+    if ((gossip->door = pub_door_open(loops, url, subscribers_max, error)) != NULL) return gossip;
     gossip_close(gossip);
     return NULL;
 }

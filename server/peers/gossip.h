@@ -25,8 +25,9 @@ enum {
 /* Whether the system has room for the threads and the memory of libnng, which crashes or hangs where it has not, and
  * for so many threads more. Before gossip_open. False and *error: it has not. */
 bool gossip_check_headroom(unsigned threads, struct error *error);
-/* Listens on `url`; nothing is published or asked before gossip_start. NULL with *why (static) if it cannot. */
-struct gossip *gossip_open(struct loops *loops, const char *url, const char **why);
+/* Listens on `url`, for at most subscribers_max peers; nothing is published or asked before gossip_start. NULL and
+ * *error: it cannot listen there, or memory is short. */
+struct gossip *gossip_open(struct loops *loops, const char *url, size_t subscribers_max, struct error *error);
 /* The URL that is listened on, with the port that the system chose. */
 const char *gossip_url(const struct gossip *gossip);
 /* Begins to serve a node that has joined; it outlives the gossip. False if there is no thread for it. */

@@ -102,10 +102,11 @@ static void who_never_asks_has_a_deadline(void **state) {
 static void an_address_that_cannot_be_had(void **state) {
     (void)state;
     struct house house = house_open(&usual);
-    const char *urls[] = {"tcp://127.0.0.1:0", house.url}, *url, *why;
+    const char *urls[] = {"tcp://127.0.0.1:0", house.url};
+    struct error error;
     const struct rpc_door_config config = {.rpc = house.rpc, .urls = urls, .url_count = 2};
-    struct rpc_door *second = rpc_door_open(house.loops, &config, &url, &why);
-    if (second != NULL || url != urls[1]) fail_msg("two doors at one address");
+    struct rpc_door *second = rpc_door_open(house.loops, &config, &error);
+    if (second != NULL || strstr(error.text, house.url) == NULL) fail_msg("two doors at one address");
     house_close(&house);
 }
 

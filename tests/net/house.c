@@ -16,7 +16,8 @@ struct house house_open(const struct house_settings *settings) {
                                        .bytes_max = 1 << 28};
     struct house house = {.node = node_new(&config, clock_now())};
     if (house.node == NULL || (house.rpc = rpc_new(house.node, settings->watches_max)) == NULL) fail_msg("no node");
-    const char *threads = getenv("MUSTER_TEST_THREADS"), *url, *why = "";
+    const char *threads = getenv("MUSTER_TEST_THREADS");
+    struct error error;
     const struct loops_config loops = {.threads = threads != NULL ? (unsigned)atoi(threads) : 0, .stall_ms = 60000};
     if ((house.loops = loops_start(&loops)) == NULL) fail_msg("no loops");
     const struct rpc_door_config door = {.rpc = house.rpc,
@@ -26,8 +27,8 @@ struct house house_open(const struct house_settings *settings) {
                                          .unread_ms = settings->unread_ms,
                                          .unfinished_ms = settings->unfinished_ms,
                                          .idle_ms = settings->idle_ms};
-    house.rpc_door = rpc_door_open(house.loops, &door, &url, &why);
-    if (house.rpc_door == NULL) fail_msg("no door: %s", why);
+    house.rpc_door = rpc_door_open(house.loops, &door, &error);
+    if (house.rpc_door == NULL) fail_msg("no door: %s", error.text);
     house.door = rpc_door_door(house.rpc_door);
     house.url = door_url(house.door, 0);
     return house;

@@ -137,9 +137,8 @@ static void pub_closed(struct stream *stream) {
 static const struct protocol pub_protocol = {
     .name = "gossip", .opened = pub_opened, .take = pub_take, .drained = pub_drained, .closed = pub_closed};
 
-struct pub_door *pub_door_open(struct loops *loops, const char *url, const char **why) {
-    const char *failed_url;
-    *why = "out of memory";
+struct pub_door *pub_door_open(struct loops *loops, const char *url, size_t connections_max, struct error *error) {
+    (void)error_fail_memory(error);
     struct pub_door *door = calloc(1, sizeof *door);
     if (door == NULL) return NULL;
     door->loops = loops;
@@ -148,11 +147,11 @@ struct pub_door *pub_door_open(struct loops *loops, const char *url, const char 
                                        .context = door,
                                        .urls = &url,
                                        .url_count = 1,
-                                       .connections_max = PUB_CONNECTIONS_MAX,
+                                       .connections_max = connections_max,
                                        .unread_ms = PUB_UNREAD_MS,
                                        .is_idle_fine = true,
                                        .is_on_one_loop = true};
-    if ((door->door = door_open(loops, &config, &failed_url, why)) != NULL) return door;
+    if ((door->door = door_open(loops, &config, error)) != NULL) return door;
     free(door);
     return NULL;
 }

@@ -11,15 +11,14 @@
 struct pub_door;
 
 enum {
-    PUB_CONNECTIONS_MAX = 1024,
     PUB_FRAMES_QUEUED = 128,
     PUB_IGNORED_MAX = 64,
     PUB_IGNORED_BYTES_MAX = 64, /* each */
     PUB_UNREAD_MS = 60000,      /* a subscriber that takes nothing for so long is cut off, and subscribes again */
 };
 
-/* Listens on one URL. As door_open. */
-struct pub_door *pub_door_open(struct loops *loops, const char *url, const char **why);
+/* Listens on one URL, for at most connections_max subscribers. As door_open. */
+struct pub_door *pub_door_open(struct loops *loops, const char *url, size_t connections_max, struct error *error);
 const char *pub_door_url(const struct pub_door *door);
 
 /* Sends a copy of the bytes to everybody who is subscribed. Thread-safe; never blocks. Where memory is short the frame

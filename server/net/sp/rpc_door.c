@@ -282,10 +282,8 @@ static void free_rpc_door(struct rpc_door *door) {
     free(door);
 }
 
-struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config *config, const char **failed_url,
-                               const char **why) {
-    *failed_url = NULL;
-    *why = "out of memory";
+struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config *config, struct error *error) {
+    (void)error_fail_memory(error);
     struct rpc_door *door = calloc(1, sizeof *door);
     if (door == NULL) return NULL;
     door->rpc = config->rpc;
@@ -302,7 +300,7 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
                                         .unread_ms = config->unread_ms,
                                         .unfinished_ms = config->unfinished_ms,
                                         .idle_ms = config->idle_ms};
-    if ((door->door = door_open(loops, &of_door, failed_url, why)) == NULL) goto fail;
+    if ((door->door = door_open(loops, &of_door, error)) == NULL) goto fail;
     pump_set_waker(rpc_watches(door->rpc), wake_pump, door);
     loops_set_task(loops, run_pump, door); /* runs it, for those who were parked already */
     return door;

@@ -22,8 +22,7 @@ struct rpc_door_config {
 };
 
 /* One for the loops, whose task it sets. As door_open. */
-struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config *config, const char **failed_url,
-                               const char **why);
+struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config *config, struct error *error);
 /* url, figures, refuse and drain are those of the door. */
 struct door *rpc_door_door(const struct rpc_door *door);
 /* After loops_stop, and once nothing wakes the pump. Hands back what is parked. `door` may be NULL. */

@@ -53,9 +53,9 @@ static struct taken sync_take(struct stream *stream, const uint8_t *bytes, size_
 
 static const struct protocol sync_protocol = {.name = "sync", .opened = sync_opened, .take = sync_take};
 
-struct sync_door *sync_door_open(struct loops *loops, struct node *node, const char *url, const char **why) {
-    const char *failed_url;
-    *why = "out of memory";
+struct sync_door *sync_door_open(struct loops *loops, struct node *node, const char *url, size_t connections_max,
+                                 struct error *error) {
+    (void)error_fail_memory(error);
     struct sync_door *door = calloc(1, sizeof *door);
     if (door == NULL) return NULL;
     door->node = node;
@@ -63,9 +63,9 @@ struct sync_door *sync_door_open(struct loops *loops, struct node *node, const c
                                        .context = door,
                                        .urls = &url,
                                        .url_count = 1,
-                                       .connections_max = SYNC_CONNECTIONS_MAX,
+                                       .connections_max = connections_max,
                                        .is_idle_fine = true};
-    if ((door->door = door_open(loops, &config, &failed_url, why)) != NULL) return door;
+    if ((door->door = door_open(loops, &config, error)) != NULL) return door;
     sync_door_close(door);
     return NULL;
 }

@@ -5,12 +5,12 @@
 #include "net/door.h"
 #include "node/cluster.h"
 
-enum { SYNC_CONNECTIONS_MAX = 1024 };
-
 struct sync_door;
 
-/* Listens on one URL; the node outlives it. As door_open. A message that is forged or broken gets no answer. */
-struct sync_door *sync_door_open(struct loops *loops, struct node *node, const char *url, const char **why);
+/* Listens on one URL, for at most connections_max connections; the node outlives it. As
+ * door_open. A message that is forged or broken gets no answer. */
+struct sync_door *sync_door_open(struct loops *loops, struct node *node, const char *url, size_t connections_max,
+                                 struct error *error);
 const char *sync_door_url(const struct sync_door *door);
 /* After loops_stop. `door` may be NULL. */
 void sync_door_close(struct sync_door *door);
