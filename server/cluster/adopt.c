@@ -11,7 +11,7 @@ enum {
 static bool is_heard(const struct replica *replica, uint64_t origin, uint64_t now_ms) {
     const struct peer *peer = peers_by_origin(&replica->peers, origin);
     if (peer == NULL) return origin == replica->config.origin;
-    return peer->state == PEER_ALIVE && now_ms - peer->heard_ms < ADOPT_SILENT_MS;
+    return peer->life.state == PEER_ALIVE && now_ms - peer->life.heard_ms < ADOPT_SILENT_MS;
 }
 
 /* Whether something is held that its origin cannot tell of. What a snapshot held, without knowing up to where, is no
@@ -26,7 +26,7 @@ static bool has_unconfirmed_of_others(struct replica *replica, uint64_t now_ms) 
             continue;
         }
         const struct peer *peer = peers_by_origin(&replica->peers, entry->origin);
-        bool is_told = peer != NULL && peer->announced > 0 && peer->announced <= entry->sequence;
+        bool is_told = peer != NULL && peer->feed.announced > 0 && peer->feed.announced <= entry->sequence;
         if (is_told && entry->unconfirmed == SEQUENCE_MAX) entry->unconfirmed = 0;
     }
     return is_some;

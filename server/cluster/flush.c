@@ -98,7 +98,7 @@ void flush_all(struct replica *replica, uint64_t now_ms) {
 static struct text next_peer_hint(struct replica *replica) {
     for (size_t tries = 0; tries < replica->peers.count; tries++) {
         const struct peer *peer = replica->peers.items[++replica->peer_hint % replica->peers.count];
-        if (peer->state == PEER_ALIVE && peer->own_address.len > 0) return label_text(&peer->own_address);
+        if (peer->life.state == PEER_ALIVE && peer->id.own_address.len > 0) return label_text(&peer->id.own_address);
     }
     return (struct text){0};
 }

@@ -85,18 +85,14 @@ bool merge_refreshes(struct replica *replica, struct batch *batch, const struct 
 }
 
 void merge_range(struct replica *replica, struct peer *peer, uint64_t now_ms) {
-    uint64_t known = vector_sequence(&replica->vector, peer->origin);
-    /* What answers left out, since it was taken again meanwhile, has come by frames. */
-    bool is_bridged = peer->range_from <= peer->sync_after && peer->range_complete >= peer->sync_frames_to;
-    if (peer->range_complete <= known || (peer->range_from > known && !is_bridged)) return;
-    vector_raise(&replica->vector, peer->origin, peer->range_complete);
-    peer->progress_ms = now_ms;
+    uint64_t known = vector_sequence(&replica->vector, peer->id.origin), complete = feed_complete(&peer->feed, known);
+    if (complete == known) return;
+    vector_raise(&replica->vector, peer->id.origin, complete);
+    peer->feed.progress_ms = now_ms;
 }
 
 void merge_known(struct replica *replica, uint64_t origin, uint64_t sequence) {
     if (origin == replica->config.origin) return;
     const struct peer *peer = peers_by_origin(&replica->peers, origin);
-    if (peer != NULL && peer->range_from <= sequence && sequence < peer->range_complete)
-        sequence = peer->range_complete;
-    vector_raise(&replica->vector, origin, sequence);
+    vector_raise(&replica->vector, origin, peer == NULL ? sequence : feed_extend(&peer->feed, sequence));
 }

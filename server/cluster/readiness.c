@@ -6,7 +6,7 @@ enum { JOIN_PATIENCE_MS = 2000 };
 /* Whether a peer that nothing was had of yet is to be waited for: it has given a sign of life lately, or was not tried
  * for long enough. */
 static bool is_awaited(const struct peer *peer, uint64_t now_ms) {
-    return !peer->is_synced && (!peer->was_queried || now_ms - peer->sign_ms < JOIN_PATIENCE_MS);
+    return !peer->life.is_synced && (!peer->life.was_queried || now_ms - peer->life.sign_ms < JOIN_PATIENCE_MS);
 }
 
 /* In sync with a node that is; or with all that answer, where none is: then there is nothing more to know. */
@@ -15,8 +15,8 @@ static bool is_in_sync(const struct replica *replica, uint64_t now_ms) {
     for (size_t i = 0; i < replica->peers.count; i++) {
         const struct peer *peer = replica->peers.items[i];
         if (!peer_counts(&replica->peers, peer)) continue;
-        if (peer->is_synced && peer->is_ready) return true;
-        synced += peer->is_synced;
+        if (peer->life.is_synced && peer->life.is_ready) return true;
+        synced += peer->life.is_synced;
         waiting += is_awaited(peer, now_ms);
     }
     return synced > 0 && waiting == 0;

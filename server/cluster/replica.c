@@ -61,16 +61,16 @@ void replica_seeds_resolved(struct replica *replica) {
 static bool is_present(const void *context, uint64_t origin) {
     const struct replica *replica = context;
     const struct peer *peer = peers_by_origin(&replica->peers, origin);
-    return origin == replica->config.origin || (peer != NULL && peer->state < PEER_DOWN);
+    return origin == replica->config.origin || (peer != NULL && peer->life.state < PEER_DOWN);
 }
 
 static void age_peers(struct replica *replica, uint64_t now_ms) {
     for (size_t i = replica->peers.count; i-- > 0;) {
         struct peer *peer = replica->peers.items[i];
         peer_age(peer, now_ms);
-        if (peer->state < PEER_DOWN || now_ms - peer->heard_ms < PEER_FORGET_MS) continue;
+        if (peer->life.state < PEER_DOWN || now_ms - peer->life.heard_ms < PEER_FORGET_MS) continue;
         replica_unsubscribe(replica, peer);
-        if (peer->subscribed.len == 0 && peer->query.ticket == 0) peers_remove(&replica->peers, peer);
+        if (peer->id.subscribed.len == 0 && !query_is_waiting(&peer->query)) peers_remove(&replica->peers, peer);
     }
 }
 
@@ -151,18 +151,18 @@ static struct peer_view view_of_self(const struct replica *replica, uint64_t now
 }
 
 static struct peer_view view_of(const struct replica *replica, const struct peer *peer, uint64_t now_ms) {
-    uint64_t known = vector_sequence(&replica->vector, peer->origin);
-    return (struct peer_view){.name = label_text(&peer->name),
-                              .region = label_text(&peer->region),
-                              .address = label_text(&peer->sync_address),
-                              .version = label_text(&peer->version),
-                              .origin = peer->origin,
-                              .state = peer->state,
+    uint64_t known = vector_sequence(&replica->vector, peer->id.origin);
+    return (struct peer_view){.name = label_text(&peer->id.name),
+                              .region = label_text(&peer->id.region),
+                              .address = label_text(&peer->id.sync_address),
+                              .version = label_text(&peer->id.version),
+                              .origin = peer->id.origin,
+                              .state = peer->life.state,
                               .members = peer->members,
-                              .lag = peer->announced > known ? peer->announced - known : 0,
-                              .delay_ms = peer->delay_ms,
-                              .clock_ms = peer->clock_ms,
-                              .silent_ms = now_ms - peer->heard_ms};
+                              .lag = peer->feed.announced > known ? peer->feed.announced - known : 0,
+                              .delay_ms = peer->timing.delay_ms,
+                              .clock_ms = peer->timing.clock_ms,
+                              .silent_ms = now_ms - peer->life.heard_ms};
 }
 
 size_t replica_peers(const struct replica *replica, uint64_t now_ms, struct peer_view *out, size_t limit) {

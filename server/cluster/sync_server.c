@@ -8,7 +8,7 @@
 enum { WALK_CHUNK = 128, WALK_BUDGET = 512, WALKS_A_PAGE = 64 };
 _Static_assert((int)WALK_CHUNK >= (int)MUSTER_SESSIONS_MAX + 2, "a user's sessions fit a chunk");
 enum { SYNC_RESPONSE_TAIL_BYTES_MAX = 64 * 1024 }; /* the vector, the cursor */
-_Static_assert(PEER_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + SYNC_RESPONSE_TAIL_BYTES_MAX +
+_Static_assert(SYNC_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + SYNC_RESPONSE_TAIL_BYTES_MAX +
                        REPLICA_PEERS_MAX * (4 + REPLICA_ADDRESS_BYTES_MAX) + 2048 + SEAL_OVERHEAD_BYTES <=
                    REPLICA_SYNC_BYTES_MAX,
                "a page that was nearly full has room for a chunk and for the rest");
@@ -86,8 +86,8 @@ static void put_all(struct replica *replica, struct sync_page *page, size_t know
 static void put_peer_hints(const struct replica *replica, struct pb_writer *out) {
     for (size_t i = 0; i < replica->peers.count; i++) {
         const struct peer *peer = replica->peers.items[i];
-        bool is_worth_it = peer->origin != 0 && peer->state != PEER_LEFT && peer->own_address.len > 0;
-        if (is_worth_it) pb_write_element(out, SYNC_RESPONSE_PEER_HINTS, label_text(&peer->own_address));
+        bool is_worth_it = peer->id.origin != 0 && peer->life.state != PEER_LEFT && peer->id.own_address.len > 0;
+        if (is_worth_it) pb_write_element(out, SYNC_RESPONSE_PEER_HINTS, label_text(&peer->id.own_address));
     }
 }
 
@@ -98,15 +98,14 @@ static void note_requester(struct replica *replica, const struct sync_request *r
     struct peer *peer = peers_by_origin(&replica->peers, request->origin);
     bool is_known = peer != NULL;
     if (!is_known) peer = replica_note_address(replica, request->node_info.sync_address, now_ms);
-    if (peer != NULL) peer->sign_ms = now_ms;
-    if (is_known || peer == NULL || peer->origin == 0) return;
-    peer->has_unknown_origin = true; /* it may have started anew */
-    peer->next_sync_ms = peer->query.sent_at_ms + UNKNOWN_ORIGIN_SYNC_MS;
+    if (peer != NULL) peer->life.sign_ms = now_ms;
+    if (is_known || peer == NULL || peer->id.origin == 0) return;
+    sync_note_unknown_origin(peer); /* it may have started anew */
 }
 
 static uint64_t page_bytes(const struct sync_request *request) {
-    if (request->page_bytes < PEER_PAGE_BYTES_MIN) return PEER_PAGE_BYTES_MIN;
-    return request->page_bytes > PEER_PAGE_BYTES_MAX ? PEER_PAGE_BYTES_MAX : request->page_bytes;
+    if (request->page_bytes < SYNC_PAGE_BYTES_MIN) return SYNC_PAGE_BYTES_MIN;
+    return request->page_bytes > SYNC_PAGE_BYTES_MAX ? SYNC_PAGE_BYTES_MAX : request->page_bytes;
 }
 
 static struct sync_response response_to(const struct replica *replica, const struct sync_request *request,

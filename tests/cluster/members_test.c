@@ -109,23 +109,23 @@ static void silence_makes_a_peer_suspect_then_down(void **state) {
     (void)state;
     struct peers peers = {.allocator = heap_plain()};
     struct peer *peer = peers_obtain(&peers, text_of("tcp://a:7704"), 1000);
-    if (peer == NULL || peer->state != PEER_JOINING) fail_msg("a new peer is not joining");
+    if (peer == NULL || peer->life.state != PEER_JOINING) fail_msg("a new peer is not joining");
     peer_admit(peer, 7, 1, 1000, 1000);
-    if (peer->state != PEER_ALIVE) fail_msg("one that answered is not alive");
+    if (peer->life.state != PEER_ALIVE) fail_msg("one that answered is not alive");
     peer_age(peer, 1000 + REPLICA_SUSPECT_MS - 1);
-    if (peer->state != PEER_ALIVE) fail_msg("it is suspect too early");
+    if (peer->life.state != PEER_ALIVE) fail_msg("it is suspect too early");
     peer_age(peer, 1000 + REPLICA_SUSPECT_MS);
-    if (peer->state != PEER_SUSPECT) fail_msg("it is not suspect");
+    if (peer->life.state != PEER_SUSPECT) fail_msg("it is not suspect");
     peer_age(peer, 1000 + REPLICA_DOWN_MS);
-    if (peer->state != PEER_DOWN) fail_msg("it is not down");
+    if (peer->life.state != PEER_DOWN) fail_msg("it is not down");
     peer_hear(peer, 20000);
-    if (peer->state != PEER_ALIVE) fail_msg("it is not back");
+    if (peer->life.state != PEER_ALIVE) fail_msg("it is not back");
     peer_become(peer, PEER_LEFT);
     peer_hear(peer, 20001);
     peer_age(peer, 90000);
-    if (peer->state != PEER_LEFT) fail_msg("one that left is something else");
+    if (peer->life.state != PEER_LEFT) fail_msg("one that left is something else");
     peer_admit(peer, 8, 1, 90000, 90000);
-    if (peer->state != PEER_ALIVE || peer->origin != 8) fail_msg("a new incarnation is not alive");
+    if (peer->life.state != PEER_ALIVE || peer->id.origin != 8) fail_msg("a new incarnation is not alive");
     peers_free(&peers);
 }
 
@@ -152,7 +152,7 @@ static void lateness_is_what_a_message_took_beyond_the_fastest(void **state) {
     for (int i = 0; i < 86400; i++) {
         now_ms += 1000 + i % 2;
         sent_ms += 1000;
-        if (peer_late_ms(peer, sent_ms, now_ms) > 2) fail_msg("drift makes it late by %d", (int)peer->delay_ms);
+        if (peer_late_ms(peer, sent_ms, now_ms) > 2) fail_msg("drift makes it late by %d", (int)peer->timing.delay_ms);
     }
     peers_free(&peers);
 }

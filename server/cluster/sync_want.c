@@ -1,0 +1,60 @@
+#include "sync_want.h"
+
+static uint64_t known_of(const struct replica *replica, const struct peer *peer) {
+    return vector_sequence(&replica->vector, peer->id.origin);
+}
+
+void sync_note_announced(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms) {
+    feed_announce(&peer->feed, sequence, known_of(replica, peer), now_ms);
+}
+
+/* Forgets what has come meanwhile. Whether something is left. */
+static bool is_ahead(const struct replica *replica, struct peer *peer) {
+    struct peer_ahead *ahead = &peer->ahead;
+    size_t left = 0;
+    for (size_t i = 0; i < ahead->count; i++)
+        if (vector_sequence(&replica->vector, ahead->items[i].origin) < ahead->items[i].sequence)
+            ahead->items[left++] = ahead->items[i];
+    ahead->count = left;
+    return left > 0;
+}
+
+void sync_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
+                     uint64_t now_ms) {
+    /* Only what stays ahead matters: something always is, and is on its way. */
+    if (is_ahead(replica, peer)) return;
+    peer->ahead.since_ms = now_ms;
+    for (size_t i = 0; i < count && peer->ahead.count < PEER_AHEAD_MAX; i++) {
+        if (theirs[i].origin == peer->id.origin || theirs[i].origin == replica->config.origin) continue;
+        if (vector_sequence(&replica->vector, theirs[i].origin) < theirs[i].sequence)
+            peer->ahead.items[peer->ahead.count++] = theirs[i];
+    }
+}
+
+/* Whether nothing comes any more of an origin of which a peer knows more. */
+static bool is_stuck(const struct replica *replica, const struct peer *peer, uint64_t now_ms) {
+    for (size_t i = 0; i < peer->ahead.count; i++) {
+        const struct peer *origin = peers_by_origin(&replica->peers, peer->ahead.items[i].origin);
+        if (origin == NULL || origin->life.state != PEER_ALIVE || feed_has_stopped(&origin->feed, now_ms)) return true;
+    }
+    return false;
+}
+
+static bool wants_all(const struct replica *replica, struct peer *peer, uint64_t now_ms) {
+    if (replica->walker != 0 || now_ms < replica->walk_next_ms) return false;
+    if (peer->feed.needs_walk || (!replica->is_ready && !peer->life.is_synced)) return true;
+    return is_ahead(replica, peer) && now_ms - peer->ahead.since_ms >= FEED_STOPPED_MS &&
+           is_stuck(replica, peer, now_ms);
+}
+
+bool sync_is_wanted(const struct replica *replica, struct peer *peer, uint64_t now_ms, enum sync_want *want) {
+    const enum peer_state state = peer->life.state;
+    *want = WANT_HELLO;
+    /* One that did not respond is sent a small request first: it may be slow, and a response shows that it lives. */
+    bool is_first = peer->id.origin == 0 && state == PEER_JOINING && peer->query.failures == 0;
+    if (is_first && wants_all(replica, peer, now_ms)) *want = WANT_ALL;
+    if (peer->id.origin == 0 || peer->id.has_unknown_origin || state == PEER_DOWN || state == PEER_LEFT) return true;
+    if (wants_all(replica, peer, now_ms)) *want = WANT_ALL;
+    else if (feed_is_behind(&peer->feed, known_of(replica, peer), now_ms)) *want = WANT_OWN;
+    return *want != WANT_HELLO || state == PEER_SUSPECT;
+}

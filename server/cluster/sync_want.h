@@ -1,0 +1,15 @@
+/* What there is to request of a peer: who it is, what it did, what it knows of others. */
+#ifndef MUSTER_CLUSTER_SYNC_WANT_H
+#define MUSTER_CLUSTER_SYNC_WANT_H
+
+#include "replica_state.h"
+
+/* A sequence of the peer's own is known to exist. */
+void sync_note_announced(struct replica *replica, struct peer *peer, uint64_t sequence, uint64_t now_ms);
+/* What a peer says that it knows, in a digest or in a response. */
+void sync_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
+                     uint64_t now_ms);
+/* Whether there is something to request of a peer, and what. */
+bool sync_is_wanted(const struct replica *replica, struct peer *peer, uint64_t now_ms, enum sync_want *want);
+
+#endif
