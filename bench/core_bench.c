@@ -84,7 +84,7 @@ static struct bench *bench_new(void) {
     if (bench == NULL) die_core("memory is short");
     bench->now_ms = UINT64_C(1) << 40;
     bench->random = 1;
-    bench->heap = heap_allocator();
+    bench->heap = page_allocator();
     struct roll_config config = {.hash_key = "a bench's key",
                                  .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
                                  .members_max = MUSTER_MEMBERS_DEFAULT,

@@ -29,7 +29,7 @@ bool node_join(struct node *node, const struct node_cluster_config *config, stru
                                      .expects_peers = config->expects_peers,
                                      .roll = node->roll,
                                      .clock = &node->hlc,
-                                     .allocator = heap_allocator()};
+                                     .allocator = page_allocator()};
     randombytes_buf(&replica.seed, sizeof replica.seed);
     struct codec *codec = codec_new(config->keyring);
     if (codec == NULL) return false;

@@ -20,7 +20,7 @@ static struct roll *make_roll(const struct node_config *config) {
                                .members_max = config->members_max,
                                .bytes_max = config->bytes_max,
                                .log_slots = config->origin != 0 ? NODE_CLUSTER_LOG_SLOTS : NODE_LOG_SLOTS,
-                               .allocator = heap_allocator()};
+                               .allocator = page_allocator()};
     memcpy(roll.hash_key, config->hash_key, sizeof roll.hash_key);
     return roll_new(&roll);
 }

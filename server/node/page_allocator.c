@@ -87,6 +87,6 @@ static void heap_release(void *context, void *memory, size_t bytes) {
     else free(memory);
 }
 
-struct allocator heap_allocator(void) {
+struct allocator page_allocator(void) {
     return (struct allocator){heap_allocate, heap_release, NULL};
 }

@@ -6,6 +6,6 @@
 #include "core/allocator.h"
 
 /* Thread-safe; keeps core/allocator.h's contract. */
-struct allocator heap_allocator(void);
+struct allocator page_allocator(void);
 
 #endif

@@ -15,7 +15,7 @@ static bool want_pump(void *context) {
 }
 
 struct watches *watches_new(struct node *node, size_t watches_max) {
-    struct allocator allocator = heap_allocator();
+    struct allocator allocator = page_allocator();
     struct watches *watches = allocator.allocate(allocator.context, sizeof *watches);
     if (watches == NULL) return NULL;
     watches->allocator = allocator;

@@ -46,7 +46,7 @@ static inline void rig_make(int i, const char *sync_address) {
                                                 .members_max = 500,
                                                 .bytes_max = 1 << 20,
                                                 .log_slots = 64,
-                                                .allocator = heap_allocator()});
+                                                .allocator = page_allocator()});
     hold(node->roll != NULL);
     node->replica = replica_new(&(struct replica_config){.origin = node->origin,
                                                          .seed = 1,
@@ -56,7 +56,7 @@ static inline void rig_make(int i, const char *sync_address) {
                                                          .join_timeout_ms = 10000,
                                                          .roll = node->roll,
                                                          .clock = &node->clock,
-                                                         .allocator = heap_allocator()},
+                                                         .allocator = page_allocator()},
                                 rig_now_ms);
     node->codec = codec_new(NULL);
     hold(node->replica != NULL && node->codec != NULL);

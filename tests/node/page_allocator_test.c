@@ -11,7 +11,7 @@
 
 static void the_heap_gives_zeroed_memory(void **state) {
     (void)state;
-    const struct allocator heap = heap_allocator();
+    const struct allocator heap = page_allocator();
     const size_t sizes[] = {1, 100, 4095, 4096, 1 << 20, (4 << 20) - 1, 4 << 20, 9 << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (int round = 0; round < 2; round++) {

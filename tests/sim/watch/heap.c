@@ -25,6 +25,6 @@ static void release(void *context, void *memory, size_t bytes) {
     else free(memory);
 }
 
-struct allocator heap_allocator(void) {
+struct allocator page_allocator(void) {
     return (struct allocator){allocate, release, NULL};
 }
