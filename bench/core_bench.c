@@ -6,6 +6,7 @@
 #include "core/roll.h"
 #include "load/histogram.h"
 #include "node/page_allocator.h"
+#include "node/page_region.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -84,6 +85,7 @@ static struct bench *bench_new(void) {
     if (bench == NULL) die_core("memory is short");
     bench->now_ms = UINT64_C(1) << 40;
     bench->random = 1;
+    page_region_reserve(4 * MUSTER_ROLL_BYTES_DEFAULT); /* as a node does */
     bench->heap = page_allocator();
     struct roll_config config = {.hash_key = "a bench's key",
                                  .retention_ms = MUSTER_RETENTION_DEFAULT_MS,

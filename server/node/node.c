@@ -1,5 +1,6 @@
 #include "muster/limits.h"
 #include "page_allocator.h"
+#include "page_region.h"
 #include "turn.h"
 
 #include <sodium.h>
@@ -8,6 +9,9 @@
 /* Slots of the change log of a node without peers: nothing reads it. */
 enum { NODE_LOG_SLOTS = 1 << 10 };
 static struct node_observer nobody;
+
+/* Address space, in parts of --max-bytes: tables have their old selves beside them while they grow, and leave gaps. */
+#define NODE_REGION_SHARE UINT64_C(4)
 
 static bool settings_are_good(const struct node_config *config) {
     return config->ttl_ms >= MUSTER_TTL_MIN_MS && config->ttl_ms <= MUSTER_TTL_MAX_MS &&
@@ -21,6 +25,7 @@ static struct roll *make_roll(const struct node_config *config) {
                                .bytes_max = config->bytes_max,
                                .log_slots = config->origin != 0 ? NODE_CLUSTER_LOG_SLOTS : NODE_LOG_SLOTS,
                                .allocator = page_allocator()};
+    page_region_reserve(NODE_REGION_SHARE * config->bytes_max);
     memcpy(roll.hash_key, config->hash_key, sizeof roll.hash_key);
     return roll_new(&roll);
 }

@@ -1,5 +1,5 @@
-/* The allocator that the roll of a running node lives on: the C library's for small pieces, pages of their own (huge
- * ones where the system grants them) for large ones. */
+/* The allocator that the roll of a running node lives on: the C library's for small pieces, a reserved region
+ * (page_region.h) for large ones, or pages of their own where that has no room. */
 #ifndef MUSTER_NODE_PAGE_ALLOCATOR_H
 #define MUSTER_NODE_PAGE_ALLOCATOR_H
 
