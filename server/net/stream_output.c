@@ -48,10 +48,7 @@ static bool reserve_output(struct stream *stream, size_t more) {
 }
 
 static void count_unsent(struct stream *stream) {
-    uint32_t unsent = stream->out_len - stream->out_at;
-    uint32_t before = atomic_exchange(&stream->unsent, unsent);
-    if (before == 0 && unsent > 0) atomic_fetch_add(&stream_part(stream)->unsent, 1);
-    else if (before > 0 && unsent == 0) atomic_fetch_sub(&stream_part(stream)->unsent, 1);
+    atomic_store(&stream->unsent, stream->out_len - stream->out_at);
 }
 
 void stream_drop_output(struct stream *stream) {
@@ -176,6 +173,7 @@ void stream_send(struct stream *stream, struct text head, struct text body) {
 
 void stream_flush(struct stream *stream) {
     if (stream->loop->owner == stream) output_flush_owner(stream->loop);
+    if (!stream->is_blocked) output_resume(stream);
 }
 
 void streams_flush(struct loop *loop) {

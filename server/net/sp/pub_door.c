@@ -91,7 +91,7 @@ uint64_t pub_door_dropped(const struct pub_door *door) {
 static void pub_message(struct stream *stream, const struct sp_frame *frame, size_t rest) {
     struct subscriber *subscriber = *stream_data(stream);
     (void)frame, (void)rest;
-    if (++subscriber->ignored > PUB_IGNORED_MAX) stream_end(stream, STREAM_BROKEN);
+    if (++subscriber->ignored > PUB_IGNORED_MAX) sp_end_broken(stream);
 }
 
 static const struct sp_side pub_side = {

@@ -177,7 +177,7 @@ static void rpc_message(struct stream *stream, const struct sp_frame *frame, siz
     struct envelope_refusal refusal;
     struct request request;
     if (header.len == 0) { /* nobody could be answered */
-        stream_end(stream, STREAM_BROKEN);
+        sp_end_broken(stream);
         return;
     }
     stream_asked(stream);

@@ -20,6 +20,7 @@ static bool take_greeting(const struct sp_side *side, struct stream *stream, con
                           struct taken *taken) {
     switch (sp_greeting_read(bytes, len, side->other)) {
     case SP_BAD:
+        stream_flush(stream); /* so that it hears whom it reached */
         stream_end(stream, STREAM_STRANGER);
         return false;
     case SP_MORE:
@@ -35,6 +36,12 @@ static bool take_greeting(const struct sp_side *side, struct stream *stream, con
     return true;
 }
 
+void sp_end_broken(struct stream *stream) {
+    stream_commit(stream);
+    stream_flush(stream);
+    stream_end(stream, STREAM_BROKEN);
+}
+
 struct taken sp_take(const struct sp_side *side, struct stream *stream, const uint8_t *bytes, size_t len) {
     struct taken taken = {0};
     if (*stream_phase(stream) == SP_PHASE_GREETING && !take_greeting(side, stream, bytes, len, &taken)) return taken;
@@ -48,7 +55,7 @@ struct taken sp_take(const struct sp_side *side, struct stream *stream, const ui
             break;
         }
         if (verdict == SP_BAD) {
-            stream_end(stream, STREAM_BROKEN);
+            sp_end_broken(stream);
             break;
         }
         side->message(stream, &frame, rest);

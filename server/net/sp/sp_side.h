@@ -18,6 +18,9 @@ void sp_opened(const struct sp_side *side, struct stream *stream);
 bool sp_is_greeted(struct stream *stream);
 struct taken sp_take(const struct sp_side *side, struct stream *stream, const uint8_t *bytes, size_t len);
 
+/* Ends a connection that sent what is no message, once what it asked before is answered. */
+void sp_end_broken(struct stream *stream);
+
 /* What precedes a reply: the prefix, and the header of its request. */
 struct sp_reply_head {
     uint8_t bytes[SP_PREFIX_BYTES_MAX + SP_HEADER_BYTES_MAX];

@@ -28,7 +28,7 @@ static void sync_message(struct stream *stream, const struct sp_frame *frame, si
     struct requester requester = {stream, frame, sp_header_len(frame->payload, frame->payload_len)};
     (void)rest;
     if (requester.header_len == 0) {
-        stream_end(stream, STREAM_BROKEN);
+        sp_end_broken(stream);
         return;
     }
     stream_asked(stream);
