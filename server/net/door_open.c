@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum { RESERVED_PART = 16, RESERVED_MAX = 16, SHARE_PART = 4 };
-/* A drain ends when no request came for so long; after so long no more of them are taken. */
+/* A drain ends when no request came for so long; of those that come after so long none is read. */
 enum { DRAIN_QUIET_MS = 100, DRAIN_TAKES_MS = 1000, DRAIN_STEP_MS = 5 };
 
 static size_t at_most(size_t value, size_t most) {
@@ -34,6 +34,12 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise) {
     return value != 0 ? value : otherwise;
 }
 
+static void free_door(struct door *door) {
+    address_counts_free(door->addresses);
+    free(door->drain);
+    free(door);
+}
+
 static struct door *door_new(struct loops *loops, const struct door_config *config) {
     struct door *door = calloc(1, sizeof *door);
     if (door == NULL) return NULL;
@@ -46,8 +52,10 @@ static struct door *door_new(struct loops *loops, const struct door_config *conf
     door->is_idle_fine = config->is_idle_fine;
     door->is_on_one_loop = config->is_on_one_loop;
     set_limits(door, config);
-    if ((door->addresses = address_counts_new()) != NULL) return door;
-    free(door);
+    door->addresses = address_counts_new();
+    door->drain = calloc(loops->count, sizeof *door->drain);
+    if (door->addresses != NULL && door->drain != NULL) return door;
+    free_door(door);
     return NULL;
 }
 
@@ -92,8 +100,7 @@ struct door *door_open(struct loops *loops, const struct door_config *config, st
 
 fail:
     close_listeners(door);
-    address_counts_free(door->addresses);
-    free(door);
+    free_door(door);
     return NULL;
 }
 
@@ -117,24 +124,48 @@ void door_refuse(struct door *door) {
     atomic_store(&door->is_refusing, true);
 }
 
-static bool has_unsent(const struct door *door) {
-    for (unsigned i = 0; i < door->loops->count; i++)
-        if (atomic_load(&door->loops->items[i].parts[door->index].unsent) > 0) return true;
-    return false;
+/* Between two turns of the loop: what it has read is answered. */
+static void answer_drain(struct post *post, struct loop *loop) {
+    struct drain_question *question = (struct drain_question *)post;
+    if (question->is_last_call) streams_last_call(loop, question->door);
+    atomic_store(&question->state, streams_are_busy(loop, question->door) ? DRAIN_BUSY : DRAIN_CLEAR);
+}
+
+static void ask_drain(struct door *door, bool is_last_call) {
+    for (unsigned i = 0; i < door->loops->count; i++) {
+        struct drain_question *question = &door->drain[i];
+        question->post.run = answer_drain;
+        question->door = door;
+        question->is_last_call = is_last_call;
+        atomic_store(&question->state, DRAIN_ASKED);
+        loop_post(&door->loops->items[i], &question->post);
+    }
+}
+
+/* DRAIN_ASKED: not all have answered yet. */
+static enum drain_state drain_answer(const struct door *door) {
+    enum drain_state answer = DRAIN_CLEAR;
+    for (unsigned i = 0; i < door->loops->count; i++) {
+        enum drain_state state = atomic_load(&door->drain[i].state);
+        if (state == DRAIN_ASKED) return DRAIN_ASKED;
+        if (state == DRAIN_BUSY) answer = DRAIN_BUSY;
+    }
+    return answer;
 }
 
 bool door_drain(struct door *door, uint32_t timeout_ms) {
-    uint64_t start_us = clock_monotonic_us(), last_request_us = start_us, now_us = start_us;
+    uint64_t start_us = clock_monotonic_us(), quiet_us = start_us, now_us = start_us;
     uint64_t requests = door_figures(door).requests;
     door_refuse(door);
-    while (now_us - start_us < (uint64_t)timeout_ms * 1000) {
-        if (now_us - start_us > DRAIN_TAKES_MS * 1000) atomic_store(&door->takes_no_more, true);
+    ask_drain(door, false);
+    for (; now_us - start_us < (uint64_t)timeout_ms * 1000; now_us = clock_monotonic_us()) {
+        enum drain_state answer = drain_answer(door);
         uint64_t requests_now = door_figures(door).requests;
-        if (requests_now != requests) last_request_us = now_us;
+        if (requests_now != requests || answer == DRAIN_BUSY) quiet_us = now_us;
         requests = requests_now;
-        if (now_us - last_request_us > DRAIN_QUIET_MS * 1000 && !has_unsent(door)) return true;
+        if (answer == DRAIN_CLEAR && now_us - quiet_us > DRAIN_QUIET_MS * 1000) return true;
+        if (answer != DRAIN_ASKED) ask_drain(door, now_us - start_us > DRAIN_TAKES_MS * 1000);
         usleep(DRAIN_STEP_MS * 1000);
-        now_us = clock_monotonic_us();
     }
     return false;
 }
@@ -147,6 +178,5 @@ void door_close(struct door *door) {
     assert(atomic_load(&door->connections) == 0);
     close_listeners(door);
     loops->doors[door->index] = NULL;
-    address_counts_free(door->addresses);
-    free(door);
+    free_door(door);
 }

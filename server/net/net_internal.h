@@ -52,6 +52,7 @@ struct stream {
     _Atomic uint32_t unsent; /* out_len - out_at */
     _Atomic uint32_t posted; /* on its way in the mailbox */
     uint32_t progress;       /* sent since unread_ms */
+    uint32_t due;            /* at the last call: so many bytes are still to be consumed */
     uint32_t stale;          /* of the bytes to be consumed, so many came before the loop stood still */
     uint64_t unread_ms, slow_ms;
     struct remote_key remote;
@@ -72,10 +73,19 @@ struct listener {
 
 /* What a loop has of one door. The lists are ordered by time. */
 struct door_part {
+    bool is_last_call; /* see struct drain_question */
     struct stream_queue unread, slow[SLOW_LISTS];
     _Atomic uint64_t requests;
     _Atomic uint64_t ended[STREAM_ENDS];
-    atomic_size_t unsent; /* connections with output that is not with the system */
+};
+
+/* What a draining door asks a loop: whether something of it is still to be read, answered or sent. */
+enum drain_state { DRAIN_ASKED, DRAIN_BUSY, DRAIN_CLEAR };
+struct drain_question {
+    struct post post;
+    struct door *door;
+    bool is_last_call; /* from now on only what has come in by now is read */
+    _Atomic(enum drain_state) state;
 };
 
 struct door {
@@ -92,7 +102,8 @@ struct door {
     atomic_size_t connections;
     _Atomic uint64_t refused;
     _Atomic uint64_t crowded_until_ms;
-    atomic_bool is_refusing, takes_no_more;
+    atomic_bool is_refusing;
+    struct drain_question *drain; /* one a loop */
 };
 
 struct loop {
@@ -176,6 +187,10 @@ void streams_reap(struct loop *loop);
 void streams_mark_stale(struct loop *loop, size_t unconsumed);
 void stream_mark_stale(struct stream *stream);
 void streams_close_of(struct loop *loop, const struct door *door);
+/* Only what has come in by now is read of the door's connections. */
+void streams_last_call(struct loop *loop, const struct door *door);
+/* Whether a connection of the door has bytes that are not read, answered or sent. Looks at all of them. */
+bool streams_are_busy(const struct loop *loop, const struct door *door);
 void streams_free(struct loop *loop);
 
 static inline struct door_part *stream_part(const struct stream *stream) {

@@ -167,7 +167,7 @@ void stream_event(struct stream *stream, uint32_t events) {
     if (stream->is_blocked) {
         if ((events & (EPOLLERR | EPOLLHUP)) != 0) stream_end(stream, STREAM_GONE);
         else output_resume(stream);
-    } else if (atomic_load(&stream->door->takes_no_more)) {
+    } else if (stream_part(stream)->is_last_call && stream->due == 0) {
         loop_watch(stream->loop, &stream->source, 0, false);
     } else if (!stream->has_backlog) {
         receive(stream);

@@ -94,7 +94,7 @@ struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is
     stream->phase = 0;
     stream->data = NULL;
     stream->has_asked = stream->has_greeted = false;
-    stream->stale = 0;
+    stream->stale = stream->due = 0;
     atomic_store(&stream->id, ++loop->next_id << 8 | loop->index);
     stream_move_to(stream, SLOW_GREETING);
     door->protocol->opened(stream);
@@ -169,6 +169,11 @@ void streams_reap(struct loop *loop) {
     }
 }
 
+static uint32_t waiting_in(const struct stream *stream) {
+    int waiting = 0;
+    return ioctl(stream->source.fd, FIONREAD, &waiting) == 0 ? (uint32_t)waiting : 0;
+}
+
 static void streams_each(struct loop *loop, void (*each)(struct stream *stream, const void *context),
                          const void *context) {
     for (size_t i = 0; i < loop->chunk_count; i++)
@@ -185,6 +190,30 @@ void streams_close_of(struct loop *loop, const struct door *door) {
     streams_reap(loop);
 }
 
+static void call_last(struct stream *stream, const void *door) {
+    if (stream->door == door) stream->due = stream->in_len - stream->in_at + waiting_in(stream);
+}
+
+void streams_last_call(struct loop *loop, const struct door *door) {
+    if (loop->parts[door->index].is_last_call) return;
+    loop->parts[door->index].is_last_call = true;
+    streams_each(loop, call_last, door);
+}
+
+static bool is_busy(const struct stream *stream) {
+    if (stream->has_backlog || atomic_load(&stream->unsent) > 0) return true;
+    return (!stream_part(stream)->is_last_call || stream->due > 0) && waiting_in(stream) > 0;
+}
+
+bool streams_are_busy(const struct loop *loop, const struct door *door) {
+    for (size_t i = 0; i < loop->chunk_count; i++)
+        for (size_t j = 0; j < STREAMS_PER_CHUNK; j++) {
+            const struct stream *stream = &loop->chunks[i][j];
+            if (stream->source.fd >= 0 && stream->door == door && is_busy(stream)) return true;
+        }
+    return false;
+}
+
 void streams_free(struct loop *loop) {
     for (size_t i = 0; i < loop->chunk_count; i++) free(loop->chunks[i]);
 }
@@ -192,10 +221,8 @@ void streams_free(struct loop *loop) {
 /* ---- standing still ---- */
 
 static void mark_stale(struct stream *stream, const void *unconsumed) {
-    int waiting = 0;
     bool is_visited = stream == stream->loop->visited;
-    if (ioctl(stream->source.fd, FIONREAD, &waiting) != 0) waiting = 0;
-    stream->stale = (uint32_t)waiting;
+    stream->stale = waiting_in(stream);
     stream->stale += is_visited ? (uint32_t) * (const size_t *)unconsumed : stream->in_len - stream->in_at;
 }
 

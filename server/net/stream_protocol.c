@@ -75,4 +75,5 @@ uint64_t stream_stale_ms(const struct stream *stream) {
 
 void stream_consumed(struct stream *stream, size_t bytes) {
     if (stream->stale > 0) stream->stale -= stream->stale < bytes ? stream->stale : (uint32_t)bytes;
+    if (stream->due > 0) stream->due -= stream->due < bytes ? stream->due : (uint32_t)bytes;
 }
