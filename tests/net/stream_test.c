@@ -1,0 +1,276 @@
+/* Streams: caps, deadlines, turns, and a loop that stands still. No thread, no waiting: the test turns the loops and
+ * sets their clock. */
+#include "echo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* cmocka wants four of the above first. */
+#include <cmocka.h>
+
+enum { WHOLE = 1 << 30, REQUEST_BYTES = 8 + 4 };
+
+static void advance_ms(struct echo *echo, uint64_t ms) {
+    for (; ms > 0; ms -= ms < 500 ? ms : 500) { /* in steps, so that nobody stands still */
+        echo_clock.now_ms += ms < 500 ? ms : 500;
+        echo_turn(echo, 1);
+    }
+}
+
+static uint64_t ended(const struct echo *echo, enum stream_end why) {
+    return door_figures(echo->door).ended[why];
+}
+
+static void expect_ended(struct echo *echo, int fd, enum stream_end why, uint64_t count, const char *what) {
+    char ignored[4096];
+    long n;
+    if (ended(echo, why) != count) fail_msg("%s: %llu ended so", what, (unsigned long long)ended(echo, why));
+    while ((n = echo_read(fd, ignored, sizeof ignored)) > 0) continue;
+    if (count > 0 && n == 0) fail_msg("%s: the connection is open", what);
+}
+
+/* ---- deadlines ---- */
+
+static void a_message_has_ten_seconds(void **state) {
+    (void)state;
+    struct echo echo;
+    echo_open(&echo, 1);
+    int fd = echo_connect(&echo, 0, true);
+    for (int i = 0; i < 3; i++) { /* one that ends in time, and begins the next with its last bytes */
+        echo_send(fd, 4, WHOLE);
+        echo_send(fd, 100, 50);
+        advance_ms(&echo, DOOR_UNFINISHED_MS - 1000);
+        uint8_t rest[100] = {0};
+        if (write(fd, rest, 8 + 100 - 50) != 8 + 100 - 50) fail_msg("the rest is not taken");
+        echo_turn(&echo, 1);
+    }
+    if (echo.answered != 6) fail_msg("%llu of 6 are answered", (unsigned long long)echo.answered);
+    advance_ms(&echo, 2 * DOOR_UNFINISHED_MS); /* nothing is unfinished */
+    echo_send(fd, 100, 50);
+    echo_turn(&echo, 1);
+    advance_ms(&echo, DOOR_UNFINISHED_MS - 500);
+    if (write(fd, "more", 4) != 4) fail_msg("more is not taken"); /* a byte now and then is no excuse */
+    echo_turn(&echo, 1);
+    expect_ended(&echo, fd, STREAM_UNFINISHED, 0, "before its deadline");
+    advance_ms(&echo, 500);
+    expect_ended(&echo, fd, STREAM_UNFINISHED, 1, "after its deadline");
+    close(fd);
+    echo_close(&echo);
+}
+
+static void a_handshake_has_ten_seconds(void **state) {
+    (void)state;
+    struct echo echo;
+    echo_open(&echo, 1);
+    int silent = echo_connect(&echo, 0, false), partial = echo_connect(&echo, 0, false);
+    if (write(partial, "\0SP\0", 4) != 4) fail_msg("not taken");
+    advance_ms(&echo, DOOR_UNFINISHED_MS - 1);
+    expect_ended(&echo, silent, STREAM_STRANGER, 0, "before its deadline");
+    advance_ms(&echo, 1);
+    expect_ended(&echo, silent, STREAM_STRANGER, 2, "a silent one");
+    expect_ended(&echo, partial, STREAM_STRANGER, 2, "a partial one");
+    close(silent);
+    close(partial);
+    echo_close(&echo);
+}
+
+static void who_never_asks_has_half_a_minute(void **state) {
+    (void)state;
+    struct echo echo;
+    echo_open(&echo, 1);
+    int idle = echo_connect(&echo, 0, true), asked = echo_connect(&echo, 0, true);
+    echo_send(asked, 4, WHOLE);
+    advance_ms(&echo, DOOR_IDLE_MS - 1);
+    expect_ended(&echo, idle, STREAM_IDLE, 0, "before its time is over");
+    advance_ms(&echo, 1);
+    expect_ended(&echo, idle, STREAM_IDLE, 1, "after its time");
+    advance_ms(&echo, 10 * DOOR_IDLE_MS);
+    echo_send(asked, 4, WHOLE);
+    echo_turn(&echo, 1);
+    if (echo.answered != 2) fail_msg("who asked once is not answered later");
+    int crowd = echo_connect(&echo, 0, true);
+    atomic_store(&echo.door->crowded_until_ms, echo_clock.now_ms + 10000); /* somebody was refused */
+    advance_ms(&echo, DOOR_IDLE_CROWDED_MS);
+    expect_ended(&echo, crowd, STREAM_IDLE, 2, "who never asks while others are refused");
+    close(idle);
+    close(asked);
+    close(crowd);
+    echo_close(&echo);
+}
+
+/* ---- output that is not read ---- */
+
+static void unread_output_has_five_seconds(void **state) {
+    (void)state;
+    struct echo echo;
+    static uint8_t bytes[2 * STREAM_PROGRESS_BYTES];
+    echo_open(&echo, 1);
+    int slow = echo_connect(&echo, 0, true), never = echo_connect(&echo, 0, true);
+    echo_fill(&echo, slow, 200000);
+    echo_fill(&echo, never, 200000);
+    uint64_t answered = echo.answered;
+    echo_turn(&echo, 10);
+    if (echo.answered != answered) fail_msg("a connection is read although its output is blocked");
+    for (int i = 0; i < 2; i++) {
+        advance_ms(&echo, DOOR_UNREAD_MS - 1000);
+        if (i == 0) expect_ended(&echo, never, STREAM_UNREAD, 0, "before its deadline");
+        for (size_t taken = 0; taken < sizeof bytes; echo_turn(&echo, 1)) { /* quick enough */
+            long n = echo_read(slow, bytes, sizeof bytes - taken);
+            if (n < 0) fail_msg("who reads slowly is cut off");
+            taken += (size_t)n;
+        }
+    }
+    advance_ms(&echo, DOOR_UNREAD_MS);
+    expect_ended(&echo, never, STREAM_UNREAD, 2, "who does not read");
+    close(slow);
+    close(never);
+    echo_close(&echo);
+}
+
+static void short_memory_ends_those_who_do_not_read(void **state) {
+    (void)state;
+    struct echo echo;
+    echo_open(&echo, 1);
+    int never = echo_connect(&echo, 0, true);
+    echo_fill(&echo, never, 200000);
+    if (!loops_take_bytes(echo.loops, LOOPS_BYTES_MAX / 8 * 7)) fail_msg("no memory is left");
+    advance_ms(&echo, DOOR_UNREAD_SHORT_MS);
+    expect_ended(&echo, never, STREAM_UNREAD, 1, "who does not read while memory is short");
+    loops_give_bytes(echo.loops, LOOPS_BYTES_MAX / 8 * 7);
+    if (atomic_load(&echo.loops->bytes) != 0) fail_msg("memory is counted that nobody has");
+    close(never);
+    echo_close(&echo);
+}
+
+/* ---- input that is not finished ---- */
+
+static void half_sent_messages_count_against_the_cap(void **state) {
+    (void)state;
+    enum { CONNECTIONS = 60, CHUNK = 100 * 1024, CHUNKS = 20 };
+    struct echo echo;
+    int fds[CONNECTIONS];
+    static uint8_t chunk[CHUNK];
+    echo_open(&echo, 1);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        fds[i] = echo_connect(&echo, 0, true);
+        echo_send(fds[i], ECHO_PAYLOAD_MAX, 8); /* announced; nothing of it has come */
+        echo_turn(&echo, 1);
+    }
+    size_t announced = atomic_load(&echo.loops->bytes);
+    if (announced > CONNECTIONS * 1024) fail_msg("%zu bytes are held for what was only announced", announced);
+    for (int round = 0; round < CHUNKS; round++)
+        for (int i = 0; i < CONNECTIONS; i++) {
+            for (size_t at = 0; at < CHUNK;) {
+                ssize_t n = send(fds[i], chunk + at, CHUNK - at, MSG_NOSIGNAL);
+                echo_turn(&echo, 1);
+                if (n <= 0 && ended(&echo, STREAM_UNFINISHED) > 0) break;
+                if (n > 0) at += (size_t)n;
+            }
+            if (atomic_load(&echo.loops->bytes) > LOOPS_BYTES_MAX)
+                fail_msg("%zu bytes are held", atomic_load(&echo.loops->bytes));
+        }
+    if (ended(&echo, STREAM_UNFINISHED) == 0) fail_msg("120 MiB of half-sent messages are held");
+    for (int i = 0; i < CONNECTIONS; i++) close(fds[i]);
+    echo_turn(&echo, 2);
+    if (atomic_load(&echo.loops->bytes) != 0) fail_msg("memory is counted that nobody has");
+    echo_close(&echo);
+}
+
+/* ---- turns ---- */
+
+static void who_pipelines_does_not_keep_others_waiting(void **state) {
+    (void)state;
+    enum { REQUESTS = 1000 };
+    struct echo echo;
+    char answer[64];
+    static char answers[REQUESTS * REQUEST_BYTES];
+    echo_open(&echo, 1);
+    int greedy = echo_connect(&echo, 0, true), modest = echo_connect(&echo, 0, true);
+    static const uint8_t request[REQUEST_BYTES] = {0, 0, 0, 0, 0, 0, 0, 4, 0x80};
+    static uint8_t requests[REQUESTS][REQUEST_BYTES];
+    for (int i = 0; i < REQUESTS; i++) memcpy(requests[i], request, sizeof request);
+    if (write(greedy, requests, sizeof requests) != sizeof requests) fail_msg("not taken");
+    echo_send(modest, 4, WHOLE);
+    echo_turn(&echo, 1);
+    if (echo_read(modest, answer, sizeof answer) != REQUEST_BYTES) fail_msg("who asks once waits for who pipelines");
+    if (echo.answered > LOOP_TURN_ANSWERS + 1) fail_msg("%llu in one turn", (unsigned long long)echo.answered);
+    size_t read_len = 0;
+    for (int i = 0; i < 20; i++) {
+        long n = echo_read(greedy, answers + read_len, sizeof answers - read_len);
+        if (n > 0) read_len += (size_t)n;
+        echo_turn(&echo, 1);
+    }
+    if (echo.answered != REQUESTS + 1) fail_msg("%llu are answered in the end", (unsigned long long)echo.answered);
+    close(greedy);
+    close(modest);
+    echo_close(&echo);
+}
+
+/* ---- standing still ---- */
+
+static void what_came_before_it_stood_still_is_stale(void **state) {
+    (void)state;
+    struct echo echo;
+    echo_open(&echo, 2);
+    int fds[2] = {echo_connect(&echo, 0, true), echo_connect(&echo, 1, true)};
+    for (int i = 0; i < 2; i++) {
+        echo_send(fds[i], 4, WHOLE);
+        echo_turn(&echo, 1);
+    }
+    if (echo.answered != 2 || echo.stale != 0) fail_msg("something is stale in a loop that runs");
+    for (int i = 0; i < 2; i++) echo_send(fds[i], 100, 60);
+    echo_turn(&echo, 1);
+    for (int i = 0; i < 2; i++) { /* partly read before, partly in the socket meanwhile */
+        uint8_t rest[100] = {0};
+        if (write(fds[i], rest, 8 + 100 - 60) != 8 + 100 - 60) fail_msg("the rest is not taken");
+        for (int j = 0; j < 3; j++) echo_send(fds[i], 4, WHOLE);
+    }
+    echo_clock.now_ms += 3000;
+    echo_turn(&echo, 1);
+    if (echo.answered != 10 || echo.stale != 8)
+        fail_msg("%llu of %llu are stale, expected 8 of 10", (unsigned long long)echo.stale,
+                 (unsigned long long)echo.answered);
+    for (int i = 0; i < 2; i++) echo_send(fds[i], 4, WHOLE);
+    echo_turn(&echo, 1);
+    if (echo.answered != 12 || echo.stale != 8) fail_msg("what came afterwards is stale");
+    for (int i = 0; i < 2; i++) close(fds[i]);
+    echo_close(&echo);
+}
+
+/* A message that began before and ends afterwards is stale; the next one is not. */
+static void what_began_before_it_stood_still_is_stale(void **state) {
+    (void)state;
+    struct echo echo;
+    echo_open(&echo, 1);
+    int fd = echo_connect(&echo, 0, true);
+    echo_send(fd, 100, 60);
+    echo_turn(&echo, 1);
+    echo_clock.now_ms += 3000;
+    echo_turn(&echo, 1);
+    uint8_t rest[100] = {0};
+    if (write(fd, rest, 8 + 100 - 60) != 8 + 100 - 60) fail_msg("the rest is not taken");
+    echo_send(fd, 4, WHOLE);
+    echo_turn(&echo, 1);
+    if (echo.answered != 2 || echo.stale != 1) fail_msg("%llu are stale, expected 1", (unsigned long long)echo.stale);
+    close(fd);
+    echo_close(&echo);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_has_ten_seconds),
+        cmocka_unit_test(a_handshake_has_ten_seconds),
+        cmocka_unit_test(who_never_asks_has_half_a_minute),
+        cmocka_unit_test(unread_output_has_five_seconds),
+        cmocka_unit_test(short_memory_ends_those_who_do_not_read),
+        cmocka_unit_test(half_sent_messages_count_against_the_cap),
+        cmocka_unit_test(who_pipelines_does_not_keep_others_waiting),
+        cmocka_unit_test(what_came_before_it_stood_still_is_stale),
+        cmocka_unit_test(what_began_before_it_stood_still_is_stale),
+    };
+    return cmocka_run_group_tests_name("net: streams", tests, NULL, NULL);
+}
