@@ -65,7 +65,7 @@ static void die_core(const char *what) {
     exit(1);
 }
 
-/* ---- memory: a node's, counted ----------------------------------------------------------------------------------- */
+/* ---- memory: a node's, counted ---- */
 
 static void *allocate_counted(void *context, size_t bytes) {
     struct bench *bench = context;
@@ -103,7 +103,7 @@ static void bench_free(struct bench *bench) {
     free(bench);
 }
 
-/* ---- the work ---------------------------------------------------------------------------------------------------- */
+/* ---- the work ---- */
 
 /* Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
 static uint64_t random_below(struct bench *bench, uint64_t bound) {
@@ -166,7 +166,7 @@ static void print_measure(const char *name, uint64_t users, double ns_each, cons
     fflush(stdout);
 }
 
-/* ---- the measures ------------------------------------------------------------------------------------------------ */
+/* ---- the measures ---- */
 
 static void measure_touch(struct bench *bench, uint64_t users) {
     static struct timing timing;

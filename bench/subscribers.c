@@ -18,7 +18,7 @@ struct watcher_connection {
     size_t in_len, in_capacity;
 };
 
-/* ---- opening ---------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static void poll_descriptor(struct subscribers *subscribers, int fd, void *what) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
@@ -66,7 +66,7 @@ void subscribers_ask(struct subscribers *subscribers) {
     }
 }
 
-/* ---- the goal --------------------------------------------------------------------------------------------------- */
+/* ---- the goal ---- */
 
 static bool is_satisfied(const struct subscribers *subscribers, const struct watcher *watcher) {
     switch (subscribers->goal) {
@@ -98,8 +98,7 @@ void subscribers_aim(struct subscribers *subscribers, enum goal goal, uint64_t w
     }
 }
 
-/* ---- reception ----------------------------------------------------------------------------------------------------
- */
+/* ---- reception ---- */
 
 /* When the change that is received now was due. */
 struct aging {
@@ -167,7 +166,7 @@ static void watcher_connection_receive(struct subscribers *subscribers, struct w
     receive_all(subscribers, connection);
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 /* Returns whether there is something to read in standard input. */
 static bool run_step(struct subscribers *subscribers) {

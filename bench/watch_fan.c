@@ -46,7 +46,7 @@ static void print_report(struct subscribers *subscribers, const char *done, uint
     memset(&subscribers->received, 0, sizeof subscribers->received);
 }
 
-/* ---- what it is told -------------------------------------------------------------------------------------------- */
+/* ---- what it is told ---- */
 
 static void do_watch(struct subscribers *subscribers) {
     subscribers_aim(subscribers, GOAL_SYNCED, 0);
@@ -100,7 +100,7 @@ static bool read_order(struct subscribers *subscribers, char line[LINE_BYTES_MAX
     return true;
 }
 
-/* ---- the command line ------------------------------------------------------------------------------------------- */
+/* ---- the command line ---- */
 
 static uint32_t number_of(const char *text, uint32_t most) {
     char *end;

@@ -17,7 +17,7 @@ enum {
     LIST_BATCH_DEFAULT = MUSTER_PAGE_DEFAULT,
     USERS_DEFAULT = 1000000,
     DURATION_DEFAULT_MS = 5000,
-    TTL_DEFAULT_MS = 60 * 60 * 1000, /* longer than a run, so that who is preloaded stays live */
+    TTL_DEFAULT_MS = 60 * 60 * 1000, /* longer than a run: preloaded users stay live */
     TIMEOUT_DEFAULT_MS = 10000,
     PRELOAD_BATCH = 1000,
 };
@@ -185,7 +185,7 @@ static void set_default(uint32_t *field, uint32_t value) {
     if (*field == 0) *field = value;
 }
 
-/* What options say together, and what was not said. */
+/* Checks options that depend on each other, and sets defaults. */
 static void complete_bench(struct bench *bench) {
     struct load_plan *plan = &bench->plan;
     const struct globals *globals = bench->input.globals;
@@ -226,7 +226,7 @@ static int report_failure(enum load_outcome outcome, const struct error *error) 
     return outcome == LOAD_REFUSED ? STATUS_REFUSED : outcome == LOAD_FAILED ? STATUS_FAILED : STATUS_UNREACHABLE;
 }
 
-/* what: of the progress that a terminal shows. */
+/* what: names the unit of the progress line. */
 static int run_plan(const struct load_plan *plan, const char *what, struct load_result *result) {
     struct progress progress = progress_start(what, plan->requests);
     struct error error;
@@ -256,7 +256,7 @@ static int warm_up(const struct bench *bench, struct load_result *result) {
     return run_plan(&plan, "requests to warm up", result);
 }
 
-/* Beats told, users answered, users listed; of other calls, requests. */
+/* Beats sent, users answered or users listed; requests for all other calls. */
 static uint64_t items_of(const struct work *work, const struct load_result *result) {
     if (work->kind == WORK_LIST) return result->hits;
     return result->latency.count * (work->kind == WORK_TOUCH || work->kind == WORK_LIVE ? work->batch : 1);

@@ -9,7 +9,7 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* What is left of a line. */
+/* The unread rest of a line. */
 struct cursor {
     const char *at, *end;
 };
@@ -24,7 +24,7 @@ static bool take_byte(struct cursor *c, char wanted) {
     return true;
 }
 
-/* A field up to the next blank, which is taken too. */
+/* Reads a field and the blank behind it. */
 static bool take_field(struct cursor *c, struct text *out) {
     const char *blank = memchr(c->at, ' ', bytes_left(c));
     if (blank == NULL || blank == c->at) return false;
@@ -65,7 +65,7 @@ static bool time_at(const char *t, int64_t *unix_s) {
     return true;
 }
 
-/* `user [time] `. A user may hold blanks and brackets, so that the user ends where a time begins. */
+/* `user [time] `. A user may contain blanks and brackets, so it ends where a valid time begins. */
 static bool take_user_and_time(struct cursor *c, struct clf_line *out) {
     const char *from = c->at;
     for (const char *p = from; (p = memchr(p, '[', (size_t)(c->end - p))) != NULL; p++) {
@@ -93,8 +93,8 @@ static bool result_at(struct cursor c) {
     return true;
 }
 
-/* `"request" status size`. Servers escape quotes in a request; for those that do not, the request ends at the first
- * quote that a result follows. */
+/* `"request" status size`. Some servers do not escape quotes in a request: it ends at the first quote that is followed
+ * by a status and a size. */
 static bool request_at(struct cursor c) {
     if (!take_byte(&c, '"')) return false;
     for (; c.at < c.end; c.at++) {

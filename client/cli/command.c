@@ -58,7 +58,7 @@ static error_t parse_global(int key, char *argument, struct argp_state *state) {
 
 const struct argp globals_argp = {.options = global_options, .parser = parse_global};
 
-/* What a command's parser needs besides its own: argp has no other way to hand it on. */
+/* A command's parser with its own input: argp passes one pointer only. */
 struct wrapped {
     argp_parser_t parser;
     void *input;

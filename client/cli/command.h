@@ -12,9 +12,9 @@
 /* The exit statuses, as the manual page has them. */
 enum {
     STATUS_DONE = 0,
-    STATUS_NOT_LIVE = 1,    /* `live`: somebody asked for is not */
-    STATUS_FAILED = 1,      /* the machine failed: memory, a broken output */
-    STATUS_USAGE = 2,       /* the command line asks for what cannot be */
+    STATUS_NOT_LIVE = 1,    /* `live`: a user is not live */
+    STATUS_FAILED = 1,      /* a local failure: memory, a broken output */
+    STATUS_USAGE = 2,       /* the command line is wrong */
     STATUS_UNREACHABLE = 3, /* no node answered */
     STATUS_REFUSED = 4,     /* a node, or the library for it, refused the call */
 };
@@ -32,7 +32,7 @@ struct globals {
 struct command {
     const char *name, *arguments, *summary;
     /* Runs the command and returns the exit status. argv[0] is "muster NAME", what follows is the command's own. May
-     * end the program itself where the command line is wrong. */
+     * end the program if the command line is wrong. */
     int (*run)(struct globals *globals, int argc, char **argv);
 };
 
@@ -43,13 +43,13 @@ extern const struct command command_touch, command_leave, command_live, command_
 /* Parses the global options: a child for the argp of `muster` and of every command; its input is struct globals. */
 extern const struct argp globals_argp;
 
-/* What a command's own argp gets as input begins with this, so that globals may follow the command word. */
+/* The input of a command's argp begins with this, so that global options may follow the command word. */
 struct command_input {
     struct globals *globals;
 };
 
 /* Parses a command's line with its own options and the global ones. `input` begins with struct command_input. Ends the
- * program with STATUS_USAGE where the line is wrong. */
+ * program with STATUS_USAGE if the line is wrong. */
 void command_parse(const struct command *command, const struct argp_option *options, argp_parser_t parser,
                    const char *details, int argc, char **argv, void *input);
 
@@ -57,13 +57,14 @@ void command_parse(const struct command *command, const struct argp_option *opti
 _Noreturn void command_usage(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Connects. STATUS_DONE and *client, which the caller closes; or the status to exit with, after a message. */
+/* Connects. Returns STATUS_DONE and sets *client, which the caller closes; else prints a message and returns the exit
+ * status. */
 int command_connect(const struct globals *globals, struct muster_client **client);
 
-/* Tells of a failed call on standard error, after `where` (may be NULL: nothing), and returns the status for it. */
+/* Prints a failed call to standard error, after `where` (NULL: nothing), and returns its exit status. */
 int command_report(const struct muster_error *error, const char *where);
 
-/* Makes sure that all of standard output is written. `status`, or STATUS_FAILED after a message. */
+/* Flushes standard output. Returns `status`, or prints a message and returns STATUS_FAILED. */
 int command_flush(int status);
 
 #endif

@@ -87,7 +87,7 @@ static void print_counts_row(struct table *table, const struct muster_scope_coun
     table_number(table, row->busy);
     table_number(table, row->sessions);
     for (size_t i = 0; i < row->window_count; i++) {
-        char text[32]; /* "12+": so many at least, since a full node forgot some */
+        char text[32]; /* "12+": a lower bound, since a full node discarded users */
         (void)snprintf(text, sizeof text, "%" PRIu64 "%s", row->windows[i].users,
                        row->windows[i].is_incomplete ? "+" : "");
         table_string(table, text);

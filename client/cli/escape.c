@@ -8,8 +8,8 @@
 #include <string.h>
 #include <wchar.h>
 
-/* Control characters, and what would let an id rewrite the line around it: line separators and the overrides of
- * direction. */
+/* Control characters, and characters with which an id could change how the line around it is shown: line separators and
+ * direction overrides. */
 static bool must_escape(uint32_t point) {
     return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 || point == 0x200e ||
            point == 0x200f || (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);

@@ -42,7 +42,7 @@ static bool write_all(int file, const char *text, size_t len) {
     return true;
 }
 
-/* A file that is there already may hold the only copy of a key that is in use. */
+/* An existing file may hold the only copy of a key in use, so it is never overwritten. */
 static int write_new_file(const char *path, const char *text, size_t len) {
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, KEY_FILE_MODE);
     if (file < 0 && errno == EEXIST) return report_key_error(path, "it is there already, and is not overwritten");

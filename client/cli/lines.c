@@ -10,8 +10,8 @@ enum { CHUNK_BYTES = 64 * 1024 };
 struct lines {
     FILE *in;
     uint64_t number;
-    size_t at, end; /* what is left of the chunk */
-    size_t len;     /* of the line that did not end in its chunk */
+    size_t at, end; /* the unread part of the chunk */
+    size_t len;     /* of the line that continues in the next chunk */
     char chunk[CHUNK_BYTES];
     char line[LINE_BYTES_MAX];
 };

@@ -2,7 +2,7 @@
 #include "rows.h"
 #include "user_source.h"
 
-/* With its sessions a user may take 75 KiB of an answer: so many fit the largest message for sure. */
+/* A user with its sessions takes at most 75 KiB of an answer, so this many always fit the largest message. */
 enum { USERS_WITH_SESSIONS_MAX = 12 };
 
 struct live {

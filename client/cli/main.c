@@ -16,7 +16,7 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 struct line {
     struct globals globals;
     const struct command *command;
-    int next; /* the index of the command's first own argument */
+    int next; /* index of the command's first argument */
 };
 
 static const struct command *command_named(const char *name) {
@@ -35,7 +35,7 @@ static error_t parse_line(int key, char *argument, struct argp_state *state) {
         line->command = command_named(argument);
         if (line->command == NULL) argp_error(state, "unknown command '%s'", argument);
         line->next = state->next;
-        state->next = state->argc; /* the rest is the command's */
+        state->next = state->argc; /* the rest belongs to the command */
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no command was given");
@@ -64,7 +64,7 @@ static char *list_of_commands(int key, const char *text, void *input) {
     return list;
 }
 
-/* Runs the command with an argv of its own, whose argv[0] names it in messages. */
+/* Runs the command with its own argv; argv[0] is its name in messages. */
 static int run_command(struct line *line, int argc, char **argv) {
     char name[32];
     (void)snprintf(name, sizeof name, "muster %s", line->command->name);
@@ -89,9 +89,9 @@ int main(int argc, char **argv) {
                                      NULL};
     static char version[64];
     struct line line = {0};
-    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* for the widths of characters; ids are UTF-8 whatever the terminal is */
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* for wcwidth: ids are UTF-8 whatever the terminal uses */
     (void)snprintf(version, sizeof version, "muster %s", muster_version());
-    (void)setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); /* a note that says nothing here */
+    (void)setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); /* suppresses a note that does not apply */
     argp_program_version = version;
     argp_err_exit_status = STATUS_USAGE;
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line) != 0) return STATUS_USAGE;

@@ -14,7 +14,7 @@ static error_t parse_nodes(int key, char *argument, struct argp_state *state) {
     return 0;
 }
 
-/* What is unknown is left out. */
+/* Unknown values are left out. */
 static void set_text(json_t *object, const char *key, const char *text) {
     if (*text != '\0') json_object_set_new(object, key, json_text(text, strlen(text)));
 }

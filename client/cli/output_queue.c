@@ -16,15 +16,15 @@
 #include <unistd.h>
 
 enum {
-    PIECE_BYTES = PIPE_BUF, /* what poll(2) promises that a pipe takes without blocking */
-    GRACE_MS = 500,         /* how long a reader is waited for once a signal came */
+    PIECE_BYTES = PIPE_BUF, /* a pipe that poll(2) reports as writable takes this many bytes without blocking */
+    GRACE_MS = 500,         /* how long to wait for the reader after a signal */
 };
 
 struct output_queue {
     int fd, signals, wake;
     pthread_mutex_t mutex;
     pthread_cond_t has_room;
-    char *text; /* len bytes, of which `sent` are written */
+    char *text; /* len bytes, of which the first `sent` are written */
     size_t len, sent, capacity;
     bool is_finished;
 };
@@ -56,8 +56,8 @@ static void wake_carrier(const struct output_queue *queue) {
     (void)!write(queue->wake, &one, sizeof one);
 }
 
-/* Makes the room of what is sent useful again, once that is half: each byte is moved a bounded number of times. Under
- * the mutex. */
+/* Reuses the space of written bytes once they are half of the buffer, so that a byte is moved a bounded number of
+ * times. Under the mutex. */
 static void compact_queue(struct output_queue *queue) {
     if (queue->sent == 0 || queue->sent < queue->len / 2) return;
     memmove(queue->text, queue->text + queue->sent, queue->len - queue->sent);
@@ -94,7 +94,7 @@ void output_queue_finish(struct output_queue *queue) {
     wake_carrier(queue);
 }
 
-/* Copies the next piece, which stays held back until it is `sent`. Returns its length. */
+/* Copies the next piece, which stays in the queue until count_sent. Returns its length. */
 static size_t next_piece(struct output_queue *queue, char piece[PIECE_BYTES], bool *is_finished) {
     (void)pthread_mutex_lock(&queue->mutex);
     const size_t left = queue->len - queue->sent, len = left < PIECE_BYTES ? left : PIECE_BYTES;
@@ -111,7 +111,7 @@ static void count_sent(struct output_queue *queue, size_t len) {
     (void)pthread_mutex_unlock(&queue->mutex);
 }
 
-/* The milliseconds for poll(2). */
+/* The timeout for poll(2), in ms. */
 static int poll_timeout(uint64_t until_ms) {
     const uint64_t now_ms = clock_now_ms();
     if (until_ms == UINT64_MAX) return -1;
@@ -130,7 +130,7 @@ static enum output_queue_end carry_piece(struct output_queue *queue, uint64_t un
         const size_t len = next_piece(queue, piece, &is_finished);
         if (len == 0 && is_interrupted) return OUTPUT_INTERRUPTED;
         if (len == 0 && is_finished) return OUTPUT_FINISHED;
-        /* Where there is nothing to write, the descriptor is still asked whether anybody reads. */
+        /* With nothing to write the descriptor is still polled: an error means that nobody reads any longer. */
         struct pollfd fds[] = {{queue->fd, len > 0 ? POLLOUT : 0, 0},
                                {queue->wake, POLLIN, 0},
                                {is_interrupted ? -1 : queue->signals, POLLIN, 0}};

@@ -1,39 +1,39 @@
-/* Text that a thread of the library writes and the main thread carries to a file descriptor: a reader that is slow, or
- * gone, holds up neither a signal nor the end. */
+/* A queue of text from a thread of the library to the main thread, which writes it to a file descriptor. A slow or
+ * closed reader does not delay signals or the end of the program. */
 #ifndef MUSTER_CLI_OUTPUT_QUEUE_H
 #define MUSTER_CLI_OUTPUT_QUEUE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* More than so much is not held back: who writes waits. One text may be longer. */
+/* Capacity. Writers wait while it is full; a single text may be longer. */
 enum { OUTPUT_BYTES_MAX = 1024 * 1024 };
 
 struct output_queue;
 
 enum output_queue_end {
     OUTPUT_FINISHED,    /* output_queue_finish was called, and all is written */
-    OUTPUT_INTERRUPTED, /* a signal came; what was held back is written, unless the reader does not take it */
-    OUTPUT_TIMED_OUT,   /* it is until_ms */
-    OUTPUT_ABANDONED,   /* nobody reads what is written any longer */
-    OUTPUT_FAILED,      /* it cannot be written; errno says why */
+    OUTPUT_INTERRUPTED, /* a signal came; the queue was written as far as the reader took it */
+    OUTPUT_TIMED_OUT,   /* until_ms has passed */
+    OUTPUT_ABANDONED,   /* the reader closed its end */
+    OUTPUT_FAILED,      /* writing failed; errno says why */
 };
 
-/* fd: may be blocking, and stays the caller's. signals: from signals_open. Ends the program where memory or file
- * descriptors are short. */
+/* fd: may be blocking; the caller keeps and closes it. signals: from signals_open. Ends the program where memory or
+ * file descriptors are short. */
 struct output_queue *output_queue_new(int fd, int signals);
-/* No other thread may use it. `queue` may be NULL. */
+/* Call it when no other thread uses the queue. `queue` may be NULL. */
 void output_queue_free(struct output_queue *queue);
 
-/* Appends. Waits while too much is held back. Without effect after output_queue_finish, or once output_queue_run has
- * returned anything but OUTPUT_TIMED_OUT. Any thread but the one that runs. */
+/* Appends; waits while the queue is full. Has no effect after output_queue_finish, or once output_queue_run has
+ * returned anything but OUTPUT_TIMED_OUT. Any thread but the one in output_queue_run. */
 void output_queue_write(struct output_queue *queue, const char *text, size_t len);
 
-/* Nothing more is to come. Any thread. */
+/* Marks the end of the text. Any thread. */
 void output_queue_finish(struct output_queue *queue);
 
-/* Carries until one of the ends; after OUTPUT_TIMED_OUT it may be called again. until_ms: on clock_now_ms;
- * UINT64_MAX: for good. */
+/* Writes until one of the ends above; after OUTPUT_TIMED_OUT it may be called again. until_ms: of clock_now_ms;
+ * UINT64_MAX: no limit. */
 enum output_queue_end output_queue_run(struct output_queue *queue, uint64_t until_ms);
 
 #endif

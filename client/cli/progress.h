@@ -1,5 +1,5 @@
-/* Progress of long work, on a terminal only: one line on standard error that is written over and in the end removed.
- * One thread. */
+/* Progress of long work, on a terminal only: one line on standard error that is redrawn, and removed at the end. One
+ * thread. */
 #ifndef MUSTER_CLI_PROGRESS_H
 #define MUSTER_CLI_PROGRESS_H
 
@@ -13,7 +13,7 @@ struct progress {
     uint64_t started_ms, drawn_ms;
 };
 
-/* what: static. Work that is done within half a second shows nothing. */
+/* what: static. Nothing is shown in the first half second. */
 struct progress progress_start(const char *what, uint64_t total);
 /* Cheap to call often: draws ten times a second at most. */
 void progress_show(struct progress *progress, uint64_t done);

@@ -95,7 +95,7 @@ static error_t parse_replay(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* What options say together. */
+/* Checks options that depend on each other. */
 static void complete_replay(struct replay *replay) {
     struct replay_plan *plan = &replay->plan;
     const bool has_node = replay->input.globals->address_count > 0;

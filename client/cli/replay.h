@@ -1,4 +1,4 @@
-/* The replay of an access log: its visits go to a target, an embedded roll or a node, and rows come out. One thread. */
+/* Replays an access log: visits are sent to a target, an embedded roll or a node, and rows are printed. One thread. */
 #ifndef MUSTER_CLI_REPLAY_H
 #define MUSTER_CLI_REPLAY_H
 
@@ -6,18 +6,18 @@
 #include "values.h"
 #include "visits.h"
 
-/* What was true at one instant of the log's clock. */
+/* The figures at one instant of the log's clock. */
 struct replay_row {
     uint64_t live;
-    uint64_t windows[MUSTER_WINDOWS_MAX]; /* as many as were asked for */
+    uint64_t windows[MUSTER_WINDOWS_MAX]; /* as many as the plan has */
 };
 
-/* Where visits go. Each function returns STATUS_DONE, or the status to exit with after a message. Log times never run
- * backward from call to call. */
+/* The receiver of visits. Each function returns STATUS_DONE, or prints a message and returns the exit status. Log times
+ * never decrease from call to call. */
 struct replay_target {
-    /* These visits, all of them of one time, unix_ms, are due. */
+    /* Applies these visits, all of them of time unix_ms. */
     int (*visit)(void *context, const struct visits *visits, const struct visit *due, size_t count, int64_t unix_ms);
-    /* All visits up to and including unix_ms are told: what is true at that instant? */
+    /* Reads the figures at unix_ms, after all visits up to and including that time. */
     int (*look)(void *context, int64_t unix_ms, struct replay_row *row);
     void (*close)(void *context); /* frees it */
     void *context;
@@ -31,15 +31,15 @@ struct replay_plan {
     double speed;    /* of a node's replay: log time / real time */
 };
 
-/* Opens an embedded roll that remembers for as long as the longest window. visits: not empty, outlive the target.
- * STATUS_DONE, or the status to exit with after a message. */
+/* Opens an embedded roll whose retention is the longest window. visits: not empty, outlive the target. Returns
+ * STATUS_DONE, or prints a message and returns the exit status. */
 int replay_roll_open(const struct replay_plan *plan, const struct visits *visits, struct replay_target *out);
 
-/* Connects to the node that plan->globals name; the log's clock begins to run now, at the first visit. */
+/* Connects to the node of plan->globals; the log's clock starts now, at the time of the first visit. */
 int replay_node_open(const struct replay_plan *plan, const struct visits *visits, struct replay_target *out);
 
-/* Runs all visits through the target and prints the rows and the summary. A row for each full every_ms of UTC after the
- * first visit and one at the last; none, where there are no visits (target is not used then, and may be empty). */
+/* Runs all visits through the target and prints the rows and the summary. There is a row at every multiple of every_ms
+ * in UTC after the first visit, and one at the last; without visits there are no rows, and target is not used. */
 int replay_run(const struct replay_plan *plan, const struct visits *visits, const struct replay_target *target);
 
 #endif

@@ -13,7 +13,7 @@ struct remote {
     struct muster_beat beats[MUSTER_BEATS_MAX];
 };
 
-/* Waits until the log's clock says unix_ms. Where the node cannot keep up, there is nothing to wait for. */
+/* Waits until the log's clock reaches unix_ms; returns at once if the replay is late. */
 static void wait_for(const struct remote *r, int64_t unix_ms) {
     const double log_ns = (double)(unix_ms - r->first_unix_ms) * 1e6;
     clock_sleep_until_ns(r->started_ns + (uint64_t)(log_ns / r->plan->speed));

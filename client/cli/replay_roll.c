@@ -9,7 +9,7 @@
 
 enum { TICK_BUDGET = 100000, LOG_SLOTS = 16 };
 
-/* The roll's clock is the log's, moved so that the first visit is at the time where the server's clock starts. */
+/* The roll's clock is the log's, shifted so that the first visit is at the start of a server's clock. */
 #define CLOCK_START_MS (UINT64_C(1) << 40)
 
 struct embedded {
@@ -80,7 +80,7 @@ static void replay_roll_finish(void *context) {
     free(e);
 }
 
-/* The longest window decides for how long the roll must remember. */
+/* The retention must cover the longest window. */
 static uint64_t retention_for(const struct windows *windows) {
     uint64_t retention_ms = MUSTER_RETENTION_MIN_MS;
     for (size_t i = 0; i < windows->count; i++)

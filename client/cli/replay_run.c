@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A date that is a typing error away from the others must not fill the disk with rows of nobody. */
+/* Limits the output when a line has a wrong date, far from all others. */
 enum { ROWS_MAX = 10000000 };
 
 struct output {
     const struct replay_plan *plan;
     struct table *table; /* NULL: JSON */
-    bool is_watched;     /* rows are shown as they come */
+    bool is_watched;     /* rows are printed at once */
 };
 
 static struct output output_start(const struct replay_plan *plan) {
@@ -63,7 +63,7 @@ static void print_summary(const struct output *output, const struct visits *visi
     json_print(summary);
 }
 
-/* The first full `every` of UTC after an instant. */
+/* The first multiple of every_ms in UTC after an instant. */
 static int64_t next_full(int64_t unix_ms, int64_t every_ms) {
     const int64_t since = unix_ms % every_ms;
     return unix_ms - since + (since < 0 ? 0 : every_ms);

@@ -7,13 +7,13 @@
 
 #include <jansson.h>
 
-/* Prints an object as one compact line, keys in the order they were set, and takes the reference. */
+/* Prints an object as one compact line, keys in the order in which they were set, and releases the reference. */
 void json_print(json_t *object);
 
-/* A JSON string of bytes that should be UTF-8; what is not is escaped as text_escape does. New reference. */
+/* A JSON string of bytes that should be UTF-8; other bytes are escaped as by text_escape. New reference. */
 json_t *json_text(const char *data, size_t len);
 
-/* The live sessions of a user that was asked for with them, as a list. New reference. */
+/* The live sessions of a user, as a list; the request must have included them. New reference. */
 json_t *json_sessions(const struct muster_user *user);
 
 /* The next cell: a status, "-" where there is none. */
@@ -24,10 +24,10 @@ struct user_rows;
 
 /* scope: shown in JSON; outlives the rows; NULL or "": the default scope. */
 struct user_rows *user_rows_new(bool is_json, bool has_sessions, const char *scope);
-/* `name` is the user's, since an answer to Live has none. */
+/* name: the user's, since an answer to Live does not repeat it. */
 void user_rows_print(struct user_rows *rows, const char *name, const struct muster_user *user);
-/* Prints what is held back and frees. `status` is what the command comes to: where it failed, there is no title line
- * without rows. `rows` may be NULL. */
+/* Prints the buffered rows and frees. status: of the command; if it failed, the title line is omitted unless there are
+ * rows. `rows` may be NULL. */
 void user_rows_finish(struct user_rows *rows, int status);
 
 #endif

@@ -28,7 +28,7 @@ static void print_scopes(struct table *table, const struct muster_scope *scope) 
 static int list_scopes(struct muster_client *client, struct table *table) {
     struct muster_scopes *page = NULL;
     struct muster_error error;
-    char *token = NULL; /* a copy: the page it came with is overwritten by the next */
+    char *token = NULL; /* a copy: the next page overwrites the one that contains it */
     int status = STATUS_DONE;
     do {
         if (muster_scopes(client, 0, token, &page, &error) != MUSTER_OK) {

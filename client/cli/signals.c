@@ -21,7 +21,7 @@ static void handle_signal(int signal) {
     errno = error;
 }
 
-/* A signal that is ignored stays so. */
+/* An ignored signal stays ignored. */
 static void set_handler(int signal, void (*handler)(int)) {
     const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     struct sigaction before;

@@ -11,7 +11,7 @@
 struct table {
     FILE *out;
     size_t columns, cells; /* cells: of the block, row by row */
-    bool has_titles;       /* they are printed */
+    bool has_titles;       /* the title line is printed */
     struct table_column column[TABLE_COLUMNS_MAX];
     size_t width[TABLE_COLUMNS_MAX];
     char *cell[]; /* columns * TABLE_BLOCK_ROWS */
@@ -29,7 +29,7 @@ struct table *table_new(FILE *out, const struct table_column *columns, size_t co
     return t;
 }
 
-/* Blanks are held back until something follows them: no line ends in any. */
+/* Blanks are written only before a cell that follows, so that no line ends in blanks. */
 static void print_cell(const struct table *t, size_t column, const char *text, size_t *blanks) {
     const size_t padding = t->width[column] - text_width(text);
     const bool is_right = t->column[column].align == 'r';

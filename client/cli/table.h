@@ -1,6 +1,6 @@
-/* A table for people: columns aligned by what a terminal shows, control characters escaped, printed as rows come.
- * Rows are held back in blocks, and a column is as wide as it ever had to be so far: memory is bounded, and all but
- * very long tables are aligned throughout. Not thread-safe. */
+/* A table for people: columns aligned by display width, control characters escaped. Rows are buffered in blocks, and a
+ * column is as wide as its widest cell so far: memory is bounded, and only very long tables can change their alignment.
+ * One thread. */
 #ifndef MUSTER_CLI_TABLE_H
 #define MUSTER_CLI_TABLE_H
 
@@ -17,22 +17,22 @@ struct table_column {
     char align;        /* 'l' or 'r' */
 };
 
-/* Makes a table that prints to `out`. columns: 1..TABLE_COLUMNS_MAX, copied. Never fails: ends the program with a
- * message where memory is short. */
+/* Makes a table that prints to `out`. columns: 1..TABLE_COLUMNS_MAX, copied. Ends the program with a message if memory
+ * is short. */
 struct table *table_new(FILE *out, const struct table_column *columns, size_t count);
 
-/* The next cell, row by row from left to right. Bytes of any kind, copied; see text_escape for what is shown. */
+/* The next cell, row by row from left to right. Any bytes; copied, and shown as by text_escape. */
 void table_text(struct table *table, const char *data, size_t len);
 void table_string(struct table *table, const char *string);
 void table_number(struct table *table, uint64_t number);
 
-/* Prints what is held back. The title line comes even where there are no rows. */
+/* Prints the buffered rows. The title line is printed even without rows. */
 void table_flush(struct table *table);
 
 /* Flushes and frees. `table` may be NULL. */
 void table_finish(struct table *table);
 
-/* For where the rows broke off: prints those that came, if any did, and frees. `table` may be NULL. */
+/* After a failure: prints the buffered rows, if there are any, and frees. `table` may be NULL. */
 void table_break_off(struct table *table);
 
 #endif

@@ -16,8 +16,8 @@ enum {
     INTERVAL_DEFAULT_MS = 1000,
     INTERVAL_MIN_MS = 100,
     INTERVAL_MAX_MS = 60 * 60 * 1000,
-    REDRAW_MS = 1000,      /* the age of what is shown goes on */
-    STALE_SLACK_MS = 2000, /* a sample is old once it is so much older than two intervals */
+    REDRAW_MS = 1000,      /* the age of the sample is redrawn this often */
+    STALE_SLACK_MS = 2000, /* a sample is stale when it is older than two intervals and this */
     STOP_GRACE_MS = 200,
 };
 
@@ -26,7 +26,7 @@ struct top {
     uint32_t interval_ms;
     struct poller *poller;
     struct view *view;
-    struct sample *shown, *base; /* base: the one before, for rates */
+    struct sample *shown, *base; /* base: an earlier sample, for rates */
     char trouble[POLLER_TROUBLE_BYTES];
 };
 
@@ -54,7 +54,7 @@ static error_t parse_top(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* A sample that was asked for out of turn is no base for rates: its span would be too short. */
+/* A sample taken between two intervals is not used as the base for rates: the time between them would be too short. */
 static void take_sample(struct top *top) {
     struct sample *fresh = poller_take(top->poller, top->trouble);
     if (fresh == NULL) return;
@@ -78,7 +78,7 @@ static void draw_top(const struct top *top) {
     screen_text_free(screen);
 }
 
-/* Whether to go on. */
+/* Returns whether to continue. */
 static bool press_keys(struct top *top) {
     uint32_t key;
     while (screen_key(&key)) {
@@ -117,7 +117,7 @@ static int show_top(struct muster_client *client, struct top *top) {
     run_loop(top, signals);
     screen_close();
     signals_let_go();
-    /* Who waits for an answer that does not come is not waited for. */
+    /* The poller may wait for an answer that never comes: exit without it. */
     if (!poller_stop(top->poller, STOP_GRACE_MS)) _exit(STATUS_DONE);
     view_free(top->view);
     sample_free(top->shown);
@@ -126,8 +126,7 @@ static int show_top(struct muster_client *client, struct top *top) {
     return STATUS_DONE;
 }
 
-/* The library's threads get not the signal that stops, which ncurses handles by drawing: that is for this thread alone.
- */
+/* Blocks SIGTSTP in the library's threads: ncurses handles it by drawing, which only this thread may do. */
 static int connect_apart(const struct globals *globals, struct muster_client **client) {
     sigset_t drawing, before;
     (void)sigemptyset(&drawing);

@@ -1,4 +1,4 @@
-/* Figures that stay narrow however large they are. Pure. */
+/* Numbers formatted in a narrow, fixed width. Pure. */
 #ifndef MUSTER_CLI_TOP_FIGURES_H
 #define MUSTER_CLI_TOP_FIGURES_H
 
@@ -10,9 +10,9 @@ enum { FIGURE_BYTES = 24 };
 
 /* 9999999, then 10.0M, 10.0G, 10.0T, ... */
 const char *figure_count(uint64_t count, char out[FIGURE_BYTES]);
-/* A rate: 0.5, 99.9, 100; "-" where it is negative, which is unknown. */
+/* A rate: 0.5, 99.9, 100; "-" if negative, which means unknown. */
 const char *figure_rate(double rate, char out[FIGURE_BYTES]);
-/* A span: 9999ms, then 10s, 600s, 11m, 600m, 11h, ...; never more than it is. */
+/* A duration: 9999ms, then 10s, 600s, 11m, 600m, 11h, ...; rounded down. */
 const char *figure_span(uint64_t span_ms, char out[FIGURE_BYTES]);
 
 #endif

@@ -37,8 +37,8 @@ static void append_blanks(struct text_layout *layout, size_t count) {
     for (; count > 0; count--) append_bytes(layout, " ", 1, 1);
 }
 
-/* Appends what fits `width` columns of an escaped text. A character that has no width on a terminal, since nobody knows
- * it, becomes a question mark. */
+/* Appends as much of an escaped text as fits in `width` columns. A character of unknown width becomes a question mark.
+ */
 static void append_cut(struct text_layout *layout, const char *text, size_t len, size_t width) {
     for (size_t at = 0, length; at < len; at += length) {
         uint32_t point;

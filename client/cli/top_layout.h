@@ -4,13 +4,13 @@
 
 #include "top_screen_text.h"
 
-/* Start with {lines, width, limit}. What has no room is dropped. */
+/* Initialise lines, width and limit. Text that does not fit is dropped. */
 struct text_layout {
     struct screen_line *lines;
-    size_t width, limit; /* columns of a line, and lines */
+    size_t width, limit; /* columns per line, and lines */
     size_t count;        /* lines begun */
     size_t column, len;  /* of the last line: columns taken, bytes written */
-    bool is_dropped;     /* it has no room */
+    bool is_dropped;     /* the current line is beyond the limit */
 };
 
 void layout_begin_line(struct text_layout *layout, enum screen_style style);
@@ -22,7 +22,7 @@ void layout_skip_to(struct text_layout *layout, size_t count);
 void layout_cell(struct text_layout *layout, const char *text, size_t width, char align);
 /* Writes a text without padding, at most 1 KiB of it. */
 void layout_print(struct text_layout *layout, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same, two blanks behind what is there; on a new line where it does not fit. */
+/* Writes an item of a list: two blanks behind the one before, or on a new line if it does not fit. */
 void layout_item(struct text_layout *layout, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

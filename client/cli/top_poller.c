@@ -20,7 +20,7 @@ struct poller {
     uint32_t interval_ms;
     int wake;
     pthread_t thread;
-    /* The thread's: results, reused, and how many windows the node's retention allows. */
+    /* Used by the thread only: reused results, and how many windows the node's retention allows. */
     struct muster_nodes *nodes;
     struct muster_scopes *scopes;
     struct muster_counts *counts;
@@ -35,8 +35,7 @@ struct poller {
     char trouble[POLLER_TROUBLE_BYTES];
 };
 
-/* ---- one round ----------------------------------------------------------------------------------------------------
- */
+/* ---- one round ---- */
 
 static bool must_stop(struct poller *poller) {
     (void)pthread_mutex_lock(&poller->mutex);
@@ -46,7 +45,7 @@ static bool must_stop(struct poller *poller) {
 }
 
 static enum muster_code ask_scopes(struct poller *poller, struct sample *sample, struct muster_error *error) {
-    char *token = NULL; /* a copy: the page it came with is overwritten by the next */
+    char *token = NULL; /* a copy: the next page overwrites the one that contains it */
     enum muster_code code;
     do {
         code = muster_scopes(poller->client, MUSTER_PAGE_DEFAULT, token, &poller->scopes, error);
@@ -72,7 +71,7 @@ static enum muster_code ask_counts(struct poller *poller, struct sample *sample,
     return MUSTER_OK;
 }
 
-/* A node refuses a window that is longer than its retention: then the next shorter ones are all there is. */
+/* A node refuses a window longer than its retention: retry with shorter windows only. */
 static enum muster_code ask_detail(struct poller *poller, const char *scope, struct sample *sample,
                                    struct muster_error *error) {
     const struct muster_query query = {.scope = scope, .recent = SAMPLE_USERS_MAX};
@@ -105,10 +104,9 @@ static void describe_trouble(const struct muster_error *error, char out[POLLER_T
                    error->message);
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------------------------
- */
+/* ---- the thread ---- */
 
-/* Asks one round and says that there is news. */
+/* Polls once and signals that there is a result. */
 static void round_of(struct poller *poller, const char *detail) {
     struct sample *sample = sample_new(clock_now_ms());
     struct muster_error error;
@@ -127,7 +125,7 @@ static void round_of(struct poller *poller, const char *detail) {
     (void)!write(poller->wake, &one, sizeof one);
 }
 
-/* Waits until it is at_ms, or there is something to ask or to end at once. Under the mutex. */
+/* Waits until at_ms, or until there is a detail to request or the thread is to end. Under the mutex. */
 static void wait_for_round(struct poller *poller, uint64_t at_ms) {
     const struct timespec at = {(time_t)(at_ms / 1000), (long)(at_ms % 1000) * 1000000};
     while (!poller->must_stop && !poller->must_ask && clock_now_ms() < at_ms)
@@ -153,7 +151,7 @@ static void *run_poller(void *arg) {
     return NULL;
 }
 
-/* Starts the thread with all signals blocked: they are the main thread's. */
+/* Starts the thread with all signals blocked: the main thread receives them. */
 static int start_poller(struct poller *poller) {
     sigset_t all, before;
     (void)sigfillset(&all);
@@ -210,8 +208,7 @@ bool poller_stop(struct poller *poller, uint32_t grace_ms) {
     return true;
 }
 
-/* ---- for the main thread ------------------------------------------------------------------------------------------
- */
+/* ---- for the main thread ---- */
 
 int poller_descriptor(const struct poller *poller) {
     return poller->wake;

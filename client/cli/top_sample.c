@@ -9,7 +9,7 @@ static char *copy_text(const char *text) {
     return memory_text(text == NULL ? "" : text, text == NULL ? 0 : strlen(text));
 }
 
-/* Room for one more item: it grows by doubling, so that it is a power of two, or nothing. */
+/* Makes room for one more item. The capacity is 0 or a power of two. */
 static void *room_left(void *items, size_t count, size_t item_bytes) {
     return (count & (count - 1)) == 0 ? memory_grow(items, count == 0 ? 1 : count * 2, item_bytes) : items;
 }
@@ -105,8 +105,7 @@ void sample_set_detail(struct sample *sample, const struct muster_scope_counts *
     }
 }
 
-/* ---- order and rates ----------------------------------------------------------------------------------------------
- */
+/* ---- order and rates ---- */
 
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct sample_scope *)a)->name, ((const struct sample_scope *)b)->name);
@@ -122,7 +121,7 @@ static int by_trouble(const void *a, const void *b) {
     return difference != 0 ? difference : strcmp(x->name, y->name);
 }
 
-/* A scope that came twice, since it moved between two pages, is kept once. */
+/* Removes the second copy of a scope that was listed twice because it moved between two pages. */
 static void drop_doubles(struct sample *sample) {
     size_t kept = 0;
     for (size_t i = 0; i < sample->scope_count; i++) {
@@ -138,14 +137,13 @@ static const char *self_name(const struct sample *sample) {
 }
 
 static void set_rates(struct sample_scope *scope, uint64_t joined_before, uint64_t left_before, uint64_t span_ms) {
-    /* The node restarted, or had forgotten the scope. */
+    /* The totals restarted with the node, or with the scope. */
     if (scope->joined_total < joined_before || scope->left_total < left_before) return;
     scope->joins = (double)(scope->joined_total - joined_before) * 1000.0 / (double)span_ms;
     scope->leaves = (double)(scope->left_total - left_before) * 1000.0 / (double)span_ms;
 }
 
-/* The rates of a scope that `before`, which listed all scopes, did not know: it is new, so all of it is of this span.
- */
+/* A scope that is missing in `before`, which listed all scopes, is new: its totals fall into this interval. */
 static void rate_since(struct sample_scope *scope, const struct sample *before, uint64_t span_ms) {
     const struct sample_scope *was = sample_find(before, scope->name);
     if (was != NULL) set_rates(scope, was->joined_total, was->left_total, span_ms);

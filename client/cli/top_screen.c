@@ -5,9 +5,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* ncurses has a KEY_... for each key too: none of ours has the name of one. */
+/* ncurses defines KEY_... macros: the names of enum view_key must differ from them. */
 
-enum { ESCAPE_MS = 25 }; /* how long the rest of a key's sequence is waited for */
+enum { ESCAPE_MS = 25 }; /* how long to wait for the rest of an escape sequence */
 
 static bool is_open;
 
@@ -66,7 +66,7 @@ void screen_draw(const struct screen_text *screen) {
     for (size_t i = 0; i < screen->height; i++) {
         const struct screen_line *line = &screen->lines[i];
         const bool is_coloured = has_colors() && (line->style == STYLE_WARNING || line->style == STYLE_TROUBLE);
-        /* The last cell of the screen is an error to ncurses, and drawn. */
+        /* ncurses reports an error for the last cell of the screen, although it draws it. */
         (void)mvaddstr((int)i, 0, line->text);
         (void)mvchgat((int)i, 0, -1, attributes_of(line->style), is_coloured ? (short)line->style : 0, NULL);
     }
@@ -75,7 +75,7 @@ void screen_draw(const struct screen_text *screen) {
     (void)refresh();
 }
 
-/* 0: it is none that is known. */
+/* 0: the key is unknown. */
 static uint32_t translate_key(wint_t code) {
     switch (code) {
     case KEY_UP:

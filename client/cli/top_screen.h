@@ -1,4 +1,4 @@
-/* The terminal that `muster top` draws on, by ncurses. The main thread's, and there is one. */
+/* The terminal of `muster top`, by ncurses. Main thread only; there is one screen per program. */
 #ifndef MUSTER_CLI_TOP_SCREEN_H
 #define MUSTER_CLI_TOP_SCREEN_H
 
@@ -8,20 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Takes over the terminal of standard input and output. false: it is of a type that ncurses does not know, and nothing
- * is changed. The terminal is restored by screen_close, and where the program ends by exit(3). */
+/* Takes over the terminal of standard input and output. false: ncurses does not know the terminal's type, and nothing
+ * is changed. screen_close restores the terminal, and so does exit(3). */
 bool screen_open(void);
-/* Twice is harmless. */
+/* May be called twice. */
 void screen_close(void);
 
-/* Asks the terminal how large it is, after it changed. */
+/* Reads the size of the terminal after it changed. */
 void screen_resize(void);
 size_t screen_width(void);
 size_t screen_height(void);
 
 void screen_draw(const struct screen_text *screen);
 
-/* The next key that was pressed, as view_press takes it, without waiting. false: there is none. */
+/* Reads the next key, as view_press expects it, without waiting. false: there is none. */
 bool screen_key(uint32_t *key);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A column of a table: shown on screens of at least so many columns. */
+/* A column of a table: shown on screens of at least screen_min columns. */
 struct column {
     const char *title;
     size_t width;
@@ -22,7 +22,7 @@ struct column {
 
 enum { GAP = 2, CELL_BYTES = 64, COLUMNS_MAX = 8 };
 
-/* How wide the first column is, beside those that have room. */
+/* The width of the first column: what the other columns that are shown leave. */
 static size_t first_width(const struct text_layout *layout, const struct column *columns, size_t count) {
     size_t others = 0;
     for (size_t i = 1; i < count; i++)
@@ -30,7 +30,7 @@ static size_t first_width(const struct text_layout *layout, const struct column 
     return layout->width > others ? layout->width - others : 0;
 }
 
-/* One line of a table; cells[0] is any text, the others come from this program. */
+/* Writes one line of a table. cells[0] is untrusted text, the others come from this program. */
 static void put_row(struct text_layout *layout, enum screen_style style, const struct column *columns, size_t count,
                     const char *const *cells) {
     layout_begin_line(layout, style);
@@ -54,8 +54,7 @@ static void put_titles(struct text_layout *layout, const struct column *columns,
     put_row(layout, STYLE_HEADER, columns, count, cells);
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------
- */
+/* ---- nodes ---- */
 
 static const struct column node_columns[] = {
     {"NODE", 0, 'l', 0},     {"STATE", 8, 'l', 20},  {"LAG", 8, 'r', 32},     {"DELAY", 8, 'r', 44},
@@ -79,7 +78,7 @@ static void node_row(struct text_layout *layout, const struct sample_node *node)
     put_row(layout, is_fine ? STYLE_PLAIN : STYLE_WARNING, node_columns, NODE_COLUMNS, cells);
 }
 
-/* At most `room` lines, the titles and what is left out said included. */
+/* Writes at most `room` lines, including the titles and a line that says how many nodes are left out. */
 static void put_nodes(struct text_layout *layout, const struct sample *sample, size_t room) {
     const size_t shown = sample->node_count <= room - 1 ? sample->node_count : room - 2;
     put_titles(layout, node_columns, NODE_COLUMNS, "", NODE_COLUMNS);
@@ -89,8 +88,7 @@ static void put_nodes(struct text_layout *layout, const struct sample *sample, s
     layout_print(layout, "and %zu more nodes", sample->node_count - shown);
 }
 
-/* ---- scopes -------------------------------------------------------------------------------------------------------
- */
+/* ---- scopes ---- */
 
 static const struct column scope_columns[] = {
     {"SCOPE", 0, 'l', 0},     {"LIVE", 9, 'r', 16},   {"JOINS/S", 9, 'r', 38}, {"LEAVES/S", 9, 'r', 50},
@@ -121,8 +119,7 @@ static void put_scopes(struct text_layout *layout, struct view *view, size_t roo
         scope_row(layout, &view->sample->scopes[view->order[i]], i == view->at);
 }
 
-/* ---- the lines around ---------------------------------------------------------------------------------------------
- */
+/* ---- the lines around ---- */
 
 static bool say_trouble(struct text_layout *layout, const struct view *view, const struct poll_status *polled) {
     const uint64_t age_ms = view->sample == NULL ? 0 : polled->now_ms - view->sample->at_ms;
@@ -185,8 +182,7 @@ static void put_help(struct text_layout *layout, const struct view *view) {
                      layout->width < sizeof all - 1 ? "q quit  / filter  Enter detail  sort: n l j e r" : all);
 }
 
-/* ---- the list -----------------------------------------------------------------------------------------------------
- */
+/* ---- the list ---- */
 
 /* How many lines each part of the list gets: the smaller the screen, the fewer parts. */
 struct plan {
@@ -210,7 +206,7 @@ static struct plan plan_rows(size_t height, size_t node_count) {
 static void put_list(struct text_layout *layout, struct view *view, const struct poll_status *polled,
                      struct screen_text *screen) {
     const struct plan p = plan_rows(screen->height, view->sample == NULL ? 0 : view->sample->node_count);
-    /* Where there is no line for it, trouble takes the place of the title. */
+    /* Without a status line, trouble replaces the title. */
     const bool is_trouble_told = !p.has_status && say_trouble(layout, view, polled);
     if (p.has_title && !is_trouble_told) put_title(layout, view);
     if (p.nodes > 0) put_nodes(layout, view->sample, p.nodes);
@@ -221,8 +217,7 @@ static void put_list(struct text_layout *layout, struct view *view, const struct
     if (p.has_help) put_help(layout, view);
 }
 
-/* ---- one scope in detail ------------------------------------------------------------------------------------------
- */
+/* ---- one scope in detail ---- */
 
 static const struct column user_columns[] = {
     {"LATEST SEEN", 0, 'l', 0}, {"STATUS", 8, 'l', 24}, {"TIME", 20, 'l', 48}, {"SESSIONS", 9, 'r', 64}};
@@ -290,10 +285,9 @@ static void put_detail(struct text_layout *layout, struct view *view, const stru
     if (has_help) put_help(layout, view);
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------------
- */
+/* ---- all of it ---- */
 
-/* No line ends in blanks; one that nothing was written to is an empty text. */
+/* Removes blanks at the end of a line; an unused line becomes an empty text. */
 static void trim_line(struct screen_line *line) {
     if (line->text == NULL) line->text = memory_text("", 0);
     size_t len = strlen(line->text);

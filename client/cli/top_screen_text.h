@@ -1,5 +1,5 @@
-/* A view of `muster top` as lines of text for a screen of so many columns and rows. Pure but for wcwidth(3), which asks
- * the locale set by the program. One thread. Memory that is short ends the program. */
+/* Lays out a view of `muster top` as lines of text for a screen of given size. Pure except for wcwidth(3), which
+ * depends on the locale of the program. One thread. Ends the program if memory is short. */
 #ifndef MUSTER_CLI_TOP_SCREEN_TEXT_H
 #define MUSTER_CLI_TOP_SCREEN_TEXT_H
 
@@ -10,7 +10,7 @@ enum screen_style {
     STYLE_TITLE,
     STYLE_HEADER,
     STYLE_SELECTED,
-    STYLE_WARNING, /* something to look at: a node that is silent */
+    STYLE_WARNING, /* needs attention: a silent node */
     STYLE_TROUBLE, /* no node answers */
     STYLE_HELP,
 };
@@ -23,18 +23,18 @@ struct screen_line {
 struct screen_text {
     size_t width, height;
     struct screen_line *lines; /* height of them */
-    bool has_cursor;           /* a text is being typed: */
+    bool has_cursor;           /* the filter is being edited, at: */
     size_t cursor_row, cursor_column;
 };
 
-/* What is said besides the view. */
+/* The state of polling, which is shown beside the view. */
 struct poll_status {
     uint64_t now_ms;         /* monotonic */
-    uint64_t stale_after_ms; /* a sample that is older is said to be old */
-    const char *trouble;     /* why the last questions failed; NULL: they did not */
+    uint64_t stale_after_ms; /* an older sample is marked as old */
+    const char *trouble;     /* why the last poll failed; NULL: it did not */
 };
 
-/* Lays out. Tells the view how many rows there is room for. width and height: any, 0 too. */
+/* Lays out the view, and calls view_fit with the number of rows that fit. width and height may be any, 0 included. */
 struct screen_text *screen_text_new(struct view *view, const struct poll_status *polled, size_t width, size_t height);
 /* `screen` may be NULL. */
 void screen_text_free(struct screen_text *screen);

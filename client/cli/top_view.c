@@ -19,10 +19,9 @@ void view_free(struct view *view) {
     free(view);
 }
 
-/* ---- order --------------------------------------------------------------------------------------------------------
- */
+/* ---- order ---- */
 
-/* Negative where `a` has more. An unknown rate is less than any. */
+/* Negative if `a` is more. An unknown rate is less than any known one. */
 static int by_more(double a, double b) {
     return a > b ? -1 : a < b ? 1 : 0;
 }
@@ -31,7 +30,7 @@ static int compare_rows(const void *a, const void *b, void *arg) {
     const struct view *view = arg;
     const size_t i = *(const size_t *)a, j = *(const size_t *)b;
     const struct sample_scope *x = &view->sample->scopes[i], *y = &view->sample->scopes[j];
-    const int names = i < j ? -1 : i > j ? 1 : 0; /* the sample is in the order of names */
+    const int names = i < j ? -1 : i > j ? 1 : 0; /* the sample is sorted by name */
     int order = names;
     if (view->sort == VIEW_BY_LIVE) order = x->live > y->live ? -1 : x->live < y->live ? 1 : 0;
     if (view->sort == VIEW_BY_JOINS) order = by_more(x->joins, y->joins);
@@ -44,7 +43,7 @@ static const char *name_at(const struct view *view, size_t row) {
     return view->sample->scopes[view->order[row]].name;
 }
 
-/* Finds the row of what is selected; where that is gone, the same row, or the last one. */
+/* Finds the row of the selected scope; if the scope is gone, keeps the row, or takes the last one. */
 static void find_selected(struct view *view) {
     for (size_t row = 0; view->selected != NULL && row < view->order_count; row++) {
         if (strcmp(name_at(view, row), view->selected) != 0) continue;
@@ -55,7 +54,7 @@ static void find_selected(struct view *view) {
     if (view->at >= view->order_count) view->at = view->order_count == 0 ? 0 : view->order_count - 1;
 }
 
-/* Scrolls as little as brings the selected row into sight, and leaves no room below that rows above could fill. */
+/* Scrolls the minimum to show the selected row, and leaves no empty rows at the end while there are rows above. */
 static void scroll_to_selected(struct view *view) {
     const size_t rows = view->rows == 0 ? 1 : view->rows;
     if (view->at < view->first) view->first = view->at;
@@ -64,7 +63,7 @@ static void scroll_to_selected(struct view *view) {
     if (view->first > last) view->first = last;
 }
 
-/* Like view->first, where users are scrolled themselves. */
+/* Limits user_first in the same way. */
 static void scroll_users(struct view *view) {
     const size_t count = view->sample == NULL ? 0 : view->sample->detail.user_count;
     const size_t last = count > view->rows ? count - view->rows : 0;
@@ -94,10 +93,9 @@ void view_fit(struct view *view, size_t rows) {
     scroll_users(view);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------------------
- */
+/* ---- keys ---- */
 
-/* The row from which `key` moves on; SIZE_MAX stands for the last one. */
+/* The row that `key` moves to from `from`; SIZE_MAX: the last one. */
 static size_t moved_row(const struct view *view, uint32_t key, size_t from) {
     const size_t page = view->rows == 0 ? 1 : view->rows;
     switch (key) {
@@ -116,7 +114,7 @@ static size_t moved_row(const struct view *view, uint32_t key, size_t from) {
     }
 }
 
-/* Home lets go of the scope: then the first row is selected, whichever comes there. */
+/* Home deselects the scope: the first row is selected then, whichever scope it shows. */
 static void move_selection(struct view *view, uint32_t key) {
     if (view->order_count == 0) return;
     const size_t to = moved_row(view, key, view->at);
@@ -151,7 +149,7 @@ static enum view_result open_detail(struct view *view) {
     return VIEW_CHANGED;
 }
 
-/* Returns how many bytes it took; 0 where it is no character to type. */
+/* Returns the number of bytes; 0: not a printable character. */
 static size_t encode_utf8(uint32_t point, char out[4]) {
     if (point < 0x20 || (point >= 0x7f && point < 0xa0) || (point >= 0xd800 && point < 0xe000) || point >= KEY_OF_UP)
         return 0;

@@ -1,5 +1,5 @@
-/* What `muster top` shows of a sample: which scopes, in which order, which one is selected; and what keys do to that.
- * Pure. One thread. Memory that is short ends the program. */
+/* What `muster top` shows of a sample: which scopes, in which order, which one is selected; and how keys change it.
+ * Pure. One thread. Ends the program if memory is short. */
 #ifndef MUSTER_CLI_TOP_VIEW_H
 #define MUSTER_CLI_TOP_VIEW_H
 
@@ -13,7 +13,7 @@ enum { VIEW_FILTER_BYTES_MAX = 128 };
 
 enum view_sort { VIEW_BY_NAME, VIEW_BY_LIVE, VIEW_BY_JOINS, VIEW_BY_LEAVES };
 
-/* Keys: code points, and these behind the last one. */
+/* Keys are code points, and values above the last code point. */
 enum view_key {
     KEY_OF_ENTER = '\n',
     KEY_OF_ESCAPE = 0x1b,
@@ -26,18 +26,18 @@ enum view_key {
     KEY_OF_END,
 };
 
-/* Read by whoever lays it out; changed by the functions below alone. */
+/* Readable by the layout; changed only by the functions below. */
 struct view {
-    const struct sample *sample; /* NULL: there is none yet; not the view's */
+    const struct sample *sample; /* borrowed; NULL: there is none yet */
     enum view_sort sort;
-    bool is_reversed; /* names from the last, numbers from the least */
+    bool is_reversed; /* names descending, numbers ascending */
     char filter[VIEW_FILTER_BYTES_MAX + 1];
     bool is_editing; /* keys go to the filter */
 
-    size_t *order; /* the scopes that pass the filter, as indices into the sample's, in the order to show */
+    size_t *order; /* the scopes that match the filter, as indices into the sample's, in the order shown */
     size_t order_count;
-    char *selected; /* a scope's name; NULL: the first row, whichever scope that is */
-    size_t at;      /* its row */
+    char *selected; /* name of the selected scope; NULL: the first row, whichever scope it shows */
+    size_t at;      /* row of the selected scope */
     size_t first;   /* the first row that is shown */
     size_t rows;    /* how many are shown at most */
 
@@ -52,11 +52,12 @@ struct view *view_new(void);
 /* `view` may be NULL. */
 void view_free(struct view *view);
 
-/* Shows a finished sample, which outlives the view or the next call. The same scope stays selected. */
+/* Shows a sample after sample_finish; it must live until the next call or view_free. The selected scope stays selected.
+ */
 void view_show(struct view *view, const struct sample *sample);
-/* Says how many rows of scopes, or of users in detail, have room: what is selected scrolls into sight. */
+/* Sets how many rows of scopes, or of users in detail, fit the screen, and scrolls to the selection. */
 void view_fit(struct view *view, size_t rows);
-/* Does what a key asks for. Keys that mean nothing change nothing. */
+/* Handles a key. Unknown keys change nothing. */
 enum view_result view_press(struct view *view, uint32_t key);
 
 #endif

@@ -63,13 +63,13 @@ static error_t parse_touch(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* What all batches came to. */
+/* The sum over all batches. */
 struct outcome {
     uint64_t users, joined, stamp;
     uint32_t ttl_ms;
 };
 
-/* Where nobody was named, no TTL is in force and there is no stamp. */
+/* Without any user there is no TTL in force and no stamp. */
 static void print_touched(const struct outcome *outcome, bool is_json) {
     char ttl[DURATION_BYTES];
     if (is_json && outcome->users == 0) json_print(json_pack("{s:i}", "joined", 0));

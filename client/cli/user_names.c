@@ -12,7 +12,7 @@ struct user_names {
     uint8_t key[16];
     struct text *names;
     uint32_t count, capacity;
-    uint32_t *slots; /* a name's number + 1; 0: free. Linear probing, at most half full */
+    uint32_t *slots; /* number of a name + 1; 0: free. Linear probing, at most half full */
     uint64_t mask;
 };
 
@@ -34,7 +34,7 @@ void user_names_free(struct user_names *n) {
     free(n);
 }
 
-/* The slot where the name is, or would be. */
+/* The slot of the name, or the free slot where it belongs. */
 static uint64_t slot_of(const struct user_names *n, struct text name) {
     uint64_t at = siphash(n->key, 1, 3, name.data, name.len) & n->mask;
     while (n->slots[at] != 0 && !text_equal(n->names[n->slots[at] - 1], name)) at = (at + 1) & n->mask;

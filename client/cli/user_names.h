@@ -1,4 +1,4 @@
-/* Names, each kept once and numbered as they come. One thread. Ends the program where memory is short. */
+/* A set of names, numbered in the order in which they were added. One thread. Ends the program if memory is short. */
 #ifndef MUSTER_CLI_USER_NAMES_H
 #define MUSTER_CLI_USER_NAMES_H
 
@@ -11,8 +11,8 @@ struct user_names;
 struct user_names *user_names_new(void);
 void user_names_free(struct user_names *names);
 
-/* The number of a name, from 0; a new name takes the next, and is copied. Cost O(length) expected, whatever the names:
- * they come from a log that strangers write, so the table's hash is keyed with a random key. */
+/* The number of a name, from 0; a new name is copied and gets the next number. Expected cost O(length) for any names:
+ * they come from an untrusted log, so the hash has a random key. */
 uint32_t user_names_number(struct user_names *names, struct text name);
 
 /* The name of a number, NUL-terminated; valid until user_names_free. */

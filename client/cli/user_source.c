@@ -9,21 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a batch may take of a message: the rest is for the token, the scope and what is said once. */
+/* The share of a message that a batch may use; the rest is for the token, the scope and other fields. */
 enum { BATCH_BYTES_MAX = MUSTER_MESSAGE_BYTES_MAX - 2 * MUSTER_TOKEN_BYTES_MAX, NAME_OVERHEAD_BYTES = 24 };
 
-/* A name that is too long for an id is kept up to here, so that it is refused for that. */
+/* A name longer than an id is kept up to this length, so that the node refuses it as too long. */
 enum { NAME_KEPT_BYTES = 4 * MUSTER_ID_BYTES_MAX };
 
 struct user_source {
     char **arguments;
-    size_t count, next; /* of the arguments */
+    size_t count, next; /* arguments: all, and the next one to send */
     size_t batch_max, extra_bytes;
     struct lines *lines; /* NULL: the arguments */
-    struct line held;    /* read already, and too much for the last batch; text.data NULL: none */
+    struct line held;    /* a line that did not fit the last batch; text.data NULL: none */
     uint64_t first_line, last_line;
     char where[64];
-    char *bytes; /* the batch's names, where they are lines */
+    char *bytes; /* the names of the batch, if they are lines */
     const char *batch[];
 };
 

@@ -20,19 +20,20 @@ struct watch {
     const char *users[MUSTER_WATCH_USERS_MAX];
     uint64_t count_max; /* changes; UINT64_MAX: until interrupted */
 
-    /* What follows is the library thread's, but for what the mutex guards. */
+    /* The fields below belong to the library's thread, except those that the mutex guards. */
     struct output_queue *queue;
     struct watch_rows *rows;
     uint64_t count;
-    bool is_synced;           /* the snapshot is told */
-    struct muster_error told; /* the trouble that was told last; its code is MUSTER_OK once that is over */
+    bool is_synced; /* the snapshot was written */
+    struct muster_error
+        reported; /* the failure that was reported last; its code is MUSTER_OK once a node answered again */
     bool has_counts;
-    struct muster_scope_counts counts; /* the last told, without scope and windows */
+    struct muster_scope_counts counts; /* the counts written last, without scope and windows */
 
     pthread_mutex_t mutex;
-    bool has_answer;             /* a node has told something */
-    bool is_refused;             /* the first trouble was an answer: it ends the command */
-    struct muster_error trouble; /* the last one before there was an answer */
+    bool has_answer;             /* a node has answered */
+    bool is_refused;             /* a node refused the watch: this ends the command */
+    struct muster_error trouble; /* the last failure before the first answer */
 };
 
 enum { OPTION_USER = 1, OPTION_SESSIONS, OPTION_TOTALS, OPTION_INTERVAL, OPTION_COUNT };
@@ -82,30 +83,29 @@ static error_t parse_watch(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* ---- what the library tells, on its thread ------------------------------------------------------------------------
- */
+/* ---- callbacks, on the library's thread ---- */
 
-static void has_answered(struct watch *watch) {
+static void note_answer(struct watch *watch) {
     (void)pthread_mutex_lock(&watch->mutex);
     watch->has_answer = true;
     (void)pthread_mutex_unlock(&watch->mutex);
-    if (watch->told.code != MUSTER_OK) (void)fputs("muster: a node answers again\n", stderr);
-    watch->told.code = MUSTER_OK;
+    if (watch->reported.code != MUSTER_OK) (void)fputs("muster: a node answers again\n", stderr);
+    watch->reported.code = MUSTER_OK;
 }
 
-/* One change was told: whether it was the last one. */
-static void is_counted(struct watch *watch) {
+/* Counts one change, and finishes the output after the last one. */
+static void count_change(struct watch *watch) {
     if (++watch->count == watch->count_max) output_queue_finish(watch->queue);
 }
 
 static void write_row(struct watch *watch, enum watch_change change, const struct muster_user *user,
                       enum muster_left_reason reason) {
-    has_answered(watch);
+    note_answer(watch);
     if (watch->count >= watch->count_max) return;
     watch_rows_user(watch->rows, change, user, reason);
     if (!watch->is_synced) return;
     watch_rows_flush(watch->rows);
-    is_counted(watch);
+    count_change(watch);
 }
 
 static void on_joined(void *arg, const struct muster_user *user) {
@@ -123,12 +123,12 @@ static void on_updated(void *arg, const struct muster_user *user) {
 
 static void on_synced(void *arg) {
     struct watch *watch = arg;
-    has_answered(watch);
+    note_answer(watch);
     if (!watch->is_synced && !watch->options.counts_only) watch_rows_flush(watch->rows);
     watch->is_synced = true;
 }
 
-/* The totals of joins and leaves are not shown, so that they alone make no row. */
+/* Ignores the totals of joins and leaves, which are not shown. */
 static bool is_same(const struct muster_scope_counts *a, const struct muster_scope_counts *b) {
     return a->live == b->live && a->online == b->online && a->away == b->away && a->busy == b->busy &&
            a->sessions == b->sessions;
@@ -137,16 +137,16 @@ static bool is_same(const struct muster_scope_counts *a, const struct muster_sco
 static void on_counts(void *arg, const struct muster_scope_counts *now) {
     struct watch *watch = arg;
     const bool is_first = !watch->has_counts;
-    has_answered(watch);
+    note_answer(watch);
     if (watch->count >= watch->count_max || (!is_first && is_same(now, &watch->counts))) return;
     watch->counts = *now;
     watch->has_counts = true;
     watch_rows_counts(watch->rows, now);
     watch_rows_flush(watch->rows);
-    if (!is_first) is_counted(watch);
+    if (!is_first) count_change(watch);
 }
 
-/* What goes wrong before there was an answer is for the main thread. Later it is told, once for each kind in a row. */
+/* Before the first answer a failure is left to the main thread. Later it is printed, unless it repeats the last one. */
 static void on_trouble(void *arg, const struct muster_error *error) {
     struct watch *watch = arg;
     (void)pthread_mutex_lock(&watch->mutex);
@@ -156,22 +156,21 @@ static void on_trouble(void *arg, const struct muster_error *error) {
     if (is_refused) watch->is_refused = true;
     (void)pthread_mutex_unlock(&watch->mutex);
     if (is_refused) output_queue_finish(watch->queue);
-    if (!has_answer || (error->code == watch->told.code && error->is_answer == watch->told.is_answer)) return;
+    if (!has_answer || (error->code == watch->reported.code && error->is_answer == watch->reported.is_answer)) return;
     (void)command_report(error, NULL);
-    watch->told = *error;
+    watch->reported = *error;
 }
 
-/* ---- the main thread ----------------------------------------------------------------------------------------------
- */
+/* ---- the main thread ---- */
 
-/* Whether people read it on a terminal that knows colours, and did not ask for none: https://no-color.org. */
+/* Whether the output is a terminal with colours, and NO_COLOR is not set: https://no-color.org. */
 static bool wants_colours(void) {
     const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
     return (none == NULL || *none == '\0') && terminal != NULL && strcmp(terminal, "dumb") != 0 &&
            isatty(STDOUT_FILENO) == 1;
 }
 
-/* STATUS_DONE where a node has answered, or why none did. */
+/* STATUS_DONE if a node has answered; else the status of the last failure. */
 static int start_status(struct watch *watch) {
     (void)pthread_mutex_lock(&watch->mutex);
     const bool is_fine = watch->has_answer && !watch->is_refused;
@@ -183,7 +182,7 @@ static int start_status(struct watch *watch) {
     return command_report(&error, NULL);
 }
 
-/* A first answer must come within the timeout of a call. */
+/* The first answer must arrive within the timeout of a call. */
 static int carry_output(struct watch *watch) {
     const uint32_t timeout_ms = watch->input.globals->timeout_ms;
     const uint64_t until_ms = clock_now_ms() + (timeout_ms == 0 ? MUSTER_TIMEOUT_DEFAULT_MS : timeout_ms);

@@ -14,10 +14,10 @@ struct watch_rows {
     struct watch_form form;
     struct output_queue *queue;
     struct table *table; /* NULL: JSON */
-    FILE *page;          /* what the table prints to: a memory of `len` bytes */
+    FILE *page;          /* where the table prints to: a buffer of `len` bytes */
     char *text;
     size_t len;
-    enum watch_change colour_of; /* the change of the last row */
+    enum watch_change colour_of; /* change of the last row */
 };
 
 static const char *const change_names[] = {
@@ -75,11 +75,10 @@ void watch_rows_free(struct watch_rows *rows) {
     free(rows);
 }
 
-/* ---- for people ---------------------------------------------------------------------------------------------------
- */
+/* ---- for people ---- */
 
 /* Writes what the table has printed, in the colour of the last row. */
-static void turn_page(struct watch_rows *rows) {
+static void write_page(struct watch_rows *rows) {
     static const char end[] = "\033[0m\n";
     (void)fflush(rows->page);
     if (rows->len == 0) return;
@@ -101,10 +100,10 @@ static void turn_page(struct watch_rows *rows) {
 void watch_rows_flush(struct watch_rows *rows) {
     if (rows->table == NULL) return;
     table_flush(rows->table);
-    turn_page(rows);
+    write_page(rows);
 }
 
-/* The time now, in whole seconds, as other tables have it. */
+/* The current time, in whole seconds as in other tables. */
 static void table_now(struct table *table) {
     char text[DATETIME_TEXT_BYTES];
     datetime_format((int64_t)time(NULL) * 1000, text);
@@ -141,18 +140,17 @@ static void print_change_row(struct watch_rows *rows, enum watch_change change, 
     if (!has_sessions) print_user(rows, change, user, reason);
     for (uint32_t i = 0; has_sessions && i < user->session_count; i++)
         print_session_change(rows, change, user->user, &user->sessions[i]);
-    turn_page(rows); /* the table may have printed a full block */
+    write_page(rows); /* the table may have printed a full block */
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static void write_json(const struct watch_rows *rows, json_t *object) {
     char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(object);
     if (line == NULL) return;
     const size_t len = strlen(line);
-    line[len] = '\n'; /* where the NUL was: the queue takes a length */
+    line[len] = '\n'; /* replaces the NUL: the queue takes a length */
     output_queue_write(rows->queue, line, len + 1);
     free(line);
 }
@@ -161,7 +159,7 @@ static void set_integer(json_t *object, const char *key, uint64_t value) {
     json_object_set_new(object, key, json_integer((json_int_t)value));
 }
 
-/* What is unknown is left out. */
+/* Unknown values are left out. */
 static void write_user(const struct watch_rows *rows, enum watch_change change, const struct muster_user *user,
                        const char *reason) {
     json_t *object = json_object();

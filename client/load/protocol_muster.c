@@ -20,7 +20,7 @@ enum { /* fields of Call and Reply */
        MESSAGE_TEXT_MAX = 200, /* of an error, as far as it is shown */
 };
 
-/* ---- requests ---------------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 /* Users are written straight into place: work_request_bytes_max is the room that there is. */
 static void put_users(const struct work *work, struct user_choice *choice, struct pb_writer *out) {
@@ -93,7 +93,7 @@ static size_t write_request(const struct work *work, struct user_choice *choice,
     return header + pb_written(&message);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 /* LiveResponse and ListResponse alike: reads every field of every user, as a client that shows them would. */
 static uint64_t read_users(struct text response, struct answer *out) {
