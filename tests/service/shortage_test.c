@@ -37,7 +37,7 @@ static bool serves_or_says_why(const char *const argv[], const char *limit) {
     return is_ready;
 }
 
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) /* they reserve terabytes of addresses */
+#ifndef UNDER_SANITIZER /* they reserve terabytes of addresses */
 /* So does the command line, and with it libmuster: status 3 (no node answers) or 4 (the library cannot). */
 static void the_client_says_why_with_little_memory(void **state) {
     (void)state;
@@ -214,7 +214,7 @@ static void a_signal_ends_a_slow_start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#ifndef UNDER_SANITIZER
         cmocka_unit_test(the_client_says_why_with_little_memory),
         cmocka_unit_test(it_starts_or_says_why_with_little_memory),
 #endif
