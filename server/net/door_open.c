@@ -1,6 +1,6 @@
+#include "common/monotonic.h"
 #include "listener.h"
 #include "net_internal.h"
-#include "sys/clock.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -154,11 +154,11 @@ static enum drain_state drain_answer(const struct door *door) {
 }
 
 bool door_drain(struct door *door, uint32_t timeout_ms) {
-    uint64_t start_us = clock_monotonic_us(), quiet_us = start_us, now_us = start_us;
+    uint64_t start_us = monotonic_us(), quiet_us = start_us, now_us = start_us;
     uint64_t requests = door_figures(door).requests;
     door_refuse(door);
     ask_drain(door, false);
-    for (; now_us - start_us < (uint64_t)timeout_ms * 1000; now_us = clock_monotonic_us()) {
+    for (; now_us - start_us < (uint64_t)timeout_ms * 1000; now_us = monotonic_us()) {
         enum drain_state answer = drain_answer(door);
         uint64_t requests_now = door_figures(door).requests;
         if (requests_now != requests || answer == DRAIN_BUSY) quiet_us = now_us;

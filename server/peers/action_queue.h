@@ -26,7 +26,7 @@ void action_queue_wake(struct action_queue *queue);
 
 /* Takes all, in order; {0} if there are none, and then all that was taken is done. */
 struct actions action_queue_take(struct action_queue *queue);
-/* Waits for actions or a wake, until until_us of clock_monotonic_us at the latest. Returns whether it was a wake. */
+/* Waits for actions or a wake, until until_us of monotonic_us at the latest. Returns whether it was a wake. */
 bool action_queue_wait(struct action_queue *queue, uint64_t until_us);
 /* Whether nothing waits and nothing is being done. */
 bool action_queue_is_done(struct action_queue *queue);

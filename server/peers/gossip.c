@@ -1,6 +1,7 @@
 #include "gossip.h"
 #include "action_queue.h"
 #include "common/headroom.h"
+#include "common/monotonic.h"
 #include "net/sp/pub_door.h"
 #include "peers_log.h"
 #include "subscriptions.h"
@@ -100,7 +101,7 @@ static void *run(void *context) {
     uint64_t tick_us = 0, step_us = 0;
     bool is_urgent = true;
     while (!atomic_load(&gossip->is_stopping)) {
-        uint64_t now_us = clock_monotonic_us();
+        uint64_t now_us = monotonic_us();
         if ((is_urgent || now_us >= tick_us) && !atomic_load(&gossip->is_leaving))
             tick_us = now_us + node_gossip(gossip->node, clock_now()) * 1000;
         perform_actions(gossip);
@@ -127,11 +128,11 @@ bool gossip_start(struct gossip *gossip, struct node *node) {
 /* ---- the end ---- */
 
 void gossip_leave(struct gossip *gossip) {
-    uint64_t until_us = clock_monotonic_us() + LEAVE_SEND_MS * 1000;
+    uint64_t until_us = monotonic_us() + LEAVE_SEND_MS * 1000;
     atomic_store(&gossip->is_leaving, true);
     node_leave(gossip->node, clock_now());
     action_queue_wake(&gossip->actions);
-    while (!action_queue_is_done(&gossip->actions) && clock_monotonic_us() < until_us) usleep(LEAVE_STEP_MS * 1000);
+    while (!action_queue_is_done(&gossip->actions) && monotonic_us() < until_us) usleep(LEAVE_STEP_MS * 1000);
     usleep(LEAVE_LINGER_MS * 1000);
 }
 

@@ -1,4 +1,5 @@
 #include "peers_log.h"
+#include "common/monotonic.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -108,7 +109,7 @@ struct cluster_log *cluster_log_open(struct node *node) {
     struct cluster_log *log = calloc(1, sizeof *log);
     if (log == NULL) return NULL;
     log->node = node;
-    log->start_us = clock_monotonic_us();
+    log->start_us = monotonic_us();
     return log;
 }
 

@@ -1,4 +1,5 @@
 #include "subscriptions.h"
+#include "common/monotonic.h"
 #include "gossip.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -36,7 +37,7 @@ static void on_connection(nng_pipe pipe, nng_pipe_ev event, void *context) {
     struct subscription *subscription = context;
     (void)pipe;
     if (event == NNG_PIPE_EV_ADD_POST) {
-        atomic_store(&subscription->heard_us, clock_monotonic_us());
+        atomic_store(&subscription->heard_us, monotonic_us());
         atomic_fetch_add(&subscription->pipes, 1);
     } else {
         atomic_fetch_sub(&subscription->pipes, 1);
@@ -61,7 +62,7 @@ static void on_frame(void *context) {
         nng_msg *message = nng_aio_get_msg(subscription->aio);
         struct text frame = {nng_msg_body(message), (uint32_t)nng_msg_len(message)};
         struct instant now = clock_now();
-        atomic_store(&subscription->heard_us, clock_monotonic_us());
+        atomic_store(&subscription->heard_us, monotonic_us());
         if (read_address(subscription, from)) node_frame(subscription->node, text_of(from), frame, now);
         nng_msg_free(message);
     }
@@ -136,7 +137,7 @@ static void set_address(struct subscription *subscription, const char *address) 
 }
 
 void subscriptions_add(struct subscriptions *subscriptions, const char *address) {
-    uint64_t now_us = clock_monotonic_us();
+    uint64_t now_us = monotonic_us();
     if (find(subscriptions, address) != NULL) return;
     struct subscription *subscription = find_unused(subscriptions, now_us);
     if (subscription == NULL) {
@@ -151,7 +152,7 @@ void subscriptions_remove(struct subscriptions *subscriptions, const char *addre
     struct subscription *subscription = find(subscriptions, address);
     if (subscription == NULL) return;
     set_address(subscription, NULL);
-    hang_up(subscription, clock_monotonic_us());
+    hang_up(subscription, monotonic_us());
 }
 
 static bool is_silent(struct subscription *subscription, uint64_t now_us) {

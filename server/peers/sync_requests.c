@@ -1,4 +1,5 @@
 #include "sync_requests.h"
+#include "common/monotonic.h"
 #include "gossip.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -53,7 +54,7 @@ static void end(struct pending_sync *pending, nng_msg *answer) {
 }
 
 static void receive(struct pending_sync *pending) {
-    uint64_t now_us = clock_monotonic_us();
+    uint64_t now_us = monotonic_us();
     uint64_t left_ms = pending->until_us > now_us ? (pending->until_us - now_us) / 1000 : 0;
     atomic_store(&pending->state, PENDING_RECEIVING);
     nng_aio_set_timeout(pending->aio, (nng_duration)(left_ms + 1));
@@ -140,7 +141,7 @@ static int begin(struct sync_requests *requests, const struct action *action) {
     struct pending_sync *pending = idle_pending(requests);
     struct sync_peer *peer = obtain_peer(requests, action->address);
     if (pending == NULL || peer == NULL) return NNG_EAGAIN;
-    peer->used_us = clock_monotonic_us();
+    peer->used_us = monotonic_us();
     bool is_stale = atomic_load(&peer->is_broken) && atomic_load(&peer->pending_count) == 0;
     nng_msg *message = NULL;
     int failure = peer->is_dialling && !is_stale ? 0 : dial(peer);

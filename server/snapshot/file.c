@@ -1,5 +1,6 @@
 #include "file.h"
 #include "capture.h"
+#include "common/monotonic.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -122,7 +123,7 @@ static bool write_aside(struct snapshot_file *file, struct node *node, uint64_t 
 }
 
 bool snapshot_file_write(struct snapshot_file *file, struct node *node) {
-    uint64_t start_us = clock_monotonic_us(), bytes = 0;
+    uint64_t start_us = monotonic_us(), bytes = 0;
     if (!write_aside(file, node, &bytes) || renameat(file->dir, name_aside, file->dir, name) != 0 ||
         fsync(file->dir) != 0) {
         log_line(LEVEL_ERROR, "snapshot_failed", "the snapshot cannot be written; the one before is kept",
@@ -132,7 +133,7 @@ bool snapshot_file_write(struct snapshot_file *file, struct node *node) {
     }
     log_line(LEVEL_DEBUG, "snapshot_written", "a snapshot was written", {"dir", file->path, 0},
              {"changes", NULL, file->writer.changes}, {"bytes", NULL, bytes},
-             {"took_ms", NULL, (clock_monotonic_us() - start_us) / 1000});
+             {"took_ms", NULL, (monotonic_us() - start_us) / 1000});
     return true;
 }
 
@@ -223,7 +224,7 @@ static FILE *open_for_reading(struct snapshot_file *file) {
 }
 
 enum snapshot_fault snapshot_file_load(struct snapshot_file *file, struct node *node, struct snapshot_peers *peers) {
-    uint64_t start_us = clock_monotonic_us();
+    uint64_t start_us = monotonic_us();
     struct snapshot_merged merged = {0};
     *peers = (struct snapshot_peers){0};
     FILE *from = open_for_reading(file);
@@ -245,6 +246,6 @@ enum snapshot_fault snapshot_file_load(struct snapshot_file *file, struct node *
     log_line(LEVEL_INFO, "snapshot_loaded", "the roll has been loaded", {"dir", file->path, 0},
              {"members", NULL, merged.changes}, {"peers", NULL, peers->count},
              {"age_ms", NULL, snapshot_elapsed_ms(&file->reader.header.begun, &now)},
-             {"took_ms", NULL, (clock_monotonic_us() - start_us) / 1000});
+             {"took_ms", NULL, (monotonic_us() - start_us) / 1000});
     return SNAPSHOT_GOOD;
 }

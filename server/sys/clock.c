@@ -1,5 +1,4 @@
 #include "clock.h"
-#include "common/monotonic.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -15,10 +14,6 @@ static uint64_t read_us(clockid_t clock) {
 struct instant clock_now(void) {
     return (struct instant){.now_ms = CLOCK_BASE_MS + read_us(CLOCK_BOOTTIME) / 1000,
                             .wall_ms = read_us(CLOCK_REALTIME) / 1000};
-}
-
-uint64_t clock_monotonic_us(void) {
-    return monotonic_us();
 }
 
 static int digit_of(char c) {

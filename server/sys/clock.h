@@ -10,8 +10,6 @@
 
 /* The time on both clocks. The monotonic one also counts while the machine is suspended. */
 struct instant clock_now(void);
-/* As monotonic_us of common/monotonic.h: microseconds, for durations and deadlines. */
-uint64_t clock_monotonic_us(void);
 
 /* The id of this boot of the machine, within which the monotonic clock counts on; zeros if the system does not say. */
 void clock_boot(uint8_t boot[16]);

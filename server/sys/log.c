@@ -1,4 +1,5 @@
 #include "log.h"
+#include "common/monotonic.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -111,9 +112,7 @@ static struct allowance *allowance_of(const char *event) {
 
 /* Whether the event may write a line now. *suppressed: how many lines were held back since its last one. */
 static bool is_allowed(const char *event, uint64_t *suppressed) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    uint64_t now_ms = monotonic_ms();
     struct allowance *allowance = allowance_of(event);
     if (allowance->lines == 0 || now_ms - allowance->window_start_ms >= LOG_WINDOW_MS) {
         allowance->window_start_ms = now_ms;
