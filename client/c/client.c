@@ -4,20 +4,14 @@
 #include "common/monotonic.h"
 #include "common/random.h"
 #include "common/waiting.h"
-#include "dispatcher.h"
 
-#include <nng/protocol/reqrep0/req.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 enum {
-    RECONNECT_MIN_MS = 50,
-    RECONNECT_MAX_MS = 1000,
-    REPLY_BYTES_MAX = MUSTER_MESSAGE_BYTES_MAX + 4096, /* with nng's header */
     CLOSE_GRACE_MS = 200,
     CLOSE_POLL_MS = 20,
-    HASTEN_MS = 50,
 };
 
 /* ---- small things ------------------------------------------------------------------------------------------------ */
@@ -47,89 +41,16 @@ int thread_start(pthread_t *thread, void *(*body)(void *), void *arg) {
     return rv;
 }
 
-/* ---- connections ------------------------------------------------------------------------------------------------- */
-
-/* Under the mutex. */
-static void client_changed(struct muster_client *client) {
-    pthread_cond_broadcast(&client->changed);
-    for (struct muster_keepalive *k = client->keepalives; k != NULL; k = keepalive_next(k)) keepalive_wake(k);
-}
-
-/* A new connection: sleeping watches try again within HASTEN_MS, spread by chance. Under the mutex. */
-static void client_connected(struct muster_client *client) {
-    if (client->dispatcher != NULL)
-        dispatcher_hasten(client->dispatcher, monotonic_ms() + client_random(client, HASTEN_MS));
-    client_changed(client);
-}
-
-static void node_connected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
-    (void)event;
-    struct node *node = arg;
-    atomic_fetch_add(&node->connections, 1);
-    atomic_store_explicit(&node->avoid_until_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&node->pipe, pipe.id, memory_order_release);
-    pthread_mutex_lock(&node->client->mutex);
-    node->first_dial = NODE_REACHED;
-    client_connected(node->client);
-    pthread_mutex_unlock(&node->client->mutex);
-}
-
-static void node_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
-    (void)event;
-    struct node *node = arg;
-    uint32_t id = pipe.id;
-    atomic_compare_exchange_strong(&node->pipe, &id, 0);
-    pthread_mutex_lock(&node->client->mutex);
-    client_changed(node->client);
-    pthread_mutex_unlock(&node->client->mutex);
-}
-
-/* A first dial that says how it ended; nng tells nothing of those that go on in the background. */
-static void *node_dial(void *arg) {
-    struct node *node = arg;
-    int rv = nng_dialer_start(node->dialer, 0);
-    if (rv == 0 || rv == NNG_ECLOSED) return NULL;
-    pthread_mutex_lock(&node->client->mutex);
-    if (node->first_dial == NODE_DIALLING) {
-        node->first_dial = NODE_REFUSED;
-        node->dial_error = rv;
-    }
-    client_changed(node->client);
-    pthread_mutex_unlock(&node->client->mutex);
-    nng_dialer_start(node->dialer, NNG_FLAG_NONBLOCK);
-    return NULL;
-}
-
-static int node_open(struct node *node, struct muster_client *client, const char *address) {
-    node->client = client;
-    if ((node->address = strdup(address)) == NULL) return NNG_ENOMEM;
-    int rv = nng_req0_open(&node->socket);
-    if (rv != 0) return rv;
-    nng_socket socket = node->socket;
-    /* A length from the wire is believed unless this comes before the dialer. */
-    if ((rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, REPLY_BYTES_MAX)) != 0) return rv;
-    /* A request whose connection breaks off is ours to send again, perhaps elsewhere. */
-    if ((rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0) return rv;
-    if ((rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0) return rv;
-    if ((rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0) return rv;
-    if ((rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, node_connected, node)) != 0) return rv;
-    if ((rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, node_disconnected, node)) != 0) return rv;
-    return nng_dialer_create(&node->dialer, socket, address);
-}
-
 /* ---- the first dials --------------------------------------------------------------------------------------------- */
 
 static enum muster_code dial_begin(struct muster_client *client, bool is_waited_for, struct muster_error *error) {
     for (size_t i = 0; i < client->node_count; i++) {
         struct node *node = &client->nodes[i];
-        int rv = is_waited_for ? 0 : nng_dialer_start(node->dialer, NNG_FLAG_NONBLOCK);
-        if (rv != 0)
-            return client_error_set(error, MUSTER_INVALID_ARGUMENT, "addresses[%zu]: %s: %s", i, node->address,
-                                    nng_strerror(rv));
-        if (!is_waited_for) continue;
-        if (thread_start(&node->dial_thread, node_dial, node) != 0)
-            return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
-        node->has_dial_thread = true;
+        int rv = is_waited_for ? node_dial_watched(node) : node_dial(node);
+        if (rv == 0) continue;
+        if (is_waited_for) return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "addresses[%zu]: %s: %s", i, node->address,
+                                nng_strerror(rv));
     }
     return client_error_none(error);
 }
@@ -210,7 +131,8 @@ static struct muster_client *client_new(void) {
     atomic_init(&client->random, seed);
     if (pthread_mutex_init(&client->mutex, NULL) != 0) goto fail_client;
     if (!waiting_init(&client->changed)) goto fail_mutex;
-    return client;
+    if (writes_init(&client->writes, client)) return client;
+    pthread_cond_destroy(&client->changed);
 fail_mutex:
     pthread_mutex_destroy(&client->mutex);
 fail_client:
@@ -260,20 +182,14 @@ enum muster_code muster_open(const struct muster_options *options, struct muster
 
 /* ---- closing ----------------------------------------------------------------------------------------------------- */
 
-static void free_flights(struct muster_client *client) {
-    for (struct flight *flight = client->free_blocking, *next; flight != NULL; flight = next) {
-        next = flight->next_free;
-        flight_free(flight);
+static void free_calls(struct muster_client *client) {
+    for (struct call *call = client->calls, *next; call != NULL; call = next) {
+        next = call->next_made;
+        call_free(call);
     }
-    for (size_t i = 0; i < client->all_count; i++) flight_free(client->all[i]);
-    free(client->all);
-}
-
-static void close_nodes(struct muster_client *client) {
-    for (size_t i = 0; i < client->node_count; i++) {
-        struct node *node = &client->nodes[i];
-        if (node->socket.id != 0) nng_close(node->socket);
-        if (node->has_dial_thread) pthread_join(node->dial_thread, NULL);
+    for (struct attempt *attempt = client->attempts, *next; attempt != NULL; attempt = next) {
+        next = attempt->next;
+        attempt_free(attempt);
     }
 }
 
@@ -289,28 +205,36 @@ static bool await_landings(struct muster_client *client, uint64_t until_ms) {
 /* Ends all asynchronous calls: those that back off at once, those that wait for an answer after a moment of grace.
  * This comes before the sockets are closed, when nng 1.5.2 must be at rest: a connection that is closed between the
  * length and the body of a message that comes in is never reaped, and nng_close waits for it for good. */
-static void end_flights(struct muster_client *client) {
+static void end_calls(struct muster_client *client) {
     pthread_mutex_lock(&client->mutex);
     client->is_closing = true;
-    for (size_t i = 0; i < client->all_count; i++) {
-        if (client->all[i]->is_asleep) nng_aio_cancel(client->all[i]->nap_aio);
+    for (struct call *call = client->calls; call != NULL; call = call->next_made) {
+        if (call->is_asleep) nng_aio_cancel(call->nap_aio);
     }
+    pthread_mutex_unlock(&client->mutex);
+    writes_close(&client->writes);
+    pthread_mutex_lock(&client->mutex);
     uint64_t until_ms = monotonic_ms() + CLOSE_GRACE_MS;
     while (!await_landings(client, until_ms)) {
-        /* Again and again, since a flight that was between two operations is not under way until the next. */
-        for (size_t i = 0; i < client->all_count; i++) nng_aio_cancel(client->all[i]->aio);
+        /* Again and again, since an attempt that was between two operations is not under way until the next. */
+        for (struct attempt *attempt = client->attempts; attempt != NULL; attempt = attempt->next)
+            attempt_cancel(attempt);
         until_ms = monotonic_ms() + CLOSE_POLL_MS;
     }
     pthread_mutex_unlock(&client->mutex);
 }
 
+static void close_nodes(struct muster_client *client) {
+    for (size_t i = 0; i < client->node_count; i++) node_close(&client->nodes[i]);
+}
+
 void muster_close(struct muster_client *client) {
     if (client == NULL) return;
     watches_end(client);
-    end_flights(client);
+    end_calls(client);
     close_nodes(client);
-    free_flights(client);
-    for (size_t i = 0; i < client->node_count; i++) free(client->nodes[i].address);
+    free_calls(client);
+    writes_destroy(&client->writes);
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->mutex);
     free(client->token);

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 
 enum {
-    BACKOFF_MIN_MS = 50,
-    BACKOFF_MAX_MS = 2000,
-    CALL_MIN_MS = 500,   /* a beat is waited for at least so long, however short the TTL */
     ISOLATIONS_MAX = 16, /* sessions a turn that are looked for one by one among those that a node refused */
 };
+
+static const struct backoff keepalive_backoff = {50, 2000};
 
 struct muster_keepalive {
     struct muster_client *client;
@@ -29,13 +28,14 @@ struct muster_keepalive {
 
     /* Of the thread alone. */
     uint32_t ttl_in_force_ms;
-    uint64_t stamp;         /* the greatest that a touch was answered */
-    uint64_t connection;    /* that was used last; 0: none yet */
-    size_t batch_max;       /* less than SESSIONS_BATCH_MAX while a session that is refused is looked for */
-    unsigned isolations;    /* left for this turn */
-    uint64_t turn_until_ms; /* when they are filled up again */
-    uint32_t backoff_ms;
-    uint64_t resume_ms;             /* not before */
+    uint64_t stamp;                 /* the greatest that a touch was answered */
+    uint64_t connection;            /* that was used last; 0: none yet */
+    size_t batch_max;               /* less than SESSIONS_BATCH_MAX while a session that is refused is looked for */
+    unsigned isolations;            /* left for this turn */
+    uint64_t turn_until_ms;         /* when they are filled up again */
+    struct rounds rounds;           /* since the last batch that was told */
+    uint64_t failing_since_ms;      /* since it was told, or reported, last; 0: all is well */
+    uint64_t resume_ms;             /* nothing is told before */
     struct muster_error last_error; /* of a leave */
     struct muster_beat beats[SESSIONS_BATCH_MAX];
     struct muster_departure departures[SESSIONS_BATCH_MAX];
@@ -70,29 +70,37 @@ static void client_remove(struct muster_client *client, struct muster_keepalive 
 
 /* ---- telling: on the thread, with the mutex let go --------------------------------------------------------------- */
 
-static struct flight *flight_for(struct muster_keepalive *keepalive, enum reply_kind kind, struct muster_error *error) {
-    struct flight *flight = flight_take(keepalive->client, false, error);
-    if (flight == NULL) return NULL;
-    flight->answer = (struct answer){.kind = kind};
-    /* What has no answer within half a TTL is better tried again than waited for. */
-    uint32_t half_ms = keepalive->ttl_in_force_ms / 2 > CALL_MIN_MS ? keepalive->ttl_in_force_ms / 2 : CALL_MIN_MS;
-    if (flight->timeout_ms > half_ms) flight->timeout_ms = half_ms;
-    return flight;
+/* What has no answer within half a TTL is better said anew. */
+static uint32_t half_ttl_ms(const struct muster_keepalive *keepalive) {
+    return keepalive->ttl_in_force_ms / 2;
 }
 
-static void report(struct muster_keepalive *keepalive, const struct muster_keepalive_trouble *trouble) {
+static struct call *keepalive_call(struct muster_keepalive *keepalive, enum reply_kind kind,
+                                   struct muster_error *error) {
+    struct call *call = call_take(keepalive->client, false, error);
+    if (call == NULL) return NULL;
+    call->attempt->answer = (struct answer){.kind = kind};
+    if (call->timeout_ms > half_ttl_ms(keepalive)) call->timeout_ms = half_ttl_ms(keepalive);
+    return call;
+}
+
+static void report_trouble(struct muster_keepalive *keepalive, const struct muster_keepalive_trouble *trouble) {
     if (keepalive->trouble != NULL) keepalive->trouble(keepalive->arg, trouble);
 }
 
-/* A batch that could not be told stays due. */
-static void touch_is_late(struct muster_keepalive *keepalive, size_t count, const struct muster_error *error) {
-    uint32_t backoff_ms = keepalive->backoff_ms;
-    keepalive->resume_ms = monotonic_ms() + backoff_ms / 2 + client_random(keepalive->client, backoff_ms / 2);
-    keepalive->backoff_ms = 2 * backoff_ms < BACKOFF_MAX_MS ? 2 * backoff_ms : BACKOFF_MAX_MS;
+/* A batch that could not be told stays due, and is encoded anew: what is sent next is what is so then. Reported only
+ * where no node has taken it for half a TTL, or where that would not help. */
+static void touch_failed(struct muster_keepalive *keepalive, size_t count, enum attempt_status status,
+                         uint64_t began_ms, uint32_t wait_ms, const struct muster_error *error) {
+    uint64_t now_ms = monotonic_ms();
+    keepalive->resume_ms = now_ms + wait_ms;
     pthread_mutex_lock(&keepalive->mutex);
     sessions_put_back(&keepalive->sessions);
     pthread_mutex_unlock(&keepalive->mutex);
-    report(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count});
+    if (keepalive->failing_since_ms == 0) keepalive->failing_since_ms = began_ms;
+    if (status == ATTEMPT_FAILED && now_ms - keepalive->failing_since_ms < half_ttl_ms(keepalive)) return;
+    keepalive->failing_since_ms = 0;
+    report_trouble(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count});
 }
 
 /* Names of the one session of a batch, for the callback, since it may be removed meanwhile. */
@@ -106,9 +114,10 @@ static void touch_is_refused_alone(struct muster_keepalive *keepalive, const str
     pthread_mutex_lock(&keepalive->mutex);
     sessions_sent(&keepalive->sessions); /* its next turn may fare better */
     pthread_mutex_unlock(&keepalive->mutex);
-    report(keepalive,
-           &(struct muster_keepalive_trouble){
-               .error = *error, .sessions = 1, .scope = names->scope, .user = names->user, .session = names->session});
+    report_trouble(
+        keepalive,
+        &(struct muster_keepalive_trouble){
+            .error = *error, .sessions = 1, .scope = names->scope, .user = names->user, .session = names->session});
 }
 
 /* A node refuses a request whole. Which of its sessions it was is found by halving, for a few of them a turn. */
@@ -119,7 +128,7 @@ static void touch_is_refused(struct muster_keepalive *keepalive, size_t count, c
         pthread_mutex_lock(&keepalive->mutex);
         sessions_sent(&keepalive->sessions);
         pthread_mutex_unlock(&keepalive->mutex);
-        report(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count});
+        report_trouble(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count});
         return;
     }
     if (count == 1) {
@@ -134,7 +143,8 @@ static void touch_is_refused(struct muster_keepalive *keepalive, size_t count, c
 
 static void touch_is_done(struct muster_keepalive *keepalive, const struct muster_touched *touched) {
     if (touched->stamp > keepalive->stamp) keepalive->stamp = touched->stamp;
-    keepalive->backoff_ms = BACKOFF_MIN_MS;
+    keepalive->rounds = (struct rounds){0};
+    keepalive->failing_since_ms = 0;
     if (keepalive->batch_max < SESSIONS_BATCH_MAX) keepalive->batch_max *= 2;
     if (keepalive->batch_max > SESSIONS_BATCH_MAX) keepalive->batch_max = SESSIONS_BATCH_MAX;
     pthread_mutex_lock(&keepalive->mutex);
@@ -153,7 +163,7 @@ static bool is_refusal(const struct muster_error *error) {
 
 /* Takes a batch and encodes it; how many sessions it has. The scope of the first is the request's, and left out of the
  * beats that share it. */
-static size_t encode_touch(struct muster_keepalive *keepalive, struct flight *flight, struct names *names,
+static size_t encode_touch(struct muster_keepalive *keepalive, struct request *request, struct names *names,
                            struct muster_error *error) {
     struct muster_beat *beats = keepalive->beats;
     pthread_mutex_lock(&keepalive->mutex);
@@ -167,28 +177,38 @@ static size_t encode_touch(struct muster_keepalive *keepalive, struct flight *fl
         for (size_t i = 0; i < count; i++) {
             if (strcmp(beats[i].scope, scope) == 0) beats[i].scope = NULL;
         }
-        request_touch(&flight->request, keepalive->client->token, scope, keepalive->ttl_ms, beats, count, error);
+        request_touch(request, keepalive->client->token, scope, keepalive->ttl_ms, beats, count, error);
     }
     pthread_mutex_unlock(&keepalive->mutex);
     return count;
 }
 
+/* One attempt at one node: no beat is sent that was encoded for an earlier one. */
 static void tell_touch(struct muster_keepalive *keepalive) {
     struct muster_error error;
     struct names names;
-    struct flight *flight = flight_for(keepalive, REPLY_TOUCH, &error);
-    if (flight == NULL) {
-        touch_is_late(keepalive, 0, &error);
+    uint64_t began_ms = monotonic_ms();
+    uint32_t wait_ms = keepalive_backoff.max_ms;
+    struct call *call = keepalive_call(keepalive, REPLY_TOUCH, &error);
+    if (call == NULL) {
+        touch_failed(keepalive, 0, ATTEMPT_IMPOSSIBLE, began_ms, wait_ms, &error);
         return;
     }
-    size_t count = encode_touch(keepalive, flight, &names, &error);
-    if (count != 0 && error.code == MUSTER_OK) flight_run(flight, &error);
-    struct muster_touched touched = flight->answer.small.touched;
-    flight_give(flight);
+    enum attempt_status status = ATTEMPT_IMPOSSIBLE;
+    size_t count = encode_touch(keepalive, &call->attempt->request, &names, &error);
+    if (count != 0 && error.code == MUSTER_OK) {
+        call_begin(call);
+        status = call_try(call, &keepalive->rounds, keepalive_backoff, &wait_ms);
+        error = call->attempt->error;
+        if (status == ATTEMPT_ANSWERED && error.code != MUSTER_OK) /* another node may see it otherwise */
+            wait_ms = rounds_note_failure(&keepalive->rounds, call->client, call->attempt->node, keepalive_backoff);
+    }
+    struct muster_touched touched = call->attempt->answer.small.touched;
+    call_give(call);
     if (count == 0) return;
-    if (error.code == MUSTER_OK) touch_is_done(keepalive, &touched);
+    if (status == ATTEMPT_ANSWERED && error.code == MUSTER_OK) touch_is_done(keepalive, &touched);
     else if (is_refusal(&error)) touch_is_refused(keepalive, count, &names, &error);
-    else touch_is_late(keepalive, count, &error);
+    else touch_failed(keepalive, count, status, began_ms, wait_ms, &error);
 }
 
 /* Whether the next batch of leaves was told. It is forgotten in any case. */
@@ -196,27 +216,27 @@ static bool tell_leave(struct muster_keepalive *keepalive) {
     struct muster_error *error = &keepalive->last_error;
     uint32_t linger_ms = 0;
     size_t count = 0;
-    struct flight *flight = flight_for(keepalive, REPLY_LEAVE, error);
+    struct call *call = keepalive_call(keepalive, REPLY_LEAVE, error);
     pthread_mutex_lock(&keepalive->mutex);
     count = sessions_leaving(&keepalive->sessions, SESSIONS_BATCH_MAX, keepalive->departures, &linger_ms);
-    if (flight != NULL)
-        request_leave(&flight->request, keepalive->client->token, NULL, keepalive->departures, count, linger_ms,
+    if (call != NULL)
+        request_leave(&call->attempt->request, keepalive->client->token, NULL, keepalive->departures, count, linger_ms,
                       keepalive->stamp, error);
     sessions_left(&keepalive->sessions, count);
     pthread_mutex_unlock(&keepalive->mutex);
-    if (flight != NULL && error->code == MUSTER_OK) flight_run(flight, error);
-    if (flight != NULL) flight_give(flight);
+    if (call != NULL && error->code == MUSTER_OK) call_run(call, error);
+    if (call != NULL) call_give(call);
     if (error->code == MUSTER_OK) return true;
-    report(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count, .is_leave = true});
+    report_trouble(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count, .is_leave = true});
     return false;
 }
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-enum errand { ERRAND_STOP, ERRAND_LEAVE, ERRAND_TOUCH };
+enum action { ACTION_STOP, ACTION_LEAVE, ACTION_TOUCH };
 
 /* A connection that is not the one that was used: what the node at its end knows is uncertain. Under the mutex. */
-static void look_at_connection(struct muster_keepalive *keepalive) {
+static void notice_connection(struct muster_keepalive *keepalive) {
     uint64_t connection = client_connection(keepalive->client);
     if (connection == 0 || connection == keepalive->connection) return;
     if (keepalive->connection != 0) {
@@ -228,21 +248,21 @@ static void look_at_connection(struct muster_keepalive *keepalive) {
 
 /* Waits until there is something to do, and says what. Leaves go first: a session that was removed and added again is
  * to be there in the end. */
-static enum errand next_errand(struct muster_keepalive *keepalive) {
+static enum action next_action(struct muster_keepalive *keepalive) {
     struct sessions *sessions = &keepalive->sessions;
     pthread_mutex_lock(&keepalive->mutex);
-    enum errand errand;
+    enum action action;
     for (;;) {
         uint64_t now_ms = monotonic_ms();
-        look_at_connection(keepalive);
+        notice_connection(keepalive);
         sessions_turn(sessions, now_ms);
         if (now_ms >= keepalive->turn_until_ms) {
             keepalive->turn_until_ms = now_ms + keepalive->ttl_in_force_ms / 3;
             keepalive->isolations = ISOLATIONS_MAX;
         }
-        errand = keepalive->is_stopping ? ERRAND_STOP : ERRAND_LEAVE;
+        action = keepalive->is_stopping ? ACTION_STOP : ACTION_LEAVE;
         if (keepalive->is_stopping || sessions_has_leaving(sessions)) break;
-        errand = ERRAND_TOUCH;
+        action = ACTION_TOUCH;
         bool is_due = sessions_has_due(sessions);
         if (is_due && now_ms >= keepalive->resume_ms) break;
         uint64_t until_ms = is_due ? keepalive->resume_ms : sessions->next_ms;
@@ -250,11 +270,11 @@ static enum errand next_errand(struct muster_keepalive *keepalive) {
         else pthread_cond_wait(&keepalive->changed, &keepalive->mutex);
     }
     pthread_mutex_unlock(&keepalive->mutex);
-    return errand;
+    return action;
 }
 
 /* Tells the leaves that are still to be told, until one cannot be or the client's timeout is over. */
-static void say_goodbye(struct muster_keepalive *keepalive) {
+static void tell_last_leaves(struct muster_keepalive *keepalive) {
     uint64_t until_ms = monotonic_ms() + keepalive->client->timeout_ms;
     client_error_none(&keepalive->last_error);
     pthread_mutex_lock(&keepalive->mutex);
@@ -275,14 +295,14 @@ static void say_goodbye(struct muster_keepalive *keepalive) {
 static void *keepalive_thread(void *arg) {
     struct muster_keepalive *keepalive = arg;
     for (;;) {
-        switch (next_errand(keepalive)) {
-        case ERRAND_STOP:
-            say_goodbye(keepalive);
+        switch (next_action(keepalive)) {
+        case ACTION_STOP:
+            tell_last_leaves(keepalive);
             return NULL;
-        case ERRAND_LEAVE:
+        case ACTION_LEAVE:
             tell_leave(keepalive);
             break;
-        case ERRAND_TOUCH:
+        case ACTION_TOUCH:
             tell_touch(keepalive);
             break;
         }
@@ -301,7 +321,6 @@ static struct muster_keepalive *keepalive_new(struct muster_client *client,
     keepalive->ttl_ms = options->ttl_ms;
     keepalive->ttl_in_force_ms = options->ttl_ms != 0 ? options->ttl_ms : MUSTER_TTL_DEFAULT_MS;
     keepalive->batch_max = SESSIONS_BATCH_MAX;
-    keepalive->backoff_ms = BACKOFF_MIN_MS;
     if (pthread_mutex_init(&keepalive->mutex, NULL) != 0) goto fail_keepalive;
     if (!waiting_init(&keepalive->changed)) goto fail_mutex;
     sessions_init(&keepalive->sessions, keepalive->ttl_in_force_ms, client_random(client, SESSIONS_SLOTS),

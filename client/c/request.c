@@ -208,8 +208,12 @@ enum muster_code request_touch(struct request *request, const char *token, const
     if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     request->end = pb_put_text(request->end, 1, scope_id.data, scope_id.len);
     request->end = pb_put_number(request->end, 2, ttl_ms);
+    request->least_ttl_ms = UINT32_MAX;
     for (size_t i = 0; i < count; i++) {
         struct beat_strings strings = beat_strings_of(&beats[i]);
+        uint32_t beat_ttl_ms = beats[i].ttl_ms != 0 ? beats[i].ttl_ms : ttl_ms;
+        if (beat_ttl_ms == 0) beat_ttl_ms = MUSTER_TTL_DEFAULT_MS;
+        if (beat_ttl_ms < request->least_ttl_ms) request->least_ttl_ms = beat_ttl_ms;
         if ((code = beat_check(&beats[i], &strings, (struct place){"beats", i}, error)) != MUSTER_OK) return code;
         size_t bytes = strings.scope.len + strings.user.len + strings.session.len + beats[i].state_len;
         if (!request_room(request, bytes + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
@@ -261,8 +265,21 @@ enum muster_code request_leave(struct request *request, const char *token, const
     }
     if (!request_room(request, SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     request->end = pb_put_number(request->end, 3, linger_ms);
+    request->stamp = stamp;
+    request->stamp_offset = (size_t)(request->end - request->data);
     request->end = pb_put_number(request->end, 4, stamp);
     return request_seal(request, token, CALL_LEAVE, error);
+}
+
+/* request_leave made room for any stamp. */
+void request_raise_stamp(struct request *request, const char *token, uint64_t stamp) {
+    if (stamp <= request->stamp) return;
+    size_t grown = pb_number_size(stamp) - pb_number_size(request->stamp) + PB_LENGTH_BYTES_MAX;
+    if (request_bytes(request).len + grown > MUSTER_MESSAGE_BYTES_MAX) return;
+    request->stamp = stamp;
+    request->end = pb_put_number(request->data + request->stamp_offset, 4, stamp);
+    struct muster_error error;
+    request_seal(request, token, CALL_LEAVE, &error);
 }
 
 /* ---- the reads --------------------------------------------------------------------------------------------------- */

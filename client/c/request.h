@@ -9,7 +9,10 @@
 struct request {
     uint8_t *data;
     size_t capacity;
-    uint8_t *start, *end; /* the Call, once encoded */
+    uint8_t *start, *end;  /* the Call, once encoded */
+    uint32_t least_ttl_ms; /* of the beats of a Touch; where they name none, MUSTER_TTL_DEFAULT_MS */
+    uint64_t stamp;        /* of a Leave */
+    size_t stamp_offset;   /* where it stands, as the last field of the Call */
 };
 
 void request_free(struct request *request);
@@ -25,6 +28,8 @@ enum muster_code request_touch(struct request *request, const char *token, const
 enum muster_code request_leave(struct request *request, const char *token, const char *scope,
                                const struct muster_departure *departures, size_t count, uint32_t linger_ms,
                                uint64_t stamp, struct muster_error *error);
+/* Gives an encoded Leave this stamp, if it is greater than the one that it has and there is room in the message. */
+void request_raise_stamp(struct request *request, const char *token, uint64_t stamp);
 enum muster_code request_live(struct request *request, const char *token, const char *scope, const char *const *users,
                               size_t count, bool with_sessions, struct muster_error *error);
 /* query: not NULL. */

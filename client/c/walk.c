@@ -14,42 +14,43 @@ struct muster_walk {
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool has_landed; /* guarded by the mutex */
+    bool has_come; /* guarded by the mutex */
     struct muster_error error;
 };
 
-static void walk_landed(void *arg, const struct muster_error *error) {
+static void walk_page_came(void *arg, const struct muster_error *error) {
     struct muster_walk *walk = arg;
     pthread_mutex_lock(&walk->mutex);
     walk->error = *error;
-    walk->has_landed = true;
+    walk->has_come = true;
     pthread_cond_signal(&walk->changed);
     pthread_mutex_unlock(&walk->mutex);
 }
 
 /* Asks for the page at `page_token`. A failure is walk->error. */
-static void walk_ask(struct muster_walk *walk, const char *page_token) {
-    struct flight *flight = flight_take(walk->client, true, &walk->error);
-    if (flight == NULL) return;
+static void walk_request(struct muster_walk *walk, const char *page_token) {
+    struct call *call = call_take(walk->client, true, &walk->error);
+    if (call == NULL) return;
     struct muster_query query = walk->query;
     query.page_token = page_token;
-    flight->answer = (struct answer){.kind = REPLY_LIST, .has_sessions = query.with_sessions, .result = walk->ahead};
-    flight->is_bare = true;
-    flight->callback.landed = walk_landed;
-    flight->callback_arg = walk;
-    if (request_list(&flight->request, walk->client->token, &query, &walk->error) != MUSTER_OK) {
-        flight_give(flight);
+    call->attempt->answer =
+        (struct answer){.kind = REPLY_LIST, .has_sessions = query.with_sessions, .result = walk->ahead};
+    call->is_page = true;
+    call->callback.page = walk_page_came;
+    call->callback_arg = walk;
+    if (request_list(&call->attempt->request, walk->client->token, &query, &walk->error) != MUSTER_OK) {
+        call_give(call);
         return;
     }
-    walk->has_landed = false;
+    walk->has_come = false;
     walk->is_waited = true;
-    flight_launch(flight);
+    if (call_launch(call, &walk->error) != MUSTER_OK) walk->is_waited = false;
 }
 
 static void walk_wait(struct muster_walk *walk) {
     if (!walk->is_waited) return;
     pthread_mutex_lock(&walk->mutex);
-    while (!walk->has_landed) pthread_cond_wait(&walk->changed, &walk->mutex);
+    while (!walk->has_come) pthread_cond_wait(&walk->changed, &walk->mutex);
     pthread_mutex_unlock(&walk->mutex);
     walk->is_waited = false;
 }
@@ -94,7 +95,7 @@ enum muster_code muster_walk_open(struct muster_client *client, const struct mus
     *walk = NULL;
     struct muster_walk *made = walk_new(client, query);
     if (made == NULL) return client_error_no_memory(error);
-    walk_ask(made, made->page_token);
+    walk_request(made, made->page_token);
     if (!made->is_waited) {
         enum muster_code code = made->error.code;
         if (error != NULL) *error = made->error;
@@ -106,7 +107,7 @@ enum muster_code muster_walk_open(struct muster_client *client, const struct mus
 }
 
 /* Makes the page ahead the one that is read, and asks for the one after it. False: there is none. */
-static bool walk_turn(struct muster_walk *walk) {
+static bool walk_next_page(struct muster_walk *walk) {
     if (!walk->is_waited) return false;
     walk_wait(walk);
     if (walk->error.code != MUSTER_OK) return false;
@@ -114,13 +115,13 @@ static bool walk_turn(struct muster_walk *walk) {
     walk->page = walk->ahead;
     walk->ahead = turned;
     walk->at = 0;
-    if (walk->page->view.users.next_page_token[0] != '\0') walk_ask(walk, walk->page->view.users.next_page_token);
+    if (walk->page->view.users.next_page_token[0] != '\0') walk_request(walk, walk->page->view.users.next_page_token);
     return true;
 }
 
 const struct muster_user *muster_walk_next(struct muster_walk *walk) {
     while (walk->at == walk->page->view.users.count) {
-        if (!walk_turn(walk)) return NULL;
+        if (!walk_next_page(walk)) return NULL;
     }
     return &walk->page->view.users.items[walk->at++];
 }

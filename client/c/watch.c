@@ -7,9 +7,7 @@
 #include <sys/random.h>
 
 enum {
-    UNCONNECTED_MS = 200, /* how long a connection is waited for where there is another node to ask */
-    BACKOFF_MIN_MS = 50,
-    BACKOFF_MAX_MS = 2000,
+    UNCONNECTED_MS = 200,    /* how long a connection is waited for where there is another node to ask */
     SPELL_MS = 5000,         /* what fails again within so long is the same spell */
     FRUITLESS_MS = 20,       /* answers that say nothing new come at least so far apart, */
     SNAPSHOT_APART_MS = 200, /* and snapshots so far */
@@ -17,45 +15,46 @@ enum {
     CANCEL_AGAIN_MS = 20,
 };
 
+static const struct backoff watch_backoff = {50, 2000};
+
 _Static_assert(MUSTER_UNAUTHENTICATED < 32, "watch.troubles has a bit for every code");
 
 /* ---- asking: on the dispatcher's thread -------------------------------------------------------------------------- */
 
-static void watch_landed(void *arg, const struct muster_error *error) {
-    struct muster_watch *watch = arg;
-    watch->error = *error;
-    watch->landed_ms = monotonic_ms();
+static void watch_attempt_ended(struct attempt *attempt, enum attempt_status status) {
+    struct muster_watch *watch = attempt->arg;
+    watch->status = status;
+    watch->ended_ms = monotonic_ms();
     dispatcher_wake(watch->dispatcher, &watch->task);
 }
 
 /* The node whose cursor it has, unless that failed in this round. */
-static unsigned watch_pick(const struct muster_watch *watch, uint64_t now_ms) {
-    if (watch->cursor_len != 0 && (watch->tried & 1u << watch->home) == 0) return watch->home;
-    return client_pick(watch->client, watch->tried, now_ms);
+static unsigned watch_pick_node(const struct muster_watch *watch, uint64_t now_ms) {
+    if (watch->cursor_len != 0 && (watch->rounds.tried & 1u << watch->home) == 0) return watch->home;
+    return client_pick_node(watch->client, watch->rounds.tried, now_ms);
 }
 
-static bool is_last_of_round(const struct muster_watch *watch) {
-    return (watch->tried | 1u << watch->node) == (1u << watch->client->node_count) - 1;
-}
-
-/* Sends the next request. False: it cannot be encoded; *error says why. */
+/* Sends the next request. False: it cannot be encoded or sent; *error says why. */
 static bool watch_ask(struct muster_watch *watch, struct muster_error *error) {
     struct muster_client *client = watch->client;
     uint64_t now_ms = monotonic_ms();
-    watch->node = watch_pick(watch, now_ms);
+    watch->node = watch_pick_node(watch, now_ms);
     watch->is_resuming = watch->cursor_len != 0 && watch->node == watch->home;
     struct text cursor = {watch->cursor, watch->is_resuming ? watch->cursor_len : 0};
-    struct flight *flight = watch->flight;
-    if (request_watch(&flight->request, client->token, &watch->options, cursor, error) != MUSTER_OK) return false;
-    flight->answer =
+    struct attempt *attempt = watch->attempt;
+    if (request_watch(&attempt->request, client->token, &watch->options, cursor, error) != MUSTER_OK) return false;
+    attempt->answer =
         (struct answer){.kind = REPLY_WATCH, .has_sessions = watch->options.with_sessions, .result = watch->result};
-    flight->callback.landed = watch_landed;
-    flight->callback_arg = watch;
+    bool is_last = rounds_is_last(&watch->rounds, client, watch->node);
+    attempt->send_until_ms = now_ms + (is_last ? client->attempt_ms : UNCONNECTED_MS);
+    attempt->answer_until_ms = 0;
+    attempt->answer_ms = watch->options.max_wait_ms + client->attempt_ms;
     watch->asked_ms = now_ms;
     watch->is_asking = true;
-    uint32_t connect_ms = is_last_of_round(watch) ? client->attempt_ms : UNCONNECTED_MS;
-    flight_launch_at(flight, watch->node, connect_ms, watch->options.max_wait_ms + client->attempt_ms);
-    return true;
+    if (attempt_start(attempt, watch->node) == ATTEMPT_UNDER_WAY) return true;
+    watch->is_asking = false;
+    *error = attempt->error;
+    return false;
 }
 
 /* ---- what came of it --------------------------------------------------------------------------------------------- */
@@ -69,28 +68,21 @@ static void tell_trouble(struct muster_watch *watch) {
     watch->options.callbacks.trouble(watch->options.arg, &watch->round_error);
 }
 
-/* Every node failed. Returns how long to rest. */
-static uint32_t watch_back_off(struct muster_watch *watch, uint64_t now_ms) {
-    if (now_ms - watch->failed_ms > SPELL_MS) {
-        watch->rounds = 0;
-        watch->troubles = 0;
-    }
-    uint32_t most_ms = watch->rounds < 6 ? (uint32_t)BACKOFF_MIN_MS << watch->rounds : BACKOFF_MAX_MS;
-    if (most_ms > BACKOFF_MAX_MS) most_ms = BACKOFF_MAX_MS;
-    watch->failed_ms = now_ms;
-    watch->rounds++;
-    watch->tried = 0;
-    tell_trouble(watch);
-    return most_ms / 2 + client_random(watch->client, most_ms / 2 + 1);
-}
-
 /* This node failed: the next one is asked, or, after all of them, none for a while. What a node said is better to tell
  * than that another could not be reached. Returns how long to rest. */
 static uint32_t watch_failed(struct muster_watch *watch, const struct muster_error *error) {
-    if (watch->tried == 0 || error->is_answer || !watch->round_error.is_answer) watch->round_error = *error;
-    bool is_last = is_last_of_round(watch);
-    watch->tried |= 1u << watch->node;
-    return is_last ? watch_back_off(watch, monotonic_ms()) : 0;
+    uint64_t now_ms = monotonic_ms();
+    if (watch->rounds.tried == 0 || error->is_answer || !watch->round_error.is_answer) watch->round_error = *error;
+    bool is_last = rounds_is_last(&watch->rounds, watch->client, watch->node);
+    if (is_last && now_ms - watch->failed_ms > SPELL_MS) {
+        watch->rounds.failed = 0;
+        watch->troubles = 0;
+    }
+    uint32_t rest_ms = rounds_note_failure(&watch->rounds, watch->client, watch->node, watch_backoff);
+    if (!is_last) return 0;
+    watch->failed_ms = now_ms;
+    tell_trouble(watch);
+    return rest_ms;
 }
 
 static void begin_snapshot(struct muster_watch *watch, uint64_t now_ms) {
@@ -128,19 +120,20 @@ static uint32_t watch_answered(struct muster_watch *watch, const struct watch_an
         client_error_no_memory(&error);
         return watch_failed(watch, &error);
     }
-    watch->tried = 0;
+    watch->rounds.tried = 0;
     return watch_pace(watch, monotonic_ms());
 }
 
 static uint32_t watch_heard(struct muster_watch *watch) {
-    if (watch->error.code != MUSTER_OK) return watch_failed(watch, &watch->error);
+    const struct muster_error *error = &watch->attempt->error;
+    if (watch->status != ATTEMPT_ANSWERED || error->code != MUSTER_OK) return watch_failed(watch, error);
     return watch_answered(watch, &watch->result->view.watch);
 }
 
 /* ---- the end of it ----------------------------------------------------------------------------------------------- */
 
 static void watch_free(struct muster_watch *watch) {
-    if (watch->flight != NULL) flight_give(watch->flight);
+    if (watch->attempt != NULL) attempt_give(watch->attempt);
     result_free(watch->result);
     known_users_free(&watch->known_users);
     pthread_mutex_destroy(&watch->mutex);
@@ -152,7 +145,7 @@ static void watch_free(struct muster_watch *watch) {
 }
 
 /* How long the answer to a question that is still out is waited for: as long as other watches that end are answered.
- * nng 1.5.2 may never close a socket on which a message arrives at that moment, see end_flights, and a node answers its
+ * nng 1.5.2 may never close a socket on which a message arrives at that moment, see end_calls, and a node answers its
  * parked questions when it will, also those that were taken back here. */
 static uint64_t watch_awaits_until(const struct muster_watch *watch) {
     uint64_t since_ms = watch->client->late_ms > watch->ending_ms ? watch->client->late_ms : watch->ending_ms;
@@ -161,18 +154,18 @@ static uint64_t watch_awaits_until(const struct muster_watch *watch) {
 }
 
 /* What it knew is freed at once, the rest when no answer can come any more. */
-static void watch_wind_up(struct muster_watch *watch, bool has_landed) {
+static void watch_wind_up(struct muster_watch *watch, bool has_ended) {
     uint64_t now_ms = monotonic_ms();
     if (watch->ending_ms == 0) {
         watch->ending_ms = now_ms;
         if (watch->hooks != NULL) watch->hooks->ended(watch->hooks_arg);
         known_users_free(&watch->known_users);
     }
-    if (has_landed) watch->client->late_ms = now_ms;
+    if (has_ended) watch->client->late_ms = now_ms;
     if (watch->is_asking) {
         uint64_t until_ms = watch_awaits_until(watch);
-        /* A flight that is between two steps is not cancelled: it is tried again. */
-        if (now_ms >= until_ms) flight_cancel(watch->flight);
+        /* An attempt that is between two operations is not cancelled: it is tried again. */
+        if (now_ms >= until_ms) attempt_cancel(watch->attempt);
         dispatcher_sleep(watch->dispatcher, &watch->task, now_ms < until_ms ? until_ms : now_ms + CANCEL_AGAIN_MS);
         return;
     }
@@ -184,14 +177,14 @@ static void watch_wind_up(struct muster_watch *watch, bool has_landed) {
 
 static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
     struct muster_watch *watch = (struct muster_watch *)task;
-    bool has_landed = is_woken && watch->is_asking;
-    if (has_landed) watch->is_asking = false;
+    bool has_ended = is_woken && watch->is_asking;
+    if (has_ended) watch->is_asking = false;
     if (is_cancelled) {
-        watch_wind_up(watch, has_landed);
+        watch_wind_up(watch, has_ended);
         return;
     }
     if (watch->is_asking || atomic_load(&watch->is_closed)) return;
-    uint32_t rest_ms = has_landed ? watch_heard(watch) : 0;
+    uint32_t rest_ms = has_ended ? watch_heard(watch) : 0;
     struct muster_error error;
     while (rest_ms == 0 && !atomic_load(&watch->is_closed) && !watch_ask(watch, &error))
         rest_ms = watch_failed(watch, &error);
@@ -229,7 +222,7 @@ static bool copy_users(struct muster_watch *watch, const struct muster_watch_opt
     return true;
 }
 
-/* Takes the flight only once the options are known to be good: they are checked by encoding them. */
+/* Takes the attempt only once the options are known to be good: they are checked by encoding them. */
 static enum muster_code watch_prepare(struct muster_watch *watch, const struct muster_watch_options *options,
                                       struct muster_error *error) {
     bool has_scope = options->scope != NULL && options->scope[0] != '\0';
@@ -242,7 +235,8 @@ static enum muster_code watch_prepare(struct muster_watch *watch, const struct m
     if (watch->options.max_wait_ms == 0) watch->options.max_wait_ms = MUSTER_WATCH_WAIT_DEFAULT_MS;
     bool is_copied = copy_users(watch, options) && watch->options.scope != NULL;
     if (!is_copied || (watch->result = result_new()) == NULL) return client_error_no_memory(error);
-    if ((watch->flight = flight_keep(watch->client, error)) == NULL) return MUSTER_RESOURCE_EXHAUSTED;
+    if ((watch->attempt = attempt_take(watch->client, watch_attempt_ended, watch)) == NULL)
+        return client_error_no_memory(error);
     return client_error_none(error);
 }
 

@@ -31,11 +31,11 @@ struct muster_watch {
     pthread_mutex_t mutex;          /* guards known_users */
     struct known_users known_users; /* changed on the dispatcher's thread alone */
 
-    /* The flight's while is_asking, else the dispatcher's thread's. */
-    struct flight *flight;
+    /* The attempt's while is_asking, else the dispatcher's thread's. */
+    struct attempt *attempt;
     struct result *result;
-    struct muster_error error;
-    uint64_t landed_ms;
+    enum attempt_status status; /* how the attempt ended */
+    uint64_t ended_ms;          /* and when */
 
     /* Of the dispatcher's thread alone. */
     bool is_asking;
@@ -54,9 +54,8 @@ struct muster_watch {
     bool has_counts;
     struct muster_scope_counts counts; /* as they were told last */
 
-    uint32_t tried; /* nodes of this round, as bits */
+    struct rounds rounds; /* of this spell */
     struct muster_error round_error;
-    unsigned rounds;    /* that failed, of this spell */
     uint32_t troubles;  /* codes that were told in this spell, as bits */
     uint64_t failed_ms; /* when a round failed last */
 };

@@ -145,7 +145,7 @@ static void end_snapshot(struct muster_watch *watch) {
     tell_who_is_missing(watch);
     if (is_over(watch)) return;
     watch->is_in_snapshot = false;
-    atomic_store_explicit(&watch->synced_ms, watch->landed_ms, memory_order_release);
+    atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);
     if (watch->hooks != NULL) watch->hooks->whole(watch->hooks_arg);
     if (watch->options.callbacks.synced != NULL && !is_over(watch)) watch->options.callbacks.synced(watch->options.arg);
 }
@@ -158,6 +158,6 @@ bool watch_take(struct muster_watch *watch, const struct watch_answer *answer) {
     if (is_counts && answer->has_counts) take_counts(watch, &answer->counts);
     if (answer->has_more || is_over(watch)) return true;
     if (watch->is_in_snapshot) end_snapshot(watch);
-    else atomic_store_explicit(&watch->synced_ms, watch->landed_ms, memory_order_release);
+    else atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);
     return true;
 }

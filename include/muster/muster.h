@@ -18,6 +18,20 @@
  * calls are idempotent; a call that failed with MUSTER_UNAVAILABLE or MUSTER_DEADLINE_EXCEEDED may still have been
  * done.
  *
+ * Order. The writes of one client are muster_touch, muster_leave, muster_reset and their ..._async forms. Where one
+ * write was made after the call that made another had returned, it takes effect after that one, whether or not that
+ * one was answered by then. A write that is tried again, on whatever connection or node, takes all writes made after
+ * it along: they are sent again behind it. A write ends, with its callback or its return, after all writes before it.
+ * Two limits. A write that failed may still be done later, by a node that has it in its socket; a node that stood
+ * still refuses it (docs/cluster.md). Writes at two nodes are ordered by stamps: a leave carries the greatest stamp
+ * that the client was answered, so it comes after what it ends; a touch carries none.
+ * Reads are in no order with writes: to read what was written, wait for the write's answer. The calls of a keepalive
+ * are in order among themselves.
+ *
+ * Freshness. A beat counts as seen when a node takes it, so nothing old is sent. A touch is not sent, and not sent
+ * again, once the timeout or the least TTL of its beats has passed since the call (MUSTER_TTL_DEFAULT_MS where a beat
+ * has no TTL). A keepalive encodes each attempt anew from its sessions as they are then.
+ *
  * Threads. A client, and a keepalive, may be used from any number of threads at once; nothing else is shared, and there
  * is no global state. A result object belongs to one thread at a time. Blocking calls from N threads are N requests in
  * flight on the client's connection; the ..._async calls put many in flight from one thread. No signals are used.
@@ -152,8 +166,8 @@ struct muster_left {
 
 /* Tells that users go. count: 1..MUSTER_BEATS_MAX.
  * linger_ms: keeps the sessions live for so long still, so that a page reload does not flap; up to
- * MUSTER_LINGER_MAX_MS. stamp: of the touch that this ends, so that the leave is ordered after it on any node; 0 if
- * unknown. left: may be NULL. */
+ * MUSTER_LINGER_MAX_MS. stamp: of the touch that this ends, so that the leave is ordered after it on any node; where
+ * the client was answered a greater one, or for 0, that one is sent. left: may be NULL. */
 MUSTER_API enum muster_code muster_leave(struct muster_client *client, const char *scope,
                                          const struct muster_departure *departures, size_t count, uint32_t linger_ms,
                                          uint64_t stamp, struct muster_left *left, struct muster_error *error);

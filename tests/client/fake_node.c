@@ -1,10 +1,10 @@
 #include "fake_node.h"
 
+#include "common/random.h"
+#include "fake_socket.h"
 #include "muster/v1/presence.pb-c.h"
 #include "support/wait.h"
 
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/rep.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,25 +12,28 @@
 #include <string.h>
 
 struct fake_node {
-    nng_socket socket;
-    atomic_int connections;
-    pthread_t thread;
+    struct fake_socket *socket;
     pthread_mutex_t mutex; /* guards all below */
     enum fake_mood mood;
     enum muster_code code;
     uint32_t ttl_ms;
     size_t pages, page_users;
     char refused[64], token[64];
+    unsigned refuse_next;
+    enum muster_code next_code;
+    uint64_t chance; /* 0: no faults */
     size_t requests;
     struct fake_entry *journal;
     size_t journal_count, journal_capacity;
 };
 
-static void must(int rv, const char *what) {
-    if (rv == 0) return;
-    fprintf(stderr, "fake node: %s: %s\n", what, nng_strerror(rv));
-    abort();
-}
+static _Atomic(uint64_t) entries; /* of all fake nodes */
+
+/* An answer; no data: none. */
+struct packed {
+    uint8_t *data;
+    size_t len;
+};
 
 static void copy_bytes(char *out, size_t size, ProtobufCBinaryData bytes) {
     size_t len = bytes.len < size ? bytes.len : size - 1;
@@ -51,7 +54,8 @@ static struct fake_entry *journal_next(struct fake_node *node) {
         if (node->journal == NULL) abort();
     }
     struct fake_entry *entry = &node->journal[node->journal_count++];
-    *entry = (struct fake_entry){.at_ms = wait_now_ms(), .request = node->requests};
+    *entry =
+        (struct fake_entry){.at_ms = wait_now_ms(), .order = atomic_fetch_add(&entries, 1), .request = node->requests};
     return entry;
 }
 
@@ -83,14 +87,14 @@ static void note_leave(struct fake_node *node, const Muster__V1__LeaveRequest *l
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-static nng_msg *pack(const Muster__V1__Reply *reply) {
-    nng_msg *message;
-    must(nng_msg_alloc(&message, muster__v1__reply__get_packed_size(reply)), "allocate");
-    muster__v1__reply__pack(reply, nng_msg_body(message));
-    return message;
+static struct packed pack(const Muster__V1__Reply *reply) {
+    struct packed packed = {.len = muster__v1__reply__get_packed_size(reply)};
+    if ((packed.data = malloc(packed.len + 1)) == NULL) abort();
+    muster__v1__reply__pack(reply, packed.data);
+    return packed;
 }
 
-static nng_msg *answer_refused(enum muster_code code) {
+static struct packed answer_refused(enum muster_code code) {
     Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
     char text[] = "the fake node was told to refuse";
     reply.code = (int32_t)code;
@@ -98,7 +102,7 @@ static nng_msg *answer_refused(enum muster_code code) {
     return pack(&reply);
 }
 
-static nng_msg *answer_touch(struct fake_node *node, const Muster__V1__TouchRequest *touch) {
+static struct packed answer_touch(struct fake_node *node, const Muster__V1__TouchRequest *touch) {
     note_touch(node, touch);
     for (size_t i = 0; i < touch->n_beats; i++) {
         ProtobufCBinaryData user = touch->beats[i]->user;
@@ -115,7 +119,7 @@ static nng_msg *answer_touch(struct fake_node *node, const Muster__V1__TouchRequ
     return pack(&reply);
 }
 
-static nng_msg *answer_leave(struct fake_node *node, const Muster__V1__LeaveRequest *leave) {
+static struct packed answer_leave(struct fake_node *node, const Muster__V1__LeaveRequest *leave) {
     note_leave(node, leave);
     Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
     Muster__V1__LeaveResponse left = MUSTER__V1__LEAVE_RESPONSE__INIT;
@@ -126,7 +130,7 @@ static nng_msg *answer_leave(struct fake_node *node, const Muster__V1__LeaveRequ
     return pack(&reply);
 }
 
-static nng_msg *answer_live(struct fake_node *node, const Muster__V1__LiveRequest *live) {
+static struct packed answer_live(struct fake_node *node, const Muster__V1__LiveRequest *live) {
     size_t count = live->n_users + (node->mood == FAKE_MISCOUNTING);
     Muster__V1__User user = MUSTER__V1__USER__INIT;
     Muster__V1__User **users = malloc((count + 1) * sizeof(Muster__V1__User *));
@@ -140,12 +144,12 @@ static nng_msg *answer_live(struct fake_node *node, const Muster__V1__LiveReques
     answer.users = users;
     reply.response_case = MUSTER__V1__REPLY__RESPONSE_LIVE;
     reply.live = &answer;
-    nng_msg *message = pack(&reply);
+    struct packed packed = pack(&reply);
     free(users);
-    return message;
+    return packed;
 }
 
-static nng_msg *answer_list(struct fake_node *node, const Muster__V1__ListRequest *list) {
+static struct packed answer_list(struct fake_node *node, const Muster__V1__ListRequest *list) {
     char text[16];
     copy_bytes(text, sizeof text, list->page_token);
     size_t page = strtoul(text, NULL, 10), count = node->page_users;
@@ -167,28 +171,32 @@ static nng_msg *answer_list(struct fake_node *node, const Muster__V1__ListReques
     if (page + 1 < node->pages) answer.next_page_token = bytes_of(text);
     reply.response_case = MUSTER__V1__REPLY__RESPONSE_LIST;
     reply.list = &answer;
-    nng_msg *message = pack(&reply);
+    struct packed packed = pack(&reply);
     free(users);
     free(rows);
     free(names);
-    return message;
+    return packed;
 }
 
-static nng_msg *answer_junk(size_t len) {
-    nng_msg *message;
-    must(nng_msg_alloc(&message, len), "allocate");
-    memset(nng_msg_body(message), 0xff, len);
-    return message;
+static struct packed answer_junk(size_t len) {
+    struct packed packed = {malloc(len), len};
+    if (packed.data == NULL) abort();
+    memset(packed.data, 0xff, len);
+    return packed;
 }
 
-/* NULL: none. Under the mutex. */
-static nng_msg *answer(struct fake_node *node, const Muster__V1__Call *call) {
+/* Under the mutex. */
+static struct packed answer(struct fake_node *node, const Muster__V1__Call *call) {
     node->requests++;
     copy_bytes(node->token, sizeof node->token, call->token);
-    if (node->mood == FAKE_SILENT) return NULL;
+    if (node->mood == FAKE_SILENT) return (struct packed){0};
     if (node->mood == FAKE_GARBAGE) return answer_junk(20);
     if (node->mood == FAKE_OVERSIZED) return answer_junk((size_t)2 * MUSTER_MESSAGE_BYTES_MAX);
     if (node->code != MUSTER_OK) return answer_refused(node->code);
+    if (node->refuse_next != 0) {
+        node->refuse_next--;
+        return answer_refused(node->next_code);
+    }
     if (node->mood == FAKE_ELSEWHERE) {
         Muster__V1__LeaveRequest nobody = MUSTER__V1__LEAVE_REQUEST__INIT;
         return answer_leave(node, &nobody);
@@ -209,54 +217,53 @@ static nng_msg *answer(struct fake_node *node, const Muster__V1__Call *call) {
 
 /* ---- the node ---------------------------------------------------------------------------------------------------- */
 
-static void *serve(void *arg) {
-    struct fake_node *node = arg;
-    nng_msg *message;
-    while (nng_recvmsg(node->socket, &message, 0) == 0) {
-        Muster__V1__Call *call = muster__v1__call__unpack(NULL, nng_msg_len(message), nng_msg_body(message));
-        nng_msg_free(message);
-        if (call == NULL) abort();
-        pthread_mutex_lock(&node->mutex);
-        nng_msg *reply = answer(node, call);
-        pthread_mutex_unlock(&node->mutex);
-        muster__v1__call__free_unpacked(call, NULL);
-        if (reply != NULL && nng_sendmsg(node->socket, reply, 0) != 0) nng_msg_free(reply);
+enum fault { FAULT_NONE, FAULT_REFUSED, FAULT_LOST, FAULT_DONE_AND_LOST };
+
+/* Under the mutex. */
+static enum fault next_fault(struct fake_node *node) {
+    if (node->chance == 0) return FAULT_NONE;
+    switch (splitmix64_next(&node->chance) % 16) {
+    case 0:
+        return FAULT_REFUSED;
+    case 1:
+        return FAULT_LOST;
+    case 2:
+        return FAULT_DONE_AND_LOST;
+    default:
+        return FAULT_NONE;
     }
-    return NULL;
 }
 
-static void connected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
-    (void)pipe;
-    struct fake_node *node = arg;
-    atomic_fetch_add(&node->connections, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
-}
-
-static bool is_alone(void *context) {
+static enum fake_outcome serve(void *context, const uint8_t *request, size_t len, uint8_t **reply, size_t *reply_len) {
     struct fake_node *node = context;
-    return atomic_load(&node->connections) == 0;
+    Muster__V1__Call *call = muster__v1__call__unpack(NULL, len, request);
+    if (call == NULL) abort();
+    pthread_mutex_lock(&node->mutex);
+    enum fault fault = next_fault(node);
+    struct packed packed = {0};
+    if (fault == FAULT_REFUSED) packed = answer_refused(MUSTER_UNAVAILABLE);
+    else if (fault != FAULT_LOST) packed = answer(node, call);
+    pthread_mutex_unlock(&node->mutex);
+    muster__v1__call__free_unpacked(call, NULL);
+    *reply = packed.data;
+    *reply_len = packed.len;
+    if (fault == FAULT_LOST || fault == FAULT_DONE_AND_LOST) return FAKE_CLOSE;
+    return packed.data != NULL ? FAKE_REPLY : FAKE_NO_REPLY;
 }
 
 struct fake_node *fake_node_start(const char *url) {
     struct fake_node *node = calloc(1, sizeof *node);
     if (node == NULL) abort();
+    pthread_mutex_init(&node->mutex, NULL);
     node->ttl_ms = MUSTER_TTL_DEFAULT_MS;
     node->pages = 1;
-    pthread_mutex_init(&node->mutex, NULL);
-    must(nng_rep0_open(&node->socket), "open");
-    must(nng_pipe_notify(node->socket, NNG_PIPE_EV_REM_POST, connected, node), "notify");
-    must(nng_pipe_notify(node->socket, NNG_PIPE_EV_ADD_POST, connected, node), "notify");
-    must(nng_listen(node->socket, url, NULL, 0), url);
-    must(pthread_create(&node->thread, NULL, serve, node), "thread");
+    node->socket = fake_socket_start(url, serve, node);
     return node;
 }
 
 void fake_node_stop(struct fake_node *node) {
     if (node == NULL) return;
-    /* nng 1.5.2 must be at rest when it closes, else it may wait for good (see muster_close): where the clients are
-     * gone, what they left in the sockets is read first. */
-    wait_until(is_alone, node, 100);
-    nng_close(node->socket);
-    pthread_join(node->thread, NULL);
+    fake_socket_stop(node->socket);
     pthread_mutex_destroy(&node->mutex);
     free(node->journal);
     free(node);
@@ -271,6 +278,19 @@ void fake_node_set_mood(struct fake_node *node, enum fake_mood mood) {
 void fake_node_set_code(struct fake_node *node, enum muster_code code) {
     pthread_mutex_lock(&node->mutex);
     node->code = code;
+    pthread_mutex_unlock(&node->mutex);
+}
+
+void fake_node_refuse_next(struct fake_node *node, unsigned count, enum muster_code code) {
+    pthread_mutex_lock(&node->mutex);
+    node->refuse_next = count;
+    node->next_code = code;
+    pthread_mutex_unlock(&node->mutex);
+}
+
+void fake_node_set_faults(struct fake_node *node, uint64_t seed) {
+    pthread_mutex_lock(&node->mutex);
+    node->chance = seed;
     pthread_mutex_unlock(&node->mutex);
 }
 

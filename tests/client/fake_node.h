@@ -1,5 +1,5 @@
-/* A node that says what a test wants it to: an nng REP socket whose answers are made with protobuf-c, so that the
- * library's own encoder and decoder are checked against another's. It keeps a journal of what it was told. */
+/* A node that says what a test wants it to. Its wire is written by hand and its answers are made with protobuf-c, so
+ * that the library and nng are checked against others. It keeps a journal of what it was told. */
 #ifndef MUSTER_TESTS_FAKE_NODE_H
 #define MUSTER_TESTS_FAKE_NODE_H
 
@@ -20,9 +20,10 @@ enum fake_mood {
 
 struct fake_node;
 
-/* One beat or departure that came in. */
+/* One beat or departure that came in and was not refused. */
 struct fake_entry {
     uint64_t at_ms; /* monotonic */
+    uint64_t order; /* among the entries of all fake nodes */
     size_t request; /* the number of the request it came in */
     bool is_leave;
     char scope[32], user[32], session[32];
@@ -40,6 +41,11 @@ void fake_node_stop(struct fake_node *node);
 void fake_node_set_mood(struct fake_node *node, enum fake_mood mood);
 /* The code of the answers from now on. */
 void fake_node_set_code(struct fake_node *node, enum muster_code code);
+/* The next `count` requests are answered with this code, and do nothing. */
+void fake_node_refuse_next(struct fake_node *node, unsigned count, enum muster_code code);
+/* From now on, by chance (0: never again): of 16 requests some are refused with UNAVAILABLE, and of some the connection
+ * breaks off before they are done, or after. */
+void fake_node_set_faults(struct fake_node *node, uint64_t seed);
 /* Touches that name this user are refused with INVALID_ARGUMENT. NULL: none. */
 void fake_node_refuse_user(struct fake_node *node, const char *user);
 /* The ttl_ms that Touch answers. */

@@ -385,6 +385,34 @@ static void many_threads_share_a_keepalive(void **state) {
     await(bench, "u0-49", false, 2);
 }
 
+static bool was_asked_twice(void *context) {
+    struct bench *bench = context;
+    return fake_node_requests(bench->node) >= 2;
+}
+
+/* What is tried again is encoded anew: no node is told of what is no longer so. */
+static void a_beat_that_is_tried_again_says_what_is_so_then(void **state) {
+    struct bench *bench = *state;
+    fake_node_set_code(bench->node, MUSTER_UNAVAILABLE);
+    add(bench, NULL, "ada");
+    add(bench, NULL, "bob");
+    if (!wait_until(was_asked_twice, bench, PATIENCE_MS)) fail_msg("it was not tried again");
+    assert_int_equal(
+        muster_keepalive_update(bench->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, NULL),
+        MUSTER_OK);
+    assert_int_equal(muster_keepalive_remove(bench->keepalive, NULL, "bob", "tab", 0, NULL), MUSTER_OK);
+    fake_node_set_code(bench->node, MUSTER_OK);
+    await(bench, "ada", false, 1);
+    size_t count;
+    struct fake_entry *journal = fake_node_journal(bench->node, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(journal[i].user, "bob") == 0 && !journal[i].is_leave) fail_msg("a beat of bob, who was removed");
+        if (strcmp(journal[i].user, "ada") == 0 && journal[i].status != MUSTER_STATUS_BUSY)
+            fail_msg("ada's status is that of before the update");
+    }
+    free(journal);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -400,6 +428,7 @@ int main(void) {
         TEST(one_refused_session_does_not_stop_the_others),
         TEST(leaves_that_fail_are_reported_at_closing),
         TEST(many_threads_share_a_keepalive),
+        TEST(a_beat_that_is_tried_again_says_what_is_so_then),
     };
     return cmocka_run_group_tests_name("client keepalive", tests, NULL, NULL);
 }
