@@ -8,7 +8,7 @@
 struct batch {
     struct roll *roll;
     const struct beat *beats;
-    const struct change *changes; /* the beats are those of another origin; NULL: they are made here and now */
+    const struct change *const *changes; /* the beats are those of other origins; NULL: they are made here and now */
     struct planned *plan;
     uint64_t stamp, now_ms;
     struct effects *effects;
@@ -23,7 +23,7 @@ struct batch {
 /* Whether beat i makes its session live. One of another origin may have ended by its age. */
 static inline bool beat_lives(const struct batch *batch, size_t i) {
     if (batch->beats[i].ttl_ms == 0) return false;
-    return batch->changes == NULL || batch->changes[i].seen_ms + batch->beats[i].ttl_ms >= batch->now_ms;
+    return batch->changes == NULL || batch->changes[i]->seen_ms + batch->beats[i].ttl_ms >= batch->now_ms;
 }
 
 static inline bool batch_refuse(struct batch *batch, const char *what, uint64_t limit, size_t index) {

@@ -4,7 +4,7 @@
 /* Whether the change was newer than what is here. */
 static bool merge_change(struct batch *batch, struct planned *planned, size_t i) {
     struct roll *roll = batch->roll;
-    const struct change *change = &batch->changes[i];
+    const struct change *change = batch->changes[i];
     struct member *m = member_at(roll, planned->member);
     bool is_newer = m->stamp == 0 || register_is_older(roll, m->stamp, m->origin, m->sequence, change);
     if (!is_newer) {
@@ -39,11 +39,54 @@ static bool merge_resets(struct batch *batch, const struct change *changes, size
     return true;
 }
 
+/* The scope of most changes is that of the one before. */
+struct merge_scope {
+    struct text name;
+    uint32_t ref;
+};
+
+static uint32_t merge_scope_find(const struct roll *roll, struct merge_scope *last, struct text name) {
+    if (last->name.len == 0 || !text_equal(last->name, name))
+        *last = (struct merge_scope){name, scope_find(roll, name)};
+    return last->ref;
+}
+
 /* Whether a change can still matter: it is not void, and not so old that it would be forgotten at once. */
-static bool merge_wants(const struct roll *roll, const struct change *change, uint64_t now_ms) {
+static bool merge_wants(const struct roll *roll, struct merge_scope *last, const struct change *change,
+                        uint64_t now_ms) {
     if (change->is_reset || change->seen_ms + change->ttl_ms + roll->config.retention_ms < now_ms) return false;
-    uint32_t scope = scope_find(roll, change->scope);
+    uint32_t scope = merge_scope_find(roll, last, change->scope);
     return scope == SCOPE_NONE || change->stamp > scope_at(roll, scope)->reset_stamp;
+}
+
+/* Fills the batch with the changes that are wanted, of which there are *count. */
+static bool merge_pick(struct batch *batch, const struct change *changes, size_t n, size_t *count) {
+    struct roll *roll = batch->roll;
+    struct merge_room *room = roll->merge_room;
+    struct merge_scope last = {0};
+    for (size_t i = *count = 0; i < n; i++) {
+        const struct change *change = &changes[i];
+        if (!merge_wants(roll, &last, change, batch->now_ms)) continue;
+        uint16_t origin = origin_obtain(roll, change->origin);
+        if (origin == ROLL_ORIGINS_MAX) return batch_refuse(batch, "origins", ROLL_ORIGINS_MAX, i);
+        room->origins[*count] = origin;
+        room->wanted[*count] = change;
+        room->beats[*count] =
+            (struct beat){change->scope, change->user, change->session, change->state, change->ttl_ms, change->status};
+        ++*count;
+    }
+    return true;
+}
+
+/* What a merge works in is the roll's, made at the first one. */
+static bool merge_obtain_room(struct batch *batch) {
+    struct roll *roll = batch->roll;
+    if (roll->merge_room == NULL)
+        roll->merge_room = roll->allocator.allocate(roll->allocator.context, sizeof *roll->merge_room);
+    if (roll->merge_room == NULL) return batch_refuse(batch, "memory", 0, 0);
+    batch->beats = roll->merge_room->beats;
+    batch->changes = roll->merge_room->wanted;
+    return true;
 }
 
 enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
@@ -53,36 +96,22 @@ enum muster_code roll_merge(struct roll *roll, const struct change *changes, siz
     assert(n <= ROLL_MERGE_MAX);
     roll_start(roll, now_ms);
     struct touched touched = {0};
-    struct change wanted[ROLL_MERGE_MAX];
-    struct beat beats[ROLL_MERGE_MAX];
-    uint16_t origins[ROLL_MERGE_MAX];
-    struct batch batch = {.roll = roll,
-                          .beats = beats,
-                          .changes = wanted,
-                          .plan = roll->plan,
-                          .now_ms = now_ms,
-                          .effects = effects,
-                          .why = why,
-                          .touched = &touched};
-    if (!merge_resets(&batch, changes, n, applied)) return MUSTER_RESOURCE_EXHAUSTED;
+    struct batch batch = {
+        .roll = roll, .plan = roll->plan, .now_ms = now_ms, .effects = effects, .why = why, .touched = &touched};
     size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct change *change = &changes[i];
-        if (!merge_wants(roll, change, now_ms)) continue;
-        origins[count] = origin_obtain(roll, change->origin);
-        if (origins[count] == ROLL_ORIGINS_MAX) {
-            batch_refuse(&batch, "origins", ROLL_ORIGINS_MAX, i);
-            return MUSTER_RESOURCE_EXHAUSTED;
-        }
-        wanted[count] = *change;
-        beats[count++] =
-            (struct beat){change->scope, change->user, change->session, change->state, change->ttl_ms, change->status};
-    }
-    if (!plan_beats(&batch, count)) return MUSTER_RESOURCE_EXHAUSTED;
+    if (!merge_obtain_room(&batch) || !merge_resets(&batch, changes, n, applied) ||
+        !merge_pick(&batch, changes, n, &count) || !plan_beats(&batch, count))
+        return MUSTER_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < count; i++) {
-        roll->plan[i].origin = origins[i];
+        roll->plan[i].origin = roll->merge_room->origins[i];
         *applied += merge_change(&batch, &roll->plan[i], i);
     }
     commit_tidy(&batch, count);
     return MUSTER_OK;
+}
+
+void merge_free(struct roll *roll) {
+    if (roll->merge_room != NULL)
+        roll->allocator.release(roll->allocator.context, roll->merge_room, sizeof *roll->merge_room);
+    roll->merge_room = NULL;
 }

@@ -30,6 +30,7 @@ void roll_free(struct roll *roll) {
         struct member *m = member_at(roll, ref);
         if (m->is_used) member_drop_extra(roll, m);
     }
+    merge_free(roll);
     scope_free_all(roll);
     slab_clear(&roll->slab, &a);
     a.release(a.context, roll->log, roll->config.log_slots * sizeof *roll->log);

@@ -55,6 +55,13 @@ struct planned {
     struct extra *extra; /* with room for the beat's state, where the member had none */
 };
 
+/* What a merge works in: the changes that are wanted, as beats, and their origins. */
+struct merge_room {
+    const struct change *wanted[ROLL_MERGE_MAX];
+    struct beat beats[ROLL_MERGE_MAX];
+    uint16_t origins[ROLL_MERGE_MAX];
+};
+
 /* An origin that registers of this roll refer to. */
 struct origin {
     uint64_t id;      /* 0: free */
@@ -83,6 +90,7 @@ struct roll {
     uint64_t live_members, extra_bytes_held, tombstone_extra_bytes;
     uint64_t evicted, expired, forgotten;
     uint64_t released_incomplete_ms; /* the greatest incomplete_ms of a scope that is no more */
+    struct merge_room *merge_room;   /* NULL before the first merge */
     struct planned plan[MUSTER_BEATS_MAX];
 };
 
@@ -191,6 +199,9 @@ uint16_t origin_obtain(struct roll *roll, uint64_t id);
 /* Whether a change is newer than a register. */
 bool register_is_older(const struct roll *roll, uint64_t stamp, uint16_t origin, uint64_t sequence,
                        const struct change *change);
+
+/* merge.c */
+void merge_free(struct roll *roll);
 
 /* reset.c */
 /* Makes a scope's reset register what `change` says, if that is newer, and its older members void. */

@@ -10,7 +10,7 @@ enum { USERS_MAX = 6000, NAME_BYTES = 64, ALLOCATIONS_MAX = 100000, MINUTE_MS = 
 
 /* ---- a history -------------------------------------------------------------------------------------------------- */
 
-enum call_kind { TOUCH, RESET, TICK };
+enum call_kind { TOUCH, MERGE, RESET, TICK };
 
 /* A call; touches are of `count` users from number `first` on. */
 struct call {
@@ -54,6 +54,8 @@ static const struct call script[] = {
      .count = 9,
      .ttl_ms = MINUTE_MS},
     {.kind = TOUCH, .scope = "and another", .session = "", .count = 9, .ttl_ms = MINUTE_MS},
+    {.kind = MERGE, .scope = "hall", .session = "", .first = 100, .count = 12, .ttl_ms = MINUTE_MS, .state_bytes = 9},
+    {.kind = MERGE, .scope = "a scope of others", .session = "", .count = 200, .ttl_ms = MINUTE_MS},
     {.kind = RESET, .scope = "room"},
     {.kind = TOUCH, .scope = "room", .session = "", .count = 3, .ttl_ms = MINUTE_MS, .state_bytes = 20},
     {.kind = RESET, .scope = "hall"},
@@ -115,11 +117,31 @@ static enum muster_code touch(struct play *play, const struct call *call) {
     return roll_touch(play->roll, beats, call->count, ++play->stamp, play->now_ms, NULL, &touched, &play->why);
 }
 
+static enum muster_code merge(struct play *play, const struct call *call) {
+    static struct change changes[ROLL_MERGE_MAX];
+    play->stamp++;
+    for (uint32_t i = 0; i < call->count; i++)
+        changes[i] = (struct change){.origin = 77,
+                                     .sequence = i + 1,
+                                     .stamp = play->stamp,
+                                     .seen_ms = play->now_ms,
+                                     .scope = text_of(call->scope),
+                                     .user = text_of(names[call->has_long_ids][call->first + i]),
+                                     .session = text_of(call->session),
+                                     .state = {state_bytes, call->state_bytes},
+                                     .ttl_ms = call->ttl_ms,
+                                     .status = STATUS_AWAY};
+    size_t applied;
+    return roll_merge(play->roll, changes, call->count, play->now_ms, NULL, &applied, &play->why);
+}
+
 static enum muster_code make(struct play *play, const struct call *call) {
     uint64_t forgotten;
     switch (call->kind) {
     case TOUCH:
         return touch(play, call);
+    case MERGE:
+        return merge(play, call);
     case RESET: {
         enum muster_code code =
             roll_reset(play->roll, text_of(call->scope), ++play->stamp, play->now_ms, NULL, &forgotten, &play->why);
