@@ -1,6 +1,7 @@
 #include "cluster_rig.h"
 #include "port.h"
 #include "seal/keyring.h"
+#include "server.h"
 #include "sp.h"
 #include "wait.h"
 
@@ -86,6 +87,8 @@ void rig_start(struct rig *rig, size_t i) {
     for (size_t j = 0; j < rig->count; j++)
         if (j != i) put_address(&command, "--peer", "", rig->nodes[j].host, rig->nodes[j].sync_port);
     for (size_t j = 0; rig->flags[j] != NULL; j++) put(&command, rig->flags[j]);
+    if (command.count + 3 > ARGV_MAX) fail_msg("too many flags");
+    server_add_threads(command.argv, &command.count);
     if (node->process != NULL) process_free(node->process);
     node->process = process_start(command.argv, NULL);
     if (!process_await_line(node->process, PROCESS_OUTPUT, "ready", SOON_MS, NULL))

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STREAMS = 2, READ_BYTES = 4096, REAP_STEP_MS = 5 };
+enum { STREAMS = 2, READ_BYTES = 4096, REAP_STEP_MS = 5, PROC_PATH_BYTES = NAME_MAX + 64 };
 
 extern char **environ;
 
@@ -184,12 +185,12 @@ pid_t process_pid(const struct process *process) {
     return process->pid;
 }
 
-static void proc_path(const struct process *process, const char *name, char path[64]) {
-    snprintf(path, 64, "/proc/%d/%s", (int)process->pid, name);
+static void proc_path(const struct process *process, const char *name, char path[PROC_PATH_BYTES]) {
+    snprintf(path, PROC_PATH_BYTES, "/proc/%d/%s", (int)process->pid, name);
 }
 
 size_t process_resident_bytes(const struct process *process) {
-    char path[64];
+    char path[PROC_PATH_BYTES];
     size_t pages = 0;
     proc_path(process, "statm", path);
     FILE *file = fopen(path, "r");
@@ -199,7 +200,7 @@ size_t process_resident_bytes(const struct process *process) {
 }
 
 size_t process_open_files(const struct process *process) {
-    char path[64];
+    char path[PROC_PATH_BYTES];
     size_t count = 0;
     proc_path(process, "fd", path);
     DIR *folder = opendir(path);
@@ -232,6 +233,36 @@ void process_signal(struct process *process, int signal) {
     /* Once it is reaped, its number may be another's. */
     if (!process->is_reaped) kill(process->pid, signal);
     pthread_mutex_unlock(&process->mutex);
+}
+
+static bool thread_is_stopped(const struct process *process, const char *thread) {
+    char path[PROC_PATH_BYTES], name[NAME_MAX + 16];
+    char thread_state = '\0';
+    snprintf(name, sizeof name, "task/%s/stat", thread);
+    proc_path(process, name, path);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return true; /* it has ended */
+    bool is_read = fscanf(file, "%*d (%*[^)]) %c", &thread_state) == 1;
+    fclose(file);
+    return is_read && thread_state == 'T';
+}
+
+static bool is_stopped(void *context) {
+    const struct process *process = context;
+    char path[PROC_PATH_BYTES];
+    bool all = true;
+    proc_path(process, "task", path);
+    DIR *folder = opendir(path);
+    if (folder == NULL) die(path);
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
+        if (entry->d_name[0] != '.' && !thread_is_stopped(process, entry->d_name)) all = false;
+    closedir(folder);
+    return all;
+}
+
+void process_stand_still(struct process *process, uint64_t timeout_ms) {
+    process_signal(process, SIGSTOP);
+    if (!wait_until(is_stopped, process, timeout_ms)) die("a process does not stop");
 }
 
 static bool has_ended(void *context) {

@@ -42,6 +42,9 @@ size_t process_resident_bytes(const struct process *process);
 size_t process_open_files(const struct process *process);
 /* Sends a signal, if it still runs. */
 void process_signal(struct process *process, int signal);
+/* SIGSTOP, and waits until each of its threads stands still: until then it may still do something. Ends the test
+ * program if that takes longer than timeout_ms. SIGCONT lets it go on. */
+void process_stand_still(struct process *process, uint64_t timeout_ms);
 /* Waits until it has ended and both its streams are read to their end. false: it runs still, after timeout_ms. `how`
  * may be NULL. May be called again after it returned true, and says the same. */
 bool process_wait(struct process *process, uint64_t timeout_ms, struct process_exit *how);

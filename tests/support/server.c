@@ -11,13 +11,19 @@
 
 enum { READY_MS = 20000, STOP_MS = 20000 };
 
+void server_add_threads(const char *argv[], size_t *count) {
+    const char *threads = getenv("MUSTER_TEST_THREADS");
+    if (threads == NULL) return;
+    argv[(*count)++] = "--threads";
+    argv[(*count)++] = threads;
+}
+
 static void start(struct server *server, const char *tcp, const struct process_options *options,
                   const char *const flags[]) {
-    const char *threads = getenv("MUSTER_TEST_THREADS");
     const char *argv[SERVER_FLAGS_MAX + 8] = {MUSTERD_PATH, "--rpc", tcp, "--rpc", server->ipc};
     size_t n = 5;
     for (size_t i = 0; flags != NULL && flags[i] != NULL && i < SERVER_FLAGS_MAX; i++) argv[n++] = flags[i];
-    if (threads != NULL) argv[n++] = "--threads", argv[n++] = threads;
+    server_add_threads(argv, &n);
     char *line, port[16];
     server->process = process_start(argv, options);
     if (!process_await_line(server->process, PROCESS_OUTPUT, "ready", READY_MS, &line))

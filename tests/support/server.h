@@ -14,6 +14,9 @@ struct server {
     char tcp[SERVER_URL_BYTES], ipc[SERVER_URL_BYTES];
 };
 
+/* Adds --threads to the argv of a musterd, of *count words, where MUSTER_TEST_THREADS says so. */
+void server_add_threads(const char *argv[], size_t *count);
+
 /* Starts one with these flags besides (NULL at the end; NULL for none) and waits until it is ready. Ends the test if it
  * does not get there. */
 struct server server_start(const char *const flags[]);

@@ -63,6 +63,10 @@ static bool read_all(struct sp *sp, void *bytes, size_t len, uint64_t until_ms) 
     return true;
 }
 
+bool sp_read(struct sp *sp, void *bytes, size_t len, uint64_t timeout_ms) {
+    return read_all(sp, bytes, len, wait_now_ms() + timeout_ms);
+}
+
 void sp_shake_hands(struct sp *sp, uint64_t timeout_ms) {
     unsigned char greeting[SP_HEADER_BYTES];
     if (sp->fd < 0) return;

@@ -32,6 +32,8 @@ void sp_close(struct sp *sp);
 void sp_reset(struct sp *sp); /* closes with a reset */
 
 bool sp_write(struct sp *sp, const void *bytes, size_t len); /* as it is; false if the server is gone */
+/* Exactly so many bytes; false if the connection ended or timeout_ms passed. */
+bool sp_read(struct sp *sp, void *bytes, size_t len, uint64_t timeout_ms);
 bool sp_write_length(struct sp *sp, uint64_t len);
 /* A whole request; *id is what its reply will carry. */
 bool sp_send(struct sp *sp, const void *request, size_t len, uint32_t *id);
