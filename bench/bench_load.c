@@ -1,5 +1,5 @@
-/* The load generator of scripts/bench: as `muster bench`, but for Redis and an echo server too. Prints one JSON object;
- * exit status 1 and a sentence where the run failed. */
+/* The load generator of scripts/bench: `muster bench` for Redis and an echo server too. Prints one JSON object; exits
+ * with 1 and a message if the run failed. */
 #include "load/load.h"
 
 #include <getopt.h>

@@ -1,8 +1,9 @@
-/* The roll in process, without a server around it: what a beat, an answer and upkeep cost the core itself.
- * Prints one JSON object a measure. Usage: core_bench [USERS [USERS_GROWN]]
+/* The roll in process, without a server: what beats, reads and ticks cost the core.
+ * Prints one JSON object per measure. Usage: core_bench [USERS [USERS_GROWN]]
  *
- * Ids lie in a buffer that is filled before each timed call, as a decoded request's do: they are warm, the roll is not.
- */
+ * Ids are in a buffer that is filled before each timed call, like those of a decoded request: they are in the cache,
+ * the roll is not. */
+#include "common/random.h"
 #include "core/roll.h"
 #include "load/histogram.h"
 #include "node/page_allocator.h"
@@ -18,7 +19,7 @@ enum {
     BATCH = 1000,
     ID_BYTES = 17,
     TIMED_BATCHES = 3000,
-    TICK_BUDGET = 1000, /* as a node gives it in one hold of its lock (server/rpc/node.c) */
+    TICK_BUDGET = 1000, /* as a node uses for one hold of its lock (server/node) */
     LONG_TTL_MS = MUSTER_TTL_MAX_MS,
     SHORT_TTL_MS = 5000,
     LOG_SLOTS = 1 << 16,
@@ -34,8 +35,7 @@ struct bench {
     char ids[BATCH][ID_BYTES + 1];
 };
 
-/* Times of one kind of call: by the clock, and by this thread's own CPU, which the machine's other work cannot stretch.
- */
+/* Times of one kind of call: elapsed, and CPU time of this thread, which other processes do not lengthen. */
 struct timing {
     struct histogram wall, cpu;
     uint64_t total_ns;
@@ -65,7 +65,7 @@ static void die_core(const char *what) {
     exit(1);
 }
 
-/* ---- memory: a node's, counted ---- */
+/* ---- memory: a node's allocator, counted ---- */
 
 static void *allocate_counted(void *context, size_t bytes) {
     struct bench *bench = context;
@@ -105,12 +105,8 @@ static void bench_free(struct bench *bench) {
 
 /* ---- the work ---- */
 
-/* Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
 static uint64_t random_below(struct bench *bench, uint64_t bound) {
-    uint64_t z = bench->random += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return (uint64_t)(((__uint128_t)(z ^ z >> 31) * bound) >> 64);
+    return (uint64_t)(((__uint128_t)splitmix64_next(&bench->random) * bound) >> 64);
 }
 
 static void name_user(struct bench *bench, uint32_t i, uint64_t number, uint32_t ttl_ms) {
@@ -138,7 +134,7 @@ static void touch_random(struct bench *bench, uint64_t users, uint32_t ttl_ms, s
     touch_batch(bench, timing);
 }
 
-/* Adds users first..end - 1 in turn, with the upkeep that a server's ticks would do meanwhile. */
+/* Adds users first..end - 1 in order, with the ticks that a server would do in that time. */
 static void add_users(struct bench *bench, uint64_t first, uint64_t end, uint32_t ttl_ms, struct timing *touches,
                       struct timing *ticks) {
     for (uint64_t at = first; at < end; at += BATCH) {
@@ -213,7 +209,8 @@ static void measure_list(struct bench *bench, uint64_t users) {
 static void measure_counts(struct bench *bench, uint64_t users) {
     static struct timing timing;
     memset(&timing, 0, sizeof timing);
-    /* The first two cut through what measure_touch touched, a millisecond a batch; the third takes all. */
+    /* The first two windows cut through the users of measure_touch, which took one millisecond per batch; the third
+     * covers all. */
     const uint64_t windows_ms[] = {TIMED_BATCHES / 3, TIMED_BATCHES / 2, 3600000};
     struct scope_counts counts;
     struct window_count windows[3];
@@ -226,7 +223,7 @@ static void measure_counts(struct bench *bench, uint64_t users) {
     print_measure("counts", users, (double)histogram_percentile(&timing.wall, 50), &timing);
 }
 
-/* All users' leases end in the same millisecond; slices of upkeep alternate with touches of others. */
+/* All users expire in the same millisecond; slices of ticks alternate with touches of other users. */
 static void measure_expiry(uint64_t users) {
     static struct timing fill, touches, ticks;
     struct bench *bench = bench_new();

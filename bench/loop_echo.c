@@ -1,5 +1,5 @@
-/* What musterd's transport costs by itself: its loops and its SP wire, with a protocol that sends every message back.
- * Ends on SIGTERM. Usage: loop_echo URL [THREADS] */
+/* An echo server on musterd's own loops and SP wire: what the transport costs without any presence work. Ends on
+ * SIGTERM. Usage: loop_echo URL [THREADS] */
 #include "net/door.h"
 #include "net/sp/sp_side.h"
 
@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
-    sigprocmask(SIG_BLOCK, &ends, NULL); /* the loops inherit it */
+    sigprocmask(SIG_BLOCK, &ends, NULL); /* the threads of the loops inherit it */
     struct loops *loops = loops_start(&config);
     struct door *door = loops == NULL ? NULL : door_open(loops, &door_config, &error);
     if (door == NULL) {

@@ -1,7 +1,6 @@
-/* What a mirror costs a program: mirrors the default scope of a node, and asks it for random users of 0..N - 1, whose
- * names are at hand. Beside it, what reading random words of a table takes that is as large as the least that could
- * hold so many users: the machine's share. Prints one JSON object; exit status 1 and a sentence where the run failed.
- */
+/* Measures a mirror: mirrors the default scope of a node, and looks up random users of 0..N - 1 whose names are
+ * prepared. As the floor it reads random words of a table of the smallest size that could hold as many users. Prints
+ * one JSON object; exits with 1 and a message if the run failed. */
 #include "connection.h"
 #include "load/histogram.h"
 #include "muster/muster.h"
@@ -15,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    BLOCK = 1024, /* names that are made first, and then asked for: they stay in the cache, as a page's would */
+    BLOCK = 1024, /* names that are prepared, then looked up: they stay in the cache */
     PATIENCE_MS = 120000,
     THREADS_MAX = 16,
     HUGE_PAGE_BYTES = 2 << 20,
@@ -24,50 +23,51 @@ enum {
 static const char usage[] = "usage: mirror_probe --at URL --users N [--seconds S] [--threads N] [--absent]\n"
                             "       --absent: asks for users that nobody ever touched\n";
 
-struct asker {
+struct reader {
     const struct muster_mirror *mirror;
     struct work work;
     struct user_choice choice;
     double seconds;
     uint64_t asked, live;
-    struct histogram blocks; /* ns of BLOCK questions each */
-    struct histogram floor;  /* ns of BLOCK reads each */
+    struct histogram blocks; /* ns per BLOCK look-ups */
+    struct histogram floor;  /* ns per BLOCK reads */
     const uint64_t *words;
     uint64_t words_mask;
     pthread_t thread;
 };
 
-/* Reads one word for each name, at a place that the name alone decides. Returns their sum, so that they are read. */
-static uint64_t read_words(struct asker *asker, char names[BLOCK][USER_BYTES + 1]) {
+/* Reads one word per name, at an index computed from the name. Returns the sum, so that the compiler keeps the reads.
+ */
+static uint64_t read_words(struct reader *reader, char names[BLOCK][USER_BYTES + 1]) {
     uint64_t places[BLOCK], sum = 0;
     for (int i = 0; i < BLOCK; i++) {
         uint64_t digits;
         memcpy(&digits, names[i] + USER_BYTES - sizeof digits, sizeof digits);
-        places[i] = ((digits ^ digits >> 28) * 0x9e3779b97f4a7c15) >> 20 & asker->words_mask;
+        places[i] = ((digits ^ digits >> 28) * 0x9e3779b97f4a7c15) >> 20 & reader->words_mask;
     }
     uint64_t begun = now_ns();
-    for (int i = 0; i < BLOCK; i++) sum += asker->words[(places[i] + sum) & asker->words_mask];
-    histogram_record(&asker->floor, now_ns() - begun);
+    for (int i = 0; i < BLOCK; i++) sum += reader->words[(places[i] + sum) & reader->words_mask];
+    histogram_record(&reader->floor, now_ns() - begun);
     return sum;
 }
 
-static void *ask_mirror(void *arg) {
-    struct asker *asker = arg;
+static void *read_mirror(void *arg) {
+    struct reader *reader = arg;
     static _Thread_local char names[BLOCK][USER_BYTES + 1];
-    uint64_t end_ns = now_ns() + (uint64_t)(asker->seconds * 1e9);
+    uint64_t end_ns = now_ns() + (uint64_t)(reader->seconds * 1e9);
     while (now_ns() < end_ns) {
         uint64_t live = 0;
-        for (int i = 0; i < BLOCK; i++) work_next_user(&asker->work, &asker->choice, (uint8_t *)names[i]);
+        for (int i = 0; i < BLOCK; i++) work_next_user(&reader->work, &reader->choice, (uint8_t *)names[i]);
         uint64_t begun = now_ns();
-        for (int i = 0; i < BLOCK; i++) live += muster_mirror_is_live(asker->mirror, names[i]);
-        histogram_record(&asker->blocks, now_ns() - begun);
-        asker->asked += BLOCK;
-        asker->live += live + read_words(asker, names);
+        for (int i = 0; i < BLOCK; i++) live += muster_mirror_is_live(reader->mirror, names[i]);
+        histogram_record(&reader->blocks, now_ns() - begun);
+        reader->asked += BLOCK;
+        reader->live += live + read_words(reader, names);
     }
     return NULL;
 }
 
-/* Zeroes, on huge pages where the system gives them, of at least 8 bytes a user with a third of them free. */
+/* A zeroed table of at least 1.5 words per user, on huge pages if the system has them. */
 static const uint64_t *words_new(uint64_t users, uint64_t *mask) {
     uint64_t count = HUGE_PAGE_BYTES / sizeof(uint64_t);
     while (count < users / 2 * 3) count *= 2;
@@ -109,10 +109,10 @@ static double ns_each(const struct histogram *blocks, double percent) {
     return (double)histogram_percentile(blocks, percent) / BLOCK;
 }
 
-static void run_askers(struct asker *askers, uint32_t threads) {
+static void run_readers(struct reader *readers, uint32_t threads) {
     for (uint32_t i = 0; i < threads; i++)
-        if (pthread_create(&askers[i].thread, NULL, ask_mirror, &askers[i]) != 0) die("threads are short");
-    for (uint32_t i = 0; i < threads; i++) pthread_join(askers[i].thread, NULL);
+        if (pthread_create(&readers[i].thread, NULL, read_mirror, &readers[i]) != 0) die("threads are short");
+    for (uint32_t i = 0; i < threads; i++) pthread_join(readers[i].thread, NULL);
 }
 
 int main(int argc, char **argv) {
@@ -120,7 +120,7 @@ int main(int argc, char **argv) {
         {"at", required_argument, NULL, 'a'},      {"users", required_argument, NULL, 'u'},
         {"seconds", required_argument, NULL, 's'}, {"threads", required_argument, NULL, 't'},
         {"absent", no_argument, NULL, 'n'},        {NULL, 0, NULL, 0}};
-    static struct asker askers[THREADS_MAX];
+    static struct reader readers[THREADS_MAX];
     const char *at = NULL;
     uint64_t users = 0, first = 0;
     uint32_t threads = 1;
@@ -141,20 +141,20 @@ int main(int argc, char **argv) {
     uint64_t mask;
     const uint64_t *words = words_new(users, &mask);
     for (uint32_t i = 0; i < threads; i++)
-        askers[i] = (struct asker){.mirror = mirror,
-                                   .seconds = seconds,
-                                   .work = {.first = first, .users = users},
-                                   .choice = {.random = i + 1},
-                                   .words = words,
-                                   .words_mask = mask};
-    run_askers(askers, threads);
+        readers[i] = (struct reader){.mirror = mirror,
+                                     .seconds = seconds,
+                                     .work = {.first = first, .users = users},
+                                     .choice = {.random = i + 1},
+                                     .words = words,
+                                     .words_mask = mask};
+    run_readers(readers, threads);
     printf("{\"users\":%llu,\"threads\":%u,\"mirrored\":%zu,\"synced_s\":%.3f,\"bytes_a_user\":%.1f,",
            (unsigned long long)users, threads, muster_mirror_count(mirror), synced_s, bytes_a_user);
     printf(
         "\"asked\":%llu,\"live\":%llu,\"staleness_ms\":%llu,\"p50_ns\":%.1f,\"p99_ns\":%.1f,\"floor_p50_ns\":%.1f}\n",
-        (unsigned long long)askers[0].asked, (unsigned long long)askers[0].live,
-        (unsigned long long)muster_mirror_staleness_ms(mirror), ns_each(&askers[0].blocks, 50),
-        ns_each(&askers[0].blocks, 99), ns_each(&askers[0].floor, 50));
+        (unsigned long long)readers[0].asked, (unsigned long long)readers[0].live,
+        (unsigned long long)muster_mirror_staleness_ms(mirror), ns_each(&readers[0].blocks, 50),
+        ns_each(&readers[0].blocks, 99), ns_each(&readers[0].floor, 50));
     muster_mirror_close(mirror);
     muster_close(client);
     return 0;

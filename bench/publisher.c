@@ -32,7 +32,8 @@ static size_t put_change(struct publisher *publisher, uint64_t due_ns, uint8_t *
     return publisher->protocol->change(user, publisher->is_busy[number] != 0, out);
 }
 
-/* Sends what is due. Returns in how many ns the next is, PATIENCE_NS if none is or answers must come first. */
+/* Sends the changes that are due. Returns the ns until the next one; PATIENCE_NS if there is none, or if answers must
+ * arrive first. */
 static uint64_t send_due(struct publisher *publisher) {
     uint8_t bytes[PUBLISHER_IN_FLIGHT_MAX * CHANGE_BYTES_MAX];
     size_t len = 0;
@@ -52,7 +53,7 @@ static uint64_t send_due(struct publisher *publisher) {
     return wait_ns;
 }
 
-/* Takes the answers that have come. */
+/* Reads the answers that have arrived. */
 static void receive_answers(struct publisher *publisher) {
     ssize_t got = recv(publisher->fd, publisher->in + publisher->in_len, sizeof publisher->in - 1 - publisher->in_len,
                        MSG_DONTWAIT);

@@ -1,6 +1,7 @@
-/* How long news takes from one node to another: joins a new user at one, and asks the other in a tight loop until it
- * says that the user is live. Timed from the join's answer to the first such answer; what a question takes is in the
- * figure, for Muster and for Redis alike. Prints one JSON object; exit status 1 and a sentence where the run failed. */
+/* Measures how long a join takes to reach another node: joins a new user at one node, and asks the other in a tight
+ * loop until the user is live. Timed from the answer to the join to the first positive answer; the round trip of that
+ * request is included, for Muster and for Redis. Prints one JSON object; exits with 1 and a message if the run failed.
+ */
 #include "connection.h"
 #include "load/histogram.h"
 
@@ -17,7 +18,7 @@ static const char usage[] = "usage: spread_probe --to muster|redis --from URL --
 
 struct tally {
     struct histogram times;
-    uint64_t questions, at_once; /* at_once: the first question was answered so already */
+    uint64_t questions, at_once; /* at_once: samples whose first request found the user live */
 };
 
 static void sample_spread(struct connection *from, struct connection *at, uint64_t user, struct tally *tally) {
@@ -67,7 +68,7 @@ int main(int argc, char **argv) {
     prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
     struct connection from = connection_open(protocol, from_text, WORK_TOUCH),
                       at = connection_open(protocol, at_text, WORK_LIVE);
-    /* Users that no other run has told of: by the time. */
+    /* Start at a number derived from the clock: the users are new to the server. */
     uint64_t first = UINT64_C(500000000000) + now_ns() / 1000 % UINT64_C(400000000000);
     for (uint64_t i = 0; i < samples; i++) {
         sample_spread(&from, &at, first + i, &tally);

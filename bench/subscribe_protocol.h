@@ -1,5 +1,5 @@
-/* How those who watch speak with a kind of server: Muster's long polls, or Redis' subscriptions, and the changes that
- * they hear of. As with a protocol, all is formatted in place, and what comes is read in full and not kept. */
+/* How a watcher subscribes at a server and reads changes: Muster's long polls, or Redis' subscriptions. As with struct
+ * protocol, requests are formatted in place, and input is read in full and not kept. */
 #ifndef MUSTER_BENCH_SUBSCRIBE_PROTOCOL_H
 #define MUSTER_BENCH_SUBSCRIBE_PROTOCOL_H
 
@@ -8,61 +8,61 @@
 #include <string.h>
 
 enum {
-    WATCHERS_EACH_MAX = 128, /* of one connection */
+    WATCHERS_EACH_MAX = 128, /* watchers of one connection */
     CURSOR_MAX = 256,
-    ASK_BYTES_MAX = 512,    /* a question of a watcher */
+    ASK_BYTES_MAX = 512,    /* a watch request */
     CHANGE_BYTES_MAX = 128, /* a change */
 };
 
-/* What is watched, and how. */
+/* How to watch. */
 struct watching {
-    bool has_own_scopes; /* each watcher watches a scope of its own; else all the default one */
+    bool has_own_scopes; /* each watcher has a scope of its own; else all watch the default one */
     uint32_t min_interval_ms, max_wait_ms;
 };
 
-/* One who watches: of Muster a request in a slot of its connection, of Redis the connection. */
+/* A watcher: for Muster a slot of a connection, for Redis a connection. */
 struct watcher {
-    uint32_t number; /* among all */
+    uint32_t number; /* among all watchers */
     uint32_t cursor_len;
     uint8_t cursor[CURSOR_MAX];
-    bool is_synced;    /* knows all that was there, or is subscribed */
-    bool is_satisfied; /* the subscribers's */
-    uint64_t live;     /* users that it knows to be live. Not of Redis */
-    uint64_t markers;  /* changes of the user USER_MARKER that it received of */
+    bool is_synced;    /* has the whole snapshot, or is subscribed */
+    bool is_satisfied; /* kept by struct subscribers */
+    uint64_t live;     /* users that it knows to be live; Muster only */
+    uint64_t markers;  /* changes of USER_MARKER received */
 };
 
-/* The last change of a run is of a user that has no other: whoever received of it has received all. */
+/* The user of the last change of a run: a watcher that received it has received all. */
 #define USER_MARKER "user:999999999999"
 
-/* Told of each user that changed, USER_BYTES of its name. */
+/* Called for each user that changed; user: USER_BYTES. */
 typedef void change_fn(void *arg, const uint8_t *user);
 
 struct reception {
     change_fn *on_change; /* may be NULL */
     void *arg;
-    uint64_t changes;  /* that it told of */
-    uint64_t resyncs;  /* that it said */
-    uint32_t slot;     /* whose answer it was */
-    bool is_answer;    /* that watcher has to ask again */
-    char problem[200]; /* why what came is no good; empty if it is */
+    uint64_t changes;  /* changes received */
+    uint64_t resyncs;  /* resyncs received */
+    uint32_t slot;     /* of the watcher whose answer it was */
+    bool is_answer;    /* that watcher must send its next request */
+    char problem[200]; /* why the input is invalid; empty if it is valid */
 };
 
 struct subscribe_protocol {
-    const struct protocol *base; /* its name and greeting */
-    /* Writes what a watcher asks, first or again: at most ASK_BYTES_MAX. */
+    const struct protocol *base; /* its name and handshake */
+    /* Writes the first or next request of a watcher, at most ASK_BYTES_MAX. */
     size_t (*ask)(const struct watching *watching, const struct watcher *watcher, uint32_t slot, uint8_t *out);
-    /* Reads on, at most to the end of one answer or message, for the watchers of a connection, by slot. Returns how
-     * many bytes were used; 0 if more must come first. */
+    /* Reads at most one answer or message, for the watchers of a connection, by slot. Returns how many bytes were used;
+     * 0: more input is needed. */
     size_t (*receive)(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception);
-    /* Writes a change of a user of the default scope, at most CHANGE_BYTES_MAX: it becomes busy, or online again. */
+    /* Writes a change of a user of the default scope, who becomes busy or online, at most CHANGE_BYTES_MAX. */
     size_t (*change)(const uint8_t *user, bool is_busy, uint8_t *out);
-    /* Reads on, at most to the end of one answer to a change; otherwise as `receive`. */
+    /* Reads at most one answer to a change; otherwise as `receive`. */
     size_t (*confirm)(const uint8_t *data, size_t len, struct reception *reception);
 };
 
 extern const struct subscribe_protocol subscribe_protocol_muster, subscribe_protocol_redis;
 
-/* A watcher has received of a change. */
+/* Notes a change that a watcher received. */
 static inline void receive_change(struct watcher *watcher, struct reception *reception, const uint8_t *user) {
     reception->changes++;
     if (memcmp(user, USER_MARKER, USER_BYTES) == 0) watcher->markers++;

@@ -20,7 +20,7 @@ enum {
     PROBLEM_SHOWN = 150,
 };
 
-/* Begins a call in an SP frame at `out`; what is put until end_call is the request. */
+/* Begins a call in an SP frame at `out`: the request is written until end_call. */
 static struct pb_writer begin_call(uint8_t *out, size_t capacity, unsigned call, uint8_t **request) {
     struct pb_writer message = pb_write_to(out + sp_header_bytes(false), capacity - sp_header_bytes(false));
     *request = pb_begin(&message, call);
@@ -47,7 +47,7 @@ static size_t write_watch(const struct watching *watching, const struct watcher 
     return end_call(out, &message, request, slot);
 }
 
-/* Reads every field of a user; its name, NULL if that is none of ours. */
+/* Reads every field of a user. Returns its name, NULL if it is not one of this program's. */
 static const uint8_t *read_user(const struct pb_field *user) {
     struct pb_reader fields = pb_read(user->bytes);
     const uint8_t *name = NULL;
@@ -110,7 +110,7 @@ static void note_problem(const struct pb_field *field, struct reception *recepti
                  field->bytes.len < PROBLEM_SHOWN ? (int)field->bytes.len : PROBLEM_SHOWN, field->bytes.data);
 }
 
-/* One frame. Returns how many bytes were used, 0 if more must come first. */
+/* One frame. Returns how many bytes were used; 0: more input is needed. */
 static size_t read_reply(const uint8_t *data, size_t len, struct reception *reception, struct text *reply) {
     size_t used = 0;
     if (sp_read(data, len, false, ANSWER_BYTES_MAX, &reception->slot, reply, &used) == SP_MALFORMED)
@@ -119,8 +119,8 @@ static size_t read_reply(const uint8_t *data, size_t len, struct reception *rece
     return used;
 }
 
-/* resync comes before the users of the new snapshot: the fields are in the order of their numbers, as every writer of
- * Muster's puts them. */
+/* Relies on the fields being in the order of their numbers, as Muster writes them: resync comes before the users of the
+ * new snapshot. */
 static size_t read_watch_reply(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
     struct text reply;
     size_t used = read_reply(data, len, reception, &reply);

@@ -1,5 +1,5 @@
-/* Publish and subscribe over RESP: what is told of a change is what Muster tells, in as many bytes: who, what and when.
- */
+/* Publish and subscribe over RESP. A message has the content of a change of Muster in as many bytes: user, status and
+ * time. */
 #include "subscribe_protocol.h"
 
 #include <stdio.h>
@@ -21,14 +21,14 @@ static size_t write_subscribe(const struct watching *watching, const struct watc
     return sizeof command - 1;
 }
 
-/* One line, its bytes with the end; 0 if it is not complete. */
+/* The length of a line with its end; 0: it is not complete. */
 static size_t resp_line_bytes(const uint8_t *data, size_t len) {
     const uint8_t *end = memchr(data, '\n', len);
     return end == NULL ? 0 : (size_t)(end - data) + 1;
 }
 
 struct element {
-    const uint8_t *data; /* of a bulk string; NULL if it is a number */
+    const uint8_t *data; /* of a bulk string; NULL: a number */
     size_t len;
 };
 
@@ -42,7 +42,7 @@ static size_t read_element(const uint8_t *data, size_t len, struct element *out)
     return used + size + 2;
 }
 
-/* An array of three: what it is, the channel, and the message or a number. */
+/* Reads an array of three: the kind, the channel, and the message or a number. */
 static size_t read_push(struct watcher *watchers, const uint8_t *data, size_t len, struct reception *reception) {
     struct element elements[3];
     if (len < 4) return 0;
@@ -71,7 +71,7 @@ static size_t write_publish(const uint8_t *user, bool is_busy, uint8_t *out) {
                            wall_ms % 10000000000000);
 }
 
-/* To how many it was sent. */
+/* Reads the number of subscribers that a message was sent to. */
 static size_t read_published(const uint8_t *data, size_t len, struct reception *reception) {
     size_t used = resp_line_bytes(data, len);
     if (used == 0) return 0;

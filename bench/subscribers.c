@@ -100,7 +100,7 @@ void subscribers_aim(struct subscribers *subscribers, enum goal goal, uint64_t w
 
 /* ---- reception ---- */
 
-/* When the change that is received now was due. */
+/* Records the ages of the changes of one input. */
 struct aging {
     struct subscribers *subscribers;
     uint64_t now_ns;
@@ -120,7 +120,7 @@ static void note_goal(struct subscribers *subscribers, struct watcher *watcher) 
     subscribers->satisfied += (uint32_t)watcher->is_satisfied - (uint32_t)was_satisfied;
 }
 
-/* What has come, answer by answer; what is asked again goes out in one piece. */
+/* Reads all answers of the input, and sends the next requests in one piece. */
 static void receive_all(struct subscribers *subscribers, struct watcher_connection *connection) {
     const struct subscribe_protocol *protocol = subscribers->plan.protocol;
     struct aging aging = {subscribers, now_ns()};
@@ -168,7 +168,7 @@ static void watcher_connection_receive(struct subscribers *subscribers, struct w
 
 /* ---- the loop ---- */
 
-/* Returns whether there is something to read in standard input. */
+/* Returns whether standard input is readable. */
 static bool run_step(struct subscribers *subscribers) {
     struct epoll_event events[EVENTS_MAX];
     bool has_input = false;

@@ -1,6 +1,6 @@
-/* Many watchers of one server, and the changes that they hear of; for scripts/bench watch, which tells it what to do
- * next by lines on its standard input, and reads on its standard output a JSON object when that is done. It ends at the
- * end of its input; with exit status 1 and a sentence where the run failed. */
+/* Many watchers of one server, and the changes that they receive. scripts/bench writes orders to its standard input,
+ * one per line, and reads a JSON object from its standard output when an order is carried out. Ends at the end of the
+ * input; exits with 1 and a message if the run failed. */
 #include "subscribers.h"
 
 #include <getopt.h>
@@ -46,7 +46,7 @@ static void print_report(struct subscribers *subscribers, const char *done, uint
     memset(&subscribers->received, 0, sizeof subscribers->received);
 }
 
-/* ---- what it is told ---- */
+/* ---- orders ---- */
 
 static void do_watch(struct subscribers *subscribers) {
     subscribers_aim(subscribers, GOAL_SYNCED, 0);
@@ -89,7 +89,7 @@ static void do_order(struct subscribers *subscribers, const char *line) {
     print_report(subscribers, word, begun_ns);
 }
 
-/* One line, which its writer waits for the outcome of; false at the end of the input. */
+/* Reads one order, receiving changes meanwhile. false: the end of the input. */
 static bool read_order(struct subscribers *subscribers, char line[LINE_BYTES_MAX]) {
     size_t len = 0;
     subscribers_rest(subscribers, UINT64_MAX);

@@ -1,7 +1,7 @@
-/* How long a change takes to reach a program that watches: joins a new user at one node, and has libmuster watch at the
- * same one or another. Timed from the join's answer to the callback; a callback that came before the answer counts as
- * 0. An echo is asked between the samples, to say what a message and its answer take at that time. Prints one JSON
- * object; exit status 1 and a sentence where the run failed. */
+/* Measures how long a change takes to reach a watching program: joins a new user at one node, while libmuster watches
+ * at the same node or another. Timed from the answer to the join to the callback; a callback before the answer counts
+ * as 0. The round trip of an echo is measured between the samples. Prints one JSON object; exits with 1 and a message
+ * if the run failed. */
 #include "connection.h"
 #include "load/histogram.h"
 #include "muster/muster.h"
@@ -20,15 +20,15 @@ enum { PATIENCE_S = 20 };
 
 static const char usage[] = "usage: watch_probe --touch URL --watch URL --echo URL [--samples N]\n";
 
-/* What the callbacks tell the main thread. */
+/* Written by the callbacks, read by the main thread. */
 struct news {
     sem_t synced, joined;
-    _Atomic(uint64_t) awaited, joined_ns; /* joined_ns: of the user that is awaited */
+    _Atomic(uint64_t) awaited, joined_ns; /* joined_ns: when the awaited user joined */
 };
 
 struct tally {
     struct histogram from_answer, from_request, echo;
-    uint64_t early; /* callbacks that came before the answer */
+    uint64_t early; /* callbacks before the answer */
 };
 
 static void on_synced(void *arg) {
@@ -118,9 +118,9 @@ int main(int argc, char **argv) {
     atomic_init(&news.awaited, UINT64_MAX);
     if (sem_init(&news.synced, 0, 0) != 0 || sem_init(&news.joined, 0, 0) != 0) die("sem_init");
     struct muster_watch *watch = watch_open(watch_text, &news, &client);
-    (void)connection_ask(&echo, 0); /* a connection's first answer takes longer */
+    (void)connection_ask(&echo, 0); /* the first answer on a connection takes longer */
     (void)connection_ask(&touch, 0);
-    /* Users that no other run has told of: by the time. */
+    /* Start at a number derived from the clock: the users are new to the server. */
     uint64_t first = UINT64_C(500000000000) + now_ns() / 1000 % UINT64_C(400000000000);
     for (uint64_t i = 0; i < samples; i++) sample_delay(&touch, &echo, &news, first + i, &tally);
     muster_watch_close(watch);

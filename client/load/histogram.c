@@ -4,7 +4,8 @@
 
 enum { STEPS = 1 << HISTOGRAM_STEP_BITS };
 
-/* Values below STEPS have a bucket each. Above, octave o (values 2^(7+o-1)..) has STEPS buckets of 2^(o-1) values. */
+/* Values below STEPS have one bucket each. Octave o above them (values from 2^(7+o-1)) has STEPS buckets of 2^(o-1)
+ * values. */
 static uint32_t bucket_of(uint64_t value) {
     if (value < STEPS) return (uint32_t)value;
     const uint32_t top_bit = 63 - (uint32_t)__builtin_clzll(value);

@@ -1,6 +1,6 @@
 /* A log-linear histogram of latencies, as HdrHistogram's: every power of two is cut into 128 equal buckets, so that a
- * value is known to within 1/256 of itself, from 1 ns to 584 years, in a fixed 59 KiB. Recording costs a few
- * nanoseconds. Pure. Not thread-safe: each thread fills its own, and they are merged in the end. */
+ * value is stored with an error of at most 1/256, from 1 ns to 584 years, in a fixed 59 KiB. Recording costs a few
+ * nanoseconds. Pure. Not thread-safe: each thread has its own, and they are merged at the end. */
 #ifndef MUSTER_LOAD_HISTOGRAM_H
 #define MUSTER_LOAD_HISTOGRAM_H
 
@@ -11,17 +11,17 @@ enum {
     HISTOGRAM_BUCKETS = (64 - HISTOGRAM_STEP_BITS + 1) << HISTOGRAM_STEP_BITS,
 };
 
-/* All zero is the empty histogram. The fields are to be read, not written. */
+/* All zero is the empty histogram. Callers read the fields and do not write them. */
 struct histogram {
     uint64_t count;    /* values recorded */
-    uint64_t max, min; /* exact; min is meaningless where count is 0 */
+    uint64_t max, min; /* exact; min is meaningless if count is 0 */
     double sum;        /* of all values, to about 15 digits */
     uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
 void histogram_record(struct histogram *histogram, uint64_t value);
 
-/* Adds all that is in `from`. */
+/* Adds all values of `from`. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
 /* The least value that at least `percent` (0..100) of the values do not exceed, to within 1/256; never more than `max`

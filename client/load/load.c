@@ -34,7 +34,7 @@ static void *run_worker(void *worker) {
     return NULL;
 }
 
-/* Waits for one thread, and tells the progress of all. A step of the wall clock delays at most one report. */
+/* Waits for one thread, and reports the progress of all. A step of the wall clock only delays a report. */
 static void join_worker(struct run *run, uint32_t number) {
     for (;;) {
         struct timespec until;

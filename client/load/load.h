@@ -1,8 +1,8 @@
-/* The load generator: connections × requests in flight against one server, and how long each request took.
+/* The load generator: connections × requests in flight against one server, and the latency of each request.
  *
- * Closed loop (rate 0): a slot sends its next request once the one before was answered. Open loop: requests fall due
- * at even distances over all connections and are timed from then, whether or not a slot was free, so that a stall
- * shows in every request that it delayed (no coordinated omission). */
+ * Closed loop (rate 0): a slot sends its next request when the previous one is answered. Open loop: requests are due at
+ * equal distances in time, over all connections, and are timed from then, whether or not a slot was free, so that a
+ * stall shows in every request that it delayed (no coordinated omission). */
 #ifndef MUSTER_LOAD_LOAD_H
 #define MUSTER_LOAD_LOAD_H
 
@@ -11,7 +11,7 @@
 
 enum {
     LOAD_CONNECTIONS_MAX = 10000,
-    LOAD_IN_FLIGHT_MAX = 1024, /* a connection */
+    LOAD_IN_FLIGHT_MAX = 1024, /* per connection */
     LOAD_SLOTS_MAX = 65536,    /* connections × in flight */
     LOAD_THREADS_MAX = 64,
 };
@@ -21,11 +21,11 @@ struct load_plan {
     const char *address; /* tcp://HOST:PORT or ipc://PATH */
     struct work work;
     uint32_t connections, in_flight, threads; /* each at least 1 */
-    uint64_t requests;                        /* at most so many in all; 0: any number, until duration_ms */
-    uint64_t duration_ms;                     /* at most so long; 0: until `requests` */
-    double rate;                              /* requests a second in all; 0: closed loop */
-    uint32_t timeout_ms;                      /* without any answer */
-    uint64_t seed;                            /* of the choice of users */
+    uint64_t requests;                        /* limit of requests in all; 0: until duration_ms */
+    uint64_t duration_ms;                     /* limit of time; 0: until `requests` */
+    double rate;                              /* requests per second in all; 0: closed loop */
+    uint32_t timeout_ms;                      /* after which no answer at all is a failure */
+    uint64_t seed;                            /* of the random choice of users */
 };
 
 struct load_result {
@@ -39,16 +39,16 @@ struct load_result {
 
 enum load_outcome {
     LOAD_DONE,
-    LOAD_UNREACHABLE, /* it cannot connect, the server closed a connection, is silent or is no server of this kind */
+    LOAD_UNREACHABLE, /* connecting failed, or the server closed a connection, is silent or speaks another protocol */
     LOAD_REFUSED,     /* the server answered with an error */
-    LOAD_FAILED,      /* this machine: memory, threads, descriptors */
+    LOAD_FAILED,      /* a local failure: memory, threads, descriptors */
 };
 
-/* Told how many requests were answered so far, some ten times a second, on the thread that called load_run. */
+/* Called about ten times per second with the number of requests answered so far, on the thread that called load_run. */
 typedef void load_progress_fn(void *arg, uint64_t answered);
 
-/* Runs a plan to its end on threads of its own. progress may be NULL. Unless LOAD_DONE, *error says why; *result is
- * what was measured until then. */
+/* Runs a plan to its end, on plan->threads threads of its own. progress may be NULL. If the outcome is not LOAD_DONE,
+ * *error says why, and *result has what was measured until then. */
 enum load_outcome load_run(const struct load_plan *plan, load_progress_fn *progress, void *arg,
                            struct load_result *result, struct error *error);
 

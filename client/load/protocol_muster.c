@@ -17,12 +17,12 @@ enum { /* fields of Call and Reply */
        REPLY_LIVE = 5,
        REPLY_LIST = 6,
        REPLY_COUNTS = 7,
-       MESSAGE_TEXT_MAX = 200, /* of an error, as far as it is shown */
+       MESSAGE_TEXT_MAX = 200, /* shown of an error */
 };
 
 /* ---- requests ---- */
 
-/* Users are written straight into place: work_request_bytes_max is the room that there is. */
+/* Users are written in place without checks: the buffer has work_request_bytes_max bytes. */
 static void put_users(const struct work *work, struct user_choice *choice, struct pb_writer *out) {
     for (uint32_t i = 0; i < work_users_each(work); i++) {
         out->at = pb_put_length(out->at, 2, USER_BYTES);
@@ -46,7 +46,7 @@ static void put_list(const struct work *work, const struct page_token *page, str
     if (page != NULL) pb_write_text(out, 3, (struct text){(const char *)page->bytes, page->len});
 }
 
-/* What follows the scope in the request's message. */
+/* Writes the fields behind the scope. */
 static void put_rest(const struct work *work, struct user_choice *choice, const struct page_token *page,
                      struct pb_writer *out) {
     switch (work->kind) {
@@ -95,7 +95,7 @@ static size_t write_request(const struct work *work, struct user_choice *choice,
 
 /* ---- answers ---- */
 
-/* LiveResponse and ListResponse alike: reads every field of every user, as a client that shows them would. */
+/* Of LiveResponse and ListResponse: reads every field of every user, as a client would. */
 static uint64_t read_users(struct text response, struct answer *out) {
     struct pb_reader users = pb_read(response);
     uint64_t live = 0;

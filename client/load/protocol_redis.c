@@ -1,4 +1,4 @@
-/* RESP: what "online users" code does to Redis today, one sorted set with the time of the last beat as the score. */
+/* RESP: presence as it is usually done with Redis, one sorted set with the time of the last beat as the score. */
 #include "protocol.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 enum {
     SCORE_BYTES = 13, /* milliseconds since 1970, until the year 2286 */
-    TEXT_MAX = 150,   /* of an error, as far as it is shown */
+    TEXT_MAX = 150,   /* shown of an error */
 };
 
 static uint64_t wall_ms(void) {
@@ -97,7 +97,7 @@ static long long line_number(const uint8_t *line) {
     return strtoll((const char *)line + 1, NULL, 10);
 }
 
-/* One token: a line, or a bulk string with its header. Returns its bytes, 0 if it is not complete. */
+/* One token: a line, or a bulk string with its header. Returns its length; 0: it is not complete. */
 static size_t read_token(struct reading *reading, const uint8_t *data, size_t len, struct answer *out) {
     size_t used = line_bytes(data, len);
     if (used == 0) return 0;

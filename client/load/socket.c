@@ -42,7 +42,7 @@ static int connect_ipc(const char *address, uint32_t timeout_ms, struct error *e
     return -1;
 }
 
-/* Splits HOST:PORT or [HOST]:PORTin place. */
+/* Splits HOST:PORT or [HOST]:PORT in place. */
 static bool split_host_port(char *text, char **host, char **port) {
     char *colon = strrchr(text, ':');
     if (colon == NULL || colon == text || colon[1] == '\0') return false;

@@ -17,8 +17,8 @@ enum {
     INPUT_BYTES_FIRST = 64 * 1024,
     OUTPUT_BYTES_FIRST = 4 * 1024,
     EVENTS_MAX = 256,
-    WAIT_MAX_NS = 50000000, /* how often a worker looks whether it is to stop */
-    TIMER_SLACK_NS = 1000,  /* requests of an open loop fall due to within this; the system's default is 50 µs */
+    WAIT_MAX_NS = 50000000, /* how often a worker checks whether it must stop */
+    TIMER_SLACK_NS = 1000,  /* precision of the open loop's timers; the system's default is 50 µs */
 };
 
 /* A place for one request in flight. */
@@ -27,7 +27,7 @@ struct slot {
     bool is_busy;
     uint64_t ticket, due_ns;
     uint64_t walk_began_ns;  /* of a list: when its first page was due */
-    struct page_token *page; /* of a list: the next one; else NULL */
+    struct page_token *page; /* of a list: the next page; else NULL */
 };
 
 struct load_connection {
@@ -36,7 +36,7 @@ struct load_connection {
     uint8_t *input, *output;
     size_t input_len, input_capacity;
     size_t output_len, output_sent, output_capacity;
-    uint32_t *sent; /* ring of slots in the order of their requests, where answers come in that order; else NULL */
+    uint32_t *sent; /* ring of slots in the order of their requests, if the protocol is ordered; else NULL */
     uint32_t sent_from, sent_count;
     struct reading reading;
 };
@@ -84,7 +84,7 @@ static void fail_memory(struct load_worker *w) {
 
 /* ---- sending ---- */
 
-/* Room for one more request at the end of the output. */
+/* Makes room for one more request at the end of the output. */
 static bool make_output_room(struct load_worker *w, struct load_connection *c) {
     if (c->output_sent == c->output_len) c->output_sent = c->output_len = 0;
     if (c->output_capacity - c->output_len >= w->request_bytes_max) return true;
@@ -153,7 +153,7 @@ static void send_output(struct load_worker *w, struct load_connection *c) {
     watch_writable(w, c, c->output_sent < c->output_len);
 }
 
-/* Sends what has become due meanwhile. */
+/* Sends the requests that have become due. */
 static void start_waiting(struct load_worker *w, uint64_t now_ns) {
     while (w->waiting_count > 0 && w->waiting[w->waiting_from]->due_ns <= now_ns) {
         struct slot *slot = w->waiting[w->waiting_from];
@@ -176,7 +176,7 @@ static void turn_page(struct load_worker *w, struct slot *slot, const struct ans
     if (answer->page_token_len > 0) memcpy(slot->page->bytes, answer->page_token, answer->page_token_len);
 }
 
-/* The slot that an answer belongs to; NULL: to none. */
+/* The slot of an answer; NULL: there is none. */
 static struct slot *slot_of(struct load_worker *w, struct load_connection *c, const struct answer *answer) {
     uint32_t number = answer->slot;
     if (c->sent != NULL) {
@@ -206,7 +206,7 @@ static void finish_request(struct load_worker *w, struct load_connection *c, con
     start_slot(w, slot, now_ns);
 }
 
-/* Reads all that is whole in the input. */
+/* Reads all complete answers in the input. */
 static void read_answers(struct load_worker *w, struct load_connection *c, uint64_t now_ns) {
     size_t at = 0;
     while (at < c->input_len && !has_failed(w)) {
@@ -230,7 +230,7 @@ static void read_answers(struct load_worker *w, struct load_connection *c, uint6
     c->input_len -= at;
 }
 
-/* Room for more of an answer that does not fit. */
+/* Grows the input if an answer fills it. */
 static bool make_input_room(struct load_worker *w, struct load_connection *c) {
     if (c->input_len < c->input_capacity) return true;
     if (c->input_capacity >= ANSWER_BYTES_MAX) {
@@ -263,7 +263,7 @@ static void receive_input(struct load_worker *w, struct load_connection *c) {
 
 /* ---- the loop ---- */
 
-/* How long to sleep: until the next request is due, and never long. */
+/* The time to wait: until the next request is due, at most WAIT_MAX_NS. */
 static struct timespec wait_span(const struct load_worker *w) {
     uint64_t span_ns = WAIT_MAX_NS;
     if (w->waiting_count > 0) {
