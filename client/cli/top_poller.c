@@ -1,4 +1,5 @@
 #include "top_poller.h"
+#include "common/waiting.h"
 
 #include "memory.h"
 #include "progress.h"
@@ -127,9 +128,8 @@ static void round_of(struct poller *poller, const char *detail) {
 
 /* Waits until at_ms, or until there is a detail to request or the thread is to end. Under the mutex. */
 static void wait_for_round(struct poller *poller, uint64_t at_ms) {
-    const struct timespec at = {(time_t)(at_ms / 1000), (long)(at_ms % 1000) * 1000000};
-    while (!poller->must_stop && !poller->must_ask && clock_now_ms() < at_ms)
-        (void)pthread_cond_timedwait(&poller->changed, &poller->mutex, &at);
+    while (!poller->must_stop && !poller->must_ask)
+        if (!waiting_until(&poller->changed, &poller->mutex, at_ms * 1000)) break;
 }
 
 static void *run_poller(void *arg) {
@@ -163,19 +163,15 @@ static int start_poller(struct poller *poller) {
 
 struct poller *poller_new(struct muster_client *client, uint32_t interval_ms) {
     struct poller *poller = memory_new(sizeof *poller);
-    pthread_condattr_t attributes;
     poller->client = client;
     poller->interval_ms = interval_ms;
     poller->window_count = WINDOWS;
     poller->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (poller->wake < 0 || pthread_mutex_init(&poller->mutex, NULL) != 0 ||
-        pthread_cond_init(&poller->changed, &attributes) != 0 || start_poller(poller) != 0) {
+    if (poller->wake < 0 || pthread_mutex_init(&poller->mutex, NULL) != 0 || !waiting_init(&poller->changed) ||
+        start_poller(poller) != 0) {
         perror("muster");
         exit(1);
     }
-    (void)pthread_condattr_destroy(&attributes);
     return poller;
 }
 
@@ -194,12 +190,11 @@ static void poller_free(struct poller *poller) {
 
 bool poller_stop(struct poller *poller, uint32_t grace_ms) {
     const uint64_t at_ms = clock_now_ms() + grace_ms;
-    const struct timespec at = {(time_t)(at_ms / 1000), (long)(at_ms % 1000) * 1000000};
     (void)pthread_mutex_lock(&poller->mutex);
     poller->must_stop = true;
     (void)pthread_cond_broadcast(&poller->changed);
-    while (!poller->has_stopped && clock_now_ms() < at_ms)
-        (void)pthread_cond_timedwait(&poller->changed, &poller->mutex, &at);
+    while (!poller->has_stopped)
+        if (!waiting_until(&poller->changed, &poller->mutex, at_ms * 1000)) break;
     const bool has_stopped = poller->has_stopped;
     (void)pthread_mutex_unlock(&poller->mutex);
     if (!has_stopped) return false;
