@@ -156,8 +156,10 @@ static int stop(void **state) {
     return 0;
 }
 
-int main(void) {
+/* main [TEST]: this one alone. */
+int main(int argc, char **argv) {
 #define TESTS(name) cmocka_unit_test(tcp_##name), cmocka_unit_test(ipc_##name),
     const struct CMUnitTest tests[] = {EACH(TESTS)};
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("net end to end: order", tests, start, stop);
 }

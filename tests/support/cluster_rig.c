@@ -79,7 +79,7 @@ void rig_start(struct rig *rig, size_t i) {
         const char *const enter[] = {"ip", "netns", "exec", node->netns};
         for (size_t j = 0; j < 4; j++) put(&command, enter[j]);
     }
-    const char *const words[] = {MUSTERD_PATH,       "--rpc", node->rpc, "--name", node->name, "--cluster-key-file",
+    const char *const words[] = {server_program(),   "--rpc", node->rpc, "--name", node->name, "--cluster-key-file",
                                  node->key_file.path};
     for (size_t j = 0; j < sizeof words / sizeof words[0]; j++) put(&command, words[j]);
     put_address(&command, "--gossip", "tcp://", node->host, node->gossip_port);

@@ -11,6 +11,11 @@
 
 enum { READY_MS = 20000, STOP_MS = 20000 };
 
+const char *server_program(void) {
+    const char *program = getenv("MUSTER_TEST_MUSTERD");
+    return program != NULL ? program : MUSTERD_PATH;
+}
+
 void server_add_threads(const char *argv[], size_t *count) {
     const char *threads = getenv("MUSTER_TEST_THREADS");
     if (threads == NULL) return;
@@ -20,7 +25,7 @@ void server_add_threads(const char *argv[], size_t *count) {
 
 static void start(struct server *server, const char *tcp, const struct process_options *options,
                   const char *const flags[]) {
-    const char *argv[SERVER_FLAGS_MAX + 8] = {MUSTERD_PATH, "--rpc", tcp, "--rpc", server->ipc};
+    const char *argv[SERVER_FLAGS_MAX + 8] = {server_program(), "--rpc", tcp, "--rpc", server->ipc};
     size_t n = 5;
     for (size_t i = 0; flags != NULL && flags[i] != NULL && i < SERVER_FLAGS_MAX; i++) argv[n++] = flags[i];
     server_add_threads(argv, &n);

@@ -14,6 +14,9 @@ struct server {
     char tcp[SERVER_URL_BYTES], ipc[SERVER_URL_BYTES];
 };
 
+/* The musterd under test: MUSTER_TEST_MUSTERD in the environment, one with a planted fault say, or the one that was
+ * built. */
+const char *server_program(void);
 /* Adds --threads to the argv of a musterd, of *count words, where MUSTER_TEST_THREADS says so. */
 void server_add_threads(const char *argv[], size_t *count);
 
