@@ -138,11 +138,11 @@ static void note_refusal(struct text message, uint64_t code, struct answer *out)
 }
 
 static void read_reply(const struct work *work, struct text reply, struct answer *out) {
-    static const uint32_t wanted[] = {[WORK_TOUCH] = REPLY_TOUCH,
-                                      [WORK_LIVE] = REPLY_LIVE,
-                                      [WORK_LIST] = REPLY_LIST,
-                                      [WORK_COUNTS] = REPLY_COUNTS,
-                                      [WORK_PING] = REPLY_LIVE};
+    static const uint32_t wanted[WORK_ECHO + 1] = {[WORK_TOUCH] = REPLY_TOUCH,
+                                                   [WORK_LIVE] = REPLY_LIVE,
+                                                   [WORK_LIST] = REPLY_LIST,
+                                                   [WORK_COUNTS] = REPLY_COUNTS,
+                                                   [WORK_PING] = REPLY_LIVE};
     struct pb_reader fields = pb_read(reply);
     struct text message = {0};
     uint64_t code = 0;

@@ -10,6 +10,7 @@ enum {
     SCORE_BYTES = 13, /* milliseconds since 1970, until the year 2286 */
     TEXT_MAX = 150,   /* shown of an error */
 };
+#define NUMBER_MAX (INT64_C(1) << 48) /* in an answer; more is no different */
 
 static uint64_t wall_ms(void) {
     struct timespec now;
@@ -93,25 +94,32 @@ static size_t line_bytes(const uint8_t *data, size_t len) {
     return end == NULL ? 0 : (size_t)(end - data) + 1;
 }
 
-static long long line_number(const uint8_t *line) {
-    return strtoll((const char *)line + 1, NULL, 10);
+/* The number behind the first byte of a line that ends with a newline. Digits alone count; too many are capped, and a
+ * negative number, which stands for nothing, is -1. */
+static int64_t line_number(const uint8_t *line) {
+    int64_t value = 0;
+    if (line[1] == '-') return -1;
+    for (const uint8_t *at = line + 1; *at >= '0' && *at <= '9'; at++)
+        value = value > NUMBER_MAX ? NUMBER_MAX : value * 10 + (*at - '0');
+    return value;
 }
 
 /* One token: a line, or a bulk string with its header. Returns its length; 0: it is not complete. */
 static size_t read_token(struct reading *reading, const uint8_t *data, size_t len, struct answer *out) {
     size_t used = line_bytes(data, len);
     if (used == 0) return 0;
+    const int64_t number = used > 1 ? line_number(data) : 0;
     switch (data[0]) {
     case '*':
-        reading->elements_left += (uint64_t)line_number(data);
+        if (number > 0) reading->elements_left += (uint64_t)number;
         break;
     case ':':
-        out->hits += (uint64_t)line_number(data);
+        if (number > 0) out->hits += (uint64_t)number;
         break;
     case '$':
-        if (line_number(data) < 0) break;
-        used += (size_t)line_number(data) + 2;
-        if (used > len) return 0;
+        if (number < 0) break;
+        if (len - used < 2 || (uint64_t)number > len - used - 2) return 0;
+        used += (size_t)number + 2;
         out->hits++;
         break;
     case '+':

@@ -1,7 +1,13 @@
 /* The histogram against sorted values. */
 #include "load/histogram.h"
 #include "support/random.h"
-#include "test.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+/* After the above, which it needs. */
+#include <cmocka.h>
 
 #include <math.h>
 
@@ -97,5 +103,5 @@ int main(void) {
         cmocka_unit_test(merges_to_the_same),
         cmocka_unit_test(is_zero_where_it_is_empty),
     };
-    return cmocka_run_group_tests_name("cli.histogram", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("load.histogram", tests, NULL, NULL);
 }
