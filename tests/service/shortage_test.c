@@ -106,9 +106,30 @@ static void expect_logged(struct server *server, const char *event) {
     fail_msg("no %s in the log:\n%s", event, process_text(server->process, PROCESS_ERRORS, NULL));
 }
 
+enum { FILES = 96, IDLE = 200 };
+
+static void open_idle(struct sp idle[IDLE], const char *url) {
+    for (int i = 0; i < IDLE; i++) {
+        idle[i] = sp_connect(url);
+        if (idle[i].fd >= 0) sp_shake_hands(&idle[i], 100);
+    }
+}
+
+static void close_idle(struct sp idle[IDLE]) {
+    for (int i = 0; i < IDLE; i++) sp_close(&idle[i]);
+}
+
+/* Stops a node that has one user, and starts it again where descriptors are plenty: it must have kept the user. */
+static void expect_kept(struct server *server, const char *const flags[]) {
+    int status = server_stop(server);
+    if (status != 0) fail_msg("status %d:\n%s", status, process_text(server->process, PROCESS_ERRORS, NULL));
+    server_start_again(server, flags);
+    struct answerer answerer = sp_answerer(server->tcp);
+    if (!is_live(&answerer, "room", "ada")) fail_msg("the snapshot was lost, and the exit status was 0");
+}
+
 /* Connections that ask nothing take all that they may; there is still a descriptor for the snapshot. */
 static void idle_connections_leave_descriptors_for_the_snapshot(void **state) {
-    enum { FILES = 96, IDLE = 200 };
     static struct sp idle[IDLE];
     (void)state;
     struct tempdir data = tempdir_make();
@@ -117,17 +138,38 @@ static void idle_connections_leave_descriptors_for_the_snapshot(void **state) {
     struct answerer answerer = sp_answerer(server.tcp);
     expect_logged(&server, "event=few_files");
     touch(&answerer, "room", "ada", "");
-    for (int i = 0; i < IDLE; i++) {
-        idle[i] = sp_connect(server.tcp);
-        if (idle[i].fd >= 0) sp_shake_hands(&idle[i], 100);
+    open_idle(idle, server.tcp);
+    expect_logged(&server, "event=connections_full");
+    expect_kept(&server, flags);
+    close_idle(idle);
+    server_end(&server);
+    tempdir_remove(&data);
+}
+
+/* So do connections to the ports for peers. */
+static void connections_of_peers_leave_descriptors_too(void **state) {
+    static struct sp idle[2][IDLE];
+    static const char *const names[] = {" gossip=", " sync="};
+    (void)state;
+    struct tempdir data = tempdir_make();
+    const char *const flags[] = {"--data-dir",        data.path, "--retention",       "1h", "--gossip",
+                                 "tcp://127.0.0.1:0", "--sync",  "tcp://127.0.0.1:0", NULL};
+    struct server server = server_start_with_files(FILES, flags);
+    struct answerer answerer = sp_answerer(server.tcp);
+    touch(&answerer, "room", "ada", "");
+    char *ready;
+    if (!process_await_line(server.process, PROCESS_OUTPUT, " sync=", PATIENCE_MS, &ready)) fail_msg("no sync address");
+    for (int i = 0; i < 2; i++) {
+        char url[64];
+        if (sscanf(strstr(ready, names[i]) + strlen(names[i]), "%63s", url) != 1) fail_msg("no URL in %s", ready);
+        for (int n = 0; n < IDLE; n++) idle[i][n] = sp_connect(url);
     }
     expect_logged(&server, "event=connections_full");
-    int status = server_stop(&server);
-    if (status != 0) fail_msg("status %d:\n%s", status, process_text(server.process, PROCESS_ERRORS, NULL));
-    for (int i = 0; i < IDLE; i++) sp_close(&idle[i]);
-    server_start_again(&server, flags);
-    answerer = sp_answerer(server.tcp);
-    if (!is_live(&answerer, "room", "ada")) fail_msg("the snapshot was lost, and the exit status was 0");
+    if (!sp_is_served(server.tcp, PATIENCE_MS))
+        fail_msg("requests are not served while strangers idle at peers' ports");
+    expect_kept(&server, flags);
+    for (int i = 0; i < 2; i++) close_idle(idle[i]);
+    free(ready);
     server_end(&server);
     tempdir_remove(&data);
 }
@@ -220,6 +262,7 @@ int main(void) {
 #endif
         cmocka_unit_test(it_starts_or_says_why_with_few_threads),
         cmocka_unit_test(idle_connections_leave_descriptors_for_the_snapshot),
+        cmocka_unit_test(connections_of_peers_leave_descriptors_too),
         cmocka_unit_test(a_last_snapshot_that_fails_is_an_error),
         cmocka_unit_test(a_directory_that_cannot_be_written_is_refused),
         cmocka_unit_test(a_signal_ends_a_slow_start),
