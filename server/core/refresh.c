@@ -2,8 +2,6 @@
  */
 #include "roll_internal.h"
 
-enum { REFRESH_AHEAD = 8 }; /* as many misses as a core overlaps */
-
 /* The only member that a handle may mean; MEMBER_NONE if there is none, or more than one. */
 static uint32_t handle_find(const struct roll *roll, const struct scope *scope, const struct refresh *refresh) {
     uint32_t found = MEMBER_NONE;
@@ -54,12 +52,11 @@ static void refresh_write(struct roll *roll, uint32_t ref, const struct refresh 
     user_account(roll, m->scope, user, &before, &after, false, REASON_NONE, now_ms, effects);
 }
 
-/* Whether the refresh is done: written, or of no effect. */
-static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint64_t origin, const struct refresh *refresh,
-                          uint64_t floor, uint64_t now_ms, struct effects *effects) {
+/* Whether the refresh of what its handle means is done: written, or of no effect. */
+static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint32_t ref, uint64_t origin,
+                          const struct refresh *refresh, uint64_t floor, uint64_t now_ms, struct effects *effects) {
     const struct scope *scope = scope_at(roll, scope_ref);
     if (refresh->stamp <= scope->reset_stamp) return true;
-    uint32_t ref = handle_find(roll, scope, refresh);
     if (ref == MEMBER_NONE) return false;
     const struct member *m = member_at(roll, ref);
     const struct change as_change = {.origin = origin, .stamp = refresh->stamp, .sequence = refresh->sequence};
@@ -71,28 +68,95 @@ static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint64_t origin
     return true;
 }
 
-size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *refreshes, size_t n, uint64_t floor,
-                    uint64_t now_ms, struct effects *effects) {
-    roll_start(roll, now_ms);
-    uint64_t scope_hash_found = 0;
+/* ---- windows -----------------------------------------------------------------------------------------------------
+ *
+ * As in plan.c: slots of one window are fetched while records of the one before are, and those of the one before that
+ * are written. A refresh adds and removes no member, so what was found stays where it is. */
+
+enum { REFRESH_WINDOW = 32, REFRESH_STAGES = 3 };
+
+struct refresh_window {
+    size_t count;
+    const struct refresh *refreshes;
+    uint32_t scopes[REFRESH_WINDOW]; /* SCOPE_NONE: there is none */
+    uint32_t users[REFRESH_WINDOW];  /* the only user who may be meant; MEMBER_NONE: there is none, or there are more */
+};
+
+static void refresh_window_begin(const struct roll *roll, struct refresh_window *window,
+                                 const struct refresh *refreshes, size_t n) {
     uint32_t scope = SCOPE_NONE;
-    size_t failed = 0;
+    window->count = n;
+    window->refreshes = refreshes;
     for (size_t i = 0; i < n; i++) {
-        if (scope == SCOPE_NONE || refreshes[i].scope_hash != scope_hash_found) {
-            scope_hash_found = refreshes[i].scope_hash;
-            scope = scope_at_hash(roll, scope_hash_found);
-        }
-        if (scope == SCOPE_NONE) {
+        if (i == 0 || refreshes[i].scope_hash != refreshes[i - 1].scope_hash)
+            scope = scope_at_hash(roll, refreshes[i].scope_hash);
+        window->scopes[i] = scope;
+        if (scope != SCOPE_NONE) INDEX_FETCH(&scope_at(roll, scope)->users, refreshes[i].user_hash);
+    }
+}
+
+static void refresh_window_find(const struct roll *roll, struct refresh_window *window) {
+    for (size_t i = 0; i < window->count; i++) {
+        window->users[i] = MEMBER_NONE;
+        if (window->scopes[i] == SCOPE_NONE) continue;
+        const struct scope *scope = scope_at(roll, window->scopes[i]);
+        const struct index_slot *slot = index_find(&scope->users, window->refreshes[i].user_hash);
+        if (slot == NULL || (slot[1].ref != 0 && slot[1].high == slot->high)) continue;
+        window->users[i] = slot->ref;
+        __builtin_prefetch(member_at(roll, slot->ref), 1);
+    }
+}
+
+/* The whole hashes of the users who were found: only their upper halves have been compared. */
+static void refresh_window_hash(const struct roll *roll, const struct refresh_window *window, uint64_t *hashes) {
+    struct text names[REFRESH_WINDOW];
+    for (size_t i = 0; i < window->count; i++)
+        names[i] =
+            window->users[i] == MEMBER_NONE ? (struct text){NULL, 0} : member_user(member_at(roll, window->users[i]));
+    hash_names(roll, names, window->count, hashes);
+}
+
+static uint32_t refresh_window_member(const struct roll *roll, const struct refresh_window *window, size_t i,
+                                      uint64_t hash) {
+    const struct refresh *refresh = &window->refreshes[i];
+    if (window->users[i] != MEMBER_NONE && hash == refresh->user_hash) {
+        const struct member *m = member_at(roll, window->users[i]);
+        if (m->next_session == MEMBER_NONE && roll_session_hash(roll, member_session(m)) == refresh->session_hash)
+            return window->users[i];
+    }
+    return handle_find(roll, scope_at(roll, window->scopes[i]), refresh);
+}
+
+static size_t refresh_window_apply(struct roll *roll, const struct refresh_window *window, uint64_t origin,
+                                   uint64_t floor, uint64_t now_ms, struct effects *effects) {
+    uint64_t hashes[REFRESH_WINDOW];
+    size_t failed = 0;
+    refresh_window_hash(roll, window, hashes);
+    for (size_t i = 0; i < window->count; i++) {
+        if (window->scopes[i] == SCOPE_NONE) {
             failed++;
             continue;
         }
-        if (i + REFRESH_AHEAD < n) INDEX_FETCH(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD].user_hash);
-        if (i + REFRESH_AHEAD / 2 < n) {
-            const struct index_slot *slot =
-                index_find(&scope_at(roll, scope)->users, refreshes[i + REFRESH_AHEAD / 2].user_hash);
-            if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref), 1);
-        }
-        failed += !refresh_apply(roll, scope, origin, &refreshes[i], floor, now_ms, effects);
+        uint32_t ref = refresh_window_member(roll, window, i, hashes[i]);
+        failed += !refresh_apply(roll, window->scopes[i], ref, origin, &window->refreshes[i], floor, now_ms, effects);
+    }
+    return failed;
+}
+
+size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *refreshes, size_t n, uint64_t floor,
+                    uint64_t now_ms, struct effects *effects) {
+    roll_start(roll, now_ms);
+    struct refresh_window windows[REFRESH_STAGES];
+    size_t failed = 0, begun = 0, done = 0;
+    for (int i = 0; i < REFRESH_STAGES; i++) windows[i].count = 0;
+    for (size_t step = 0; done < n; step++) {
+        size_t next = n - begun < REFRESH_WINDOW ? n - begun : REFRESH_WINDOW;
+        refresh_window_begin(roll, &windows[step % REFRESH_STAGES], refreshes + begun, next);
+        begun += next;
+        refresh_window_find(roll, &windows[(step + 2) % REFRESH_STAGES]);
+        const struct refresh_window *last = &windows[(step + 1) % REFRESH_STAGES];
+        failed += refresh_window_apply(roll, last, origin, floor, now_ms, effects);
+        done += last->count;
     }
     return failed;
 }

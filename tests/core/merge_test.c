@@ -333,6 +333,43 @@ static void a_refresh_of_one_session_leaves_the_others(void **state) {
     rig_free(rig);
 }
 
+/* More refreshes than are looked up side by side, of every kind: users of one session and of two, users and scopes that
+ * are not there, handles that are the hash of nobody though its upper half is somebody's. */
+static void many_refreshes_are_applied_each_for_itself(void **state) {
+    (void)state;
+    enum { MANY = 333 };
+    static char names[MANY][16];
+    static struct change changes[2 * MANY];
+    static struct refresh refreshes[MANY];
+    struct rig *rig = rig_of(1);
+    size_t count = 0, expected = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], i % 2 == 0 ? "u%u" : "user:%07u", i);
+        if (i % 10 == 7) continue;
+        changes[count++] = a_change(rig, names[i], 2, 10 + i);
+        if (i % 10 != 3) continue;
+        changes[count] = a_change(rig, names[i], 2, 10 + MANY + i);
+        changes[count++].session = text_of("tab");
+    }
+    merge(rig, changes, count);
+    rig->now_ms += 3000;
+    for (unsigned i = 0; i < MANY; i++) {
+        refreshes[i] = refresh_of(rig, names[i], i % 10 == 3 ? "tab" : "", 1000 + i);
+        if (i % 10 == 5) refreshes[i].scope_hash ^= 1;
+        if (i % 10 == 8) refreshes[i].user_hash ^= 1;
+        expected += i % 10 == 5 || i % 10 == 7 || i % 10 == 8;
+    }
+    size_t failed = roll_refresh(rig->roll, 2, refreshes, MANY, 0, rig->now_ms, NULL);
+    if (failed != expected) fail_msg("%zu of %d could not be applied, not %zu", failed, MANY, expected);
+    for (unsigned i = 0; i < MANY; i++) {
+        bool is_refreshed = i % 10 != 5 && i % 10 != 7 && i % 10 != 8;
+        struct user_view view = rig_view(rig, "room", names[i]);
+        if (view.known != (i % 10 != 7) || (view.known && (view.seen_ms == rig->now_ms) != is_refreshed))
+            fail_msg("user %u: known %d, seen at %" PRIu64, i, view.known, view.seen_ms);
+    }
+    rig_free(rig);
+}
+
 /* ---- walks ----------------------------------------------------------------------------------------------------- */
 
 enum { WALKED_MAX = 4096, WALK_LIMIT = MUSTER_SESSIONS_MAX + 2 };
@@ -637,6 +674,7 @@ int main(void) {
         cmocka_unit_test(a_refresh_extends_the_lease),
         cmocka_unit_test(a_refresh_that_is_not_sure_is_not_applied),
         cmocka_unit_test(a_refresh_of_one_session_leaves_the_others),
+        cmocka_unit_test(many_refreshes_are_applied_each_for_itself),
         cmocka_unit_test(a_walk_copies_a_roll),
         cmocka_unit_test(what_was_there_or_newer_comes_whatever_happens_meanwhile),
         cmocka_unit_test(a_user_of_very_many_sessions_is_walked_in_parts),
