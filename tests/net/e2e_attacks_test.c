@@ -240,6 +240,7 @@ static void messages_in_pieces(const char *url) {
     end(&attack, "messages that never end");
 }
 
+/* Nobody could be told what is wrong: docs/protocol.md. */
 static void messages_without_an_id(const char *url) {
     struct attack attack = begin(url);
     for (uint64_t len = 0; len < 64; len++) {
@@ -248,9 +249,35 @@ static void messages_without_an_id(const char *url) {
         char zeros[64] = {0}; /* no id ever ends */
         sp_write_length(&sp, len);
         sp_write(&sp, zeros, len);
+        if (!sp_is_closed(&sp, CLOSED_MS)) fail_msg("%s: %u bytes without an id are kept", url, (unsigned)len);
         sp_close(&sp);
     }
     end(&attack, "messages without an id");
+}
+
+enum { HOPS_MAX = 8, WORD_BYTES = 4, HOPS_BYTES_MAX = WORD_BYTES * (HOPS_MAX + 2) };
+
+/* An empty call behind so many words of devices, whose reply repeats them. */
+static bool is_answered_through(const char *url, size_t hops) {
+    unsigned char header[HOPS_BYTES_MAX] = {0}, prefix[9], repeated[HOPS_BYTES_MAX];
+    struct sp sp = sp_open(url, SERVED_MS);
+    size_t len = WORD_BYTES * (hops + 1), prefix_len = sp.is_ipc ? 9 : 8;
+    if (sp.fd < 0) fail_msg("%s: no connection", url);
+    for (size_t i = 0; i < hops; i++) header[WORD_BYTES * i + 3] = (unsigned char)(i + 1);
+    header[WORD_BYTES * hops] = 0x80;
+    sp_write_length(&sp, len);
+    sp_write(&sp, header, len);
+    bool is_answered = recv(sp.fd, prefix, prefix_len, MSG_WAITALL) == (ssize_t)prefix_len &&
+                       recv(sp.fd, repeated, len, MSG_WAITALL) == (ssize_t)len;
+    if (is_answered && memcmp(header, repeated, len) != 0) fail_msg("%s: %zu hops come back as others", url, hops);
+    sp_close(&sp);
+    return is_answered;
+}
+
+static void requests_through_devices(const char *url) {
+    for (size_t hops = 0; hops <= HOPS_MAX; hops++)
+        if (!is_answered_through(url, hops)) fail_msg("%s: no reply through %zu hops", url, hops);
+    if (is_answered_through(url, HOPS_MAX + 1)) fail_msg("%s: a reply through %d hops", url, HOPS_MAX + 1);
 }
 
 static void resets_after_requests(const char *url) {
@@ -341,6 +368,7 @@ static void clients_that_come_and_go(const char *url) {
     X(a_reply_that_is_never_read)                                                                                      \
     X(a_client_that_pipelines_and_reads)                                                                               \
     X(messages_in_pieces)                                                                                              \
+    X(requests_through_devices)                                                                                        \
     X(messages_without_an_id)                                                                                          \
     X(resets_after_requests)                                                                                           \
     X(clients_that_come_and_go)
@@ -378,6 +406,37 @@ static void connections_are_capped(void **state) {
     server_end(&small);
 }
 
+/* Keeps a connection that asked something; whether there was a place for it. */
+static bool take_place(struct sp sp, struct sp *kept) {
+    if (sp.fd >= 0) sp_shake_hands(&sp, SERVED_MS);
+    bool is_taken = sp.fd >= 0 && sp_is_answered(&sp, SERVED_MS);
+    if (is_taken) *kept = sp;
+    else sp_close(&sp);
+    return is_taken;
+}
+
+/* Of 64 places an address of the loopback may have 48, and 4 are kept for ipc. */
+static void an_address_has_its_share(void **state) {
+    (void)state;
+    enum { PLACES = 64, SHARE = 48, KEPT = 4 };
+    const char *const flags[] = {"--max-connections", "64", NULL};
+    struct server small = server_start(flags);
+    static struct sp taken[PLACES];
+    size_t count = 0;
+    while (count < PLACES && take_place(sp_connect(small.tcp), &taken[count])) count++;
+    if (count != SHARE) fail_msg("an address has %zu of %d places, expected %d", count, PLACES, SHARE);
+    while (count < PLACES && take_place(sp_connect_from(small.tcp, "127.0.0.2"), &taken[count])) count++;
+    if (count != PLACES - KEPT) fail_msg("all have %zu places over tcp, expected %d", count, PLACES - KEPT);
+    while (count < PLACES && take_place(sp_connect(small.ipc), &taken[count])) count++;
+    if (count != PLACES) fail_msg("over ipc the %zuth place is not to be had", count + 1);
+    struct sp further;
+    if (take_place(sp_connect(small.ipc), &further)) fail_msg("there are more places than may be");
+    if (!process_await_line(small.process, PROCESS_ERRORS, "its address has as many", CLOSED_MS, NULL))
+        fail_msg("an address that has its share is not logged");
+    while (count > 0) sp_close(&taken[--count]);
+    server_end(&small);
+}
+
 static int start(void **state) {
     (void)state;
     server = server_start(NULL);
@@ -392,6 +451,7 @@ static int stop(void **state) {
 
 int main(void) {
 #define TESTS(name) cmocka_unit_test(tcp_##name), cmocka_unit_test(ipc_##name),
-    const struct CMUnitTest tests[] = {EACH(TESTS) cmocka_unit_test(connections_are_capped)};
+    const struct CMUnitTest tests[] = {EACH(TESTS) cmocka_unit_test(connections_are_capped),
+                                       cmocka_unit_test(an_address_has_its_share)};
     return cmocka_run_group_tests_name("rpc end to end: attacks", tests, start, stop);
 }

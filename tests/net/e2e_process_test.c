@@ -98,6 +98,24 @@ static void it_refuses_an_address_that_is_taken(void **state) {
     server_end(&server);
 }
 
+/* Only a socket that a node left behind gives way. */
+static void it_deletes_no_file(void **state) {
+    (void)state;
+    struct tempdir dir = tempdir_make();
+    struct tempdir file = tempdir_write(&dir, "notes", "precious", 8), folder = tempdir_path(&dir, "folder");
+    char of_file[TEMPDIR_PATH_BYTES + 6], of_folder[TEMPDIR_PATH_BYTES + 6];
+    snprintf(of_file, sizeof of_file, "ipc://%s", file.path);
+    snprintf(of_folder, sizeof of_folder, "ipc://%s", folder.path);
+    if (mkdir(folder.path, 0700) != 0) fail_msg("no folder");
+    struct refusal refusals[] = {{{"--rpc", of_file}, 1, "there is a file that is not a socket"},
+                                 {{"--rpc", of_folder}, 1, "there is a file that is not a socket"}};
+    for (size_t i = 0; i < 2; i++) expect_refusal(&refusals[i]);
+    char *content = tempdir_read(file.path, NULL);
+    if (content == NULL || strcmp(content, "precious") != 0) fail_msg("--rpc ipc://FILE took the file's place");
+    free(content);
+    tempdir_remove(&dir);
+}
+
 static void it_listens_beyond_loopback_when_told(void **state) {
     (void)state;
     const char *const flags[] = {"--rpc", "tcp://0.0.0.0:0", "--insecure", NULL};
@@ -277,6 +295,7 @@ int main(void) {
         cmocka_unit_test(it_prints_one_ready_line),
         cmocka_unit_test(it_refuses_what_it_cannot_do),
         cmocka_unit_test(it_refuses_an_address_that_is_taken),
+        cmocka_unit_test(it_deletes_no_file),
         cmocka_unit_test(it_listens_beyond_loopback_when_told),
         cmocka_unit_test(it_says_its_version_and_help),
         cmocka_unit_test(its_settings_are_in_force),
