@@ -32,10 +32,16 @@ uint64_t client_connection(struct muster_client *client) {
     return 0;
 }
 
-int thread_start(pthread_t *thread, void *(*body)(void *), void *arg) {
+/* Threads that are made now take none of the program's signals. Returns the mask to set again. */
+static sigset_t block_signals(void) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    return before;
+}
+
+int thread_start(pthread_t *thread, void *(*body)(void *), void *arg) {
+    sigset_t before = block_signals();
     int rv = pthread_create(thread, NULL, body, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rv;
@@ -148,8 +154,10 @@ static enum muster_code check_headroom(struct muster_error *error) {
     static atomic_bool is_checked;
     struct error shortage;
     if (atomic_load(&is_checked)) return MUSTER_OK;
-    if (!headroom_check(headroom_nng_threads() + CLIENT_THREADS, HEADROOM_NNG_BYTES, &shortage))
-        return client_error_set(error, shortage.code, "%s", shortage.text);
+    sigset_t before = block_signals();
+    bool has_room = headroom_check(headroom_nng_threads() + CLIENT_THREADS, HEADROOM_NNG_BYTES, &shortage);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!has_room) return client_error_set(error, shortage.code, "%s", shortage.text);
     atomic_store(&is_checked, true);
     return MUSTER_OK;
 }

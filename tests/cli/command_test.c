@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct server server;
 
@@ -348,8 +349,50 @@ static void tells_when_its_output_is_full(void **state) {
     process_result_free(&result);
 }
 
+#ifndef UNDER_SANITIZER /* whose runtime starts threads of its own */
+/* The system counts threads for another user than root alone, who must be able to read the program. */
+static void says_so_where_threads_are_short(void **state) {
+    (void)state;
+    if (geteuid() != 0) skip();
+    struct tempdir dir = tempdir_make();
+    char user[32], limit[32], library[TEMPDIR_PATH_BYTES + 32], program[TEMPDIR_PATH_BYTES + 32];
+    snprintf(program, sizeof program, "%s/muster", dir.path);
+    snprintf(library, sizeof library, "LD_LIBRARY_PATH=%s", dir.path);
+    snprintf(user, sizeof user, "--reuid=%d", 55000 + (int)(getpid() % 1000));
+    const char *copy[] = {"sh",
+                          "-c",
+                          "cp \"$0\" \"$1\"/libmuster.so.* \"$2\" && chmod -R a+rX \"$2\"",
+                          MUSTER_PATH,
+                          MUSTER_LIBRARY_DIR,
+                          dir.path,
+                          NULL};
+    struct process_result copied = process_run(copy, NULL, NULL, CLI_PATIENCE_MS);
+    if (copied.how.status != 0) fail_msg("no copy: %s", copied.errors);
+    process_result_free(&copied);
+    bool cannot = false, can = false;
+    for (unsigned threads = 1; threads <= 64; threads += threads < 24 ? 1 : 40) {
+        snprintf(limit, sizeof limit, "--nproc=%u", threads);
+        const char *argv[] = {"setpriv", user,  "--clear-groups", "prlimit",           limit, "env", library, program,
+                              "live",    "ada", "--to",           "tcp://127.0.0.1:1", NULL};
+        struct process_result result = process_run(argv, NULL, NULL, CLI_PATIENCE_MS);
+        if (result.timed_out || result.how.is_signal || (result.how.status != 3 && result.how.status != 4))
+            fail_msg("%s: %s %d: %s", limit, result.how.is_signal ? "signal" : "status", result.how.status,
+                     result.errors);
+        if (result.how.status == 4 && strstr(result.errors, "threads") == NULL) fail_msg("why? %s", result.errors);
+        cannot |= result.how.status == 4;
+        can |= result.how.status == 3;
+        process_result_free(&result);
+    }
+    if (!can || !cannot) fail_msg("the limits are not what matters");
+    tempdir_remove(&dir);
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+#ifndef UNDER_SANITIZER
+        cmocka_unit_test(says_so_where_threads_are_short),
+#endif
         cmocka_unit_test(touches_and_leaves),
         cmocka_unit_test(answers_writes_in_json),
         cmocka_unit_test(reads_users_from_its_input),
