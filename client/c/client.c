@@ -4,6 +4,7 @@
 #include "common/monotonic.h"
 #include "common/random.h"
 #include "common/waiting.h"
+#include "options.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -162,15 +163,11 @@ static enum muster_code check_headroom(struct muster_error *error) {
     return MUSTER_OK;
 }
 
-enum muster_code muster_open(const struct muster_options *options, struct muster_client **client,
-                             struct muster_error *error) {
+/* options: checked. */
+static enum muster_code client_open(const struct muster_options *options, struct muster_client **client,
+                                    struct muster_error *error) {
     static const char *const default_addresses[] = {MUSTER_ADDRESS_DEFAULT};
-    struct muster_options defaults = {0};
-    *client = NULL;
-    if (options == NULL) options = &defaults;
-    enum muster_code code = options_check(options, error);
-    if (code == MUSTER_OK) code = check_headroom(error);
-    if (code != MUSTER_OK) return code;
+    enum muster_code code = MUSTER_OK;
     struct muster_client *made = client_new();
     if (made == NULL) return client_error_no_memory(error);
     bool is_default = options->address_count == 0;
@@ -186,6 +183,16 @@ enum muster_code muster_open(const struct muster_options *options, struct muster
     }
     *client = made;
     return client_error_none(error);
+}
+
+enum muster_code muster_open_sized(const struct muster_options *options, size_t options_size,
+                                   struct muster_client **client, struct muster_error *error) {
+    struct muster_options known;
+    *client = NULL;
+    enum muster_code code = options_copy(&known, sizeof known, options, options_size, error);
+    if (code == MUSTER_OK) code = options_check(&known, error);
+    if (code == MUSTER_OK) code = check_headroom(error);
+    return code == MUSTER_OK ? client_open(&known, client, error) : code;
 }
 
 /* ---- closing ----------------------------------------------------------------------------------------------------- */

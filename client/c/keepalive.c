@@ -3,6 +3,7 @@
 #include "client_error.h"
 #include "common/monotonic.h"
 #include "common/waiting.h"
+#include "options.h"
 #include "sessions.h"
 
 #include <stdlib.h>
@@ -340,15 +341,17 @@ static void keepalive_free(struct muster_keepalive *keepalive) {
     free(keepalive);
 }
 
-enum muster_code muster_keepalive_open(struct muster_client *client, const struct muster_keepalive_options *options,
-                                       struct muster_keepalive **keepalive, struct muster_error *error) {
-    struct muster_keepalive_options defaults = {0};
+enum muster_code muster_keepalive_open_sized(struct muster_client *client,
+                                             const struct muster_keepalive_options *options, size_t options_size,
+                                             struct muster_keepalive **keepalive, struct muster_error *error) {
+    struct muster_keepalive_options known;
     *keepalive = NULL;
-    if (options == NULL) options = &defaults;
-    if (options->ttl_ms != 0 && (options->ttl_ms < MUSTER_TTL_MIN_MS || options->ttl_ms > MUSTER_TTL_MAX_MS))
-        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "ttl_ms: %u, %d to %d", options->ttl_ms,
-                                MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS);
-    struct muster_keepalive *made = keepalive_new(client, options);
+    enum muster_code code = options_copy(&known, sizeof known, options, options_size, error);
+    if (code != MUSTER_OK) return code;
+    if (known.ttl_ms != 0 && (known.ttl_ms < MUSTER_TTL_MIN_MS || known.ttl_ms > MUSTER_TTL_MAX_MS))
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "ttl_ms: %u, %d to %d", known.ttl_ms, MUSTER_TTL_MIN_MS,
+                                MUSTER_TTL_MAX_MS);
+    struct muster_keepalive *made = keepalive_new(client, &known);
     if (made == NULL) return client_error_no_memory(error);
     client_add(client, made);
     if (thread_start(&made->thread, keepalive_thread, made) != 0) {

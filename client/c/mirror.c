@@ -3,6 +3,7 @@
 #include "common/monotonic.h"
 #include "common/waiting.h"
 #include "mirror_table.h"
+#include "options.h"
 #include "watch.h"
 
 #include <stdlib.h>
@@ -64,21 +65,23 @@ fail_mirror:
     return NULL;
 }
 
-enum muster_code muster_mirror_open(struct muster_client *client, const struct muster_mirror_options *options,
-                                    struct muster_mirror **mirror, struct muster_error *error) {
-    struct muster_mirror_options defaults = {0};
-    if (options == NULL) options = &defaults;
+enum muster_code muster_mirror_open_sized(struct muster_client *client, const struct muster_mirror_options *options,
+                                          size_t options_size, struct muster_mirror **mirror,
+                                          struct muster_error *error) {
+    struct muster_mirror_options known;
     *mirror = NULL;
-    size_t remember_max = options->remember_max != 0 ? options->remember_max : MUSTER_MIRROR_REMEMBER_DEFAULT;
+    enum muster_code code = options_copy(&known, sizeof known, options, options_size, error);
+    if (code != MUSTER_OK) return code;
+    size_t remember_max = known.remember_max != 0 ? known.remember_max : MUSTER_MIRROR_REMEMBER_DEFAULT;
     struct muster_mirror *made = mirror_new(remember_max);
     if (made == NULL) return client_error_no_memory(error);
-    struct muster_watch_options watch_options = {.scope = options->scope,
-                                                 .min_interval_ms = options->min_interval_ms,
-                                                 .max_wait_ms = options->max_wait_ms,
-                                                 .callbacks = options->callbacks,
-                                                 .arg = options->arg};
+    struct muster_watch_options watch_options = {.scope = known.scope,
+                                                 .min_interval_ms = known.min_interval_ms,
+                                                 .max_wait_ms = known.max_wait_ms,
+                                                 .callbacks = known.callbacks,
+                                                 .arg = known.arg};
     *mirror = made; /* before the watch's thread may call back */
-    enum muster_code code = watch_open(client, &watch_options, &mirror_hooks, made, &made->watch, error);
+    code = watch_open(client, &watch_options, &mirror_hooks, made, &made->watch, error);
     if (code == MUSTER_OK) return MUSTER_OK;
     *mirror = NULL;
     mirror_free(made);

@@ -1,6 +1,7 @@
 /* The public calls: each checks and encodes its request, runs, and hands over the answer. */
 #include "client.h"
 #include "client_error.h"
+#include "options.h"
 #include "writes.h"
 
 #include <stdlib.h>
@@ -99,18 +100,19 @@ enum muster_code muster_live(struct muster_client *client, const char *scope, co
     return run_and_give(call, code, NULL, 0, error);
 }
 
-enum muster_code muster_list(struct muster_client *client, const struct muster_query *query,
-                             struct muster_users **result, struct muster_error *error) {
+enum muster_code muster_list_sized(struct muster_client *client, const struct muster_query *query, size_t query_size,
+                                   struct muster_users **result, struct muster_error *error) {
     ERROR_OR_SCRATCH(error);
-    struct muster_query all = {0};
+    struct muster_query known;
     struct result *into = result_for((struct result *)*result, REPLY_LIST, error);
     if (into == NULL) return error->code;
     *result = &into->view.users;
     struct call *call = blocking_call(client, REPLY_LIST, error);
     if (call == NULL) return error->code;
     call->attempt->answer.result = into;
-    call->attempt->answer.has_sessions = query != NULL && query->with_sessions;
-    enum muster_code code = request_list(&call->attempt->request, client->token, query == NULL ? &all : query, error);
+    enum muster_code code = options_copy(&known, sizeof known, query, query_size, error);
+    call->attempt->answer.has_sessions = known.with_sessions;
+    if (code == MUSTER_OK) code = request_list(&call->attempt->request, client->token, &known, error);
     return run_and_give(call, code, NULL, 0, error);
 }
 
@@ -225,16 +227,18 @@ enum muster_code muster_live_async(struct muster_client *client, const char *sco
         call, request_live(&call->attempt->request, client->token, scope, users, count, with_sessions, error), error);
 }
 
-enum muster_code muster_list_async(struct muster_client *client, const struct muster_query *query,
-                                   muster_users_callback *callback, void *arg, struct muster_error *error) {
+enum muster_code muster_list_async_sized(struct muster_client *client, const struct muster_query *query,
+                                         size_t query_size, muster_users_callback *callback, void *arg,
+                                         struct muster_error *error) {
     ERROR_OR_SCRATCH(error);
-    struct muster_query all = {0};
+    struct muster_query known;
     struct call *call = async_call(client, REPLY_LIST, 0, arg, error);
     if (call == NULL) return error->code;
     call->callback.users = callback;
-    call->attempt->answer.has_sessions = query != NULL && query->with_sessions;
-    return launch_or_give(
-        call, request_list(&call->attempt->request, client->token, query == NULL ? &all : query, error), error);
+    enum muster_code code = options_copy(&known, sizeof known, query, query_size, error);
+    call->attempt->answer.has_sessions = known.with_sessions;
+    if (code == MUSTER_OK) code = request_list(&call->attempt->request, client->token, &known, error);
+    return launch_or_give(call, code, error);
 }
 
 enum muster_code muster_counts_async(struct muster_client *client, const char *const *scopes, size_t scope_count,

@@ -1,6 +1,7 @@
 /* A walk over all pages of a List, which asks for the next page while its caller reads this one. */
 #include "client.h"
 #include "client_error.h"
+#include "options.h"
 
 #include <stdlib.h>
 
@@ -77,7 +78,7 @@ static struct muster_walk *walk_new(struct muster_client *client, const struct m
     walk->client = client;
     pthread_mutex_init(&walk->mutex, NULL);
     pthread_cond_init(&walk->changed, NULL);
-    if (query != NULL) walk->query = *query;
+    walk->query = *query;
     walk->page = result_new();
     walk->ahead = result_new();
     bool is_copied =
@@ -90,14 +91,17 @@ static struct muster_walk *walk_new(struct muster_client *client, const struct m
     return walk;
 }
 
-enum muster_code muster_walk_open(struct muster_client *client, const struct muster_query *query,
-                                  struct muster_walk **walk, struct muster_error *error) {
+enum muster_code muster_walk_open_sized(struct muster_client *client, const struct muster_query *query,
+                                        size_t query_size, struct muster_walk **walk, struct muster_error *error) {
+    struct muster_query known;
     *walk = NULL;
-    struct muster_walk *made = walk_new(client, query);
+    enum muster_code code = options_copy(&known, sizeof known, query, query_size, error);
+    if (code != MUSTER_OK) return code;
+    struct muster_walk *made = walk_new(client, &known);
     if (made == NULL) return client_error_no_memory(error);
     walk_request(made, made->page_token);
     if (!made->is_waited) {
-        enum muster_code code = made->error.code;
+        code = made->error.code;
         if (error != NULL) *error = made->error;
         walk_free(made);
         return code;

@@ -2,6 +2,7 @@
 
 #include "client_error.h"
 #include "common/monotonic.h"
+#include "options.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -275,9 +276,12 @@ enum muster_code watch_open(struct muster_client *client, const struct muster_wa
     return MUSTER_OK;
 }
 
-enum muster_code muster_watch_open(struct muster_client *client, const struct muster_watch_options *options,
-                                   struct muster_watch **watch, struct muster_error *error) {
-    return watch_open(client, options, NULL, NULL, watch, error);
+enum muster_code muster_watch_open_sized(struct muster_client *client, const struct muster_watch_options *options,
+                                         size_t options_size, struct muster_watch **watch, struct muster_error *error) {
+    struct muster_watch_options known;
+    *watch = NULL;
+    enum muster_code code = options_copy(&known, sizeof known, options, options_size, error);
+    return code == MUSTER_OK ? watch_open(client, &known, NULL, NULL, watch, error) : code;
 }
 
 uint64_t muster_watch_staleness_ms(const struct muster_watch *watch) {

@@ -36,6 +36,13 @@
  * is no global state. A result object belongs to one thread at a time. Blocking calls from N threads are N requests in
  * flight on the client's connection; the ..._async calls put many in flight from one thread. No signals are used.
  *
+ * Versions. Five structs grow at their end in later versions: muster_options, muster_query and the options of a
+ * keepalive, a watch and a mirror. Functions that take one are inline and pass its size, as the program was compiled,
+ * to the function of the library, which has the same name with _sized behind it. So a program and a library of
+ * different versions go together: fields that the program does not know are 0 for the library, and a field that the
+ * library does not know is refused with MUSTER_INVALID_ARGUMENT unless it is 0. From a language that does not compile
+ * this header, call the _sized functions. All other structs keep their layout until the soname changes.
+ *
  * Forking: a client does not survive fork(); open it in the child.
  */
 #ifndef MUSTER_MUSTER_H
@@ -108,8 +115,12 @@ struct muster_options {
  * MUSTER_INVALID_ARGUMENT: an option is out of range or an address does not parse.
  * MUSTER_UNAVAILABLE: options->connect_ms is set and no node could be reached within it.
  * MUSTER_RESOURCE_EXHAUSTED: memory, threads or file descriptors are short. */
-MUSTER_API enum muster_code muster_open(const struct muster_options *options, struct muster_client **client,
-                                        struct muster_error *error);
+MUSTER_API enum muster_code muster_open_sized(const struct muster_options *options, size_t options_size,
+                                              struct muster_client **client, struct muster_error *error);
+static inline enum muster_code muster_open(const struct muster_options *options, struct muster_client **client,
+                                           struct muster_error *error) {
+    return muster_open_sized(options, sizeof *options, client, error);
+}
 
 /* Ends every asynchronous call that has no answer within 200 ms with MUSTER_CANCELLED, waits for the callbacks,
  * disconnects and frees. Close keepalives, watches and mirrors first; no thread may be in a blocking call or start one.
@@ -240,8 +251,13 @@ struct muster_query {
 /* One page of the live users of a scope. A page may hold fewer than page_size, even none: the walk ends where
  * next_page_token is empty. Every user who is live throughout the walk comes exactly once. query: NULL for the first
  * page of "default". */
-MUSTER_API enum muster_code muster_list(struct muster_client *client, const struct muster_query *query,
-                                        struct muster_users **result, struct muster_error *error);
+MUSTER_API enum muster_code muster_list_sized(struct muster_client *client, const struct muster_query *query,
+                                              size_t query_size, struct muster_users **result,
+                                              struct muster_error *error);
+static inline enum muster_code muster_list(struct muster_client *client, const struct muster_query *query,
+                                           struct muster_users **result, struct muster_error *error) {
+    return muster_list_sized(client, query, sizeof *query, result, error);
+}
 
 /* A walk over all pages, one user at a time:
  *
@@ -256,8 +272,13 @@ MUSTER_API enum muster_code muster_list(struct muster_client *client, const stru
 struct muster_walk;
 
 /* Begins at query->page_token. query: copied; NULL for all of "default". *walk: NULL on failure. */
-MUSTER_API enum muster_code muster_walk_open(struct muster_client *client, const struct muster_query *query,
-                                             struct muster_walk **walk, struct muster_error *error);
+MUSTER_API enum muster_code muster_walk_open_sized(struct muster_client *client, const struct muster_query *query,
+                                                   size_t query_size, struct muster_walk **walk,
+                                                   struct muster_error *error);
+static inline enum muster_code muster_walk_open(struct muster_client *client, const struct muster_query *query,
+                                                struct muster_walk **walk, struct muster_error *error) {
+    return muster_walk_open_sized(client, query, sizeof *query, walk, error);
+}
 /* The next user, valid until the next call on this walk; NULL at the end, or where a page failed. Waits for a page. */
 MUSTER_API const struct muster_user *muster_walk_next(struct muster_walk *walk);
 /* Frees the walk; answers MUSTER_OK if it came to its end or was given up early, else why it failed. `walk` may be
@@ -372,8 +393,14 @@ MUSTER_API enum muster_code muster_leave_async(struct muster_client *client, con
 MUSTER_API enum muster_code muster_live_async(struct muster_client *client, const char *scope, const char *const *users,
                                               size_t count, bool with_sessions, muster_users_callback *callback,
                                               void *arg, struct muster_error *error);
-MUSTER_API enum muster_code muster_list_async(struct muster_client *client, const struct muster_query *query,
-                                              muster_users_callback *callback, void *arg, struct muster_error *error);
+MUSTER_API enum muster_code muster_list_async_sized(struct muster_client *client, const struct muster_query *query,
+                                                    size_t query_size, muster_users_callback *callback, void *arg,
+                                                    struct muster_error *error);
+static inline enum muster_code muster_list_async(struct muster_client *client, const struct muster_query *query,
+                                                 muster_users_callback *callback, void *arg,
+                                                 struct muster_error *error) {
+    return muster_list_async_sized(client, query, sizeof *query, callback, arg, error);
+}
 MUSTER_API enum muster_code muster_counts_async(struct muster_client *client, const char *const *scopes,
                                                 size_t scope_count, const uint64_t *windows_ms, size_t window_count,
                                                 muster_counts_callback *callback, void *arg,
@@ -407,9 +434,15 @@ struct muster_keepalive_options {
 
 /* Makes a keepalive and its thread. The client must outlive it. options: NULL for all defaults. *keepalive: NULL on
  * failure. MUSTER_INVALID_ARGUMENT, MUSTER_RESOURCE_EXHAUSTED. */
-MUSTER_API enum muster_code muster_keepalive_open(struct muster_client *client,
-                                                  const struct muster_keepalive_options *options,
-                                                  struct muster_keepalive **keepalive, struct muster_error *error);
+MUSTER_API enum muster_code muster_keepalive_open_sized(struct muster_client *client,
+                                                        const struct muster_keepalive_options *options,
+                                                        size_t options_size, struct muster_keepalive **keepalive,
+                                                        struct muster_error *error);
+static inline enum muster_code muster_keepalive_open(struct muster_client *client,
+                                                     const struct muster_keepalive_options *options,
+                                                     struct muster_keepalive **keepalive, struct muster_error *error) {
+    return muster_keepalive_open_sized(client, options, sizeof *options, keepalive, error);
+}
 
 /* Beats for a session from now on. scope: unset: "default". session: may be unset. A session that is there already is
  * updated. Does not wait for the network.
@@ -497,8 +530,14 @@ struct muster_watch_options {
 
 /* Begins to watch. Does not wait for the network. options: not NULL; copied. *watch: NULL on failure. The client must
  * outlive it. MUSTER_INVALID_ARGUMENT; MUSTER_RESOURCE_EXHAUSTED: memory or threads are short. */
-MUSTER_API enum muster_code muster_watch_open(struct muster_client *client, const struct muster_watch_options *options,
-                                              struct muster_watch **watch, struct muster_error *error);
+MUSTER_API enum muster_code muster_watch_open_sized(struct muster_client *client,
+                                                    const struct muster_watch_options *options, size_t options_size,
+                                                    struct muster_watch **watch, struct muster_error *error);
+static inline enum muster_code muster_watch_open(struct muster_client *client,
+                                                 const struct muster_watch_options *options,
+                                                 struct muster_watch **watch, struct muster_error *error) {
+    return muster_watch_open_sized(client, options, sizeof *options, watch, error);
+}
 
 /* How long ago the node answered that everything is told, in ms: what the program was told is at most so old. While
  * nothing changes it grows up to max_wait_ms and begins again. UINT64_MAX: before the first `synced`. Any thread. */
@@ -531,9 +570,14 @@ enum { MUSTER_MIRROR_REMEMBER_DEFAULT = 100000 };
 
 /* Begins to mirror. options: NULL for all defaults. It is empty at first: see muster_mirror_wait. Otherwise as
  * muster_watch_open. */
-MUSTER_API enum muster_code muster_mirror_open(struct muster_client *client,
-                                               const struct muster_mirror_options *options,
-                                               struct muster_mirror **mirror, struct muster_error *error);
+MUSTER_API enum muster_code muster_mirror_open_sized(struct muster_client *client,
+                                                     const struct muster_mirror_options *options, size_t options_size,
+                                                     struct muster_mirror **mirror, struct muster_error *error);
+static inline enum muster_code muster_mirror_open(struct muster_client *client,
+                                                  const struct muster_mirror_options *options,
+                                                  struct muster_mirror **mirror, struct muster_error *error) {
+    return muster_mirror_open_sized(client, options, sizeof *options, mirror, error);
+}
 
 /* Waits until it holds the whole scope for the first time, at most timeout_ms; whether it does. Not in a callback. */
 MUSTER_API bool muster_mirror_wait(struct muster_mirror *mirror, uint32_t timeout_ms);
