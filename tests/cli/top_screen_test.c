@@ -268,7 +268,7 @@ static void goes_on_while_the_node_is_away(void **state) {
     EXPECT(0, NULL, "", "touch", "ada", "--to", other.tcp, "-s", "away-room");
     terminal("80", "24", "'%s' top --interval 200ms --timeout 1s --to '%s'", MUSTER_PATH, other.tcp);
     SHOWS("away-room");
-    process_signal(other.process, SIGSTOP);
+    process_stand_still(other.process, CLI_PATIENCE_MS);
     SHOWS(" s old: ");
     type("/nothing"); /* keys go on while it waits */
     SHOWS("/nothing");
@@ -296,7 +296,7 @@ static void quits_while_it_waits(void **state) {
     terminal("80", "24", "TSAN_OPTIONS=\"$TSAN_OPTIONS report_thread_leaks=0\" '%s' top --timeout 60s --to '%s'",
              MUSTER_PATH, server.tcp);
     SHOWS("lobby");
-    process_signal(server.process, SIGSTOP);
+    process_stand_still(server.process, CLI_PATIENCE_MS);
     SHOWS(" s old: waiting for an answer");
     type("q");
     ENDED("0");

@@ -344,7 +344,7 @@ static void says_why_it_cannot_begin(void **state) {
     EXPECT(2, "", "--totals", "watch", "--totals", "--sessions", "--to", server.tcp);
     EXPECT(2, "", "terminal", "top", "--to", server.tcp);
     EXPECT(2, "", "--interval", "top", "--interval", "1ms", "--to", server.tcp);
-    process_signal(server.process, SIGSTOP);
+    process_stand_still(server.process, CLI_PATIENCE_MS);
     EXPECT(3, "", "no node answers", "watch", "--timeout", "500ms", "--to", server.tcp);
     process_signal(server.process, SIGCONT);
 }

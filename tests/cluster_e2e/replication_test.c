@@ -91,7 +91,7 @@ static void a_node_that_is_stopped_for_long_makes_no_ghosts(void **state) {
     rig_start_all(&rig);
     rig_touch_many(&rig, 1, "g", 1000, TTL_MS);
     uint64_t touched_ms = wait_now_ms();
-    process_signal(rig.nodes[1].process, SIGSTOP);
+    process_stand_still(rig.nodes[1].process, 10000);
     rig_touch_many(&rig, 0, "u", 1000, LONG_MS);
     rig_expect_count(&rig, 2, 1000, TTL_MS + 2000); /* those of "g" are gone again, if they came at all */
     while (wait_now_ms() - touched_ms < STOPPED_MS) rig_expect_count(&rig, 0, 1000, STOPPED_MS);
