@@ -86,6 +86,7 @@ void node_start(struct world *world, struct node *node) {
     transcript_add(&world->transcript, world->now_ms,
                    "node %u starts as %" PRIx64 ", wall clock wrong by %" PRId64 " s", node->index, node->origin,
                    node->wall_error_ms / 1000);
+    trace_started(world, node);
     oracle_node_started(world, node);
     node->replica = make_replica(world, node);
     node->codec = codec_new(world->keyring);
@@ -139,6 +140,7 @@ static void send_request(struct world *world, struct node *node, const struct ac
 }
 
 static void perform(struct world *world, struct node *node, const struct action *action) {
+    trace_action(world, node, action);
     switch (action->kind) {
     case ACTION_PUBLISH:
         network_publish(world, node->index, codec_seal_frame(node->codec, action->frame));
@@ -168,5 +170,6 @@ void node_tick(struct world *world, struct node *node) {
         node->rolled_ms = world->now_ms;
     }
     node_perform(world, node, replica_tick(node->replica, now_ms));
+    trace_learnt(world, node);
     oracle_learn_adopted(world, node);
 }

@@ -20,7 +20,8 @@ struct run {
     uint64_t first, last;
     unsigned jobs;
     const char *expect;
-    bool is_verbose, is_large;
+    bool is_large;
+    enum detail detail;
 };
 
 /* What the jobs share. */
@@ -57,7 +58,7 @@ static void print_failure(const struct run *run, void *world, uint64_t seed) {
     const char *failure, *check = run->simulation->failed(world, &failure);
     printf("\nseed %" PRIu64 " fails the check \"%s\":\n%s\n\n", seed, check, failure);
     run->simulation->print(world, stdout);
-    printf("\nseed %" PRIu64 " fails the check \"%s\": %s\nreplay it with: %s --seed %" PRIu64 " --verbose\n", seed,
+    printf("\nseed %" PRIu64 " fails the check \"%s\": %s\nreplay it with: %s --seed %" PRIu64 " --trace\n", seed,
            check, failure, run->simulation->program, seed);
     fflush(stdout);
 }
@@ -66,7 +67,7 @@ static void print_failure(const struct run *run, void *world, uint64_t seed) {
 static bool run_seed(void *world, uint64_t seed, const struct run *run, struct progress *progress) {
     const struct simulation *simulation = run->simulation;
     nonces = random_of(seed ^ UINT64_C(0x6e6f6e636573));
-    simulation->run(world, seed, run->is_large, run->is_verbose);
+    simulation->run(world, seed, run->is_large, run->detail);
     uint64_t figures[RUNNER_FIGURES] = {0};
     simulation->count(world, figures);
     progress->worlds++;
@@ -113,7 +114,7 @@ static int wait_for_jobs(const struct run *run, struct progress *progress, const
         }
         for (unsigned job = 0; job < run->jobs; job++)
             if (pids[job] == pid)
-                printf("seed %" PRIu64 " ended by signal %d\nreplay it with: %s --seed %" PRIu64 " --verbose\n",
+                printf("seed %" PRIu64 " ended by signal %d\nreplay it with: %s --seed %" PRIu64 " --trace\n",
                        progress->seeds[job], WTERMSIG(status), run->simulation->program, progress->seeds[job]);
         progress->is_over = true;
         worst = STATUS_USAGE;
@@ -163,13 +164,11 @@ static bool read_seeds(const char *text, struct run *run) {
 }
 
 static bool read_options(int argc, char **argv, struct run *run) {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"seeds", required_argument, NULL, 's'},
-                                            {"jobs", required_argument, NULL, 'j'},
-                                            {"expect", required_argument, NULL, 'e'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {"large", no_argument, NULL, 'l'},
-                                            {0}};
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 's'},
+        {"jobs", required_argument, NULL, 'j'}, {"expect", required_argument, NULL, 'e'},
+        {"verbose", no_argument, NULL, 'v'},    {"trace", no_argument, NULL, 't'},
+        {"large", no_argument, NULL, 'l'},      {0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -183,7 +182,10 @@ static bool read_options(int argc, char **argv, struct run *run) {
             run->expect = optarg;
             break;
         case 'v':
-            run->is_verbose = true;
+            run->detail = DETAIL_VERBOSE;
+            break;
+        case 't':
+            run->detail = DETAIL_TRACE;
             break;
         case 'l':
             run->is_large = true;
@@ -201,7 +203,8 @@ int runner_main(const struct simulation *simulation, uint64_t seeds, int argc, c
                       .last = random_number_from_environment("MUSTER_SIM_SEEDS", seeds),
                       .jobs = 1};
     if (!read_options(argc, argv, &run)) {
-        fprintf(stderr, "usage: %s [--seed N | --seeds FROM..TO] [--jobs N] [--expect CHECK] [--large] [--verbose]\n",
+        fprintf(stderr,
+                "usage: %s [--seed N | --seeds FROM..TO] [--jobs N] [--expect CHECK] [--large] [--verbose | --trace]\n",
                 simulation->program);
         return STATUS_USAGE;
     }

@@ -9,9 +9,10 @@
 
 enum { SEEDS_USUAL = 2000 };
 
-static void run(void *context, uint64_t seed, bool is_large, bool is_verbose) {
+static void run(void *context, uint64_t seed, bool is_large, enum detail detail) {
     struct world *world = context;
-    world->transcript.is_verbose = is_verbose;
+    world->transcript.is_verbose = detail != DETAIL_NONE;
+    world->trace = (struct trace){.is_on = detail == DETAIL_TRACE};
     world_begin(world, seed, is_large);
     verdict_run(world);
 }

@@ -45,10 +45,12 @@ static void responded(struct world *world, struct node *node, const struct event
     transcript_add(&world->transcript, world->now_ms, "node %u: sync request %" PRIu64 " to node %u %s", node->index,
                    event->ticket, event->other, packet == NULL ? "fails" : "is answered");
     struct received *received = packet == NULL ? NULL : codec_open_response(node->codec, packet_bytes(packet));
+    if (received != NULL) trace_response(world, &received->response);
     node_perform(world, node,
                  replica_sync_response(node->replica, event->ticket, received == NULL ? NULL : &received->response,
                                        node_now_ms(world, node), NULL));
     codec_release(node->codec, received);
+    trace_learnt(world, node);
     oracle_check_vector(world, node);
 }
 
@@ -67,10 +69,12 @@ static void framed(struct world *world, struct node *node, const struct event *e
                    event->other, event->packet->len);
     struct received *received = codec_open_frame(node->codec, packet_bytes(event->packet));
     if (received == NULL) return;
+    trace_frame(world, &received->frame);
     node_perform(
         world, node,
         replica_frame(node->replica, text_of(from->gossip_address), &received->frame, node_now_ms(world, node), NULL));
     codec_release(node->codec, received);
+    trace_learnt(world, node);
     oracle_check_vector(world, node);
 }
 

@@ -11,6 +11,7 @@
 #include "oracle.h"
 #include "plan.h"
 #include "support/random.h"
+#include "trace.h"
 #include "transcript.h"
 
 enum {
@@ -79,6 +80,7 @@ struct world {
     char failure[400];
     struct keyring *keyring; /* NULL: nothing is sealed */
     struct transcript transcript;
+    struct trace trace;
 };
 
 /* Makes a world of a seed. is_large: with many users, whatever the seed says. */

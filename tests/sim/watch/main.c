@@ -4,9 +4,9 @@
 
 enum { SEEDS_USUAL = 400 };
 
-static void run(void *context, uint64_t seed, bool is_large, bool is_verbose) {
+static void run(void *context, uint64_t seed, bool is_large, enum detail detail) {
     struct stage *stage = context;
-    stage->transcript.is_verbose = is_verbose;
+    stage->transcript.is_verbose = detail != DETAIL_NONE;
     stage_begin(stage, seed, is_large);
     stage_run(stage);
 }
