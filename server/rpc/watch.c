@@ -76,23 +76,24 @@ static enum muster_code read_question(struct call *call, const Muster__V1__Watch
 /* ---- answering --------------------------------------------------------------------------------------------------- */
 
 /* Where the watcher is, by its cursor; whether that was of use. */
-static bool resume(struct call *call, const struct question *question, struct telling *telling) {
+static bool resume(struct call *call, const struct question *question, struct watch_answer *answer) {
     const struct cursor_key *key = watches_cursor_key(call->rpc->watches);
     uint64_t selection =
         cursor_selection(key, question->scope, question->users, question->user_count, question->is_counts);
-    bool is_ours = cursor_read(key, question->cursor, &telling->cursor) && telling->cursor.selection == selection;
-    if (is_ours && tell_can_resume(telling)) return true;
-    telling->cursor = (struct cursor){.selection = selection};
+    bool is_ours = cursor_read(key, question->cursor, &answer->cursor) && answer->cursor.selection == selection;
+    if (is_ours && answer_can_resume(answer)) return true;
+    answer->cursor = (struct cursor){.selection = selection};
     return false;
 }
 
 /* is_pending: there is something to tell already. */
 static enum muster_code park(struct call *call, const struct turn *turn, const struct question *question,
-                             const struct telling *telling, uint64_t due_ms, uint64_t deadline_ms, bool is_pending) {
+                             const struct watch_answer *answer, uint64_t due_ms, uint64_t deadline_ms,
+                             bool is_pending) {
     struct refusal why = {0};
     const struct parking parking = {.waiter = *call->waiter,
-                                    .scope = telling->scope,
-                                    .cursor = telling->cursor,
+                                    .scope = answer->scope,
+                                    .cursor = answer->cursor,
                                     .users = question->users,
                                     .user_count = question->user_count,
                                     .due_ms = due_ms,
@@ -100,7 +101,7 @@ static enum muster_code park(struct call *call, const struct turn *turn, const s
                                     .min_interval_ms = question->min_interval_ms,
                                     .is_counts = question->is_counts,
                                     .with_sessions = question->with_sessions,
-                                    .resync = telling->resync,
+                                    .resync = answer->resync,
                                     .is_pending = is_pending};
     enum muster_code code = watches_park(call->rpc->watches, turn, &parking, &why);
     call->is_parked = code == MUSTER_OK;
@@ -108,9 +109,9 @@ static enum muster_code park(struct call *call, const struct turn *turn, const s
 }
 
 /* Tells what there is to tell, or parks. Under the lock. */
-static enum muster_code tell_or_park(struct call *call, const struct turn *turn, const struct question *question,
-                                     struct telling *telling) {
-    struct cursor *cursor = &telling->cursor;
+static enum muster_code answer_or_park(struct call *call, const struct turn *turn, const struct question *question,
+                                       struct watch_answer *answer) {
+    struct cursor *cursor = &answer->cursor;
     uint64_t now_ms = turn->now_ms;
     bool is_paced = cursor->is_whole && !cursor->is_owed;
     uint64_t due_ms = is_paced ? pace_due_ms(cursor->paced_ms, question->min_interval_ms) : 0;
@@ -118,32 +119,32 @@ static enum muster_code tell_or_park(struct call *call, const struct turn *turn,
     if (due_ms <= now_ms) {
         /* Long answers are the pump's: who goes through the same pages at the same time is told by one look, and no
          * number of watchers takes every thread of the door. */
-        if (call->waiter != NULL && tell_is_long(telling, turn) &&
-            park(call, turn, question, telling, now_ms, is_paced ? deadline_ms : now_ms, true) == MUSTER_OK)
+        if (call->waiter != NULL && answer_is_long(answer, turn) &&
+            park(call, turn, question, answer, now_ms, is_paced ? deadline_ms : now_ms, true) == MUSTER_OK)
             return MUSTER_OK;
-        if (!tell(telling, turn)) return call_too_large(call, "sessions");
-        if (tell_has_news(telling)) {
-            if (!telling->more) cursor->paced_ms = now_ms; /* it asked late: no answer is late */
+        if (!answer_select(answer, turn)) return call_too_large(call, "sessions");
+        if (answer_has_news(answer)) {
+            if (!answer->more) cursor->paced_ms = now_ms; /* it asked late: no answer is late */
             return MUSTER_OK;
         }
         /* A snapshot of nobody is told as well: the watcher waits to hear that it is over. */
         if (!is_paced) return MUSTER_OK;
     }
     if (call->waiter == NULL || question->max_wait_ms == 0) return MUSTER_OK;
-    return park(call, turn, question, telling, due_ms, deadline_ms, due_ms > now_ms);
+    return park(call, turn, question, answer, due_ms, deadline_ms, due_ms > now_ms);
 }
 
-static enum muster_code answer(struct call *call, const struct question *question, struct telling *telling) {
+static enum muster_code answer_watch(struct call *call, const struct question *question, struct watch_answer *answer) {
     struct turn turn = node_begin_ticked(call->node, call->now, NULL);
     enum muster_code code;
     if (watches_are_stopping(call->rpc->watches)) {
         code = call_refuse(call, MUSTER_UNAVAILABLE, "watch: the node stops");
-    } else if ((telling->scope = watches_scope(call->rpc->watches, &turn, question->scope, !question->is_counts)) ==
+    } else if ((answer->scope = watches_scope(call->rpc->watches, &turn, question->scope, !question->is_counts)) ==
                NULL) {
         code = call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "scope: the node watches as many scopes as it may");
     } else {
-        telling->resync = !resume(call, question, telling) && question->cursor.len > 0;
-        code = tell_or_park(call, &turn, question, telling);
+        answer->resync = !resume(call, question, answer) && question->cursor.len > 0;
+        code = answer_or_park(call, &turn, question, answer);
     }
     node_commit(&turn, NULL);
     return code;
@@ -155,18 +156,18 @@ enum muster_code call_watch(struct call *call, struct text body) {
     struct question question;
     enum muster_code code = read_question(call, request, &question);
     if (code != MUSTER_OK) return code;
-    struct telling telling = {.watches = call->rpc->watches,
-                              .arena = call->arena,
-                              .now = call->now,
-                              .users = question.users,
-                              .user_count = question.user_count,
-                              .is_counts = question.is_counts,
-                              .with_sessions = question.with_sessions};
-    code = answer(call, &question, &telling);
+    struct watch_answer answer = {.watches = call->rpc->watches,
+                                  .arena = call->arena,
+                                  .now = call->now,
+                                  .users = question.users,
+                                  .user_count = question.user_count,
+                                  .is_counts = question.is_counts,
+                                  .with_sessions = question.with_sessions};
+    code = answer_watch(call, &question, &answer);
     if (code != MUSTER_OK || call->is_parked) return code;
     struct text news;
-    if (!tell_encode(&telling, &news) ||
-        !tell_body(call->arena, watches_cursor_key(call->rpc->watches), news, &telling.cursor, &call->body))
+    if (!answer_encode(&answer, &news) ||
+        !answer_body(call->arena, watches_cursor_key(call->rpc->watches), news, &answer.cursor, &call->body))
         return call_too_large(call, "watch");
     return MUSTER_OK;
 }

@@ -11,7 +11,7 @@
 #include "reply/rows.h"
 #include "watches.h"
 
-struct telling {
+struct watch_answer {
     struct watches *watches;
     struct arena *arena; /* of the worker that answers */
     struct instant now;  /* that it answers at */
@@ -29,25 +29,25 @@ struct telling {
 };
 
 /* Whether the cursor is of a watch that this node can go on with. */
-bool tell_can_resume(const struct telling *telling);
+bool answer_can_resume(const struct watch_answer *answer);
 /* Whether what there is to tell may take more than one answer. Under the lock. */
-bool tell_is_long(const struct telling *telling, const struct turn *turn);
+bool answer_is_long(const struct watch_answer *answer, const struct turn *turn);
 
 /* Selects what is told now, at most one reply's worth. Under the lock, at a moment at which roll_tick had nothing left
  * to do, unless the cursor is whole. Nothing is to be told where the rows are empty, and has_counts and more unset.
  * False: the worker's memory does not hold even one row. */
-bool tell(struct telling *telling, const struct turn *turn);
+bool answer_select(struct watch_answer *answer, const struct turn *turn);
 
 /* Whether something was told. */
-static inline bool tell_has_news(const struct telling *telling) {
-    return telling->resync || telling->rows.count > 0 || telling->has_counts || telling->more;
+static inline bool answer_has_news(const struct watch_answer *answer) {
+    return answer->resync || answer->rows.count > 0 || answer->has_counts || answer->more;
 }
 
 /* What is told as the fields of a WatchResponse but for its cursor, into the arena. False where that is short. Without
  * the lock. */
-bool tell_encode(const struct telling *telling, struct text *news);
-/* A whole WatchResponse: a cursor, and what tell_encode made or nothing. */
-bool tell_body(struct arena *arena, const struct cursor_key *key, struct text news, const struct cursor *cursor,
-               struct text *body);
+bool answer_encode(const struct watch_answer *answer, struct text *news);
+/* A whole WatchResponse: a cursor, and what answer_encode made or nothing. */
+bool answer_body(struct arena *arena, const struct cursor_key *key, struct text news, const struct cursor *cursor,
+                 struct text *body);
 
 #endif

@@ -13,6 +13,6 @@ uint64_t pace_due_ms(uint64_t paced_ms, uint32_t min_interval_ms) {
     return (paced_ms + min_interval_ms + step - 1) / step * step;
 }
 
-uint64_t pace_told_ms(uint64_t due_ms, uint32_t min_interval_ms, uint64_t now_ms) {
+uint64_t pace_answered_ms(uint64_t due_ms, uint32_t min_interval_ms, uint64_t now_ms) {
     return now_ms - due_ms < pace_step(min_interval_ms) ? due_ms : now_ms;
 }

@@ -8,6 +8,6 @@
  * interval to a moment that other watchers share: they can be told the same bytes. */
 uint64_t pace_due_ms(uint64_t paced_ms, uint32_t min_interval_ms);
 /* What a cursor says of an answer that is given at now_ms and was due at due_ms: the pace does not drift. */
-uint64_t pace_told_ms(uint64_t due_ms, uint32_t min_interval_ms, uint64_t now_ms);
+uint64_t pace_answered_ms(uint64_t due_ms, uint32_t min_interval_ms, uint64_t now_ms);
 
 #endif

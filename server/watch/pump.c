@@ -77,57 +77,58 @@ static size_t group_of(struct watch *const *due, size_t count) {
 }
 
 /* The named users of a watch, in the order of their places, as its question had them. */
-static void name_users(const struct watch *watch, struct telling *telling) {
-    struct text *users = arena_take(telling->arena, watch->interest_count, sizeof *users);
+static void name_users(const struct watch *watch, struct watch_answer *answer) {
+    struct text *users = arena_take(answer->arena, watch->interest_count, sizeof *users);
     assert(users != NULL); /* a fresh worker holds far more than MUSTER_WATCH_USERS_MAX names */
     for (uint32_t i = 0; i < watch->interest_count; i++) {
         const struct journal_user *user = journal_user(&watch->scope->journal, watch->interests[i].user);
         users[i] = (struct text){user->name, user->name_len};
     }
-    telling->users = users;
-    telling->user_count = watch->interest_count;
+    answer->users = users;
+    answer->user_count = watch->interest_count;
 }
 
 /* Selects what a watch of a group is told. Under the lock, which it may let go for a moment: a snapshot is taken where
  * nothing is left to tick. */
-static void tell_group(struct pump *pump, struct turn *turn, const struct watch *watch, struct telling *telling) {
+static void select_for_group(struct pump *pump, struct turn *turn, const struct watch *watch,
+                             struct watch_answer *answer) {
     bool has_begun = watch->is_counts || watch->cursor.is_placed || watch->cursor.is_whole;
-    *telling = (struct telling){.watches = pump->watches,
-                                .arena = &pump->worker->arena,
-                                .now = pump->now,
-                                .scope = watch->scope,
-                                .is_counts = watch->is_counts,
-                                .with_sessions = watch->with_sessions,
-                                .resync = watch->resync,
-                                .cursor = watch->cursor};
-    if (has_begun && !tell_can_resume(telling)) {
-        telling->resync = true;
-        telling->cursor = (struct cursor){.selection = watch->cursor.selection};
+    *answer = (struct watch_answer){.watches = pump->watches,
+                                    .arena = &pump->worker->arena,
+                                    .now = pump->now,
+                                    .scope = watch->scope,
+                                    .is_counts = watch->is_counts,
+                                    .with_sessions = watch->with_sessions,
+                                    .resync = watch->resync,
+                                    .cursor = watch->cursor};
+    if (has_begun && !answer_can_resume(answer)) {
+        answer->resync = true;
+        answer->cursor = (struct cursor){.selection = watch->cursor.selection};
     }
-    if (!telling->cursor.is_whole && !watch->is_counts) {
+    if (!answer->cursor.is_whole && !watch->is_counts) {
         node_commit(turn, NULL);
         *turn = node_begin_ticked(pump->node, pump->now, NULL);
     }
-    if (watch->interest_count > 0) name_users(watch, telling);
-    bool is_told = tell(telling, turn);
+    if (watch->interest_count > 0) name_users(watch, answer);
+    bool is_told = answer_select(answer, turn);
     assert(is_told); /* as above: a page of rows; to go on without would be to skip in silence */
     (void)is_told;
 }
 
 /* What becomes of one watch of the group. Under the lock. */
-static void settle(struct pump *pump, struct watch *watch, const struct telling *telling, bool is_told,
+static void settle(struct pump *pump, struct watch *watch, const struct watch_answer *answer, bool is_told,
                    uint64_t now_ms) {
     struct watches *watches = pump->watches;
     bool may_tell = watch->due_ms <= now_ms;
     struct cursor cursor = watch->cursor;
     if (may_tell && is_told) {
-        cursor = telling->cursor;
+        cursor = answer->cursor;
         cursor.selection = watch->cursor.selection;
         cursor.paced_ms = watch->cursor.paced_ms;
-        if (tell_has_news(telling) && !telling->more)
-            cursor.paced_ms = pace_told_ms(watch->due_ms, watch->min_interval_ms, now_ms);
+        if (answer_has_news(answer) && !answer->more)
+            cursor.paced_ms = pace_answered_ms(watch->due_ms, watch->min_interval_ms, now_ms);
     }
-    bool is_news = may_tell && is_told && tell_has_news(telling);
+    bool is_news = may_tell && is_told && answer_has_news(answer);
     if (!is_news && !watch->is_hung_up && watch->deadline_ms > now_ms && !watches_are_stopping(watches)) {
         watch->cursor = cursor;
         watches_repark(watches, watch, !may_tell);
@@ -153,15 +154,15 @@ static void deliver(struct pump *pump, struct text news) {
         const struct addressee *to = &pump->told[i];
         struct response response = {0};
         arena->used = used;
-        if (!tell_body(arena, &pump->watches->cursor_key, to->is_news ? news : (struct text){0}, &to->cursor,
-                       &response.body))
+        if (!answer_body(arena, &pump->watches->cursor_key, to->is_news ? news : (struct text){0}, &to->cursor,
+                         &response.body))
             response = (struct response){.code = MUSTER_RESOURCE_EXHAUSTED, .message = text_of(too_large)};
         hand_over(to, &response);
     }
 }
 
 static void answer_group(struct pump *pump, struct watch *const *group, size_t count) {
-    struct telling telling = {0};
+    struct watch_answer answer = {0};
     struct text news = {0};
     bool is_told = false;
     arena_reset(&pump->worker->arena, WORKER_BYTES_KEPT);
@@ -170,12 +171,12 @@ static void answer_group(struct pump *pump, struct watch *const *group, size_t c
     bool is_stopping = watches_are_stopping(pump->watches);
     for (size_t i = 0; i < count && !is_told && !is_stopping; i++) {
         is_told = group[i]->due_ms <= turn.now_ms && !group[i]->is_hung_up;
-        if (is_told) tell_group(pump, &turn, group[i], &telling);
+        if (is_told) select_for_group(pump, &turn, group[i], &answer);
     }
-    for (size_t i = 0; i < count; i++) settle(pump, group[i], &telling, is_told, turn.now_ms);
+    for (size_t i = 0; i < count; i++) settle(pump, group[i], &answer, is_told, turn.now_ms);
     node_commit(&turn, NULL);
     if (is_stopping) deliver_refusal(pump, MUSTER_UNAVAILABLE, "watch: the node stops");
-    else if (is_told && tell_has_news(&telling) && !tell_encode(&telling, &news))
+    else if (is_told && answer_has_news(&answer) && !answer_encode(&answer, &news))
         deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
     else deliver(pump, news);
 }
