@@ -139,8 +139,8 @@ static enum muster_code answer_watch(struct call *call, const struct question *q
     enum muster_code code;
     if (watches_are_stopping(call->rpc->watches)) {
         code = call_refuse(call, MUSTER_UNAVAILABLE, "watch: the node stops");
-    } else if ((answer->scope = watches_scope(call->rpc->watches, &turn, question->scope, !question->is_counts)) ==
-               NULL) {
+    } else if ((answer->scope =
+                    watched_scope_obtain(call->rpc->watches, &turn, question->scope, !question->is_counts)) == NULL) {
         code = call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "scope: the node watches as many scopes as it may");
     } else {
         answer->resync = !resume(call, question, answer) && question->cursor.len > 0;

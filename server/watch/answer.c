@@ -39,7 +39,7 @@ bool answer_can_resume(const struct watch_answer *answer) {
 /* Live users of the scope; exact where roll_tick has nothing left to do. */
 static uint64_t live_users(const struct watch_answer *answer, const struct turn *turn) {
     struct scope_counts counts;
-    roll_counts(turn->roll, watched_name(answer->scope), NULL, 0, turn->now_ms, &counts, NULL);
+    roll_counts(turn->roll, watched_scope_name(answer->scope), NULL, 0, turn->now_ms, &counts, NULL);
     return counts.live;
 }
 
@@ -56,7 +56,7 @@ bool answer_is_long(const struct watch_answer *answer, const struct turn *turn) 
 
 static struct row_options options_of(const struct watch_answer *answer) {
     return (struct row_options){
-        .scope = watched_name(answer->scope), .with_name = true, .with_sessions = answer->with_sessions};
+        .scope = watched_scope_name(answer->scope), .with_name = true, .with_sessions = answer->with_sessions};
 }
 
 static bool is_full(const struct watch_answer *answer) {
@@ -71,7 +71,7 @@ static bool select_change(struct watch_answer *answer, uint32_t user, const stru
     if (change.at == 0 || (!change.was_live && !change.is_live)) return true;
     struct text name = {record->name, record->name_len};
     struct user_view view;
-    roll_live(turn->roll, watched_name(answer->scope), &name, 1, turn->now_ms, &view);
+    roll_live(turn->roll, watched_scope_name(answer->scope), &name, 1, turn->now_ms, &view);
     uint8_t kind = change.was_live ? EFFECT_UPDATED : EFFECT_JOINED;
     if (!change.is_live) {
         kind = EFFECT_LEFT;
@@ -165,8 +165,8 @@ static void select_everybody(struct watch_answer *answer, const struct turn *tur
     struct user_view *views = arena_take(answer->arena, limit, sizeof *views);
     if (views == NULL) return;
     const uint64_t after = cursor->place;
-    struct page page = roll_list(roll, watched_name(answer->scope), STATUS_MASK_ALL, cursor->is_placed ? &after : NULL,
-                                 limit, turn->now_ms, views);
+    struct page page = roll_list(roll, watched_scope_name(answer->scope), STATUS_MASK_ALL,
+                                 cursor->is_placed ? &after : NULL, limit, turn->now_ms, views);
     for (size_t i = 0; i < page.count; i++) {
         if (!take_present(answer, &views[i], turn)) return;
         snapshot_reached(cursor, roll_hash(roll, views[i].user));
@@ -183,7 +183,7 @@ static void select_named(struct watch_answer *answer, const struct turn *turn) {
         uint64_t place = roll_hash(turn->roll, name);
         struct user_view view;
         if (cursor->is_placed && place <= cursor->place) continue;
-        roll_live(turn->roll, watched_name(answer->scope), &name, 1, turn->now_ms, &view);
+        roll_live(turn->roll, watched_scope_name(answer->scope), &name, 1, turn->now_ms, &view);
         if (view.live && !take_present(answer, &view, turn)) return;
         snapshot_reached(cursor, place);
     }
@@ -194,7 +194,7 @@ static void select_named(struct watch_answer *answer, const struct turn *turn) {
 
 static void select_counts(struct watch_answer *answer, const struct turn *turn) {
     struct scope_counts *counts = &answer->counts;
-    roll_counts(turn->roll, watched_name(answer->scope), NULL, 0, turn->now_ms, counts, NULL);
+    roll_counts(turn->roll, watched_scope_name(answer->scope), NULL, 0, turn->now_ms, counts, NULL);
     const uint64_t shown[] = {counts->live, counts->by_status[STATUS_AWAY], counts->by_status[STATUS_ONLINE],
                               counts->by_status[STATUS_BUSY], counts->sessions};
     uint64_t digest = cursor_digest(watches_cursor_key(answer->watches), shown, sizeof shown);
@@ -218,7 +218,7 @@ bool answer_select(struct watch_answer *answer, const struct turn *turn) {
     else if (!cursor->is_whole) select_everybody(answer, turn);
     if (!cursor->is_whole) answer->more = true;
     cursor->is_owed = answer->more;
-    watched_hand_out(answer->scope, cursor->is_walking ? cursor->target : cursor->base);
+    watched_scope_hand_out(answer->scope, cursor->is_walking ? cursor->target : cursor->base);
     return true;
 }
 

@@ -15,7 +15,7 @@ struct watch_answer {
     struct watches *watches;
     struct arena *arena; /* of the worker that answers */
     struct instant now;  /* that it answers at */
-    struct watched *scope;
+    struct watched_scope *scope;
     const struct text *users; /* in the order of their places; unless user_count is 0: then all */
     size_t user_count;
     bool is_counts, with_sessions;

@@ -7,26 +7,26 @@ enum { TIDY_SCOPES = 64 };
 
 /* ---- scopes ------------------------------------------------------------------------------------------------------ */
 
-static struct watched *find_scope(const struct watches *watches, struct text name, uint64_t place) {
-    struct watched *scope = watches->scopes[place % SCOPE_BUCKETS];
-    while (scope != NULL && !(scope->place == place && text_equal(watched_name(scope), name)))
+static struct watched_scope *find_scope(const struct watches *watches, struct text name, uint64_t place) {
+    struct watched_scope *scope = watches->scopes[place % SCOPE_BUCKETS];
+    while (scope != NULL && !(scope->place == place && text_equal(watched_scope_name(scope), name)))
         scope = scope->next_in_bucket;
     return scope;
 }
 
-static void unlink_by_age(struct watches *watches, struct watched *scope) {
+static void unlink_by_age(struct watches *watches, struct watched_scope *scope) {
     *(scope->newer != NULL ? &scope->newer->older : &watches->newest) = scope->older;
     *(scope->older != NULL ? &scope->older->newer : &watches->oldest) = scope->newer;
 }
 
-static void link_newest(struct watches *watches, struct watched *scope) {
+static void link_newest(struct watches *watches, struct watched_scope *scope) {
     scope->newer = NULL;
     scope->older = watches->newest;
     *(watches->newest != NULL ? &watches->newest->newer : &watches->oldest) = scope;
     watches->newest = scope;
 }
 
-static void close_journal(struct watches *watches, struct watched *scope) {
+static void close_journal(struct watches *watches, struct watched_scope *scope) {
     if (!scope->is_journaled) return;
     if (scope->journal.version > watches->highest) watches->highest = scope->journal.version;
     watches->journaled_events -= journal_events(&scope->journal);
@@ -34,7 +34,7 @@ static void close_journal(struct watches *watches, struct watched *scope) {
     scope->is_journaled = false;
 }
 
-void watched_unmark_user(struct watched *scope) {
+void watched_scope_unmark_user(struct watched_scope *scope) {
     uint32_t user = scope->dirty_users;
     struct journal_user *record = journal_user(&scope->journal, user);
     scope->dirty_users = record->next_dirty;
@@ -42,18 +42,18 @@ void watched_unmark_user(struct watched *scope) {
     journal_let_go(&scope->journal, user);
 }
 
-static void drop_dirty_scope(struct watches *watches, const struct watched *scope) {
-    struct watched **link = &watches->dirty;
+static void drop_dirty_scope(struct watches *watches, const struct watched_scope *scope) {
+    struct watched_scope **link = &watches->dirty;
     while (*link != scope) link = &(*link)->next_dirty;
     *link = scope->next_dirty;
 }
 
-void watched_drop(struct watches *watches, struct watched *scope) {
-    struct watched **link = &watches->scopes[scope->place % SCOPE_BUCKETS];
+void watched_scope_drop(struct watches *watches, struct watched_scope *scope) {
+    struct watched_scope **link = &watches->scopes[scope->place % SCOPE_BUCKETS];
     while (*link != scope) link = &(*link)->next_in_bucket;
     *link = scope->next_in_bucket;
     if (scope->is_dirty) drop_dirty_scope(watches, scope);
-    while (scope->dirty_users != 0) watched_unmark_user(scope);
+    while (scope->dirty_users != 0) watched_scope_unmark_user(scope);
     unlink_by_age(watches, scope);
     close_journal(watches, scope);
     if (--watches->scope_count == 0) watches->observer.effects = NULL;
@@ -61,7 +61,7 @@ void watched_drop(struct watches *watches, struct watched *scope) {
 }
 
 /* A journal begins beyond the versions of all that were before it: no cursor of those is taken for one of its own. */
-static void open_journal(struct watches *watches, struct watched *scope) {
+static void open_journal(struct watches *watches, struct watched_scope *scope) {
     if (scope->is_journaled) return;
     journal_open(&scope->journal, ++watches->highest, &watches->allocator);
     scope->clean = scope->journal.version;
@@ -85,14 +85,14 @@ static bool open_effects(struct watches *watches) {
     return false;
 }
 
-static struct watched *make_scope(struct watches *watches, struct text name, uint64_t place) {
+static struct watched_scope *make_scope(struct watches *watches, struct text name, uint64_t place) {
     if (watches->scope_count >= watches->watches_max) {
         /* Who asked longest ago and waits no more makes room. */
         if (watches->oldest == NULL || watches->oldest->parked > 0) return NULL;
-        watched_drop(watches, watches->oldest);
+        watched_scope_drop(watches, watches->oldest);
     }
     const struct allocator *a = &watches->allocator;
-    struct watched *scope = open_effects(watches) ? a->allocate(a->context, sizeof *scope + name.len) : NULL;
+    struct watched_scope *scope = open_effects(watches) ? a->allocate(a->context, sizeof *scope + name.len) : NULL;
     if (scope == NULL) return NULL;
     scope->place = place;
     scope->name_len = (uint8_t)name.len;
@@ -104,9 +104,10 @@ static struct watched *make_scope(struct watches *watches, struct text name, uin
     return scope;
 }
 
-struct watched *watches_scope(struct watches *watches, const struct turn *turn, struct text name, bool is_journaled) {
+struct watched_scope *watched_scope_obtain(struct watches *watches, const struct turn *turn, struct text name,
+                                           bool is_journaled) {
     uint64_t place = roll_hash(turn->roll, name);
-    struct watched *scope = find_scope(watches, name, place);
+    struct watched_scope *scope = find_scope(watches, name, place);
     if (scope != NULL) unlink_by_age(watches, scope);
     else if ((scope = make_scope(watches, name, place)) == NULL) return NULL;
     link_newest(watches, scope);
@@ -118,10 +119,10 @@ struct watched *watches_scope(struct watches *watches, const struct turn *turn, 
 void watches_tidy(void *context, uint64_t now_ms) {
     struct watches *watches = context;
     for (int i = 0; i < TIDY_SCOPES && watches->oldest != NULL; i++) {
-        struct watched *scope = watches->oldest;
+        struct watched_scope *scope = watches->oldest;
         if (scope->polled_ms + WATCH_KEEP_MS > now_ms) return;
         if (scope->parked == 0) {
-            watched_drop(watches, scope);
+            watched_scope_drop(watches, scope);
             continue;
         }
         /* Somebody has waited all the time: it is as good as asked for now. */
@@ -131,20 +132,20 @@ void watches_tidy(void *context, uint64_t now_ms) {
     }
 }
 
-void watched_hand_out(struct watched *scope, uint64_t version) {
+void watched_scope_hand_out(struct watched_scope *scope, uint64_t version) {
     if (scope->is_journaled && version > scope->journal.handed) scope->journal.handed = version;
 }
 
 /* ---- what changes ------------------------------------------------------------------------------------------------ */
 
-static void mark_scope(struct watches *watches, struct watched *scope) {
+static void mark_scope(struct watches *watches, struct watched_scope *scope) {
     if (scope->is_dirty || scope->parked == 0) return;
     scope->is_dirty = true;
     scope->next_dirty = watches->dirty;
     watches->dirty = scope;
 }
 
-static void mark_user(struct watched *scope, uint32_t user) {
+static void mark_user(struct watched_scope *scope, uint32_t user) {
     struct journal_user *record = journal_user(&scope->journal, user);
     if (record->is_dirty || record->holders == NULL) return;
     record->is_dirty = true;
@@ -154,13 +155,13 @@ static void mark_user(struct watched *scope, uint32_t user) {
 }
 
 /* The journal has forgotten all it knew: those who wait for named users are to look anew as well. */
-static void mark_all_users(struct watched *scope) {
+static void mark_all_users(struct watched_scope *scope) {
     for (uint32_t user = 1; user < scope->journal.fresh_user; user++)
         if (journal_user(&scope->journal, user)->holders != NULL) mark_user(scope, user);
 }
 
 /* Nobody can be told what changed: everybody is to look anew. */
-static void lose(struct watches *watches, struct watched *scope) {
+static void lose(struct watches *watches, struct watched_scope *scope) {
     if (scope->is_journaled) {
         watches->journaled_events -= journal_events(&scope->journal);
         journal_lose(&scope->journal);
@@ -169,7 +170,8 @@ static void lose(struct watches *watches, struct watched *scope) {
     mark_scope(watches, scope);
 }
 
-static void note(struct watches *watches, const struct roll *roll, struct watched *scope, const struct effect *effect) {
+static void note(struct watches *watches, const struct roll *roll, struct watched_scope *scope,
+                 const struct effect *effect) {
     struct journal *journal = &scope->journal;
     struct text name = effect_user(&watches->effects, effect);
     if (watches->journaled_events >= WATCH_EVENTS_MAX) {
@@ -190,7 +192,7 @@ static void note(struct watches *watches, const struct roll *roll, struct watche
 void watches_take_effects(void *context, const struct roll *roll) {
     struct watches *watches = context;
     struct effects *effects = &watches->effects;
-    struct watched *scope = NULL;
+    struct watched_scope *scope = NULL;
     for (size_t i = 0; i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
         if (i == 0 || effect->scope_at != effect[-1].scope_at) {
@@ -202,6 +204,6 @@ void watches_take_effects(void *context, const struct roll *roll) {
         mark_scope(watches, scope);
     }
     if (effects->dropped > 0)
-        for (struct watched *each = watches->newest; each != NULL; each = each->older) lose(watches, each);
+        for (struct watched_scope *each = watches->newest; each != NULL; each = each->older) lose(watches, each);
     effects_clear(effects);
 }

@@ -44,7 +44,7 @@ size_t watches_parked(const struct watches *watches) {
 /* ---- lists that a watch is in ------------------------------------------------------------------------------------ */
 
 static void link_idle(struct watch *watch) {
-    struct watched *scope = watch->scope;
+    struct watched_scope *scope = watch->scope;
     if (watch->interest_count > 0) {
         scope->idle_named++;
         return;
@@ -56,7 +56,7 @@ static void link_idle(struct watch *watch) {
 }
 
 static void unlink_idle(struct watch *watch) {
-    struct watched *scope = watch->scope;
+    struct watched_scope *scope = watch->scope;
     if (watch->interest_count > 0) {
         scope->idle_named--;
         return;
@@ -187,13 +187,13 @@ static void make_pending(struct watches *watches, struct watch *watch, uint64_t 
 }
 
 /* Watches of named users that changed. */
-static size_t wake_named(struct watches *watches, struct watched *scope, uint64_t now_ms, size_t budget) {
+static size_t wake_named(struct watches *watches, struct watched_scope *scope, uint64_t now_ms, size_t budget) {
     size_t woken = 0;
     while (scope->dirty_users != 0 && woken < budget) {
         struct journal_user *user = journal_user(&scope->journal, scope->dirty_users);
         struct interest *interest = user->holders;
         if (interest == NULL) {
-            watched_unmark_user(scope);
+            watched_scope_unmark_user(scope);
             continue;
         }
         interest_unlink(interest);
@@ -205,14 +205,14 @@ static size_t wake_named(struct watches *watches, struct watched *scope, uint64_
 
 bool watches_wake(struct watches *watches, uint64_t now_ms, size_t budget) {
     while (watches->dirty != NULL && budget > 0) {
-        struct watched *scope = watches->dirty;
+        struct watched_scope *scope = watches->dirty;
         size_t woken = wake_named(watches, scope, now_ms, budget);
         for (; scope->idle != NULL && woken < budget; woken++) make_pending(watches, scope->idle, now_ms);
         budget -= woken;
         if (scope->dirty_users != 0 || scope->idle != NULL) return true;
         if (scope->idle_named > 0) {
             scope->clean = scope->journal.version;
-            watched_hand_out(scope, scope->clean);
+            watched_scope_hand_out(scope, scope->clean);
         }
         scope->is_dirty = false;
         watches->dirty = scope->next_dirty;
@@ -224,13 +224,13 @@ bool watches_wake(struct watches *watches, uint64_t now_ms, size_t budget) {
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
 static void take(struct watches *watches, struct watch *watch) {
-    const struct watched *scope = watch->scope;
+    const struct watched_scope *scope = watch->scope;
     queue_remove(watches, watch);
     if (watch->state == WATCH_IDLE) unlink_idle(watch);
     /* Nothing up to now concerns one that is idle, where all marks have been looked at. */
     if (watch->state == WATCH_IDLE && watch->interest_count > 0 && !scope->is_dirty) {
         watch->cursor.base = scope->journal.version;
-        watched_hand_out(watch->scope, watch->cursor.base);
+        watched_scope_hand_out(watch->scope, watch->cursor.base);
     }
     watch->state = WATCH_TAKEN;
 }
@@ -298,7 +298,7 @@ void watches_free(struct watches *watches) {
         take(watches, watch);
         watches_end(watches, watch);
     }
-    while (watches->newest != NULL) watched_drop(watches, watches->newest);
+    while (watches->newest != NULL) watched_scope_drop(watches, watches->newest);
     a->release(a->context, watches->heap, watches->heap_capacity * sizeof(struct watch *));
     a->release(a->context, watches->effects.items, watches->effects.capacity * sizeof *watches->effects.items);
     a->release(a->context, watches->effects.names, watches->effects.names_capacity);

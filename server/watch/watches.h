@@ -28,10 +28,10 @@ enum {
 };
 
 /* A scope that is watched, or was a moment ago. */
-struct watched {
-    struct watched *next_in_bucket;
-    struct watched *newer, *older; /* by polled_ms */
-    struct watched *next_dirty;
+struct watched_scope {
+    struct watched_scope *next_in_bucket;
+    struct watched_scope *newer, *older; /* by polled_ms */
+    struct watched_scope *next_dirty;
     uint64_t place, polled_ms;
     struct journal journal;
     bool is_journaled;  /* counts alone need no journal */
@@ -58,7 +58,7 @@ enum watch_state { WATCH_IDLE, WATCH_PENDING, WATCH_TAKEN };
 /* One that is parked. */
 struct watch {
     struct waiter waiter;
-    struct watched *scope;
+    struct watched_scope *scope;
     struct cursor cursor;
     uint64_t due_ms;      /* not before that, for its pace */
     uint64_t deadline_ms; /* when it is answered in any case */
@@ -89,19 +89,20 @@ size_t watches_parked(const struct watches *watches);
 
 /* Finds or makes the record of a scope that somebody asks for. NULL: as many scopes are watched as watches may be, or
  * memory is short. Holds until the next tick. */
-struct watched *watches_scope(struct watches *watches, const struct turn *turn, struct text name, bool is_journaled);
-static inline struct text watched_name(const struct watched *scope) {
+struct watched_scope *watched_scope_obtain(struct watches *watches, const struct turn *turn, struct text name,
+                                           bool is_journaled);
+static inline struct text watched_scope_name(const struct watched_scope *scope) {
     return (struct text){scope->name, scope->name_len};
 }
 
 /* A cursor for somebody at `version` is on its way: later changes must be told apart from earlier ones. */
-void watched_hand_out(struct watched *scope, uint64_t version);
+void watched_scope_hand_out(struct watched_scope *scope, uint64_t version);
 
 /* ---- parking ---- */
 
 struct parking {
     struct waiter waiter;
-    struct watched *scope;
+    struct watched_scope *scope;
     struct cursor cursor;
     const struct text *users; /* in the order of their places; copied */
     size_t user_count;

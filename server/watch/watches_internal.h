@@ -17,12 +17,12 @@ struct watches {
 
     struct effects effects;
 
-    struct watched *scopes[SCOPE_BUCKETS];
-    struct watched *newest, *oldest; /* by polled_ms */
+    struct watched_scope *scopes[SCOPE_BUCKETS];
+    struct watched_scope *newest, *oldest; /* by polled_ms */
     size_t scope_count;
     size_t journaled_events;
     uint64_t highest; /* no journal that was dropped had a greater version */
-    struct watched *dirty;
+    struct watched_scope *dirty;
 
     struct watch **heap; /* by when they are due: a binary heap */
     size_t heap_count, heap_capacity;
@@ -37,9 +37,9 @@ void watches_take_effects(void *watches, const struct roll *roll);
 /* Lets go of scopes that nobody asked for lately. A few at a time. */
 void watches_tidy(void *watches, uint64_t now_ms);
 /* Lets go of a scope that no watch refers to. */
-void watched_drop(struct watches *watches, struct watched *scope);
+void watched_scope_drop(struct watches *watches, struct watched_scope *scope);
 /* Takes the first user from the list of those who changed. */
-void watched_unmark_user(struct watched *scope);
+void watched_scope_unmark_user(struct watched_scope *scope);
 
 /* queue.c: the parked watches by when they are due; a binary heap. */
 uint64_t queue_wakes_ms(const struct watch *watch);
