@@ -120,7 +120,7 @@ enum muster_code call_list(struct call *call, struct text body) {
     const Muster__V1__ListRequest *request = call_decode(call, &muster__v1__list_request__descriptor, body);
     if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     struct page_request page = {.walk.kind = WALK_LIST};
-    uint64_t place;
+    uint64_t hash;
     page.options = (struct row_options){.with_name = true, .with_sessions = request->sessions != 0};
     enum muster_code code = check_scope(call, text_of_field(request->scope), &page.walk.scope);
     if (code == MUSTER_OK) code = read_statuses(call, request, &page.walk.statuses);
@@ -131,7 +131,7 @@ enum muster_code call_list(struct call *call, struct text body) {
         return list_recent(call, &page.walk, &page.options, request->recent);
     }
     code = check_page_size(call, request->page_size, &page.limit);
-    if (code == MUSTER_OK) code = check_page_token(call, request->page_token, &page.walk, &place, &page.after);
+    if (code == MUSTER_OK) code = check_page_token(call, request->page_token, &page.walk, &hash, &page.after);
     if (code != MUSTER_OK) return code;
     if (page.options.with_sessions && page.limit > LIST_SESSIONS_PAGE) page.limit = LIST_SESSIONS_PAGE;
     return list_page(call, &page);

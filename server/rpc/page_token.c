@@ -3,7 +3,7 @@
 
 #include <sodium.h>
 
-enum { TOKEN_VERSION = 1, AT_KIND = 1, AT_DIGEST = 2, AT_PLACE = 10, AT_MAC = 18, DIGEST_BYTES = 8 };
+enum { TOKEN_VERSION = 1, AT_KIND = 1, AT_DIGEST = 2, AT_HASH = 10, AT_MAC = 18, DIGEST_BYTES = 8 };
 
 _Static_assert(PAGE_TOKEN_CHARS == (PAGE_TOKEN_BYTES * 4 + 2) / 3, "base64url without padding");
 _Static_assert(AT_MAC + DIGEST_BYTES == PAGE_TOKEN_BYTES, "the layout is complete");
@@ -25,18 +25,18 @@ static void digest_walk(const struct page_token_key *key, const struct walk *wal
     crypto_shorthash(out, input, 5 + len, key->bytes);
 }
 
-void page_token_write(const struct page_token_key *key, const struct walk *walk, uint64_t place,
+void page_token_write(const struct page_token_key *key, const struct walk *walk, uint64_t hash,
                       char out[PAGE_TOKEN_CHARS + 1]) {
     unsigned char raw[PAGE_TOKEN_BYTES] = {TOKEN_VERSION, (unsigned char)walk->kind};
     digest_walk(key, walk, raw + AT_DIGEST);
-    put_be64(raw + AT_PLACE, place);
+    put_be64(raw + AT_HASH, hash);
     crypto_shorthash(raw + AT_MAC, raw, AT_MAC, key->bytes);
     sodium_bin2base64(out, PAGE_TOKEN_CHARS + 1, raw, sizeof raw, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 enum page_token_verdict page_token_read(const struct page_token_key *key, const struct walk *walk, struct text token,
-                                        uint64_t *place) {
-    *place = 0;
+                                        uint64_t *hash) {
+    *hash = 0;
     unsigned char raw[PAGE_TOKEN_BYTES], mac[DIGEST_BYTES], digest[DIGEST_BYTES];
     size_t bytes = 0;
     if (token.len != PAGE_TOKEN_CHARS) return PAGE_TOKEN_FOREIGN;
@@ -49,6 +49,6 @@ enum page_token_verdict page_token_read(const struct page_token_key *key, const 
     digest_walk(key, walk, digest);
     if (raw[AT_KIND] != walk->kind || sodium_memcmp(digest, raw + AT_DIGEST, sizeof digest) != 0)
         return PAGE_TOKEN_OF_OTHER_WALK;
-    *place = get_be64(raw + AT_PLACE);
+    *hash = get_be64(raw + AT_HASH);
     return PAGE_TOKEN_GOOD;
 }

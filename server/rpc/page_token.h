@@ -1,6 +1,6 @@
 /* Page tokens: where a walk of pages goes on, as opaque text that is the same on every node of a cluster.
  *
- * base64url of: version (1 byte), kind of walk (1), a digest of what is walked (8), the place after which it goes on
+ * base64url of: version (1 byte), kind of walk (1), a digest of what is walked (8), the hash after which it goes on
  * (8), a MAC of all that (8). The key comes from the cluster's hash key, so that no token is from nowhere. */
 #ifndef MUSTER_RPC_PAGE_TOKEN_H
 #define MUSTER_RPC_PAGE_TOKEN_H
@@ -35,11 +35,11 @@ enum page_token_verdict {
 struct page_token_key page_token_key(const uint8_t hash_key[16]);
 
 /* Writes PAGE_TOKEN_CHARS characters and a NUL. */
-void page_token_write(const struct page_token_key *key, const struct walk *walk, uint64_t place,
+void page_token_write(const struct page_token_key *key, const struct walk *walk, uint64_t hash,
                       char out[PAGE_TOKEN_CHARS + 1]);
 
-/* *place is 0 unless the token is good. */
+/* *hash is 0 unless the token is good. */
 enum page_token_verdict page_token_read(const struct page_token_key *key, const struct walk *walk, struct text token,
-                                        uint64_t *place);
+                                        uint64_t *hash);
 
 #endif

@@ -69,10 +69,10 @@ enum muster_code call_scopes(struct call *call, struct text body) {
     const struct walk walk = {.kind = WALK_SCOPES};
     struct scope_page page;
     size_t limit;
-    uint64_t place;
+    uint64_t hash;
     const uint64_t *after;
     enum muster_code code = check_page_size(call, request->page_size, &limit);
-    if (code == MUSTER_OK) code = check_page_token(call, request->page_token, &walk, &place, &after);
+    if (code == MUSTER_OK) code = check_page_token(call, request->page_token, &walk, &hash, &after);
     if (code != MUSTER_OK) return code;
     if (!take_page(call, after, limit, &page)) return call_too_large(call, "page_size");
     Muster__V1__ScopesResponse *response = response_of(call, &page);

@@ -70,14 +70,14 @@ enum muster_code check_page_size(struct call *call, uint32_t asked, size_t *page
     return check_range(call, *page_size, 1, MUSTER_PAGE_MAX, (struct path){.field = "page_size"});
 }
 
-enum muster_code check_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
-                                  uint64_t *place, const uint64_t **after) {
-    *place = 0;
+enum muster_code check_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk, uint64_t *hash,
+                                  const uint64_t **after) {
+    *hash = 0;
     *after = NULL;
     if (field.len == 0) return MUSTER_OK;
-    switch (page_token_read(&call->rpc->token_key, walk, text_of_field(field), place)) {
+    switch (page_token_read(&call->rpc->token_key, walk, text_of_field(field), hash)) {
     case PAGE_TOKEN_GOOD:
-        *after = place;
+        *after = hash;
         return MUSTER_OK;
     case PAGE_TOKEN_OF_OTHER_WALK:
         return call_refuse(call, MUSTER_INVALID_ARGUMENT,

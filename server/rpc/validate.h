@@ -26,8 +26,8 @@ enum muster_code check_range(struct call *call, uint64_t value, uint64_t least, 
 enum muster_code check_count(struct call *call, size_t count, size_t least, size_t most, const char *list);
 /* How large a page is asked for, 0 being the default. */
 enum muster_code check_page_size(struct call *call, uint32_t asked, size_t *page_size);
-/* A page token. *after is NULL for an empty one, else points to *place. */
-enum muster_code check_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
-                                  uint64_t *place, const uint64_t **after);
+/* A page token. *after is NULL for an empty one, else points to *hash. */
+enum muster_code check_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk, uint64_t *hash,
+                                  const uint64_t **after);
 
 #endif

@@ -10,7 +10,7 @@
 /* A request that was found good. */
 struct question {
     struct text scope, cursor;
-    struct text *users; /* in the order of their places, each once */
+    struct text *users; /* in the order of their hashes, each once */
     size_t user_count;
     uint32_t max_wait_ms, min_interval_ms;
     bool is_counts, with_sessions;
@@ -19,13 +19,13 @@ struct question {
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 struct named {
-    uint64_t place;
+    uint64_t hash;
     struct text name;
 };
 
-static int by_place(const void *a, const void *b) {
+static int by_hash(const void *a, const void *b) {
     const struct named *left = a, *right = b;
-    if (left->place != right->place) return left->place < right->place ? -1 : 1;
+    if (left->hash != right->hash) return left->hash < right->hash ? -1 : 1;
     uint32_t len = left->name.len < right->name.len ? left->name.len : right->name.len;
     int order = memcmp(left->name.data, right->name.data, len);
     return order != 0 ? order : (left->name.len > right->name.len) - (left->name.len < right->name.len);
@@ -43,9 +43,9 @@ static enum muster_code read_users(struct call *call, const Muster__V1__WatchReq
         if ((code = check_id(call, name, (struct path){"users", i, NULL})) != MUSTER_OK) return code;
         named[i] = (struct named){roll_hash(call->node->roll, name), name};
     }
-    if (n > 0) qsort(named, n, sizeof *named, by_place);
+    if (n > 0) qsort(named, n, sizeof *named, by_hash);
     for (size_t i = 0; i < n; i++)
-        if (i == 0 || by_place(&named[i - 1], &named[i]) != 0) out->users[out->user_count++] = named[i].name;
+        if (i == 0 || by_hash(&named[i - 1], &named[i]) != 0) out->users[out->user_count++] = named[i].name;
     return MUSTER_OK;
 }
 

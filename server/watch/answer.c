@@ -89,8 +89,8 @@ static bool select_change(struct watch_answer *answer, uint32_t user, const stru
 }
 
 /* Whether the watcher was told of a user so far. */
-static bool is_told_of(const struct watch_answer *answer, uint64_t place) {
-    return answer->cursor.is_whole || (answer->cursor.is_placed && place <= answer->cursor.place);
+static bool is_told_of(const struct watch_answer *answer, uint64_t hash) {
+    return answer->cursor.is_whole || (answer->cursor.is_placed && hash <= answer->cursor.hash);
 }
 
 /* Goes on with the walk over events. Whether it came to its end. */
@@ -102,7 +102,7 @@ static bool walk_events(struct watch_answer *answer, const struct turn *turn) {
         const struct journal_event *event = journal_at(journal, version);
         bool is_last = event->next == 0 || version + event->next > cursor->target;
         if (looked == ANSWER_EVENTS_MAX) return false;
-        if (is_last && is_told_of(answer, journal_user(journal, event->user)->place) &&
+        if (is_last && is_told_of(answer, journal_user(journal, event->user)->hash) &&
             !select_change(answer, event->user, turn)) {
             return false;
         }
@@ -117,9 +117,9 @@ static bool walk_users(struct watch_answer *answer, const struct turn *turn) {
     const struct journal *journal = &answer->scope->journal;
     for (; cursor->at < answer->user_count; cursor->at++) {
         struct text name = answer->users[cursor->at];
-        uint64_t place = roll_hash(turn->roll, name);
-        uint32_t user = journal_find(journal, name, place);
-        if (user != 0 && is_told_of(answer, place) && !select_change(answer, user, turn)) return false;
+        uint64_t hash = roll_hash(turn->roll, name);
+        uint32_t user = journal_find(journal, name, hash);
+        if (user != 0 && is_told_of(answer, hash) && !select_change(answer, user, turn)) return false;
     }
     return true;
 }
@@ -148,9 +148,9 @@ static bool take_present(struct watch_answer *answer, const struct user_view *vi
     return !is_full(answer) && rows_take(&answer->rows, turn, view, &options) == ROWS_TAKEN;
 }
 
-static void snapshot_reached(struct cursor *cursor, uint64_t place) {
+static void snapshot_reached(struct cursor *cursor, uint64_t hash) {
     cursor->is_placed = true;
-    cursor->place = place;
+    cursor->hash = hash;
 }
 
 /* A page of the whole scope. A walk through many who are gone is spared where nobody is live. */
@@ -164,7 +164,7 @@ static void select_everybody(struct watch_answer *answer, const struct turn *tur
     size_t limit = answer->with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
     struct user_view *views = arena_take(answer->arena, limit, sizeof *views);
     if (views == NULL) return;
-    const uint64_t after = cursor->place;
+    const uint64_t after = cursor->hash;
     struct page page = roll_list(roll, watched_scope_name(answer->scope), STATUS_MASK_ALL,
                                  cursor->is_placed ? &after : NULL, limit, turn->now_ms, views);
     for (size_t i = 0; i < page.count; i++) {
@@ -180,12 +180,12 @@ static void select_named(struct watch_answer *answer, const struct turn *turn) {
     struct cursor *cursor = &answer->cursor;
     for (size_t i = 0; i < answer->user_count; i++) {
         struct text name = answer->users[i];
-        uint64_t place = roll_hash(turn->roll, name);
+        uint64_t hash = roll_hash(turn->roll, name);
         struct user_view view;
-        if (cursor->is_placed && place <= cursor->place) continue;
+        if (cursor->is_placed && hash <= cursor->hash) continue;
         roll_live(turn->roll, watched_scope_name(answer->scope), &name, 1, turn->now_ms, &view);
         if (view.live && !take_present(answer, &view, turn)) return;
-        snapshot_reached(cursor, place);
+        snapshot_reached(cursor, hash);
     }
     cursor->is_whole = true;
 }

@@ -1,7 +1,7 @@
 /* What a watch is told: the users of a snapshot, or what changed, selected from the roll and the journal.
  *
  * After each answer the watcher knows exactly the users that it was told of so far, as of one version. A snapshot goes
- * through the scope in the order of places, a page an answer; each further page begins with what changed meanwhile
+ * through the scope in the order of hashes, a page an answer; each further page begins with what changed meanwhile
  * among those who were told of before. Changes are told by walking a range of versions, from where the watcher is up to
  * what is the latest when the walk begins; each user comes once, and what it was at the one end and is at the other
  * says what happened to it. A walk that does not fit one answer goes on in the next, to the same end. */
@@ -16,7 +16,7 @@ struct watch_answer {
     struct arena *arena; /* of the worker that answers */
     struct instant now;  /* that it answers at */
     struct watched_scope *scope;
-    const struct text *users; /* in the order of their places; unless user_count is 0: then all */
+    const struct text *users; /* in the order of their hashes; unless user_count is 0: then all */
     size_t user_count;
     bool is_counts, with_sessions;
     struct cursor cursor; /* where the watcher is; moved on by what is told */

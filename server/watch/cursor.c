@@ -19,8 +19,8 @@ struct cursor_key cursor_key_new(uint64_t incarnation) {
 
 void cursor_write(const struct cursor_key *key, const struct cursor *cursor, char out[CURSOR_BYTES]) {
     unsigned char raw[CURSOR_BYTES] = {CURSOR_FORMAT};
-    const uint64_t fields[FIELDS] = {cursor->selection, cursor->base,  cursor->target,
-                                     cursor->at,        cursor->place, cursor->paced_ms};
+    const uint64_t fields[FIELDS] = {cursor->selection, cursor->base, cursor->target,
+                                     cursor->at,        cursor->hash, cursor->paced_ms};
     raw[1] = (unsigned char)((cursor->is_walking ? FLAG_WALKING : 0) | (cursor->is_whole ? FLAG_WHOLE : 0) |
                              (cursor->is_placed ? FLAG_PLACED : 0) | (cursor->is_owed ? FLAG_OWED : 0));
     put_be64(raw + AT_INCARNATION, key->incarnation);
@@ -37,8 +37,8 @@ bool cursor_read(const struct cursor_key *key, struct text bytes, struct cursor 
     crypto_shorthash(mac, raw, AT_MAC, key->bytes);
     if (sodium_memcmp(mac, raw + AT_MAC, sizeof mac) != 0) return false;
     if (raw[0] != CURSOR_FORMAT || get_be64(raw + AT_INCARNATION) != key->incarnation) return false;
-    uint64_t *const fields[FIELDS] = {&cursor->selection, &cursor->base,  &cursor->target,
-                                      &cursor->at,        &cursor->place, &cursor->paced_ms};
+    uint64_t *const fields[FIELDS] = {&cursor->selection, &cursor->base, &cursor->target,
+                                      &cursor->at,        &cursor->hash, &cursor->paced_ms};
     for (size_t i = 0; i < FIELDS; i++) *fields[i] = get_be64(raw + AT_FIELDS + 8 * i);
     cursor->is_walking = (raw[1] & FLAG_WALKING) != 0;
     cursor->is_whole = (raw[1] & FLAG_WHOLE) != 0;

@@ -23,12 +23,12 @@ struct cursor {
     uint64_t selection; /* a digest of what is watched */
     uint64_t base;      /* of a watch of counts: a digest of them */
     uint64_t target;
-    uint64_t at;       /* a version; where users are named, a place */
-    uint64_t place;    /* of a snapshot: users up to this place were told of */
+    uint64_t at;       /* a version; where users are named, a hash */
+    uint64_t hash;     /* of a snapshot: users up to this hash were told of */
     uint64_t paced_ms; /* when the last answer that told of changes was due */
     bool is_walking;
     bool is_whole;  /* the snapshot is over */
-    bool is_placed; /* `place` is set: the snapshot has begun */
+    bool is_placed; /* `hash` is set: the snapshot has begun */
     bool is_owed;   /* the answer said that there is more: the next comes at once, if only to say that it was all */
 };
 
@@ -38,7 +38,7 @@ void cursor_write(const struct cursor_key *key, const struct cursor *cursor, cha
 /* False: it was not written with this key; then *cursor is zero. Any bytes may be passed. */
 bool cursor_read(const struct cursor_key *key, struct text bytes, struct cursor *cursor);
 
-/* A digest of what is watched; users: in the order of their places. */
+/* A digest of what is watched; users: in the order of their hashes. */
 uint64_t cursor_selection(const struct cursor_key *key, struct text scope, const struct text *users, size_t count,
                           bool counts);
 /* A digest of any bytes. */

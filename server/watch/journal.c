@@ -10,12 +10,12 @@ struct journal_user *journal_user(const struct journal *journal, uint32_t user) 
     return &journal->blocks[user / JOURNAL_USERS_BLOCK][user % JOURNAL_USERS_BLOCK];
 }
 
-static uint64_t place_of(const void *context, uint32_t user) {
-    return journal_user(context, user)->place;
+static uint64_t hash_of(const void *context, uint32_t user) {
+    return journal_user(context, user)->hash;
 }
 
-uint32_t journal_find(const struct journal *journal, struct text user, uint64_t place) {
-    const struct index_slot *slot = index_find(&journal->users, place);
+uint32_t journal_find(const struct journal *journal, struct text user, uint64_t hash) {
+    const struct index_slot *slot = index_find(&journal->users, hash);
     if (slot == NULL) return 0;
     for (uint32_t high = slot->high; slot->ref != 0 && slot->high == high; slot++) {
         const struct journal_user *found = journal_user(journal, slot->ref);
@@ -58,15 +58,15 @@ static void give_user(struct journal *journal, uint32_t user) {
     journal->free_user = user;
 }
 
-static uint32_t make_user(struct journal *journal, struct text name, uint64_t place) {
+static uint32_t make_user(struct journal *journal, struct text name, uint64_t hash) {
     const struct allocator *a = journal->allocator;
     uint32_t user = take_user(journal);
     if (user == 0) return 0;
     struct journal_user *record = journal_user(journal, user);
-    *record = (struct journal_user){.place = place, .name_len = (uint8_t)name.len};
+    *record = (struct journal_user){.hash = hash, .name_len = (uint8_t)name.len};
     if ((record->name = a->allocate(a->context, name.len)) == NULL) goto fail;
     memcpy(record->name, name.data, name.len);
-    if (index_insert(&journal->users, place, user, place_of, journal, a)) return user;
+    if (index_insert(&journal->users, hash, user, hash_of, journal, a)) return user;
     a->release(a->context, record->name, name.len);
 fail:
     give_user(journal, user);
@@ -76,15 +76,15 @@ fail:
 static void drop_user_if_unused(struct journal *journal, uint32_t user) {
     struct journal_user *record = journal_user(journal, user);
     if (record->events > 0 || record->holds > 0) return;
-    index_remove(&journal->users, record->place, user);
+    index_remove(&journal->users, record->hash, user);
     index_tidy(&journal->users, journal->allocator);
     journal->allocator->release(journal->allocator->context, record->name, record->name_len);
     give_user(journal, user);
 }
 
-uint32_t journal_hold(struct journal *journal, struct text name, uint64_t place) {
-    uint32_t user = journal_find(journal, name, place);
-    if (user == 0) user = make_user(journal, name, place);
+uint32_t journal_hold(struct journal *journal, struct text name, uint64_t hash) {
+    uint32_t user = journal_find(journal, name, hash);
+    if (user == 0) user = make_user(journal, name, hash);
     if (user != 0) journal_user(journal, user)->holds++;
     return user;
 }
@@ -158,12 +158,12 @@ static bool reserve_event(struct journal *journal) {
     return *segment != NULL;
 }
 
-uint32_t journal_note(struct journal *journal, struct text name, uint64_t place, uint8_t kind, uint8_t reason) {
-    uint32_t user = journal_find(journal, name, place);
+uint32_t journal_note(struct journal *journal, struct text name, uint64_t hash, uint8_t kind, uint8_t reason) {
+    uint32_t user = journal_find(journal, name, hash);
     struct journal_user *record = user == 0 ? NULL : journal_user(journal, user);
     if (kind == EFFECT_UPDATED && record != NULL && record->events > 0 && record->last > journal->handed) return user;
     /* A new user is held while the oldest events go: it has none yet. */
-    if ((user = journal_hold(journal, name, place)) == 0 || !reserve_event(journal)) {
+    if ((user = journal_hold(journal, name, hash)) == 0 || !reserve_event(journal)) {
         journal_lose(journal);
         if (user != 0) journal_let_go(journal, user);
         return 0;

@@ -33,8 +33,8 @@ struct journal_event {
 
 /* A user that has events, or that somebody holds. */
 struct journal_user {
-    uint64_t place; /* roll_hash of its name */
-    uint64_t last;  /* the version of its last event; of use while `events` is not 0 */
+    uint64_t hash; /* roll_hash of its name */
+    uint64_t last; /* the version of its last event; of use while `events` is not 0 */
     char *name;
     uint32_t events; /* in the journal */
     uint32_t holds;
@@ -66,7 +66,7 @@ static inline bool journal_reaches(const struct journal *journal, uint64_t versi
 /* Notes what happened to a user. Where memory is short the journal forgets all it knows, so that nobody is told half.
  * An update of a user whose last event no cursor names yet is part of that event. Returns the user; 0 if it is not in
  * the journal. */
-uint32_t journal_note(struct journal *journal, struct text user, uint64_t place, uint8_t kind, uint8_t reason);
+uint32_t journal_note(struct journal *journal, struct text user, uint64_t hash, uint8_t kind, uint8_t reason);
 /* Something happened that it cannot tell: forgets all events and takes a version, so that no cursor reaches back. */
 void journal_lose(struct journal *journal);
 /* Forgets the oldest event. There must be one. */
@@ -78,9 +78,9 @@ static inline uint64_t journal_events(const struct journal *journal) {
 
 struct journal_user *journal_user(const struct journal *journal, uint32_t user);
 /* 0: there is none of that name. */
-uint32_t journal_find(const struct journal *journal, struct text user, uint64_t place);
+uint32_t journal_find(const struct journal *journal, struct text user, uint64_t hash);
 /* Keeps a record of a user, with events or without, until it is let go as often. 0: memory is short. */
-uint32_t journal_hold(struct journal *journal, struct text user, uint64_t place);
+uint32_t journal_hold(struct journal *journal, struct text user, uint64_t hash);
 void journal_let_go(struct journal *journal, uint32_t user);
 
 /* What a user's events in (after, until] come to. */

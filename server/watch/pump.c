@@ -57,7 +57,7 @@ static unsigned marks_of(const struct watch *watch) {
            (unsigned)(watch->interest_count > 0) << 6;
 }
 
-/* Watches of the same users that are at the same place need one selection, and one encoding. */
+/* Watches of the same users that are at the same point need one selection, and one encoding. */
 static int by_group(const void *a, const void *b) {
     const struct watch *left = *(struct watch *const *)a, *right = *(struct watch *const *)b;
     const struct cursor *of_left = &left->cursor, *of_right = &right->cursor;
@@ -66,7 +66,7 @@ static int by_group(const void *a, const void *b) {
     if (order == 0) order = in_order(of_left->base, of_right->base);
     if (order == 0) order = in_order(of_left->target, of_right->target);
     if (order == 0) order = in_order(of_left->at, of_right->at);
-    return order != 0 ? order : in_order(of_left->place, of_right->place);
+    return order != 0 ? order : in_order(of_left->hash, of_right->hash);
 }
 
 static size_t group_of(struct watch *const *due, size_t count) {
@@ -76,7 +76,7 @@ static size_t group_of(struct watch *const *due, size_t count) {
     return n;
 }
 
-/* The named users of a watch, in the order of their places, as its question had them. */
+/* The named users of a watch, in the order of their hashes, as its question had them. */
 static void name_users(const struct watch *watch, struct watch_answer *answer) {
     struct text *users = arena_take(answer->arena, watch->interest_count, sizeof *users);
     assert(users != NULL); /* a fresh worker holds far more than MUSTER_WATCH_USERS_MAX names */

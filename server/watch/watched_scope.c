@@ -7,9 +7,9 @@ enum { TIDY_SCOPES = 64 };
 
 /* ---- scopes ------------------------------------------------------------------------------------------------------ */
 
-static struct watched_scope *find_scope(const struct watches *watches, struct text name, uint64_t place) {
-    struct watched_scope *scope = watches->scopes[place % SCOPE_BUCKETS];
-    while (scope != NULL && !(scope->place == place && text_equal(watched_scope_name(scope), name)))
+static struct watched_scope *find_scope(const struct watches *watches, struct text name, uint64_t hash) {
+    struct watched_scope *scope = watches->scopes[hash % SCOPE_BUCKETS];
+    while (scope != NULL && !(scope->hash == hash && text_equal(watched_scope_name(scope), name)))
         scope = scope->next_in_bucket;
     return scope;
 }
@@ -49,7 +49,7 @@ static void drop_dirty_scope(struct watches *watches, const struct watched_scope
 }
 
 void watched_scope_drop(struct watches *watches, struct watched_scope *scope) {
-    struct watched_scope **link = &watches->scopes[scope->place % SCOPE_BUCKETS];
+    struct watched_scope **link = &watches->scopes[scope->hash % SCOPE_BUCKETS];
     while (*link != scope) link = &(*link)->next_in_bucket;
     *link = scope->next_in_bucket;
     if (scope->is_dirty) drop_dirty_scope(watches, scope);
@@ -85,7 +85,7 @@ static bool open_effects(struct watches *watches) {
     return false;
 }
 
-static struct watched_scope *make_scope(struct watches *watches, struct text name, uint64_t place) {
+static struct watched_scope *make_scope(struct watches *watches, struct text name, uint64_t hash) {
     if (watches->scope_count >= watches->watches_max) {
         /* Who asked longest ago and waits no more makes room. */
         if (watches->oldest == NULL || watches->oldest->parked > 0) return NULL;
@@ -94,11 +94,11 @@ static struct watched_scope *make_scope(struct watches *watches, struct text nam
     const struct allocator *a = &watches->allocator;
     struct watched_scope *scope = open_effects(watches) ? a->allocate(a->context, sizeof *scope + name.len) : NULL;
     if (scope == NULL) return NULL;
-    scope->place = place;
+    scope->hash = hash;
     scope->name_len = (uint8_t)name.len;
     memcpy(scope->name, name.data, name.len);
-    scope->next_in_bucket = watches->scopes[place % SCOPE_BUCKETS];
-    watches->scopes[place % SCOPE_BUCKETS] = scope;
+    scope->next_in_bucket = watches->scopes[hash % SCOPE_BUCKETS];
+    watches->scopes[hash % SCOPE_BUCKETS] = scope;
     watches->scope_count++;
     watches->observer.effects = &watches->effects;
     return scope;
@@ -106,10 +106,10 @@ static struct watched_scope *make_scope(struct watches *watches, struct text nam
 
 struct watched_scope *watched_scope_obtain(struct watches *watches, const struct turn *turn, struct text name,
                                            bool is_journaled) {
-    uint64_t place = roll_hash(turn->roll, name);
-    struct watched_scope *scope = find_scope(watches, name, place);
+    uint64_t hash = roll_hash(turn->roll, name);
+    struct watched_scope *scope = find_scope(watches, name, hash);
     if (scope != NULL) unlink_by_age(watches, scope);
-    else if ((scope = make_scope(watches, name, place)) == NULL) return NULL;
+    else if ((scope = make_scope(watches, name, hash)) == NULL) return NULL;
     link_newest(watches, scope);
     scope->polled_ms = turn->now_ms;
     if (is_journaled) open_journal(watches, scope);

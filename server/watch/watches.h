@@ -32,7 +32,7 @@ struct watched_scope {
     struct watched_scope *next_in_bucket;
     struct watched_scope *newer, *older; /* by polled_ms */
     struct watched_scope *next_dirty;
-    uint64_t place, polled_ms;
+    uint64_t hash, polled_ms;
     struct journal journal;
     bool is_journaled;  /* counts alone need no journal */
     bool is_dirty;      /* something changed that the watches have not been told of */
@@ -104,7 +104,7 @@ struct parking {
     struct waiter waiter;
     struct watched_scope *scope;
     struct cursor cursor;
-    const struct text *users; /* in the order of their places; copied */
+    const struct text *users; /* in the order of their hashes; copied */
     size_t user_count;
     uint64_t due_ms, deadline_ms;
     uint32_t min_interval_ms;

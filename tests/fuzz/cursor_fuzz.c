@@ -13,7 +13,7 @@ static void read_any(const uint8_t *data, size_t size) {
     memset(&cursor, 0, sizeof cursor);
     if (!cursor_read(&key, (struct text){(const char *)data, (uint32_t)size}, &cursor)) {
         hold(cursor.selection == none.selection && cursor.base == 0 && cursor.target == 0 && cursor.at == 0);
-        hold(cursor.place == 0 && cursor.paced_ms == 0);
+        hold(cursor.hash == 0 && cursor.paced_ms == 0);
         hold(!cursor.is_walking && !cursor.is_whole && !cursor.is_placed);
         return;
     }
@@ -23,7 +23,7 @@ static void read_any(const uint8_t *data, size_t size) {
 
 static void hold_same(const struct cursor *a, const struct cursor *b) {
     hold(a->selection == b->selection && a->base == b->base && a->target == b->target && a->at == b->at);
-    hold(a->place == b->place && a->paced_ms == b->paced_ms);
+    hold(a->hash == b->hash && a->paced_ms == b->paced_ms);
     hold(a->is_walking == b->is_walking && a->is_whole == b->is_whole && a->is_placed == b->is_placed &&
          a->is_owed == b->is_owed);
 }
