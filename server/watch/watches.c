@@ -8,9 +8,9 @@
 /* Whether the pump has to come earlier than it said: asked once until it goes again. */
 static bool want_pump(void *context) {
     struct watches *watches = context;
-    if (watches->is_pumping || watches->heap_count == 0) return false;
+    if (watches->is_pumping || watches->queue_count == 0) return false;
     watches->is_pumping =
-        watches->dirty != NULL || watches->is_stopping || queue_wakes_ms(watches->heap[0]) < watches->pump_ms;
+        watches->dirty != NULL || watches->is_stopping || queue_wakes_ms(watches->queue[0]) < watches->pump_ms;
     return watches->is_pumping;
 }
 
@@ -237,8 +237,8 @@ static void take(struct watches *watches, struct watch *watch) {
 
 size_t watches_take_due(struct watches *watches, uint64_t now_ms, struct watch **out, size_t max) {
     size_t count = 0;
-    while (count < max && watches->heap_count > 0) {
-        struct watch *watch = watches->heap[0];
+    while (count < max && watches->queue_count > 0) {
+        struct watch *watch = watches->queue[0];
         if (!watches->is_stopping && queue_wakes_ms(watch) > now_ms) break;
         take(watches, watch);
         out[count++] = watch;
@@ -248,7 +248,7 @@ size_t watches_take_due(struct watches *watches, uint64_t now_ms, struct watch *
 
 uint64_t watches_next_ms(struct watches *watches) {
     watches->is_pumping = false;
-    watches->pump_ms = watches->heap_count > 0 ? queue_wakes_ms(watches->heap[0]) : UINT64_MAX;
+    watches->pump_ms = watches->queue_count > 0 ? queue_wakes_ms(watches->queue[0]) : UINT64_MAX;
     return watches->pump_ms;
 }
 
@@ -293,13 +293,13 @@ void watches_free(struct watches *watches) {
     if (watches == NULL) return;
     node_observe(watches->node, NULL);
     const struct allocator *a = &watches->allocator;
-    while (watches->heap_count > 0) {
-        struct watch *watch = watches->heap[0];
+    while (watches->queue_count > 0) {
+        struct watch *watch = watches->queue[0];
         take(watches, watch);
         watches_end(watches, watch);
     }
     while (watches->newest != NULL) watched_scope_drop(watches, watches->newest);
-    a->release(a->context, watches->heap, watches->heap_capacity * sizeof(struct watch *));
+    a->release(a->context, watches->queue, watches->queue_capacity * sizeof(struct watch *));
     a->release(a->context, watches->effects.items, watches->effects.capacity * sizeof *watches->effects.items);
     a->release(a->context, watches->effects.names, watches->effects.names_capacity);
     a->release(a->context, watches, sizeof *watches);

@@ -62,7 +62,7 @@ struct watch {
     struct cursor cursor;
     uint64_t due_ms;      /* not before that, for its pace */
     uint64_t deadline_ms; /* when it is answered in any case */
-    size_t heap_at;
+    size_t queue_at;
     struct watch *previous, *next;       /* in the scope's idle list */
     struct watch *previous_of, *next_of; /* in its connection's bucket */
     uint32_t min_interval_ms;

@@ -24,8 +24,8 @@ struct watches {
     uint64_t highest; /* no journal that was dropped had a greater version */
     struct watched_scope *dirty;
 
-    struct watch **heap; /* by when they are due: a binary heap */
-    size_t heap_count, heap_capacity;
+    struct watch **queue; /* by when they are due: a binary heap */
+    size_t queue_count, queue_capacity;
     uint64_t pump_ms; /* when the pump said that it comes */
     bool is_pumping;  /* it is there, or was called */
     struct watch *connections[CONNECTION_BUCKETS];
