@@ -113,7 +113,7 @@ static enum muster_code answer_or_park(struct call *call, const struct turn *tur
                                        struct watch_answer *answer) {
     struct cursor *cursor = &answer->cursor;
     uint64_t now_ms = turn->now_ms;
-    bool is_paced = cursor->is_whole && !cursor->is_owed;
+    bool is_paced = cursor->phase == CURSOR_WHOLE && !cursor->is_owed;
     uint64_t due_ms = is_paced ? pace_due_ms(cursor->paced_ms, question->min_interval_ms) : 0;
     uint64_t deadline_ms = now_ms + question->max_wait_ms;
     if (due_ms <= now_ms) {

@@ -32,7 +32,7 @@ _Static_assert((int)REASON_LEFT == (int)MUSTER__V1__LEAVE_REASON__LEAVE_REASON_L
 bool answer_can_resume(const struct watch_answer *answer) {
     const struct cursor *cursor = &answer->cursor;
     if (answer->is_counts) return true;
-    if (!cursor->is_placed && !cursor->is_whole) return false;
+    if (cursor->phase == CURSOR_NEW) return false;
     return journal_reaches(&answer->scope->journal, cursor->base);
 }
 
@@ -48,7 +48,7 @@ bool answer_is_long(const struct watch_answer *answer, const struct turn *turn) 
     uint64_t page = answer->with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
     if (answer->is_counts) return false;
     if (cursor->is_owed) return true;
-    if (cursor->is_whole) return answer->scope->journal.version - cursor->base > page;
+    if (cursor->phase == CURSOR_WHOLE) return answer->scope->journal.version - cursor->base > page;
     return (answer->user_count > 0 ? answer->user_count : live_users(answer, turn)) > page;
 }
 
@@ -90,7 +90,8 @@ static bool select_change(struct watch_answer *answer, uint32_t user, const stru
 
 /* Whether the watcher was told of a user so far. */
 static bool is_told_of(const struct watch_answer *answer, uint64_t hash) {
-    return answer->cursor.is_whole || (answer->cursor.is_placed && hash <= answer->cursor.hash);
+    const struct cursor *cursor = &answer->cursor;
+    return cursor->phase == CURSOR_WHOLE || (cursor->phase == CURSOR_SNAPSHOT && hash <= cursor->hash);
 }
 
 /* Goes on with the walk over events. Whether it came to its end. */
@@ -149,15 +150,21 @@ static bool take_present(struct watch_answer *answer, const struct user_view *vi
 }
 
 static void snapshot_reached(struct cursor *cursor, uint64_t hash) {
-    cursor->is_placed = true;
+    assert(cursor->phase != CURSOR_WHOLE);
+    cursor->phase = CURSOR_SNAPSHOT;
     cursor->hash = hash;
+}
+
+static void snapshot_ended(struct cursor *cursor) {
+    cursor->phase = CURSOR_WHOLE;
+    cursor->hash = 0;
 }
 
 /* A page of the whole scope. A walk through many who are gone is spared where nobody is live. */
 static void select_everybody(struct watch_answer *answer, const struct turn *turn) {
     struct cursor *cursor = &answer->cursor;
     if (live_users(answer, turn) == 0) {
-        cursor->is_whole = true;
+        snapshot_ended(cursor);
         return;
     }
     const struct roll *roll = turn->roll;
@@ -166,13 +173,13 @@ static void select_everybody(struct watch_answer *answer, const struct turn *tur
     if (views == NULL) return;
     const uint64_t after = cursor->hash;
     struct page page = roll_list(roll, watched_scope_name(answer->scope), STATUS_MASK_ALL,
-                                 cursor->is_placed ? &after : NULL, limit, turn->now_ms, views);
+                                 cursor->phase == CURSOR_SNAPSHOT ? &after : NULL, limit, turn->now_ms, views);
     for (size_t i = 0; i < page.count; i++) {
         if (!take_present(answer, &views[i], turn)) return;
         snapshot_reached(cursor, roll_hash(roll, views[i].user));
     }
     if (page.more) snapshot_reached(cursor, page.next);
-    else cursor->is_whole = true;
+    else snapshot_ended(cursor);
 }
 
 /* A page of the named users. */
@@ -182,12 +189,12 @@ static void select_named(struct watch_answer *answer, const struct turn *turn) {
         struct text name = answer->users[i];
         uint64_t hash = roll_hash(turn->roll, name);
         struct user_view view;
-        if (cursor->is_placed && hash <= cursor->hash) continue;
+        if (cursor->phase == CURSOR_SNAPSHOT && hash <= cursor->hash) continue;
         roll_live(turn->roll, watched_scope_name(answer->scope), &name, 1, turn->now_ms, &view);
         if (view.live && !take_present(answer, &view, turn)) return;
         snapshot_reached(cursor, hash);
     }
-    cursor->is_whole = true;
+    snapshot_ended(cursor);
 }
 
 /* ---- counts ------------------------------------------------------------------------------------------------------ */
@@ -198,9 +205,9 @@ static void select_counts(struct watch_answer *answer, const struct turn *turn) 
     const uint64_t shown[] = {counts->live, counts->by_status[STATUS_AWAY], counts->by_status[STATUS_ONLINE],
                               counts->by_status[STATUS_BUSY], counts->sessions};
     uint64_t digest = cursor_digest(watches_cursor_key(answer->watches), shown, sizeof shown);
-    answer->has_counts = !answer->cursor.is_whole || digest != answer->cursor.base;
+    answer->has_counts = answer->cursor.phase != CURSOR_WHOLE || digest != answer->cursor.base;
     answer->cursor.base = digest;
-    answer->cursor.is_whole = true;
+    answer->cursor.phase = CURSOR_WHOLE;
 }
 
 bool answer_select(struct watch_answer *answer, const struct turn *turn) {
@@ -212,11 +219,11 @@ bool answer_select(struct watch_answer *answer, const struct turn *turn) {
     }
     size_t capacity = answer->with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
     if (!rows_open(&answer->rows, answer->arena, answer->now, capacity + 1)) return false;
-    if (!cursor->is_placed && !cursor->is_whole) cursor->base = answer->scope->journal.version;
+    if (cursor->phase == CURSOR_NEW) cursor->base = answer->scope->journal.version;
     if (!select_changes(answer, turn)) answer->more = true;
-    else if (!cursor->is_whole && answer->user_count > 0) select_named(answer, turn);
-    else if (!cursor->is_whole) select_everybody(answer, turn);
-    if (!cursor->is_whole) answer->more = true;
+    else if (cursor->phase != CURSOR_WHOLE && answer->user_count > 0) select_named(answer, turn);
+    else if (cursor->phase != CURSOR_WHOLE) select_everybody(answer, turn);
+    if (cursor->phase != CURSOR_WHOLE) answer->more = true;
     cursor->is_owed = answer->more;
     watched_scope_hand_out(answer->scope, cursor->is_walking ? cursor->target : cursor->base);
     return true;

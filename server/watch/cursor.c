@@ -4,10 +4,11 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { CURSOR_FORMAT = 1, FIELDS = 6, AT_INCARNATION = 2, AT_FIELDS = 10, AT_MAC = AT_FIELDS + FIELDS * 8 };
-enum { FLAG_WALKING = 1, FLAG_WHOLE = 2, FLAG_PLACED = 4, FLAG_OWED = 8 };
+enum { CURSOR_FORMAT = 2, FIELDS = 6, AT_INCARNATION = 2, AT_FIELDS = 10, AT_MAC = AT_FIELDS + FIELDS * 8 };
+enum { PHASE_MASK = 3, FLAG_WALKING = 4, FLAG_OWED = 8, FLAGS_MASK = PHASE_MASK | FLAG_WALKING | FLAG_OWED };
 
 _Static_assert(AT_MAC + 8 == CURSOR_BYTES, "the layout is complete");
+_Static_assert(CURSOR_PHASES <= PHASE_MASK + 1, "a phase fits its bits");
 _Static_assert(crypto_shorthash_KEYBYTES == CURSOR_KEY_BYTES, "SipHash keys");
 _Static_assert(crypto_shorthash_BYTES == 8, "SipHash-2-4 is 64 bits");
 
@@ -21,8 +22,8 @@ void cursor_write(const struct cursor_key *key, const struct cursor *cursor, cha
     unsigned char raw[CURSOR_BYTES] = {CURSOR_FORMAT};
     const uint64_t fields[FIELDS] = {cursor->selection, cursor->base, cursor->target,
                                      cursor->at,        cursor->hash, cursor->paced_ms};
-    raw[1] = (unsigned char)((cursor->is_walking ? FLAG_WALKING : 0) | (cursor->is_whole ? FLAG_WHOLE : 0) |
-                             (cursor->is_placed ? FLAG_PLACED : 0) | (cursor->is_owed ? FLAG_OWED : 0));
+    raw[1] =
+        (unsigned char)(cursor->phase | (cursor->is_walking ? FLAG_WALKING : 0) | (cursor->is_owed ? FLAG_OWED : 0));
     put_be64(raw + AT_INCARNATION, key->incarnation);
     for (size_t i = 0; i < FIELDS; i++) put_be64(raw + AT_FIELDS + 8 * i, fields[i]);
     crypto_shorthash(raw + AT_MAC, raw, AT_MAC, key->bytes);
@@ -36,13 +37,13 @@ bool cursor_read(const struct cursor_key *key, struct text bytes, struct cursor 
     memcpy(raw, bytes.data, sizeof raw);
     crypto_shorthash(mac, raw, AT_MAC, key->bytes);
     if (sodium_memcmp(mac, raw + AT_MAC, sizeof mac) != 0) return false;
+    if ((raw[1] & PHASE_MASK) >= CURSOR_PHASES || (raw[1] & ~FLAGS_MASK) != 0) return false;
     if (raw[0] != CURSOR_FORMAT || get_be64(raw + AT_INCARNATION) != key->incarnation) return false;
     uint64_t *const fields[FIELDS] = {&cursor->selection, &cursor->base, &cursor->target,
                                       &cursor->at,        &cursor->hash, &cursor->paced_ms};
     for (size_t i = 0; i < FIELDS; i++) *fields[i] = get_be64(raw + AT_FIELDS + 8 * i);
+    cursor->phase = (enum cursor_phase)(raw[1] & PHASE_MASK);
     cursor->is_walking = (raw[1] & FLAG_WALKING) != 0;
-    cursor->is_whole = (raw[1] & FLAG_WHOLE) != 0;
-    cursor->is_placed = (raw[1] & FLAG_PLACED) != 0;
     cursor->is_owed = (raw[1] & FLAG_OWED) != 0;
     return true;
 }

@@ -1,4 +1,4 @@
-/* A cursor: up to where a watcher was told, as bytes that it carries back. Good at this node alone, as long as it runs.
+/* A cursor: what a watcher was sent so far, as bytes that it brings back. Good at this node alone, as long as it runs.
  *
  * Layout: format (1 byte), flags (1), incarnation of the node (8), and the fields in the order of the structure (8
  * each, big-endian), then a MAC (8), so that no cursor is from nowhere. */
@@ -17,19 +17,26 @@ struct cursor_key {
     unsigned char bytes[CURSOR_KEY_BYTES];
 };
 
-/* The watcher knows the part of the scope that it was told of as of version `base`, but for a walk: where `is_walking`,
- * it is being told what changed in (base, target], and was told up to `at`. */
+/* How far the snapshot of a watcher is. */
+enum cursor_phase {
+    CURSOR_NEW,      /* it was sent nothing yet */
+    CURSOR_SNAPSHOT, /* it was sent the users up to `hash` */
+    CURSOR_WHOLE,    /* it was sent all; of a watch of counts: it was sent counts */
+    CURSOR_PHASES
+};
+
+/* What the watcher was sent so far it knows as of version `base`. Where is_walking is set, it is being sent what
+ * changed in (base, target], and was sent up to `at`. */
 struct cursor {
     uint64_t selection; /* a digest of what is watched */
     uint64_t base;      /* of a watch of counts: a digest of them */
     uint64_t target;
-    uint64_t at;       /* a version; where users are named, a hash */
-    uint64_t hash;     /* of a snapshot: users up to this hash were told of */
-    uint64_t paced_ms; /* when the last answer that told of changes was due */
+    uint64_t at;       /* a version; of a watch of named users: how many of these */
+    uint64_t hash;     /* in CURSOR_SNAPSHOT, else 0 */
+    uint64_t paced_ms; /* when the last answer with changes was due */
+    enum cursor_phase phase;
     bool is_walking;
-    bool is_whole;  /* the snapshot is over */
-    bool is_placed; /* `hash` is set: the snapshot has begun */
-    bool is_owed;   /* the answer said that there is more: the next comes at once, if only to say that it was all */
+    bool is_owed; /* the last answer had `more` set: the next comes at once, if only to say that it was all */
 };
 
 /* A new random key. */

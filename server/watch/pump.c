@@ -53,7 +53,7 @@ static int in_order(uint64_t left, uint64_t right) {
 static unsigned marks_of(const struct watch *watch) {
     const struct cursor *cursor = &watch->cursor;
     return (unsigned)watch->is_counts | (unsigned)watch->with_sessions << 1 | (unsigned)watch->resync << 2 |
-           (unsigned)cursor->is_walking << 3 | (unsigned)cursor->is_whole << 4 | (unsigned)cursor->is_placed << 5 |
+           (unsigned)cursor->is_walking << 3 | (unsigned)cursor->phase << 4 |
            (unsigned)(watch->interest_count > 0) << 6;
 }
 
@@ -92,7 +92,7 @@ static void name_users(const struct watch *watch, struct watch_answer *answer) {
  * nothing is left to tick. */
 static void select_for_group(struct pump *pump, struct turn *turn, const struct watch *watch,
                              struct watch_answer *answer) {
-    bool has_begun = watch->is_counts || watch->cursor.is_placed || watch->cursor.is_whole;
+    bool has_begun = watch->is_counts || watch->cursor.phase != CURSOR_NEW;
     *answer = (struct watch_answer){.watches = pump->watches,
                                     .arena = &pump->worker->arena,
                                     .now = pump->now,
@@ -105,7 +105,7 @@ static void select_for_group(struct pump *pump, struct turn *turn, const struct 
         answer->resync = true;
         answer->cursor = (struct cursor){.selection = watch->cursor.selection};
     }
-    if (!answer->cursor.is_whole && !watch->is_counts) {
+    if (answer->cursor.phase != CURSOR_WHOLE && !watch->is_counts) {
         node_commit(turn, NULL);
         *turn = node_begin_ticked(pump->node, pump->now, NULL);
     }

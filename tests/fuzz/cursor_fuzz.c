@@ -14,7 +14,7 @@ static void read_any(const uint8_t *data, size_t size) {
     if (!cursor_read(&key, (struct text){(const char *)data, (uint32_t)size}, &cursor)) {
         hold(cursor.selection == none.selection && cursor.base == 0 && cursor.target == 0 && cursor.at == 0);
         hold(cursor.hash == 0 && cursor.paced_ms == 0);
-        hold(!cursor.is_walking && !cursor.is_whole && !cursor.is_placed);
+        hold(cursor.phase == CURSOR_NEW && !cursor.is_walking && !cursor.is_owed);
         return;
     }
     cursor_write(&key, &cursor, written);
@@ -24,8 +24,7 @@ static void read_any(const uint8_t *data, size_t size) {
 static void hold_same(const struct cursor *a, const struct cursor *b) {
     hold(a->selection == b->selection && a->base == b->base && a->target == b->target && a->at == b->at);
     hold(a->hash == b->hash && a->paced_ms == b->paced_ms);
-    hold(a->is_walking == b->is_walking && a->is_whole == b->is_whole && a->is_placed == b->is_placed &&
-         a->is_owed == b->is_owed);
+    hold(a->phase == b->phase && a->is_walking == b->is_walking && a->is_owed == b->is_owed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -36,8 +35,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < sizeof fields + 2) return 0;
     memcpy(fields, data, sizeof fields);
     uint8_t flags = data[sizeof fields], damage = data[sizeof fields + 1];
-    const struct cursor cursor = {fields[0], fields[1], fields[2], fields[3], fields[4],
-                                  fields[5], flags & 1, flags & 2, flags & 4, flags & 8};
+    const struct cursor cursor = {.selection = fields[0],
+                                  .base = fields[1],
+                                  .target = fields[2],
+                                  .at = fields[3],
+                                  .hash = fields[4],
+                                  .paced_ms = fields[5],
+                                  .phase = (enum cursor_phase)((flags & 3) % CURSOR_PHASES),
+                                  .is_walking = flags & 4,
+                                  .is_owed = flags & 8};
     cursor_write(&key, &cursor, written);
     hold(cursor_read(&key, (struct text){written, CURSOR_BYTES}, &back));
     hold_same(&cursor, &back);
