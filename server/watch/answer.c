@@ -30,48 +30,49 @@ _Static_assert((int)REASON_LEFT == (int)MUSTER__V1__LEAVE_REASON__LEAVE_REASON_L
                "reasons are numbered alike");
 
 bool answer_can_resume(const struct watch_answer *answer) {
-    const struct cursor *cursor = &answer->cursor;
-    if (answer->is_counts) return true;
+    const struct cursor *cursor = &answer->query.cursor;
+    if (answer->query.is_counts) return true;
     if (cursor->phase == CURSOR_NEW) return false;
-    return journal_reaches(&answer->scope->journal, cursor->base);
+    return journal_reaches(&answer->query.scope->journal, cursor->base);
 }
 
 /* Live users of the scope; exact where roll_tick has nothing left to do. */
 static uint64_t live_users(const struct watch_answer *answer, const struct turn *turn) {
     struct scope_counts counts;
-    roll_counts(turn->roll, watched_scope_name(answer->scope), NULL, 0, turn->now_ms, &counts, NULL);
+    roll_counts(turn->roll, watched_scope_name(answer->query.scope), NULL, 0, turn->now_ms, &counts, NULL);
     return counts.live;
 }
 
 bool answer_is_long(const struct watch_answer *answer, const struct turn *turn) {
-    const struct cursor *cursor = &answer->cursor;
-    uint64_t page = answer->with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
-    if (answer->is_counts) return false;
+    const struct cursor *cursor = &answer->query.cursor;
+    uint64_t page = answer->query.with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
+    if (answer->query.is_counts) return false;
     if (cursor->is_owed) return true;
-    if (cursor->phase == CURSOR_WHOLE) return answer->scope->journal.version - cursor->base > page;
-    return (answer->user_count > 0 ? answer->user_count : live_users(answer, turn)) > page;
+    if (cursor->phase == CURSOR_WHOLE) return answer->query.scope->journal.version - cursor->base > page;
+    return (answer->query.user_count > 0 ? answer->query.user_count : live_users(answer, turn)) > page;
 }
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 static struct row_options options_of(const struct watch_answer *answer) {
-    return (struct row_options){
-        .scope = watched_scope_name(answer->scope), .with_name = true, .with_sessions = answer->with_sessions};
+    return (struct row_options){.scope = watched_scope_name(answer->query.scope),
+                                .with_name = true,
+                                .with_sessions = answer->query.with_sessions};
 }
 
 static bool is_full(const struct watch_answer *answer) {
-    return answer->rows.count >= (answer->with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX);
+    return answer->rows.count >= (answer->query.with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX);
 }
 
 /* One user's change, where its events come to one. False: the reply is full. */
 static bool select_change(struct watch_answer *answer, uint32_t user, const struct turn *turn) {
-    const struct cursor *cursor = &answer->cursor;
-    const struct journal_user *record = journal_user(&answer->scope->journal, user);
-    struct journal_change change = journal_change_of(&answer->scope->journal, user, cursor->base, cursor->target);
+    const struct cursor *cursor = &answer->query.cursor;
+    const struct journal_user *record = journal_user(&answer->query.scope->journal, user);
+    struct journal_change change = journal_change_of(&answer->query.scope->journal, user, cursor->base, cursor->target);
     if (change.at == 0 || (!change.was_live && !change.is_live)) return true;
     struct text name = {record->name, record->name_len};
     struct user_view view;
-    roll_live(turn->roll, watched_scope_name(answer->scope), &name, 1, turn->now_ms, &view);
+    roll_live(turn->roll, watched_scope_name(answer->query.scope), &name, 1, turn->now_ms, &view);
     uint8_t kind = change.was_live ? EFFECT_UPDATED : EFFECT_JOINED;
     if (!change.is_live) {
         kind = EFFECT_LEFT;
@@ -90,14 +91,14 @@ static bool select_change(struct watch_answer *answer, uint32_t user, const stru
 
 /* Whether the watcher was told of a user so far. */
 static bool is_told_of(const struct watch_answer *answer, uint64_t hash) {
-    const struct cursor *cursor = &answer->cursor;
+    const struct cursor *cursor = &answer->query.cursor;
     return cursor->phase == CURSOR_WHOLE || (cursor->phase == CURSOR_SNAPSHOT && hash <= cursor->hash);
 }
 
 /* Goes on with the walk over events. Whether it came to its end. */
 static bool walk_events(struct watch_answer *answer, const struct turn *turn) {
-    struct cursor *cursor = &answer->cursor;
-    const struct journal *journal = &answer->scope->journal;
+    struct cursor *cursor = &answer->query.cursor;
+    const struct journal *journal = &answer->query.scope->journal;
     for (int looked = 0; cursor->at < cursor->target; looked++) {
         uint64_t version = cursor->at + 1;
         const struct journal_event *event = journal_at(journal, version);
@@ -114,10 +115,10 @@ static bool walk_events(struct watch_answer *answer, const struct turn *turn) {
 
 /* The same over named users. */
 static bool walk_users(struct watch_answer *answer, const struct turn *turn) {
-    struct cursor *cursor = &answer->cursor;
-    const struct journal *journal = &answer->scope->journal;
-    for (; cursor->at < answer->user_count; cursor->at++) {
-        struct text name = answer->users[cursor->at];
+    struct cursor *cursor = &answer->query.cursor;
+    const struct journal *journal = &answer->query.scope->journal;
+    for (; cursor->at < answer->query.user_count; cursor->at++) {
+        struct text name = answer->query.users[cursor->at];
         uint64_t hash = roll_hash(turn->roll, name);
         uint32_t user = journal_find(journal, name, hash);
         if (user != 0 && is_told_of(answer, hash) && !select_change(answer, user, turn)) return false;
@@ -127,9 +128,9 @@ static bool walk_users(struct watch_answer *answer, const struct turn *turn) {
 
 /* Tells what changed up to now; whether all of it was told. */
 static bool select_changes(struct watch_answer *answer, const struct turn *turn) {
-    struct cursor *cursor = &answer->cursor;
-    uint64_t version = answer->scope->journal.version;
-    bool is_named = answer->user_count > 0;
+    struct cursor *cursor = &answer->query.cursor;
+    uint64_t version = answer->query.scope->journal.version;
+    bool is_named = answer->query.user_count > 0;
     if (!cursor->is_walking) {
         if (cursor->base == version) return true;
         cursor->is_walking = true;
@@ -162,17 +163,17 @@ static void snapshot_ended(struct cursor *cursor) {
 
 /* A page of the whole scope. A walk through many who are gone is spared where nobody is live. */
 static void select_everybody(struct watch_answer *answer, const struct turn *turn) {
-    struct cursor *cursor = &answer->cursor;
+    struct cursor *cursor = &answer->query.cursor;
     if (live_users(answer, turn) == 0) {
         snapshot_ended(cursor);
         return;
     }
     const struct roll *roll = turn->roll;
-    size_t limit = answer->with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
+    size_t limit = answer->query.with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
     struct user_view *views = arena_take(answer->arena, limit, sizeof *views);
     if (views == NULL) return;
     const uint64_t after = cursor->hash;
-    struct page page = roll_list(roll, watched_scope_name(answer->scope), STATUS_MASK_ALL,
+    struct page page = roll_list(roll, watched_scope_name(answer->query.scope), STATUS_MASK_ALL,
                                  cursor->phase == CURSOR_SNAPSHOT ? &after : NULL, limit, turn->now_ms, views);
     for (size_t i = 0; i < page.count; i++) {
         if (!take_present(answer, &views[i], turn)) return;
@@ -184,13 +185,13 @@ static void select_everybody(struct watch_answer *answer, const struct turn *tur
 
 /* A page of the named users. */
 static void select_named(struct watch_answer *answer, const struct turn *turn) {
-    struct cursor *cursor = &answer->cursor;
-    for (size_t i = 0; i < answer->user_count; i++) {
-        struct text name = answer->users[i];
+    struct cursor *cursor = &answer->query.cursor;
+    for (size_t i = 0; i < answer->query.user_count; i++) {
+        struct text name = answer->query.users[i];
         uint64_t hash = roll_hash(turn->roll, name);
         struct user_view view;
         if (cursor->phase == CURSOR_SNAPSHOT && hash <= cursor->hash) continue;
-        roll_live(turn->roll, watched_scope_name(answer->scope), &name, 1, turn->now_ms, &view);
+        roll_live(turn->roll, watched_scope_name(answer->query.scope), &name, 1, turn->now_ms, &view);
         if (view.live && !take_present(answer, &view, turn)) return;
         snapshot_reached(cursor, hash);
     }
@@ -199,33 +200,33 @@ static void select_named(struct watch_answer *answer, const struct turn *turn) {
 
 /* ---- counts ------------------------------------------------------------------------------------------------------ */
 
-static void select_counts(struct watch_answer *answer, const struct turn *turn) {
+static bool select_counts(struct watch_answer *answer, const struct turn *turn) {
     struct scope_counts *counts = &answer->counts;
-    roll_counts(turn->roll, watched_scope_name(answer->scope), NULL, 0, turn->now_ms, counts, NULL);
+    struct text scope = watched_scope_name(answer->query.scope);
+    if (!arena_copy(answer->arena, scope, &answer->counts_scope)) return false;
+    roll_counts(turn->roll, scope, NULL, 0, turn->now_ms, counts, NULL);
     const uint64_t shown[] = {counts->live, counts->by_status[STATUS_AWAY], counts->by_status[STATUS_ONLINE],
                               counts->by_status[STATUS_BUSY], counts->sessions};
     uint64_t digest = cursor_digest(watches_cursor_key(answer->watches), shown, sizeof shown);
-    answer->has_counts = answer->cursor.phase != CURSOR_WHOLE || digest != answer->cursor.base;
-    answer->cursor.base = digest;
-    answer->cursor.phase = CURSOR_WHOLE;
+    answer->has_counts = answer->query.cursor.phase != CURSOR_WHOLE || digest != answer->query.cursor.base;
+    answer->query.cursor.base = digest;
+    answer->query.cursor.phase = CURSOR_WHOLE;
+    return true;
 }
 
 bool answer_select(struct watch_answer *answer, const struct turn *turn) {
-    struct cursor *cursor = &answer->cursor;
+    struct cursor *cursor = &answer->query.cursor;
     answer->more = answer->has_counts = false;
-    if (answer->is_counts) {
-        select_counts(answer, turn);
-        return true;
-    }
-    size_t capacity = answer->with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
+    if (answer->query.is_counts) return select_counts(answer, turn);
+    size_t capacity = answer->query.with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX;
     if (!rows_open(&answer->rows, answer->arena, answer->now, capacity + 1)) return false;
-    if (cursor->phase == CURSOR_NEW) cursor->base = answer->scope->journal.version;
+    if (cursor->phase == CURSOR_NEW) cursor->base = answer->query.scope->journal.version;
     if (!select_changes(answer, turn)) answer->more = true;
-    else if (cursor->phase != CURSOR_WHOLE && answer->user_count > 0) select_named(answer, turn);
+    else if (cursor->phase != CURSOR_WHOLE && answer->query.user_count > 0) select_named(answer, turn);
     else if (cursor->phase != CURSOR_WHOLE) select_everybody(answer, turn);
     if (cursor->phase != CURSOR_WHOLE) answer->more = true;
     cursor->is_owed = answer->more;
-    watched_scope_hand_out(answer->scope, cursor->is_walking ? cursor->target : cursor->base);
+    watched_scope_hand_out(answer->query.scope, cursor->is_walking ? cursor->target : cursor->base);
     return true;
 }
 
@@ -251,7 +252,7 @@ static void counts_fields(const struct scope_counts *counts, struct counts_field
 static size_t counts_size(const struct watch_answer *answer) {
     struct counts_field fields[COUNTS_FIELDS];
     counts_fields(&answer->counts, fields);
-    size_t size = pb_text_size(answer->scope->name_len);
+    size_t size = pb_text_size(answer->counts_scope.len);
     for (int i = 0; i < COUNTS_FIELDS; i++) size += pb_number_size(fields[i].value);
     return size;
 }
@@ -260,19 +261,19 @@ static uint8_t *put_counts(uint8_t *at, const struct watch_answer *answer, size_
     struct counts_field fields[COUNTS_FIELDS];
     counts_fields(&answer->counts, fields);
     at = pb_put_length(at, WATCH_COUNTS, size);
-    at = pb_put_text(at, COUNTS_SCOPE, answer->scope->name, answer->scope->name_len);
+    at = pb_put_text(at, COUNTS_SCOPE, answer->counts_scope.data, answer->counts_scope.len);
     for (int i = 0; i < COUNTS_FIELDS; i++) at = pb_put_number(at, fields[i].field, fields[i].value);
     return at;
 }
 
 bool answer_encode(const struct watch_answer *answer, struct text *news) {
     size_t counts = answer->has_counts ? counts_size(answer) : 0;
-    size_t size = pb_number_size(answer->resync) + pb_number_size(answer->more);
+    size_t size = pb_number_size(answer->query.resync) + pb_number_size(answer->more);
     size += answer->has_counts ? pb_element_size(counts) : 0;
     for (size_t i = 0; i < answer->rows.count; i++) size += row_size(&answer->rows.items[i]);
     uint8_t *start = arena_take(answer->arena, 1, size);
     if (start == NULL) return false;
-    uint8_t *at = pb_put_number(start, WATCH_RESYNC, answer->resync);
+    uint8_t *at = pb_put_number(start, WATCH_RESYNC, answer->query.resync);
     at = pb_put_number(at, WATCH_MORE, answer->more);
     for (size_t i = 0; i < answer->rows.count; i++) {
         const struct user_row *row = &answer->rows.items[i];

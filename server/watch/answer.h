@@ -13,19 +13,15 @@
 
 struct watch_answer {
     struct watches *watches;
-    struct arena *arena; /* of the worker that answers */
-    struct instant now;  /* that it answers at */
-    struct watched_scope *scope;
-    const struct text *users; /* in the order of their hashes; unless user_count is 0: then all */
-    size_t user_count;
-    bool is_counts, with_sessions;
-    struct cursor cursor; /* where the watcher is; moved on by what is told */
+    struct arena *arena;      /* of the worker that answers */
+    struct instant now;       /* that it answers at */
+    struct watch_query query; /* its cursor is moved on by what is selected */
 
     struct rows rows;
-    struct scope_counts counts; /* where has_counts is set */
+    struct scope_counts counts; /* where has_counts is set, with the name of the scope */
+    struct text counts_scope;
     bool has_counts;
-    bool more;   /* it does not end here: the watcher is to ask again at once */
-    bool resync; /* the watcher's cursor is of no use: it has to hear of that even where nobody is left */
+    bool more; /* it does not end here: the watcher is to ask again at once */
 };
 
 /* Whether the cursor is of a watch that this node can go on with. */
@@ -40,7 +36,7 @@ bool answer_select(struct watch_answer *answer, const struct turn *turn);
 
 /* Whether something was told. */
 static inline bool answer_has_news(const struct watch_answer *answer) {
-    return answer->resync || answer->rows.count > 0 || answer->has_counts || answer->more;
+    return answer->query.resync || answer->rows.count > 0 || answer->has_counts || answer->more;
 }
 
 /* What is told as the fields of a WatchResponse but for its cursor, into the arena. False where that is short. Without

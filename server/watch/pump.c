@@ -51,17 +51,17 @@ static int in_order(uint64_t left, uint64_t right) {
 }
 
 static unsigned marks_of(const struct watch *watch) {
-    const struct cursor *cursor = &watch->cursor;
-    return (unsigned)watch->is_counts | (unsigned)watch->with_sessions << 1 | (unsigned)watch->resync << 2 |
-           (unsigned)cursor->is_walking << 3 | (unsigned)cursor->phase << 4 |
-           (unsigned)(watch->interest_count > 0) << 6;
+    const struct cursor *cursor = &watch->query.cursor;
+    return (unsigned)watch->query.is_counts | (unsigned)watch->query.with_sessions << 1 |
+           (unsigned)watch->query.resync << 2 | (unsigned)cursor->is_walking << 3 | (unsigned)cursor->phase << 4 |
+           (unsigned)(watch->query.user_count > 0) << 6;
 }
 
 /* Watches of the same users that are at the same point need one selection, and one encoding. */
 static int by_group(const void *a, const void *b) {
     const struct watch *left = *(struct watch *const *)a, *right = *(struct watch *const *)b;
-    const struct cursor *of_left = &left->cursor, *of_right = &right->cursor;
-    int order = in_order((uintptr_t)left->scope, (uintptr_t)right->scope);
+    const struct cursor *of_left = &left->query.cursor, *of_right = &right->query.cursor;
+    int order = in_order((uintptr_t)left->query.scope, (uintptr_t)right->query.scope);
     if (order == 0) order = in_order(marks_of(left), marks_of(right));
     if (order == 0) order = in_order(of_left->base, of_right->base);
     if (order == 0) order = in_order(of_left->target, of_right->target);
@@ -71,45 +71,39 @@ static int by_group(const void *a, const void *b) {
 
 static size_t group_of(struct watch *const *due, size_t count) {
     size_t n = 1;
-    if (due[0]->interest_count > 0) return 1;
-    while (n < count && n < PUMP_GROUP && due[n]->interest_count == 0 && by_group(&due[0], &due[n]) == 0) n++;
+    if (due[0]->query.user_count > 0) return 1;
+    while (n < count && n < PUMP_GROUP && due[n]->query.user_count == 0 && by_group(&due[0], &due[n]) == 0) n++;
     return n;
 }
 
 /* The named users of a watch, in the order of their hashes, as its question had them. */
 static void name_users(const struct watch *watch, struct watch_answer *answer) {
-    struct text *users = arena_take(answer->arena, watch->interest_count, sizeof *users);
+    struct text *users = arena_take(answer->arena, watch->query.user_count, sizeof *users);
     assert(users != NULL); /* a fresh worker holds far more than MUSTER_WATCH_USERS_MAX names */
-    for (uint32_t i = 0; i < watch->interest_count; i++) {
-        const struct journal_user *user = journal_user(&watch->scope->journal, watch->interests[i].user);
+    for (uint32_t i = 0; i < watch->query.user_count; i++) {
+        const struct journal_user *user = journal_user(&watch->query.scope->journal, watch->interests[i].user);
         users[i] = (struct text){user->name, user->name_len};
     }
-    answer->users = users;
-    answer->user_count = watch->interest_count;
+    answer->query.users = users;
+    answer->query.user_count = watch->query.user_count;
 }
 
 /* Selects what a watch of a group is told. Under the lock, which it may let go for a moment: a snapshot is taken where
  * nothing is left to tick. */
 static void select_for_group(struct pump *pump, struct turn *turn, const struct watch *watch,
                              struct watch_answer *answer) {
-    bool has_begun = watch->is_counts || watch->cursor.phase != CURSOR_NEW;
-    *answer = (struct watch_answer){.watches = pump->watches,
-                                    .arena = &pump->worker->arena,
-                                    .now = pump->now,
-                                    .scope = watch->scope,
-                                    .is_counts = watch->is_counts,
-                                    .with_sessions = watch->with_sessions,
-                                    .resync = watch->resync,
-                                    .cursor = watch->cursor};
+    bool has_begun = watch->query.is_counts || watch->query.cursor.phase != CURSOR_NEW;
+    *answer = (struct watch_answer){
+        .watches = pump->watches, .arena = &pump->worker->arena, .now = pump->now, .query = watch->query};
     if (has_begun && !answer_can_resume(answer)) {
-        answer->resync = true;
-        answer->cursor = (struct cursor){.selection = watch->cursor.selection};
+        answer->query.resync = true;
+        answer->query.cursor = (struct cursor){.selection = watch->query.cursor.selection};
     }
-    if (answer->cursor.phase != CURSOR_WHOLE && !watch->is_counts) {
+    if (answer->query.cursor.phase != CURSOR_WHOLE && !watch->query.is_counts) {
         node_commit(turn, NULL);
         *turn = node_begin_ticked(pump->node, pump->now, NULL);
     }
-    if (watch->interest_count > 0) name_users(watch, answer);
+    if (watch->query.user_count > 0) name_users(watch, answer);
     bool is_told = answer_select(answer, turn);
     assert(is_told); /* as above: a page of rows; to go on without would be to skip in silence */
     (void)is_told;
@@ -120,17 +114,17 @@ static void settle(struct pump *pump, struct watch *watch, const struct watch_an
                    uint64_t now_ms) {
     struct watches *watches = pump->watches;
     bool may_tell = watch->due_ms <= now_ms;
-    struct cursor cursor = watch->cursor;
+    struct cursor cursor = watch->query.cursor;
     if (may_tell && is_told) {
-        cursor = answer->cursor;
-        cursor.selection = watch->cursor.selection;
-        cursor.paced_ms = watch->cursor.paced_ms;
+        cursor = answer->query.cursor;
+        cursor.selection = watch->query.cursor.selection;
+        cursor.paced_ms = watch->query.cursor.paced_ms;
         if (answer_has_news(answer) && !answer->more)
-            cursor.paced_ms = pace_answered_ms(watch->due_ms, watch->min_interval_ms, now_ms);
+            cursor.paced_ms = pace_answered_ms(watch->due_ms, watch->query.min_interval_ms, now_ms);
     }
     bool is_news = may_tell && is_told && answer_has_news(answer);
     if (!is_news && !watch->is_hung_up && watch->deadline_ms > now_ms && !watches_are_stopping(watches)) {
-        watch->cursor = cursor;
+        watch->query.cursor = cursor;
         watches_repark(watches, watch, !may_tell);
         return;
     }

@@ -44,8 +44,8 @@ size_t watches_parked(const struct watches *watches) {
 /* ---- lists that a watch is in ------------------------------------------------------------------------------------ */
 
 static void link_idle(struct watch *watch) {
-    struct watched_scope *scope = watch->scope;
-    if (watch->interest_count > 0) {
+    struct watched_scope *scope = watch->query.scope;
+    if (watch->query.user_count > 0) {
         scope->idle_named++;
         return;
     }
@@ -56,8 +56,8 @@ static void link_idle(struct watch *watch) {
 }
 
 static void unlink_idle(struct watch *watch) {
-    struct watched_scope *scope = watch->scope;
-    if (watch->interest_count > 0) {
+    struct watched_scope *scope = watch->query.scope;
+    if (watch->query.user_count > 0) {
         scope->idle_named--;
         return;
     }
@@ -66,7 +66,7 @@ static void unlink_idle(struct watch *watch) {
 }
 
 static void interest_link(struct watch *watch, struct interest *interest) {
-    struct journal_user *user = journal_user(&watch->scope->journal, interest->user);
+    struct journal_user *user = journal_user(&watch->query.scope->journal, interest->user);
     if (interest->is_linked) return;
     struct interest *first = user->holders;
     interest->is_linked = true;
@@ -77,7 +77,7 @@ static void interest_link(struct watch *watch, struct interest *interest) {
 }
 
 static void interest_unlink(struct interest *interest) {
-    struct journal_user *user = journal_user(&interest->watch->scope->journal, interest->user);
+    struct journal_user *user = journal_user(&interest->watch->query.scope->journal, interest->user);
     if (!interest->is_linked) return;
     interest->is_linked = false;
     if (interest->previous != NULL) interest->previous->next = interest->next;
@@ -111,32 +111,28 @@ static size_t watch_bytes(size_t interests) {
 }
 
 static void release_watch(struct watches *watches, struct watch *watch) {
-    for (uint32_t i = 0; i < watch->interest_count; i++) {
+    for (uint32_t i = 0; i < watch->query.user_count; i++) {
         if (watch->interests[i].user == 0) continue; /* memory was short when it was made */
         interest_unlink(&watch->interests[i]);
-        journal_let_go(&watch->scope->journal, watch->interests[i].user);
+        journal_let_go(&watch->query.scope->journal, watch->interests[i].user);
     }
-    watches->interests -= watch->interest_count;
-    watches->allocator.release(watches->allocator.context, watch, watch_bytes(watch->interest_count));
+    watches->interests -= watch->query.user_count;
+    watches->allocator.release(watches->allocator.context, watch, watch_bytes(watch->query.user_count));
 }
 
 static struct watch *make_watch(struct watches *watches, const struct turn *turn, const struct parking *parking) {
-    struct watch *watch = watches->allocator.allocate(watches->allocator.context, watch_bytes(parking->user_count));
+    const struct watch_query *query = parking->query;
+    struct watch *watch = watches->allocator.allocate(watches->allocator.context, watch_bytes(query->user_count));
     if (watch == NULL) return NULL;
-    watch->waiter = parking->waiter;
-    watch->scope = parking->scope;
-    watch->cursor = parking->cursor;
+    watch->waiter = *parking->waiter;
+    watch->query = *query;
+    watch->query.users = NULL;
     watch->due_ms = parking->due_ms;
     watch->deadline_ms = parking->deadline_ms;
-    watch->min_interval_ms = parking->min_interval_ms;
-    watch->is_counts = parking->is_counts;
-    watch->with_sessions = parking->with_sessions;
-    watch->resync = parking->resync;
-    watch->interest_count = (uint32_t)parking->user_count;
-    watches->interests += parking->user_count;
-    for (size_t i = 0; i < parking->user_count; i++) {
-        struct text name = parking->users[i];
-        uint32_t user = journal_hold(&watch->scope->journal, name, roll_hash(turn->roll, name));
+    watches->interests += query->user_count;
+    for (size_t i = 0; i < query->user_count; i++) {
+        struct text name = query->users[i];
+        uint32_t user = journal_hold(&watch->query.scope->journal, name, roll_hash(turn->roll, name));
         if (user == 0) {
             release_watch(watches, watch);
             return NULL;
@@ -151,7 +147,7 @@ static void settle_down(struct watches *watches, struct watch *watch, bool is_pe
     watch->state = is_pending ? WATCH_PENDING : WATCH_IDLE;
     if (!is_pending) {
         link_idle(watch);
-        for (uint32_t i = 0; i < watch->interest_count; i++) interest_link(watch, &watch->interests[i]);
+        for (uint32_t i = 0; i < watch->query.user_count; i++) interest_link(watch, &watch->interests[i]);
     }
     queue_add(watches, watch);
 }
@@ -164,12 +160,12 @@ static enum muster_code refuse(struct refusal *why, const char *what, uint64_t l
 enum muster_code watches_park(struct watches *watches, const struct turn *turn, const struct parking *parking,
                               struct refusal *why) {
     if (watches->parked >= watches->watches_max) return refuse(why, "watches", watches->watches_max);
-    if (watches->interests + parking->user_count > WATCH_INTERESTS_MAX)
+    if (watches->interests + parking->query->user_count > WATCH_INTERESTS_MAX)
         return refuse(why, "named users of all watches", WATCH_INTERESTS_MAX);
     struct watch *watch = queue_reserve(watches) ? make_watch(watches, turn, parking) : NULL;
     if (watch == NULL) return refuse(why, "memory", 0);
     watches->parked++;
-    watch->scope->parked++;
+    watch->query.scope->parked++;
     link_connection(watches, watch);
     settle_down(watches, watch, parking->is_pending);
     return MUSTER_OK;
@@ -180,7 +176,8 @@ enum muster_code watches_park(struct watches *watches, const struct turn *turn, 
 static void make_pending(struct watches *watches, struct watch *watch, uint64_t now_ms) {
     if (watch->state != WATCH_IDLE) return;
     unlink_idle(watch);
-    if (watch->interest_count > 0 && watch->cursor.base < watch->scope->clean) watch->cursor.base = watch->scope->clean;
+    if (watch->query.user_count > 0 && watch->query.cursor.base < watch->query.scope->clean)
+        watch->query.cursor.base = watch->query.scope->clean;
     watch->state = WATCH_PENDING;
     if (watch->due_ms < now_ms) watch->due_ms = now_ms;
     queue_advance(watches, watch);
@@ -224,13 +221,13 @@ bool watches_wake(struct watches *watches, uint64_t now_ms, size_t budget) {
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
 static void take(struct watches *watches, struct watch *watch) {
-    const struct watched_scope *scope = watch->scope;
+    const struct watched_scope *scope = watch->query.scope;
     queue_remove(watches, watch);
     if (watch->state == WATCH_IDLE) unlink_idle(watch);
     /* Nothing up to now concerns one that is idle, where all marks have been looked at. */
-    if (watch->state == WATCH_IDLE && watch->interest_count > 0 && !scope->is_dirty) {
-        watch->cursor.base = scope->journal.version;
-        watched_scope_hand_out(watch->scope, watch->cursor.base);
+    if (watch->state == WATCH_IDLE && watch->query.user_count > 0 && !scope->is_dirty) {
+        watch->query.cursor.base = scope->journal.version;
+        watched_scope_hand_out(watch->query.scope, watch->query.cursor.base);
     }
     watch->state = WATCH_TAKEN;
 }
@@ -258,7 +255,7 @@ void watches_repark(struct watches *watches, struct watch *watch, bool is_pendin
 
 void watches_end(struct watches *watches, struct watch *watch) {
     unlink_connection(watches, watch);
-    watch->scope->parked--;
+    watch->query.scope->parked--;
     watches->parked--;
     release_watch(watches, watch);
 }

@@ -45,6 +45,17 @@ struct watched_scope {
     char name[];
 };
 
+/* What a watch asks for, and what its watcher has. */
+struct watch_query {
+    struct watched_scope *scope;
+    const struct text *users; /* named ones, each once, in the order of their hashes */
+    size_t user_count;        /* 0: all users of the scope */
+    uint32_t min_interval_ms;
+    bool is_counts, with_sessions;
+    bool resync; /* the watcher's cursor was of no use: it is to hear of that, even where there is nothing else */
+    struct cursor cursor;
+};
+
 /* A named user that a parked watch waits for. */
 struct interest {
     struct watch *watch;
@@ -58,20 +69,15 @@ enum watch_state { WATCH_IDLE, WATCH_PENDING, WATCH_TAKEN };
 /* One that is parked. */
 struct watch {
     struct waiter waiter;
-    struct watched_scope *scope;
-    struct cursor cursor;
-    uint64_t due_ms;      /* not before that, for its pace */
-    uint64_t deadline_ms; /* when it is answered in any case */
+    struct watch_query query; /* its users are the interests below */
+    uint64_t due_ms;          /* not before that, for its pace */
+    uint64_t deadline_ms;     /* when it is answered in any case */
     size_t queue_at;
     struct watch *previous, *next;       /* in the scope's idle list */
     struct watch *previous_of, *next_of; /* in its connection's bucket */
-    uint32_t min_interval_ms;
     enum watch_state state;
-    bool is_counts, with_sessions;
-    bool resync; /* it is to hear that its cursor was of no use */
     bool is_hung_up;
-    uint32_t interest_count; /* 0: all users of the scope */
-    struct interest interests[];
+    struct interest interests[]; /* query.user_count of them */
 };
 
 struct turn;
@@ -101,15 +107,10 @@ void watched_scope_hand_out(struct watched_scope *scope, uint64_t version);
 /* ---- parking ---- */
 
 struct parking {
-    struct waiter waiter;
-    struct watched_scope *scope;
-    struct cursor cursor;
-    const struct text *users; /* in the order of their hashes; copied */
-    size_t user_count;
+    const struct waiter *waiter;
+    const struct watch_query *query; /* the names of its users are copied */
     uint64_t due_ms, deadline_ms;
-    uint32_t min_interval_ms;
-    bool is_counts, with_sessions, resync;
-    bool is_pending; /* there is something to tell already */
+    bool is_pending; /* there is something to send already */
 };
 /* Parks a watch. MUSTER_RESOURCE_EXHAUSTED: "watches", "named users of all watches" or "memory" is short; *why says
  * which. */
