@@ -25,7 +25,7 @@ void arena_reset(struct arena *arena, size_t keep_bytes) {
     arena->is_exhausted = false;
 }
 
-static void *take(struct arena *arena, size_t bytes, size_t align) {
+static void *take_aligned(struct arena *arena, size_t bytes, size_t align) {
     size_t start = (arena->used + align - 1) & ~(align - 1);
     if (start > arena->capacity || bytes > arena->capacity - start) {
         arena->is_exhausted = true;
@@ -40,13 +40,13 @@ void *arena_take(struct arena *arena, size_t count, size_t size) {
         arena->is_exhausted = true;
         return NULL;
     }
-    return take(arena, count * size, ARENA_ALIGN);
+    return take_aligned(arena, count * size, ARENA_ALIGN);
 }
 
 bool arena_copy(struct arena *arena, struct text text, struct text *copy) {
     *copy = (struct text){0};
     if (text.len == 0) return true;
-    char *data = take(arena, text.len, 1);
+    char *data = take_aligned(arena, text.len, 1);
     if (data == NULL) return false;
     memcpy(data, text.data, text.len);
     *copy = (struct text){data, text.len};

@@ -90,15 +90,15 @@ enum rows_verdict rows_take_change(struct rows *rows, const struct turn *turn, c
     return ROWS_TAKEN;
 }
 
-static uint8_t *put_text(uint8_t *at, unsigned field, struct text text) {
+static uint8_t *put_row_text(uint8_t *at, unsigned field, struct text text) {
     return pb_put_text(at, field, text.data, text.len);
 }
 
 static uint8_t *put_session(uint8_t *at, const struct session_row *row) {
     at = pb_put_length(at, USER_SESSIONS, row->bytes);
-    at = put_text(at, SESSION_SESSION, row->session);
+    at = put_row_text(at, SESSION_SESSION, row->session);
     at = pb_put_number(at, SESSION_STATUS, row->status);
-    at = put_text(at, SESSION_STATE, row->state);
+    at = put_row_text(at, SESSION_STATE, row->state);
     at = pb_put_number(at, SESSION_LAST_SEEN, (uint64_t)row->last_seen_ms);
     return pb_put_number(at, SESSION_TTL, row->ttl_ms);
 }
@@ -110,7 +110,7 @@ uint8_t *row_put(uint8_t *at, unsigned field, const struct user_row *row) {
         at = pb_put_number(at, CHANGE_REASON, row->reason);
         at = pb_put_length(at, CHANGE_USER, row->bytes);
     }
-    at = put_text(at, USER_USER, row->user);
+    at = put_row_text(at, USER_USER, row->user);
     at = pb_put_number(at, USER_LIVE, row->live);
     at = pb_put_number(at, USER_STATUS, row->status);
     at = pb_put_number(at, USER_LAST_SEEN, (uint64_t)row->last_seen_ms);
@@ -125,7 +125,7 @@ bool rows_encode(const struct rows *rows, struct text next_page_token, struct te
     if (start == NULL) return false;
     uint8_t *at = start;
     for (size_t i = 0; i < rows->count; i++) at = row_put(at, RESPONSE_USERS, &rows->items[i]);
-    at = put_text(at, RESPONSE_NEXT_PAGE_TOKEN, next_page_token);
+    at = put_row_text(at, RESPONSE_NEXT_PAGE_TOKEN, next_page_token);
     assert((size_t)(at - start) == size);
     *body = (struct text){(const char *)start, (uint32_t)size};
     return true;

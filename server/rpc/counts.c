@@ -36,7 +36,8 @@ static enum muster_code check_windows(struct call *call, const Muster__V1__Count
     return code;
 }
 
-static void count(struct call *call, const Muster__V1__CountsRequest *request, struct counted *counted, size_t n) {
+static void count_scopes(struct call *call, const Muster__V1__CountsRequest *request, struct counted *counted,
+                         size_t n) {
     struct turn turn = node_begin(call->node, call->now);
     for (int slice = 0; slice < COUNTS_TICK_SLICES_MAX; slice++) {
         if (!roll_tick(turn.roll, turn.now_ms, COUNTS_TICK_SLICE, turn_effects(&turn))) break;
@@ -90,7 +91,7 @@ enum muster_code call_counts(struct call *call, struct text body) {
     Muster__V1__ScopeCounts **rows = arena_take(call->arena, n, sizeof(*rows));
     if (response == NULL || rows == NULL) return call_too_large(call, "scopes");
 
-    count(call, request, counted, n);
+    count_scopes(call, request, counted, n);
 
     for (size_t i = 0; i < n; i++)
         if ((rows[i] = row_of(call, request, &counted[i])) == NULL) return call_too_large(call, "scopes");

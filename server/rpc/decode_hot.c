@@ -7,7 +7,7 @@ enum { BEAT_SCOPE = 1, BEAT_USER, BEAT_SESSION, BEAT_TTL, BEAT_STATUS, BEAT_STAT
 enum { LIVE_SCOPE = 1, LIVE_USERS = 2, LIVE_SESSIONS = 3 };
 
 /* What protobuf-c would cut off is left to it. */
-static uint32_t read_number(struct pb_reader *in, uint32_t most) {
+static uint32_t read_field_number(struct pb_reader *in, uint32_t most) {
     uint64_t value = pb_read_varint(in);
     return value <= most ? (uint32_t)value : (uint32_t)pb_break(in);
 }
@@ -35,10 +35,10 @@ static bool decode_beat(struct text bytes, struct beat *beat) {
             beat->session = read_text(&in);
             break;
         case PB_TAG(BEAT_TTL, PB_VARINT):
-            beat->ttl_ms = read_number(&in, UINT32_MAX);
+            beat->ttl_ms = read_field_number(&in, UINT32_MAX);
             break;
         case PB_TAG(BEAT_STATUS, PB_VARINT):
-            beat->status = (uint8_t)read_number(&in, STATUS_BUSY);
+            beat->status = (uint8_t)read_field_number(&in, STATUS_BUSY);
             break;
         case PB_TAG(BEAT_STATE, PB_BYTES):
             beat->state = read_text(&in);
@@ -59,7 +59,7 @@ bool decode_hot_touch(struct text body, struct beat *beats, size_t beats_max, st
             out->scope = read_text(&in);
             break;
         case PB_TAG(TOUCH_TTL, PB_VARINT):
-            out->ttl_ms = read_number(&in, UINT32_MAX);
+            out->ttl_ms = read_field_number(&in, UINT32_MAX);
             break;
         case PB_TAG(TOUCH_BEATS, PB_BYTES):
             if (out->count == beats_max || !decode_beat(read_text(&in), &beats[out->count++])) return false;
@@ -84,7 +84,7 @@ bool decode_hot_live(struct text body, struct text *users, size_t users_max, str
             users[out->count++] = read_text(&in);
             break;
         case PB_TAG(LIVE_SESSIONS, PB_VARINT):
-            out->sessions = read_number(&in, 1) == 1;
+            out->sessions = read_field_number(&in, 1) == 1;
             break;
         default:
             return false;

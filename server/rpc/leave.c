@@ -78,9 +78,9 @@ static bool append_departure(struct call *call, const struct turn *turn, const s
 }
 
 /* Under the lock. *touched: what the peers are to hear. */
-static enum muster_code apply(struct call *call, struct turn *turn, const struct departure *departures,
-                              const Muster__V1__LeaveRequest *request, Muster__V1__LeaveResponse *response,
-                              struct endings *endings, struct touched *touched) {
+static enum muster_code apply_endings(struct call *call, struct turn *turn, const struct departure *departures,
+                                      const Muster__V1__LeaveRequest *request, Muster__V1__LeaveResponse *response,
+                                      struct endings *endings, struct touched *touched) {
     *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
     if (request->stamp != 0 && !hlc_plausible(turn->hlc, request->stamp, turn->now_ms))
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "stamp: is of no touch, more than %d h ahead",
@@ -114,7 +114,7 @@ enum muster_code call_leave(struct call *call, struct text body) {
     muster__v1__leave_response__init(response);
 
     struct turn turn = node_begin(call->node, call->now);
-    code = apply(call, &turn, departures, request, response, &endings, &touched);
+    code = apply_endings(call, &turn, departures, request, response, &endings, &touched);
     node_commit(&turn, code == MUSTER_OK ? &touched : NULL);
     if (code != MUSTER_OK) return code;
 

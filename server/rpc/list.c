@@ -36,8 +36,8 @@ struct page_request {
 
 /* Fills the rows with a page. Where the reply is full before the page is, the page ends there and the walk goes on
  * after its last user. */
-static bool take_page(struct call *call, const struct page_request *request, struct rows *rows, bool *more,
-                      uint64_t *next) {
+static bool take_user_page(struct call *call, const struct page_request *request, struct rows *rows, bool *more,
+                           uint64_t *next) {
     struct user_view *views = arena_take(call->arena, request->limit, sizeof *views);
     if (views == NULL || !rows_open(rows, call->arena, call->now, request->limit)) return false;
     struct turn turn = node_begin(call->node, call->now);
@@ -58,7 +58,7 @@ static enum muster_code list_page(struct call *call, const struct page_request *
     bool more;
     uint64_t next;
     char token[PAGE_TOKEN_CHARS + 1] = "";
-    if (!take_page(call, request, &rows, &more, &next)) return call_too_large(call, "page_size");
+    if (!take_user_page(call, request, &rows, &more, &next)) return call_too_large(call, "page_size");
     if (more) page_token_write(&call->rpc->token_key, &request->walk, next, token);
     if (!rows_encode(&rows, text_of(token), &call->body)) return call_too_large(call, "page_size");
     return MUSTER_OK;

@@ -39,7 +39,7 @@ static bool take_with_sessions(struct call *call, const struct text *users, size
 }
 
 /* What the quick decoder left: decoded by protobuf-c. */
-static enum muster_code decode_unusual(struct call *call, struct text body, struct live_fields *fields) {
+static enum muster_code decode_unusual_live(struct call *call, struct text body, struct live_fields *fields) {
     arena_reset(call->arena, WORKER_BYTES_KEPT);
     const Muster__V1__LiveRequest *request = call_decode(call, &muster__v1__live_request__descriptor, body);
     if (request == NULL) return MUSTER_INVALID_ARGUMENT;
@@ -55,7 +55,7 @@ static enum muster_code decode_unusual(struct call *call, struct text body, stru
 static enum muster_code decode_live(struct call *call, struct text body, struct live_fields *fields) {
     struct text *users = arena_take(call->arena, MUSTER_USERS_MAX, sizeof *users);
     if (users != NULL && decode_hot_live(body, users, MUSTER_USERS_MAX, fields)) return MUSTER_OK;
-    return decode_unusual(call, body, fields);
+    return decode_unusual_live(call, body, fields);
 }
 
 enum muster_code call_live(struct call *call, struct text body) {

@@ -20,21 +20,22 @@ static Muster__V1__NodeState state_of(enum peer_state state) {
     return states[state];
 }
 
-static bool keep(struct call *call, struct text text, ProtobufCBinaryData *field) {
+static bool keep_text(struct call *call, struct text text, ProtobufCBinaryData *field) {
     struct text copy;
     bool fits = arena_copy(call->arena, text, &copy);
     *field = field_of_text(copy);
     return fits;
 }
 
-static void take(void *context, const struct peer_view *view) {
+static void take_node(void *context, const struct peer_view *view) {
     struct listing *listing = context;
     if (listing->count > REPLICA_PEERS_MAX) return;
     Muster__V1__Node *row = &listing->rows[listing->count];
     muster__v1__node__init(row);
-    listing->all_fit &=
-        keep(listing->call, view->name, &row->name) && keep(listing->call, view->region, &row->region) &&
-        keep(listing->call, view->address, &row->address) && keep(listing->call, view->version, &row->version);
+    listing->all_fit &= keep_text(listing->call, view->name, &row->name) &&
+                        keep_text(listing->call, view->region, &row->region) &&
+                        keep_text(listing->call, view->address, &row->address) &&
+                        keep_text(listing->call, view->version, &row->version);
     row->state = state_of(view->state);
     row->self = view->is_self;
     row->members = view->members;
@@ -64,7 +65,7 @@ static void take_alone(struct listing *listing) {
                                    .state = PEER_ALIVE,
                                    .is_self = true,
                                    .members = figures.members};
-    take(listing, &self);
+    take_node(listing, &self);
 }
 
 enum muster_code call_nodes(struct call *call, struct text body) {
@@ -74,7 +75,7 @@ enum muster_code call_nodes(struct call *call, struct text body) {
     listing.rows = arena_take(call->arena, REPLICA_PEERS_MAX + 1, sizeof *listing.rows);
     listing.list = arena_take(call->arena, REPLICA_PEERS_MAX + 1, sizeof(*listing.list));
     if (response == NULL || listing.rows == NULL || listing.list == NULL) return call_too_large(call, "nodes");
-    if (node_peers(call->node, call->now, take, &listing) == 0) take_alone(&listing);
+    if (node_peers(call->node, call->now, take_node, &listing) == 0) take_alone(&listing);
     if (!listing.all_fit) return call_too_large(call, "nodes");
     put_self_first(&listing);
     muster__v1__nodes_response__init(response);

@@ -22,7 +22,7 @@ struct scope_page {
     uint64_t next;
 };
 
-static bool take_page(struct call *call, const uint64_t *after, size_t limit, struct scope_page *out) {
+static bool take_scope_page(struct call *call, const uint64_t *after, size_t limit, struct scope_page *out) {
     struct scope_view *views = arena_take(call->arena, limit, sizeof *views);
     out->rows = arena_take(call->arena, limit, sizeof *out->rows);
     out->count = 0;
@@ -74,7 +74,7 @@ enum muster_code call_scopes(struct call *call, struct text body) {
     enum muster_code code = check_page_size(call, request->page_size, &limit);
     if (code == MUSTER_OK) code = check_page_token(call, request->page_token, &walk, &hash, &after);
     if (code != MUSTER_OK) return code;
-    if (!take_page(call, after, limit, &page)) return call_too_large(call, "page_size");
+    if (!take_scope_page(call, after, limit, &page)) return call_too_large(call, "page_size");
     Muster__V1__ScopesResponse *response = response_of(call, &page);
     char *token = arena_take(call->arena, 1, PAGE_TOKEN_CHARS + 1);
     if (response == NULL || token == NULL) return call_too_large(call, "page_size");

@@ -56,7 +56,7 @@ enum muster_code touch_complete(struct call *call, const struct touch_fields *fi
 }
 
 /* What the quick decoder left: decoded by protobuf-c. */
-static enum muster_code decode_unusual(struct call *call, struct text body, struct touch_fields *fields) {
+static enum muster_code decode_unusual_touch(struct call *call, struct text body, struct touch_fields *fields) {
     arena_reset(call->arena, WORKER_BYTES_KEPT);
     const Muster__V1__TouchRequest *request = call_decode(call, &muster__v1__touch_request__descriptor, body);
     if (request == NULL) return MUSTER_INVALID_ARGUMENT;
@@ -86,7 +86,7 @@ enum muster_code touch_decode(struct call *call, struct text body, struct touch_
     struct beat *beats = arena_take(call->arena, MUSTER_BEATS_MAX, sizeof *beats);
     enum muster_code code = MUSTER_OK;
     if (beats == NULL || !decode_hot_touch(body, beats, MUSTER_BEATS_MAX, fields))
-        code = decode_unusual(call, body, fields);
+        code = decode_unusual_touch(call, body, fields);
     return code == MUSTER_OK ? touch_complete(call, fields, least_ttl_ms) : code;
 }
 

@@ -49,7 +49,7 @@ bool touch_group_add(struct touch_group *group, const struct request *request, v
 }
 
 /* Applies beats `first` to `first + n` under one stamp; whole, or not at all. Under the lock. */
-static bool apply(struct touch_group *group, struct turn *turn, size_t first, size_t n, struct touched *touched) {
+static bool apply_beats(struct touch_group *group, struct turn *turn, size_t first, size_t n, struct touched *touched) {
     struct touch_outcome *outcomes = &group->outcomes[first];
     struct refusal why;
     uint64_t stamp = hlc_next(turn->hlc, turn->now_ms);
@@ -65,12 +65,12 @@ static bool apply(struct touch_group *group, struct turn *turn, size_t first, si
 
 /* A refusal of all says too little about each, for example where the roll is full: known members may still be touched.
  * Refusals are rare. Returns whether any took effect. Under the lock. */
-static bool apply_one_by_one(struct touch_group *group, struct turn *turn, struct touched *touched) {
+static bool apply_beats_singly(struct touch_group *group, struct turn *turn, struct touched *touched) {
     bool has_effect = false;
     *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
     for (size_t i = 0; i < group->count; i++) {
         struct touched of_one;
-        if (!apply(group, turn, i, 1, &of_one)) continue;
+        if (!apply_beats(group, turn, i, 1, &of_one)) continue;
         has_effect = true;
         touched->is_news |= of_one.is_news;
         if (of_one.refresh_by_ms < touched->refresh_by_ms) touched->refresh_by_ms = of_one.refresh_by_ms;
@@ -96,7 +96,8 @@ void touch_group_commit(struct touch_group *group, struct instant now, touch_ans
     struct touched touched;
     if (group->count == 0) return;
     struct turn turn = node_begin(group->call.node, now);
-    bool has_effect = apply(group, &turn, 0, group->count, &touched) || apply_one_by_one(group, &turn, &touched);
+    bool has_effect =
+        apply_beats(group, &turn, 0, group->count, &touched) || apply_beats_singly(group, &turn, &touched);
     node_commit(&turn, has_effect ? &touched : NULL);
     for (size_t i = 0; i < group->count; i++) answer_one(group, i, each, context);
     group->count = 0;

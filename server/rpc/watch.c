@@ -91,8 +91,8 @@ static enum muster_code read_request(struct call *call, const Muster__V1__WatchR
 /* ---- answering --------------------------------------------------------------------------------------------------- */
 
 /* is_pending: there is something to send already. */
-static enum muster_code park_watch(struct call *call, const struct turn *turn, const struct watch_query *query,
-                                   uint64_t due_ms, uint64_t deadline_ms, bool is_pending) {
+static enum muster_code park_request(struct call *call, const struct turn *turn, const struct watch_query *query,
+                                     uint64_t due_ms, uint64_t deadline_ms, bool is_pending) {
     struct refusal why = {0};
     const struct parking parking = {call->waiter, query, due_ms, deadline_ms, is_pending};
     enum muster_code code = watches_park(call->rpc->watches, turn, &parking, &why);
@@ -111,7 +111,7 @@ static enum muster_code answer_or_park(struct call *call, const struct turn *tur
         /* The pump gives the long answers: watchers who go through the same pages at the same time share one selection,
          * and no number of them takes all the time of a door. */
         if (call->waiter != NULL && answer_is_long(answer, turn) &&
-            park_watch(call, turn, &answer->query, turn->now_ms, is_paced ? deadline_ms : turn->now_ms, true) ==
+            park_request(call, turn, &answer->query, turn->now_ms, is_paced ? deadline_ms : turn->now_ms, true) ==
                 MUSTER_OK)
             return MUSTER_OK;
         if (!answer_select(answer, turn)) return call_too_large(call, "sessions");
@@ -123,7 +123,7 @@ static enum muster_code answer_or_park(struct call *call, const struct turn *tur
         if (!is_paced) return MUSTER_OK;
     }
     if (call->waiter == NULL || max_wait_ms == 0) return MUSTER_OK;
-    return park_watch(call, turn, &answer->query, due_ms, deadline_ms, due_ms > turn->now_ms);
+    return park_request(call, turn, &answer->query, due_ms, deadline_ms, due_ms > turn->now_ms);
 }
 
 static enum muster_code answer_watch(struct call *call, const struct watch_request *request,

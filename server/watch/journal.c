@@ -124,13 +124,13 @@ void journal_forget_oldest(struct journal *journal) {
     drop_user_if_unused(journal, user);
 }
 
-static void forget(struct journal *journal) {
+static void forget_all(struct journal *journal) {
     while (journal->first <= journal->version) journal_forget_oldest(journal);
     drop_segment(journal, journal->version);
 }
 
 void journal_lose(struct journal *journal) {
-    forget(journal);
+    forget_all(journal);
     journal->version++;
     journal->first = journal->version + 1;
 }
@@ -141,7 +141,7 @@ void journal_open(struct journal *journal, uint64_t version, const struct alloca
 
 void journal_close(struct journal *journal) {
     const struct allocator *a = journal->allocator;
-    forget(journal);
+    forget_all(journal);
     index_clear(&journal->users, a);
     for (uint32_t i = 0; i < journal->block_count; i++)
         a->release(a->context, journal->blocks[i], JOURNAL_USERS_BLOCK * sizeof *journal->blocks[i]);

@@ -110,8 +110,8 @@ static void select_for_group(struct pump *pump, struct turn *turn, const struct 
 }
 
 /* What becomes of one watch of the group. Under the lock. */
-static void settle(struct pump *pump, struct watch *watch, const struct watch_answer *answer, bool is_told,
-                   uint64_t now_ms) {
+static void repark_or_end(struct pump *pump, struct watch *watch, const struct watch_answer *answer, bool is_told,
+                          uint64_t now_ms) {
     struct watches *watches = pump->watches;
     bool may_tell = watch->due_ms <= now_ms;
     struct cursor cursor = watch->query.cursor;
@@ -132,16 +132,16 @@ static void settle(struct pump *pump, struct watch *watch, const struct watch_an
     watches_end(watches, watch);
 }
 
-static void hand_over(const struct addressee *to, const struct response *response) {
+static void deliver_to(const struct addressee *to, const struct response *response) {
     to->waiter.door->deliver(to->waiter.door->context, &to->waiter, to->is_gone ? NULL : response);
 }
 
 static void deliver_refusal(const struct pump *pump, enum muster_code code, const char *message) {
     const struct response response = {.code = code, .message = text_of(message)};
-    for (size_t i = 0; i < pump->told_count; i++) hand_over(&pump->told[i], &response);
+    for (size_t i = 0; i < pump->told_count; i++) deliver_to(&pump->told[i], &response);
 }
 
-static void deliver(struct pump *pump, struct text news) {
+static void deliver_news(struct pump *pump, struct text news) {
     struct arena *arena = &pump->worker->arena;
     size_t used = arena->used;
     for (size_t i = 0; i < pump->told_count; i++) {
@@ -151,7 +151,7 @@ static void deliver(struct pump *pump, struct text news) {
         if (!answer_body(arena, &pump->watches->cursor_key, to->is_news ? news : (struct text){0}, &to->cursor,
                          &response.body))
             response = (struct response){.code = MUSTER_RESOURCE_EXHAUSTED, .message = text_of(too_large)};
-        hand_over(to, &response);
+        deliver_to(to, &response);
     }
 }
 
@@ -167,12 +167,12 @@ static void answer_group(struct pump *pump, struct watch *const *group, size_t c
         is_told = group[i]->due_ms <= turn.now_ms && !group[i]->is_hung_up;
         if (is_told) select_for_group(pump, &turn, group[i], &answer);
     }
-    for (size_t i = 0; i < count; i++) settle(pump, group[i], &answer, is_told, turn.now_ms);
+    for (size_t i = 0; i < count; i++) repark_or_end(pump, group[i], &answer, is_told, turn.now_ms);
     node_commit(&turn, NULL);
     if (is_stopping) deliver_refusal(pump, MUSTER_UNAVAILABLE, "watch: the node stops");
     else if (is_told && answer_has_news(&answer) && !answer_encode(&answer, &news))
         deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
-    else deliver(pump, news);
+    else deliver_news(pump, news);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
 }
 
 /* Wakes and takes a batch; when the next is due, where there is none. What a reset ended is told of at once. */
-static size_t take_batch(struct pump *pump, uint64_t *next_ms) {
+static size_t take_due_batch(struct pump *pump, uint64_t *next_ms) {
     struct watches *watches = pump->watches;
     struct turn turn = node_begin_ticked(pump->node, pump->now, NULL);
     while (watches_wake(watches, turn.now_ms, PUMP_WAKES)) node_yield(&turn);
@@ -222,7 +222,7 @@ uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant
     struct pump pump = {.watches = watches, .node = watches->node, .worker = worker, .now = now};
     uint64_t next_ms = UINT64_MAX;
     size_t count;
-    while ((count = take_batch(&pump, &next_ms)) > 0) {
+    while ((count = take_due_batch(&pump, &next_ms)) > 0) {
         if (count > 1) qsort(pump.due, count, sizeof *pump.due, by_group);
         for (size_t i = 0, n; i < count; i += n) {
             n = group_of(pump.due + i, count - i);

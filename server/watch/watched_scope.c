@@ -161,7 +161,7 @@ static void mark_all_users(struct watched_scope *scope) {
 }
 
 /* Nobody can be told what changed: everybody is to look anew. */
-static void lose(struct watches *watches, struct watched_scope *scope) {
+static void lose_changes(struct watches *watches, struct watched_scope *scope) {
     if (scope->is_journaled) {
         watches->journaled_events -= journal_events(&scope->journal);
         journal_lose(&scope->journal);
@@ -170,13 +170,13 @@ static void lose(struct watches *watches, struct watched_scope *scope) {
     mark_scope(watches, scope);
 }
 
-static void note(struct watches *watches, const struct roll *roll, struct watched_scope *scope,
-                 const struct effect *effect) {
+static void note_effect(struct watches *watches, const struct roll *roll, struct watched_scope *scope,
+                        const struct effect *effect) {
     struct journal *journal = &scope->journal;
     struct text name = effect_user(&watches->effects, effect);
     if (watches->journaled_events >= WATCH_EVENTS_MAX) {
         if (journal_events(journal) == 0) {
-            lose(watches, scope);
+            lose_changes(watches, scope);
             return;
         }
         journal_forget_oldest(journal);
@@ -200,10 +200,11 @@ void watches_take_effects(void *context, const struct roll *roll) {
             scope = find_scope(watches, name, roll_hash(roll, name));
         }
         if (scope == NULL) continue;
-        if (scope->is_journaled && effect->kind != EFFECT_RESET) note(watches, roll, scope, effect);
+        if (scope->is_journaled && effect->kind != EFFECT_RESET) note_effect(watches, roll, scope, effect);
         mark_scope(watches, scope);
     }
     if (effects->dropped > 0)
-        for (struct watched_scope *each = watches->newest; each != NULL; each = each->older) lose(watches, each);
+        for (struct watched_scope *each = watches->newest; each != NULL; each = each->older)
+            lose_changes(watches, each);
     effects_clear(effects);
 }

@@ -143,7 +143,7 @@ static struct watch *make_watch(struct watches *watches, const struct turn *turn
 }
 
 /* Into the heap and, where it is idle, into the lists that a change looks at. */
-static void settle_down(struct watches *watches, struct watch *watch, bool is_pending) {
+static void enter_lists(struct watches *watches, struct watch *watch, bool is_pending) {
     watch->state = is_pending ? WATCH_PENDING : WATCH_IDLE;
     if (!is_pending) {
         link_idle(watch);
@@ -152,22 +152,22 @@ static void settle_down(struct watches *watches, struct watch *watch, bool is_pe
     queue_add(watches, watch);
 }
 
-static enum muster_code refuse(struct refusal *why, const char *what, uint64_t limit) {
+static enum muster_code refuse_parking(struct refusal *why, const char *what, uint64_t limit) {
     *why = (struct refusal){what, limit, 0};
     return MUSTER_RESOURCE_EXHAUSTED;
 }
 
 enum muster_code watches_park(struct watches *watches, const struct turn *turn, const struct parking *parking,
                               struct refusal *why) {
-    if (watches->parked >= watches->watches_max) return refuse(why, "watches", watches->watches_max);
+    if (watches->parked >= watches->watches_max) return refuse_parking(why, "watches", watches->watches_max);
     if (watches->interests + parking->query->user_count > WATCH_INTERESTS_MAX)
-        return refuse(why, "named users of all watches", WATCH_INTERESTS_MAX);
+        return refuse_parking(why, "named users of all watches", WATCH_INTERESTS_MAX);
     struct watch *watch = queue_reserve(watches) ? make_watch(watches, turn, parking) : NULL;
-    if (watch == NULL) return refuse(why, "memory", 0);
+    if (watch == NULL) return refuse_parking(why, "memory", 0);
     watches->parked++;
     watch->query.scope->parked++;
     link_connection(watches, watch);
-    settle_down(watches, watch, parking->is_pending);
+    enter_lists(watches, watch, parking->is_pending);
     return MUSTER_OK;
 }
 
@@ -220,7 +220,7 @@ bool watches_wake(struct watches *watches, uint64_t now_ms, size_t budget) {
 
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
-static void take(struct watches *watches, struct watch *watch) {
+static void take_watch(struct watches *watches, struct watch *watch) {
     const struct watched_scope *scope = watch->query.scope;
     queue_remove(watches, watch);
     if (watch->state == WATCH_IDLE) unlink_idle(watch);
@@ -237,7 +237,7 @@ size_t watches_take_due(struct watches *watches, uint64_t now_ms, struct watch *
     while (count < max && watches->queue_count > 0) {
         struct watch *watch = watches->queue[0];
         if (!watches->is_stopping && queue_wakes_ms(watch) > now_ms) break;
-        take(watches, watch);
+        take_watch(watches, watch);
         out[count++] = watch;
     }
     return count;
@@ -250,7 +250,7 @@ uint64_t watches_next_ms(struct watches *watches) {
 }
 
 void watches_repark(struct watches *watches, struct watch *watch, bool is_pending) {
-    settle_down(watches, watch, is_pending);
+    enter_lists(watches, watch, is_pending);
 }
 
 void watches_end(struct watches *watches, struct watch *watch) {
@@ -271,7 +271,7 @@ size_t watches_hang_up(struct watches *watches, const struct watch_door *door, u
             watch->is_hung_up = true;
             continue;
         }
-        take(watches, watch);
+        take_watch(watches, watch);
         out[count++] = watch->waiter;
         watches_end(watches, watch);
     }
@@ -292,7 +292,7 @@ void watches_free(struct watches *watches) {
     const struct allocator *a = &watches->allocator;
     while (watches->queue_count > 0) {
         struct watch *watch = watches->queue[0];
-        take(watches, watch);
+        take_watch(watches, watch);
         watches_end(watches, watch);
     }
     while (watches->newest != NULL) watched_scope_drop(watches, watches->newest);
