@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include <assert.h>
 #include <string.h>
 
 _Static_assert((JOURNAL_EVENTS_MAX & (JOURNAL_EVENTS_MAX - 1)) == 0, "segments are found by shifting");
@@ -90,6 +91,7 @@ uint32_t journal_hold(struct journal *journal, struct text name, uint64_t hash) 
 }
 
 void journal_let_go(struct journal *journal, uint32_t user) {
+    assert(journal_user(journal, user)->holds > 0);
     journal_user(journal, user)->holds--;
     drop_user_if_unused(journal, user);
 }
@@ -117,9 +119,11 @@ static void drop_segment(struct journal *journal, uint64_t version) {
 }
 
 void journal_forget_oldest(struct journal *journal) {
+    assert(journal->first <= journal->version);
     uint64_t version = journal->first++;
     uint32_t user = event_at(journal, version)->user;
     if ((version + 1) % JOURNAL_SEGMENT_EVENTS == 0) drop_segment(journal, version);
+    assert(journal_user(journal, user)->events > 0);
     journal_user(journal, user)->events--;
     drop_user_if_unused(journal, user);
 }
@@ -162,7 +166,7 @@ uint32_t journal_note(struct journal *journal, struct text name, uint64_t hash, 
     uint32_t user = journal_find(journal, name, hash);
     struct journal_user *record = user == 0 ? NULL : journal_user(journal, user);
     if (kind == EFFECT_UPDATED && record != NULL && record->events > 0 && record->last > journal->handed) return user;
-    /* A new user is held while the oldest events go: it has none yet. */
+    /* A new user has no events yet: it is held, so that it outlives the oldest events, which may go now. */
     if ((user = journal_hold(journal, name, hash)) == 0 || !reserve_event(journal)) {
         journal_lose(journal);
         if (user != 0) journal_let_go(journal, user);

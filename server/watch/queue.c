@@ -1,5 +1,6 @@
 #include "watches_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 uint64_t queue_wakes_ms(const struct watch *watch) {
@@ -44,13 +45,15 @@ bool queue_reserve(struct watches *watches) {
     return true;
 }
 
-/* There is room: queue_reserve counts who is taken as well. */
+/* There is room: queue_reserve counts taken watches as well. */
 void queue_add(struct watches *watches, struct watch *watch) {
+    assert(watches->queue_count < watches->queue_capacity);
     queue_put(watches, watches->queue_count++, watch);
     queue_rise(watches, watch->queue_at);
 }
 
 void queue_remove(struct watches *watches, struct watch *watch) {
+    assert(watch->queue_at < watches->queue_count && watches->queue[watch->queue_at] == watch);
     struct watch *last = watches->queue[--watches->queue_count];
     if (last == watch) return;
     queue_put(watches, watch->queue_at, last);

@@ -1,6 +1,7 @@
 /* The scopes that are watched, and what changes in them. */
 #include "watches_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { TIDY_SCOPES = 64 };
@@ -44,13 +45,14 @@ void watched_scope_unmark_user(struct watched_scope *scope) {
 
 static void drop_dirty_scope(struct watches *watches, const struct watched_scope *scope) {
     struct watched_scope **link = &watches->dirty;
-    while (*link != scope) link = &(*link)->next_dirty;
+    for (; *link != scope; link = &(*link)->next_dirty) assert(*link != NULL);
     *link = scope->next_dirty;
 }
 
 void watched_scope_drop(struct watches *watches, struct watched_scope *scope) {
     struct watched_scope **link = &watches->scopes[scope->hash % SCOPE_BUCKETS];
-    while (*link != scope) link = &(*link)->next_in_bucket;
+    assert(scope->parked == 0 && watches->scope_count > 0);
+    for (; *link != scope; link = &(*link)->next_in_bucket) assert(*link != NULL);
     *link = scope->next_in_bucket;
     if (scope->is_dirty) drop_dirty_scope(watches, scope);
     while (scope->dirty_users != 0) watched_scope_unmark_user(scope);
@@ -60,7 +62,7 @@ void watched_scope_drop(struct watches *watches, struct watched_scope *scope) {
     watches->allocator.release(watches->allocator.context, scope, sizeof *scope + scope->name_len);
 }
 
-/* A journal begins beyond the versions of all that were before it: no cursor of those is taken for one of its own. */
+/* A new journal begins beyond the versions of all earlier ones: it takes no cursor of those for one of its own. */
 static void open_journal(struct watches *watches, struct watched_scope *scope) {
     if (scope->is_journaled) return;
     journal_open(&scope->journal, ++watches->highest, &watches->allocator);
@@ -87,7 +89,7 @@ static bool open_effects(struct watches *watches) {
 
 static struct watched_scope *make_scope(struct watches *watches, struct text name, uint64_t hash) {
     if (watches->scope_count >= watches->watches_max) {
-        /* Who asked longest ago and waits no more makes room. */
+        /* The scope of the oldest request makes room, unless a watch of it is parked. */
         if (watches->oldest == NULL || watches->oldest->parked > 0) return NULL;
         watched_scope_drop(watches, watches->oldest);
     }
@@ -106,6 +108,7 @@ static struct watched_scope *make_scope(struct watches *watches, struct text nam
 
 struct watched_scope *watched_scope_obtain(struct watches *watches, const struct turn *turn, struct text name,
                                            bool is_journaled) {
+    node_assert_held(watches->node);
     uint64_t hash = roll_hash(turn->roll, name);
     struct watched_scope *scope = find_scope(watches, name, hash);
     if (scope != NULL) unlink_by_age(watches, scope);
@@ -125,7 +128,7 @@ void watches_tidy(void *context, uint64_t now_ms) {
             watched_scope_drop(watches, scope);
             continue;
         }
-        /* Somebody has waited all the time: it is as good as asked for now. */
+        /* A watch of it was parked all the time: that counts as a request made now. */
         unlink_by_age(watches, scope);
         link_newest(watches, scope);
         scope->polled_ms = now_ms;
@@ -149,18 +152,18 @@ static void mark_user(struct watched_scope *scope, uint32_t user) {
     struct journal_user *record = journal_user(&scope->journal, user);
     if (record->is_dirty || record->holders == NULL) return;
     record->is_dirty = true;
-    record->holds++; /* while it is in the list */
+    record->holds++; /* as long as it is in the list */
     record->next_dirty = scope->dirty_users;
     scope->dirty_users = user;
 }
 
-/* The journal has forgotten all it knew: those who wait for named users are to look anew as well. */
+/* The journal has lost its events: watches of named users have to look again as well. */
 static void mark_all_users(struct watched_scope *scope) {
     for (uint32_t user = 1; user < scope->journal.fresh_user; user++)
         if (journal_user(&scope->journal, user)->holders != NULL) mark_user(scope, user);
 }
 
-/* Nobody can be told what changed: everybody is to look anew. */
+/* What changed cannot be told: every watch of the scope has to look again. */
 static void lose_changes(struct watches *watches, struct watched_scope *scope) {
     if (scope->is_journaled) {
         watches->journaled_events -= journal_events(&scope->journal);
@@ -193,6 +196,7 @@ void watches_take_effects(void *context, const struct roll *roll) {
     struct watches *watches = context;
     struct effects *effects = &watches->effects;
     struct watched_scope *scope = NULL;
+    node_assert_held(watches->node);
     for (size_t i = 0; i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
         if (i == 0 || effect->scope_at != effect[-1].scope_at) {

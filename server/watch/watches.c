@@ -3,10 +3,12 @@
 #include "node/page_allocator.h"
 #include "watches_internal.h"
 
+#include <assert.h>
+
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
-/* Whether the pump has to come earlier than it said: asked once until it goes again. */
-static bool want_pump(void *context) {
+/* Whether the pump has to come earlier than it said. True once, until the pump has run again. */
+static bool wants_pump(void *context) {
     struct watches *watches = context;
     if (watches->is_pumping || watches->queue_count == 0) return false;
     watches->is_pumping =
@@ -24,7 +26,7 @@ struct watches *watches_new(struct node *node, size_t watches_max) {
     watches->watches_max = watches_max != 0 ? watches_max : MUSTER_WATCHES_DEFAULT;
     watches->pump_ms = UINT64_MAX;
     watches->observer = (struct node_observer){
-        .context = watches, .take_effects = watches_take_effects, .wants_wake = want_pump, .tidy = watches_tidy};
+        .context = watches, .take_effects = watches_take_effects, .wants_wake = wants_pump, .tidy = watches_tidy};
     node_observe(node, &watches->observer);
     return watches;
 }
@@ -39,6 +41,20 @@ const struct cursor_key *watches_cursor_key(const struct watches *watches) {
 
 size_t watches_parked(const struct watches *watches) {
     return watches->parked;
+}
+
+/* ---- states --------------------------------------------------------------------------------------------------------
+ */
+
+static const uint8_t watch_may_become[WATCH_STATES] = {
+    [WATCH_TAKEN] = 1u << WATCH_IDLE | 1u << WATCH_PENDING,
+    [WATCH_IDLE] = 1u << WATCH_PENDING | 1u << WATCH_TAKEN,
+    [WATCH_PENDING] = 1u << WATCH_TAKEN,
+};
+
+static void watch_become(struct watch *watch, enum watch_state state) {
+    assert((watch_may_become[watch->state] & 1u << state) != 0);
+    watch->state = state;
 }
 
 /* ---- lists that a watch is in ------------------------------------------------------------------------------------ */
@@ -58,9 +74,11 @@ static void link_idle(struct watch *watch) {
 static void unlink_idle(struct watch *watch) {
     struct watched_scope *scope = watch->query.scope;
     if (watch->query.user_count > 0) {
+        assert(scope->idle_named > 0);
         scope->idle_named--;
         return;
     }
+    assert(watch->previous != NULL || scope->idle == watch);
     *(watch->previous != NULL ? &watch->previous->next : &scope->idle) = watch->next;
     if (watch->next != NULL) watch->next->previous = watch->previous;
 }
@@ -79,6 +97,7 @@ static void interest_link(struct watch *watch, struct interest *interest) {
 static void interest_unlink(struct interest *interest) {
     struct journal_user *user = journal_user(&interest->watch->query.scope->journal, interest->user);
     if (!interest->is_linked) return;
+    assert(interest->previous != NULL || user->holders == interest);
     interest->is_linked = false;
     if (interest->previous != NULL) interest->previous->next = interest->next;
     else user->holders = interest->next;
@@ -100,6 +119,7 @@ static void link_connection(struct watches *watches, struct watch *watch) {
 
 static void unlink_connection(struct watches *watches, struct watch *watch) {
     struct watch **bucket = bucket_of(watches, watch->waiter.door, watch->waiter.connection);
+    assert(watch->previous_of != NULL || *bucket == watch);
     *(watch->previous_of != NULL ? &watch->previous_of->next_of : bucket) = watch->next_of;
     if (watch->next_of != NULL) watch->next_of->previous_of = watch->previous_of;
 }
@@ -112,10 +132,11 @@ static size_t watch_bytes(size_t interests) {
 
 static void release_watch(struct watches *watches, struct watch *watch) {
     for (uint32_t i = 0; i < watch->query.user_count; i++) {
-        if (watch->interests[i].user == 0) continue; /* memory was short when it was made */
+        if (watch->interests[i].user == 0) continue; /* memory was short while it was made */
         interest_unlink(&watch->interests[i]);
         journal_let_go(&watch->query.scope->journal, watch->interests[i].user);
     }
+    assert(watches->interests >= watch->query.user_count);
     watches->interests -= watch->query.user_count;
     watches->allocator.release(watches->allocator.context, watch, watch_bytes(watch->query.user_count));
 }
@@ -124,6 +145,7 @@ static struct watch *make_watch(struct watches *watches, const struct turn *turn
     const struct watch_query *query = parking->query;
     struct watch *watch = watches->allocator.allocate(watches->allocator.context, watch_bytes(query->user_count));
     if (watch == NULL) return NULL;
+    watch->state = WATCH_TAKEN;
     watch->waiter = *parking->waiter;
     watch->query = *query;
     watch->query.users = NULL;
@@ -142,9 +164,9 @@ static struct watch *make_watch(struct watches *watches, const struct turn *turn
     return watch;
 }
 
-/* Into the heap and, where it is idle, into the lists that a change looks at. */
+/* Enters the queue and, if it is idle, the lists that a change looks at. */
 static void enter_lists(struct watches *watches, struct watch *watch, bool is_pending) {
-    watch->state = is_pending ? WATCH_PENDING : WATCH_IDLE;
+    watch_become(watch, is_pending ? WATCH_PENDING : WATCH_IDLE);
     if (!is_pending) {
         link_idle(watch);
         for (uint32_t i = 0; i < watch->query.user_count; i++) interest_link(watch, &watch->interests[i]);
@@ -159,6 +181,8 @@ static enum muster_code refuse_parking(struct refusal *why, const char *what, ui
 
 enum muster_code watches_park(struct watches *watches, const struct turn *turn, const struct parking *parking,
                               struct refusal *why) {
+    node_assert_held(watches->node);
+    assert(!watches->is_stopping);
     if (watches->parked >= watches->watches_max) return refuse_parking(why, "watches", watches->watches_max);
     if (watches->interests + parking->query->user_count > WATCH_INTERESTS_MAX)
         return refuse_parking(why, "named users of all watches", WATCH_INTERESTS_MAX);
@@ -178,12 +202,12 @@ static void make_pending(struct watches *watches, struct watch *watch, uint64_t 
     unlink_idle(watch);
     if (watch->query.user_count > 0 && watch->query.cursor.base < watch->query.scope->clean)
         watch->query.cursor.base = watch->query.scope->clean;
-    watch->state = WATCH_PENDING;
+    watch_become(watch, WATCH_PENDING);
     if (watch->due_ms < now_ms) watch->due_ms = now_ms;
     queue_advance(watches, watch);
 }
 
-/* Watches of named users that changed. */
+/* Wakes watches of named users that changed. */
 static size_t wake_named(struct watches *watches, struct watched_scope *scope, uint64_t now_ms, size_t budget) {
     size_t woken = 0;
     while (scope->dirty_users != 0 && woken < budget) {
@@ -201,6 +225,7 @@ static size_t wake_named(struct watches *watches, struct watched_scope *scope, u
 }
 
 bool watches_wake(struct watches *watches, uint64_t now_ms, size_t budget) {
+    node_assert_held(watches->node);
     while (watches->dirty != NULL && budget > 0) {
         struct watched_scope *scope = watches->dirty;
         size_t woken = wake_named(watches, scope, now_ms, budget);
@@ -224,15 +249,16 @@ static void take_watch(struct watches *watches, struct watch *watch) {
     const struct watched_scope *scope = watch->query.scope;
     queue_remove(watches, watch);
     if (watch->state == WATCH_IDLE) unlink_idle(watch);
-    /* Nothing up to now concerns one that is idle, where all marks have been looked at. */
+    /* Once all marks are worked through, no change so far concerns an idle watch. */
     if (watch->state == WATCH_IDLE && watch->query.user_count > 0 && !scope->is_dirty) {
         watch->query.cursor.base = scope->journal.version;
         watched_scope_hand_out(watch->query.scope, watch->query.cursor.base);
     }
-    watch->state = WATCH_TAKEN;
+    watch_become(watch, WATCH_TAKEN);
 }
 
 size_t watches_take_due(struct watches *watches, uint64_t now_ms, struct watch **out, size_t max) {
+    node_assert_held(watches->node);
     size_t count = 0;
     while (count < max && watches->queue_count > 0) {
         struct watch *watch = watches->queue[0];
@@ -254,6 +280,8 @@ void watches_repark(struct watches *watches, struct watch *watch, bool is_pendin
 }
 
 void watches_end(struct watches *watches, struct watch *watch) {
+    node_assert_held(watches->node);
+    assert(watch->state == WATCH_TAKEN && watch->query.scope->parked > 0 && watches->parked > 0);
     unlink_connection(watches, watch);
     watch->query.scope->parked--;
     watches->parked--;
@@ -263,6 +291,7 @@ void watches_end(struct watches *watches, struct watch *watch) {
 size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct waiter *out,
                        size_t max) {
     size_t count = 0;
+    node_assert_held(watches->node);
     for (struct watch *watch = *bucket_of(watches, door, connection), *next; watch != NULL && count < max;
          watch = next) {
         next = watch->next_of;
@@ -288,14 +317,16 @@ bool watches_are_stopping(const struct watches *watches) {
 
 void watches_free(struct watches *watches) {
     if (watches == NULL) return;
-    node_observe(watches->node, NULL);
     const struct allocator *a = &watches->allocator;
+    node_observe(watches->node, NULL);
+    struct turn turn = node_begin(watches->node, (struct instant){0});
     while (watches->queue_count > 0) {
         struct watch *watch = watches->queue[0];
         take_watch(watches, watch);
         watches_end(watches, watch);
     }
     while (watches->newest != NULL) watched_scope_drop(watches, watches->newest);
+    node_commit(&turn, NULL);
     a->release(a->context, watches->queue, watches->queue_capacity * sizeof(struct watch *));
     a->release(a->context, watches->effects.items, watches->effects.capacity * sizeof *watches->effects.items);
     a->release(a->context, watches->effects.names, watches->effects.names_capacity);

@@ -9,13 +9,13 @@ enum { SCOPE_BUCKETS = 1 << 14, CONNECTION_BUCKETS = 1 << 12 };
 
 struct watches {
     struct node *node;
-    struct node_observer observer; /* what the node calls */
+    struct node_observer observer; /* what the node calls; `effects` is NULL while no scope is watched */
     struct allocator allocator;
     struct cursor_key cursor_key;
     size_t watches_max, parked, interests;
     bool is_stopping;
 
-    struct effects effects;
+    struct effects effects; /* of this turn */
 
     struct watched_scope *scopes[SCOPE_BUCKETS];
     struct watched_scope *newest, *oldest; /* by polled_ms */
@@ -24,29 +24,29 @@ struct watches {
     uint64_t highest; /* no journal that was dropped had a greater version */
     struct watched_scope *dirty;
 
-    struct watch **queue; /* by when they are due: a binary heap */
+    struct watch **queue; /* parked watches by when they are due: a binary heap */
     size_t queue_count, queue_capacity;
     uint64_t pump_ms; /* when the pump said that it comes */
-    bool is_pumping;  /* it is there, or was called */
+    bool is_pumping;  /* it is running, or was woken */
     struct watch *connections[CONNECTION_BUCKETS];
 };
 
 /* watched_scope.c */
-/* Takes the effects of the roll's calls to the journals, and marks what is watched. */
+/* The observer's functions (node/observer.h): write effects to the journals and mark what is watched; drop a few scopes
+ * that no request was about lately. */
 void watches_take_effects(void *watches, const struct roll *roll);
-/* Lets go of scopes that nobody asked for lately. A few at a time. */
 void watches_tidy(void *watches, uint64_t now_ms);
-/* Lets go of a scope that no watch refers to. */
+/* Drops a scope that no watch refers to. */
 void watched_scope_drop(struct watches *watches, struct watched_scope *scope);
-/* Takes the first user from the list of those who changed. */
+/* Takes the first user out of the list of those who changed. */
 void watched_scope_unmark_user(struct watched_scope *scope);
 
-/* queue.c: the parked watches by when they are due; a binary heap. */
+/* queue.c: the parked watches that are not taken, the next one due first. */
 uint64_t queue_wakes_ms(const struct watch *watch);
-/* Room for one watch more than are parked. */
+/* Makes room for one more watch than are parked. */
 bool queue_reserve(struct watches *watches);
 void queue_add(struct watches *watches, struct watch *watch);
-/* It is due earlier than it was. */
+/* It is due earlier than before. */
 void queue_advance(struct watches *watches, struct watch *watch);
 void queue_remove(struct watches *watches, struct watch *watch);
 
