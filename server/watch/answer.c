@@ -1,13 +1,13 @@
 #include "answer.h"
+#include "common/protobuf.h"
 #include "muster/v1/presence.pb-c.h"
 #include "node/turn.h"
 
-#include "common/protobuf.h"
 #include <assert.h>
 
 _Static_assert(CURSOR_BYTES + 4 * 8 <= ROWS_MARGIN_BYTES, "a cursor and marks fit beside the rows");
 
-/* Rows of one answer, and events that are looked at for it: the lock is held meanwhile. */
+/* Rows of one answer, and events that are read for it: they bound how long the lock is held. */
 #ifdef WATCH_TEST_SMALL
 enum { ANSWER_ROWS_MAX = 3, ANSWER_SESSION_ROWS_MAX = 2, ANSWER_EVENTS_MAX = 5 };
 #else
@@ -36,7 +36,7 @@ bool answer_can_resume(const struct watch_answer *answer) {
     return journal_reaches(&answer->query.scope->journal, cursor->base);
 }
 
-/* Live users of the scope; exact where roll_tick has nothing left to do. */
+/* How many users of the scope are live; exact if the turn has ticked. */
 static uint64_t live_users(const struct watch_answer *answer, const struct turn *turn) {
     struct scope_counts counts;
     roll_counts(turn->roll, watched_scope_name(answer->query.scope), NULL, 0, turn->now_ms, &counts, NULL);
@@ -64,7 +64,7 @@ static bool is_full(const struct watch_answer *answer) {
     return answer->rows.count >= (answer->query.with_sessions ? ANSWER_SESSION_ROWS_MAX : ANSWER_ROWS_MAX);
 }
 
-/* One user's change, where its events come to one. False: the reply is full. */
+/* Adds the change of a user, unless its events cancel out. False: the answer is full. */
 static bool select_change(struct watch_answer *answer, uint32_t user, const struct turn *turn) {
     const struct cursor *cursor = &answer->query.cursor;
     const struct journal_user *record = journal_user(&answer->query.scope->journal, user);
@@ -76,12 +76,14 @@ static bool select_change(struct watch_answer *answer, uint32_t user, const stru
     uint8_t kind = change.was_live ? EFFECT_UPDATED : EFFECT_JOINED;
     if (!change.is_live) {
         kind = EFFECT_LEFT;
-        view.live = false; /* it may have come back since */
+        view.live = false; /* it may have come back after the end of the range */
         view.status = STATUS_NONE;
         view.sessions = 0;
     } else if (!view.live) {
-        if (kind == EFFECT_UPDATED) return true; /* gone since: that is told, the update need not be */
-        view.known = view.live = true;           /* it joined; that it is gone since is told with the next walk */
+        /* It left after the end of the range. The next walk sends that; an update before it need not be sent, a join
+         * must. */
+        if (kind == EFFECT_UPDATED) return true;
+        view.known = view.live = true;
     }
     if (is_full(answer)) return false;
     const struct row_options options = options_of(answer);
@@ -89,13 +91,13 @@ static bool select_change(struct watch_answer *answer, uint32_t user, const stru
                             change.is_live ? REASON_NONE : change.reason) == ROWS_TAKEN;
 }
 
-/* Whether the watcher was told of a user so far. */
-static bool is_told_of(const struct watch_answer *answer, uint64_t hash) {
+/* Whether the watcher was sent the user of this hash already. */
+static bool was_sent(const struct watch_answer *answer, uint64_t hash) {
     const struct cursor *cursor = &answer->query.cursor;
     return cursor->phase == CURSOR_WHOLE || (cursor->phase == CURSOR_SNAPSHOT && hash <= cursor->hash);
 }
 
-/* Goes on with the walk over events. Whether it came to its end. */
+/* Continues the walk over events. Returns whether it is at its end. */
 static bool walk_events(struct watch_answer *answer, const struct turn *turn) {
     struct cursor *cursor = &answer->query.cursor;
     const struct journal *journal = &answer->query.scope->journal;
@@ -104,7 +106,7 @@ static bool walk_events(struct watch_answer *answer, const struct turn *turn) {
         const struct journal_event *event = journal_at(journal, version);
         bool is_last = event->next == 0 || version + event->next > cursor->target;
         if (looked == ANSWER_EVENTS_MAX) return false;
-        if (is_last && is_told_of(answer, journal_user(journal, event->user)->hash) &&
+        if (is_last && was_sent(answer, journal_user(journal, event->user)->hash) &&
             !select_change(answer, event->user, turn)) {
             return false;
         }
@@ -113,7 +115,7 @@ static bool walk_events(struct watch_answer *answer, const struct turn *turn) {
     return true;
 }
 
-/* The same over named users. */
+/* The same, over the named users. */
 static bool walk_users(struct watch_answer *answer, const struct turn *turn) {
     struct cursor *cursor = &answer->query.cursor;
     const struct journal *journal = &answer->query.scope->journal;
@@ -121,12 +123,12 @@ static bool walk_users(struct watch_answer *answer, const struct turn *turn) {
         struct text name = answer->query.users[cursor->at];
         uint64_t hash = roll_hash(turn->roll, name);
         uint32_t user = journal_find(journal, name, hash);
-        if (user != 0 && is_told_of(answer, hash) && !select_change(answer, user, turn)) return false;
+        if (user != 0 && was_sent(answer, hash) && !select_change(answer, user, turn)) return false;
     }
     return true;
 }
 
-/* Tells what changed up to now; whether all of it was told. */
+/* Selects what changed up to now. Returns whether all of it was selected. */
 static bool select_changes(struct watch_answer *answer, const struct turn *turn) {
     struct cursor *cursor = &answer->query.cursor;
     uint64_t version = answer->query.scope->journal.version;
@@ -161,7 +163,7 @@ static void snapshot_ended(struct cursor *cursor) {
     cursor->hash = 0;
 }
 
-/* A page of the whole scope. A walk through many who are gone is spared where nobody is live. */
+/* A page of the whole scope. Where nobody is live, it does not walk through those who are gone. */
 static void select_everybody(struct watch_answer *answer, const struct turn *turn) {
     struct cursor *cursor = &answer->query.cursor;
     if (live_users(answer, turn) == 0) {

@@ -1,6 +1,6 @@
 #include "pace.h"
 
-/* Watchers that share a pace share so many moments of it. */
+/* Watchers of one pace are answered at so many different times of each interval. */
 enum { PACE_PHASES = 4 };
 
 static uint64_t pace_step(uint32_t min_interval_ms) {

@@ -15,10 +15,11 @@ enum {
     PUMP_WAKES = 1,
 #else
     PUMP_BATCH = 256,  /* watches that are taken at a time */
-    PUMP_WAKES = 1000, /* watches that are woken in one hold of the lock */
+    PUMP_WAKES = 1000, /* watches that are woken in one turn */
 #endif
-    PUMP_GROUP = 16,     /* of these, told side by side: so many more than there is room for may be on their way */
-    ROOM_RETRY_MS = 100, /* a reader that has no room is looked at again after so long */
+    PUMP_GROUP =
+        16, /* watches that are answered together. A door is asked for room before: so many answers may pass it */
+    ROOM_RETRY_MS = 100, /* a watcher that has no room is tried again after so long */
     HANG_UP_BATCH = 256,
 };
 
@@ -26,12 +27,12 @@ enum {
 static const char too_large[] = "watch: the reply would pass 1048576 bytes; ask for less at a time";
 _Static_assert(MUSTER_MESSAGE_BYTES_MAX == 1048576, "as the message says");
 
-/* Who is told when, once the watch itself has ended. */
-struct addressee {
+/* A waiter whose watch has ended, and what it gets. */
+struct recipient {
     struct waiter waiter;
     struct cursor cursor;
-    bool is_news; /* it gets what the group is told; else nothing but a cursor */
-    bool is_gone; /* there is no answer for it */
+    bool has_news; /* it gets what was selected for the group; else a cursor alone */
+    bool is_gone;  /* its connection was hung up: it gets no answer */
 };
 
 struct pump {
@@ -40,29 +41,30 @@ struct pump {
     struct worker *worker;
     struct instant now;
     struct watch *due[PUMP_BATCH];
-    struct addressee told[PUMP_GROUP];
-    size_t told_count;
+    struct recipient recipients[PUMP_GROUP];
+    size_t recipient_count;
 };
 
-/* ---- one group: watches that are told the same ------------------------------------------------------------------- */
+/* ---- one group: watches that get the same answer -------------------------------------------------------------------
+ */
 
 static int in_order(uint64_t left, uint64_t right) {
     return (left > right) - (left < right);
 }
 
-static unsigned marks_of(const struct watch *watch) {
+static unsigned group_marks(const struct watch *watch) {
     const struct cursor *cursor = &watch->query.cursor;
     return (unsigned)watch->query.is_counts | (unsigned)watch->query.with_sessions << 1 |
            (unsigned)watch->query.resync << 2 | (unsigned)cursor->is_walking << 3 | (unsigned)cursor->phase << 4 |
            (unsigned)(watch->query.user_count > 0) << 6;
 }
 
-/* Watches of the same users that are at the same point need one selection, and one encoding. */
+/* Watches of the same users from the same version need one selection and one encoding. */
 static int by_group(const void *a, const void *b) {
     const struct watch *left = *(struct watch *const *)a, *right = *(struct watch *const *)b;
     const struct cursor *of_left = &left->query.cursor, *of_right = &right->query.cursor;
     int order = in_order((uintptr_t)left->query.scope, (uintptr_t)right->query.scope);
-    if (order == 0) order = in_order(marks_of(left), marks_of(right));
+    if (order == 0) order = in_order(group_marks(left), group_marks(right));
     if (order == 0) order = in_order(of_left->base, of_right->base);
     if (order == 0) order = in_order(of_left->target, of_right->target);
     if (order == 0) order = in_order(of_left->at, of_right->at);
@@ -76,7 +78,7 @@ static size_t group_of(struct watch *const *due, size_t count) {
     return n;
 }
 
-/* The named users of a watch, in the order of their hashes, as its question had them. */
+/* The named users of a watch, in the order in which they were parked. */
 static void name_users(const struct watch *watch, struct watch_answer *answer) {
     struct text *users = arena_take(answer->arena, watch->query.user_count, sizeof *users);
     assert(users != NULL); /* a fresh worker holds far more than MUSTER_WATCH_USERS_MAX names */
@@ -88,8 +90,7 @@ static void name_users(const struct watch *watch, struct watch_answer *answer) {
     answer->query.user_count = watch->query.user_count;
 }
 
-/* Selects what a watch of a group is told. Under the lock, which it may let go for a moment: a snapshot is taken where
- * nothing is left to tick. */
+/* Selects what a watch of a group gets. A snapshot wants a turn that has ticked: then *turn is another one. */
 static void select_for_group(struct pump *pump, struct turn *turn, const struct watch *watch,
                              struct watch_answer *answer) {
     bool has_begun = watch->query.is_counts || watch->query.cursor.phase != CURSOR_NEW;
@@ -104,51 +105,51 @@ static void select_for_group(struct pump *pump, struct turn *turn, const struct 
         *turn = node_begin_ticked(pump->node, pump->now, NULL);
     }
     if (watch->query.user_count > 0) name_users(watch, answer);
-    bool is_told = answer_select(answer, turn);
-    assert(is_told); /* as above: a page of rows; to go on without would be to skip in silence */
-    (void)is_told;
+    bool is_selected = answer_select(answer, turn);
+    assert(is_selected); /* as above; without a page of rows, changes would be skipped in silence */
+    (void)is_selected;
 }
 
-/* What becomes of one watch of the group. Under the lock. */
-static void repark_or_end(struct pump *pump, struct watch *watch, const struct watch_answer *answer, bool is_told,
+/* Ends a watch of the group whose waiter gets an answer, and parks it again otherwise. */
+static void repark_or_end(struct pump *pump, struct watch *watch, const struct watch_answer *answer, bool is_selected,
                           uint64_t now_ms) {
     struct watches *watches = pump->watches;
-    bool may_tell = watch->due_ms <= now_ms;
+    bool is_due = watch->due_ms <= now_ms;
     struct cursor cursor = watch->query.cursor;
-    if (may_tell && is_told) {
+    if (is_due && is_selected) {
         cursor = answer->query.cursor;
         cursor.selection = watch->query.cursor.selection;
         cursor.paced_ms = watch->query.cursor.paced_ms;
         if (answer_has_news(answer) && !answer->more)
             cursor.paced_ms = pace_answered_ms(watch->due_ms, watch->query.min_interval_ms, now_ms);
     }
-    bool is_news = may_tell && is_told && answer_has_news(answer);
-    if (!is_news && !watch->is_hung_up && watch->deadline_ms > now_ms && !watches_are_stopping(watches)) {
+    bool has_news = is_due && is_selected && answer_has_news(answer);
+    if (!has_news && !watch->is_hung_up && watch->deadline_ms > now_ms && !watches_are_stopping(watches)) {
         watch->query.cursor = cursor;
-        watches_repark(watches, watch, !may_tell);
+        watches_repark(watches, watch, !is_due);
         return;
     }
-    pump->told[pump->told_count++] = (struct addressee){watch->waiter, cursor, is_news, watch->is_hung_up};
+    pump->recipients[pump->recipient_count++] = (struct recipient){watch->waiter, cursor, has_news, watch->is_hung_up};
     watches_end(watches, watch);
 }
 
-static void deliver_to(const struct addressee *to, const struct response *response) {
+static void deliver_to(const struct recipient *to, const struct response *response) {
     to->waiter.door->deliver(to->waiter.door->context, &to->waiter, to->is_gone ? NULL : response);
 }
 
 static void deliver_refusal(const struct pump *pump, enum muster_code code, const char *message) {
     const struct response response = {.code = code, .message = text_of(message)};
-    for (size_t i = 0; i < pump->told_count; i++) deliver_to(&pump->told[i], &response);
+    for (size_t i = 0; i < pump->recipient_count; i++) deliver_to(&pump->recipients[i], &response);
 }
 
 static void deliver_news(struct pump *pump, struct text news) {
     struct arena *arena = &pump->worker->arena;
     size_t used = arena->used;
-    for (size_t i = 0; i < pump->told_count; i++) {
-        const struct addressee *to = &pump->told[i];
+    for (size_t i = 0; i < pump->recipient_count; i++) {
+        const struct recipient *to = &pump->recipients[i];
         struct response response = {0};
         arena->used = used;
-        if (!answer_body(arena, &pump->watches->cursor_key, to->is_news ? news : (struct text){0}, &to->cursor,
+        if (!answer_body(arena, &pump->watches->cursor_key, to->has_news ? news : (struct text){0}, &to->cursor,
                          &response.body))
             response = (struct response){.code = MUSTER_RESOURCE_EXHAUSTED, .message = text_of(too_large)};
         deliver_to(to, &response);
@@ -158,26 +159,26 @@ static void deliver_news(struct pump *pump, struct text news) {
 static void answer_group(struct pump *pump, struct watch *const *group, size_t count) {
     struct watch_answer answer = {0};
     struct text news = {0};
-    bool is_told = false;
+    bool is_selected = false;
     arena_reset(&pump->worker->arena, WORKER_BYTES_KEPT);
-    pump->told_count = 0;
+    pump->recipient_count = 0;
     struct turn turn = node_begin(pump->node, pump->now);
     bool is_stopping = watches_are_stopping(pump->watches);
-    for (size_t i = 0; i < count && !is_told && !is_stopping; i++) {
-        is_told = group[i]->due_ms <= turn.now_ms && !group[i]->is_hung_up;
-        if (is_told) select_for_group(pump, &turn, group[i], &answer);
+    for (size_t i = 0; i < count && !is_selected && !is_stopping; i++) {
+        is_selected = group[i]->due_ms <= turn.now_ms && !group[i]->is_hung_up;
+        if (is_selected) select_for_group(pump, &turn, group[i], &answer);
     }
-    for (size_t i = 0; i < count; i++) repark_or_end(pump, group[i], &answer, is_told, turn.now_ms);
+    for (size_t i = 0; i < count; i++) repark_or_end(pump, group[i], &answer, is_selected, turn.now_ms);
     node_commit(&turn, NULL);
     if (is_stopping) deliver_refusal(pump, MUSTER_UNAVAILABLE, "watch: the node stops");
-    else if (is_told && answer_has_news(&answer) && !answer_encode(&answer, &news))
+    else if (is_selected && answer_has_news(&answer) && !answer_encode(&answer, &news))
         deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
     else deliver_news(pump, news);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------------------------- */
 
-/* Those who have no room wait a moment longer. Returns how many are left. */
+/* Parks watches whose door has no room for an answer for a moment longer. Returns how many are left. */
 static size_t set_aside_full(struct pump *pump, struct watch **group, size_t count) {
     struct watch *full[PUMP_GROUP];
     size_t left = 0, full_count = 0;
@@ -196,7 +197,7 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
             continue;
         }
         uint64_t retry_ms = turn.now_ms + ROOM_RETRY_MS;
-        if (watch->due_ms < retry_ms) watch->due_ms = retry_ms; /* its pace may say later */
+        if (watch->due_ms < retry_ms) watch->due_ms = retry_ms; /* its pace may be slower */
         if (watch->deadline_ms < retry_ms) watch->deadline_ms = retry_ms;
         watches_repark(pump->watches, watch, true);
     }
@@ -204,7 +205,8 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
     return left;
 }
 
-/* Wakes and takes a batch; when the next is due, where there is none. What a reset ended is told of at once. */
+/* Wakes watches and takes a batch of those that are due. If there is none, *next_ms is how long it is until one is. The
+ * turn has ticked, so that what a reset ended is sent at once. */
 static size_t take_due_batch(struct pump *pump, uint64_t *next_ms) {
     struct watches *watches = pump->watches;
     struct turn turn = node_begin_ticked(pump->node, pump->now, NULL);

@@ -13,12 +13,12 @@ struct worker;
 /* Before the first request: `wake` is called, by any thread and without the lock, when pump_run has to be called
  * earlier than it said. It must not block. */
 void pump_set_waker(struct watches *watches, void (*wake)(void *context), void *context);
-/* Answers those who are due. One thread at a time. Returns after how many ms it wants to be called again; UINT32_MAX:
- * not before it is woken. */
+/* Answers the watches that are due. One thread at a time. Returns after how many ms it wants to be called again;
+ * UINT32_MAX: not before it is woken. */
 uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant now);
-/* Hands back the places of every parked request of a connection, which is gone. */
+/* Ends every parked request of a connection that is gone: its door gets the reply slots back. */
 void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection);
-/* From now on nobody is parked, and the next run answers all who are with MUSTER_UNAVAILABLE: clients go elsewhere. */
+/* From now on nothing is parked, and the next run answers what is with MUSTER_UNAVAILABLE: clients go elsewhere. */
 void pump_stop(struct watches *watches);
 /* How many watches are parked now. */
 size_t pump_parked(struct watches *watches);
