@@ -13,7 +13,7 @@ struct node;
 
 struct node_config {
     struct text name, version; /* for people; they outlive the node */
-    uint64_t origin;           /* random, of this incarnation; 0: the node never joins others (node_cluster.h) */
+    uint64_t origin;           /* random, of this incarnation; 0: the node never has peers (cluster.h) */
     uint8_t hash_key[16];      /* secret; the same on every node of a cluster, since page tokens depend on it */
     uint32_t ttl_ms;           /* of beats that name none; MUSTER_TTL_MIN_MS..MUSTER_TTL_MAX_MS */
     uint64_t retention_ms;
@@ -23,12 +23,13 @@ struct node_config {
 
 /* NULL if memory is short, libsodium does not start or a setting is out of its range. */
 struct node *node_new(const struct node_config *config, struct instant now);
-void node_free(struct node *node); /* `node` may be NULL */
+void node_free(struct node *node); /* once nobody uses it; `node` may be NULL */
 
-/* Expires, forgets and grows what is due, in slices between which waiting requests have the lock. Call it each tick.
+/* Expires, forgets and grows what is due, in slices between which other threads have the lock. Call it each tick.
  * Returns the units of work done, to within a slice. Thread-safe. */
 size_t node_tick(struct node *node, struct instant now);
 
+/* As in struct roll_stats. Thread-safe. */
 struct node_figures {
     uint64_t members, members_live, scopes, bytes;
 };

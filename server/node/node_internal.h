@@ -15,23 +15,24 @@ struct node {
     pthread_mutex_t lock;
     bool is_held; /* by `holder` */
     pthread_t holder;
-    atomic_uint waiting; /* threads that want the lock */
-    atomic_uint turns;   /* how many there were */
+    atomic_uint waiting; /* threads that wait for the lock */
+    atomic_uint turns;   /* counts them */
 
     struct roll *roll; /* all below is under the lock */
     struct hlc hlc;
-    uint64_t now_ms; /* the latest that any call came with: requests read the clock before they have the lock */
+    uint64_t now_ms; /* the latest time that a turn began with: callers read the clock before they have the lock */
 
     struct replica *replica; /* NULL: no peers, ever */
     struct action_sink sink;
-    bool is_told, is_idle; /* it was told something since the last node_gossip; which then said that there is time */
+    bool is_told; /* the roll took local beats since the last node_gossip */
+    bool is_idle; /* the last node_gossip found none, and asked to be called late */
     uint64_t flush_ms, join_until_ms;
-    bool are_seeds_resolved; /* all peers that it was told of at its start */
-    atomic_bool is_ready;    /* reads are answered; never false again */
+    bool are_seeds_resolved; /* all seeds are known as peers, or cannot be */
+    atomic_bool is_ready;    /* reads are answered; once true, always true */
 
     struct node_observer *observer; /* never NULL */
 
-    struct known *recalled; /* what a snapshot knew, until there is a replica to be told; NULL: nothing */
+    struct known *recalled; /* the version vector of a snapshot that was merged, for the replica to come; NULL: none */
     size_t recalled_count;
 
     _Atomic(struct codec *) codec; /* locks by itself; NULL: no peers, or not yet */
@@ -44,7 +45,7 @@ struct node {
 
 /* A turn (turn.h) for server/node itself: takes the lock, and returns the time to ask the roll at. */
 uint64_t node_lock(struct node *node, struct instant now);
-/* Releases it: what the roll's effects tell has gone to the observer then, and it is woken if it wants. */
+/* Hands the effects to the observer, releases the lock, and wakes the observer if it wants that. */
 void node_unlock(struct node *node);
 /* Ends the program unless the calling thread has the lock: in functions that are for a turn alone. */
 void node_assert_held(const struct node *node);

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <sched.h>
 
-/* Units of upkeep in one hold of the lock: well under a millisecond, also where each of them is told to watches. */
+/* Units of upkeep in one hold of the lock: well under a millisecond, also where each is an event for watches. */
 enum { TURN_TICK_SLICE = 250 };
 /* How often a thread that yields looks whether somebody else had the lock. */
 enum { TURN_YIELDS = 256 };
@@ -17,8 +17,8 @@ struct turn node_begin(struct node *node, struct instant now) {
     return (struct turn){.node = node, .roll = node->roll, .hlc = &node->hlc, .now_ms = now_ms};
 }
 
-/* The observer takes over what the roll's calls told. */
-static void give_effects(struct node *node) {
+/* Hands the effects of the roll's calls to the observer. */
+static void hand_over_effects(struct node *node) {
     const struct node_observer *observer = node->observer;
     if (observer->effects != NULL) observer->take_effects(observer->context, node->roll);
 }
@@ -41,7 +41,7 @@ uint64_t node_lock(struct node *node, struct instant now) {
 void node_unlock(struct node *node) {
     const struct node_observer *observer = node->observer;
     node_assert_held(node);
-    give_effects(node);
+    hand_over_effects(node);
     bool is_wanted = wants_wake(observer);
     void (*wake)(void *) = observer->wake;
     void *context = observer->wake_context;
@@ -68,12 +68,12 @@ struct turn node_begin_ticked(struct node *node, struct instant now, size_t *wor
     size_t done = TURN_TICK_SLICE;
     for (; roll_tick(turn.roll, turn.now_ms, TURN_TICK_SLICE, turn_effects(&turn)); done += TURN_TICK_SLICE)
         node_yield(&turn);
-    give_effects(node);
+    hand_over_effects(node);
     if (work != NULL) *work = done;
     return turn;
 }
 
-/* What peers are to hear of is noted under the lock; whoever tells them is woken after it. */
+/* The replica decides under the lock when its peers get the beats; its sink is woken without it. */
 void node_commit(struct turn *turn, const struct touched *touched) {
     struct node *node = turn->node;
     assert(node != NULL); /* a turn is committed once */

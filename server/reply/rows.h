@@ -1,5 +1,6 @@
-/* The rows of Live and List: copied out of the roll under the lock, encoded outside of it, never past the cap of a
- * reply. */
+/* The rows of Live, List and Watch: copied out of the roll in a turn, encoded after it, and never more than fit a
+ * message.
+ */
 #ifndef MUSTER_REPLY_ROWS_H
 #define MUSTER_REPLY_ROWS_H
 
@@ -23,7 +24,7 @@ struct user_row {
     uint32_t bytes; /* as it is encoded, without tag and length */
     uint8_t status;
     bool live;
-    uint8_t kind, reason; /* of a change that a watch tells of: enum effect_kind + 1, enum effect_reason; else 0 */
+    uint8_t kind, reason; /* of a change for a watcher: enum effect_kind + 1, enum effect_reason; else 0 */
 };
 
 struct rows {
@@ -36,27 +37,27 @@ struct rows {
 
 enum rows_verdict {
     ROWS_TAKEN,
-    ROWS_FULL,    /* the reply would pass its cap: this row is not in it */
-    ROWS_NO_ROOM, /* the worker's memory is used up; not in it either */
+    ROWS_FULL,    /* not appended: the message would pass its cap */
+    ROWS_NO_ROOM, /* not appended: the arena is used up */
 };
 
 /* Room for `capacity` rows; false if the arena has none. */
 bool rows_open(struct rows *rows, struct arena *arena, struct instant now, size_t capacity);
 
-/* What of a view a row shows. */
+/* What a row shows of a view. */
 struct row_options {
     struct text scope; /* where with_sessions looks */
     bool with_name, with_sessions;
 };
 
-/* Appends the row of a view, copying its texts. Under the lock, at now_ms; the view is of this hold. rows_take_change:
- * as what happened to the user. */
+/* Appends the row of a view that was taken in this turn, and copies its texts. rows_take_change: as what happened to
+ * the user. A row without sessions needs no roll: then the turn may be over. */
 enum rows_verdict rows_take(struct rows *rows, const struct turn *turn, const struct user_view *view,
                             const struct row_options *options);
 enum rows_verdict rows_take_change(struct rows *rows, const struct turn *turn, const struct user_view *view,
                                    const struct row_options *options, uint8_t kind, uint8_t reason);
 
-/* The row as field `field`, of row_size bytes. */
+/* Writes the row as field `field`, row_size bytes. */
 size_t row_size(const struct user_row *row);
 uint8_t *row_put(uint8_t *at, unsigned field, const struct user_row *row);
 

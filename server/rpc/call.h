@@ -10,7 +10,7 @@
 #include "reply/worker.h"
 #include "watch/watches.h"
 
-/* The calls' own share of a node. */
+/* What the calls need besides the node. */
 struct rpc {
     struct node *node;
     struct watches *watches;
@@ -24,8 +24,8 @@ struct call {
     struct node *node; /* of the rpc */
     struct arena *arena;
     struct instant now;
-    const struct waiter *waiter;      /* NULL: nobody can wait for the answer */
-    bool is_parked;                   /* the answer comes later */
+    const struct waiter *waiter;      /* NULL: the door cannot wait for the answer */
+    bool is_parked;                   /* the pump will answer */
     struct text body;                 /* the serialized XResponse, in the arena */
     char message[CALL_MESSAGE_BYTES]; /* what is wrong, where something is */
 };
@@ -45,17 +45,17 @@ static inline void call_open(struct call *call, struct rpc *rpc, struct arena *a
 
 /* The request as protobuf-c has it, in the arena. NULL: it does not decode; then the call is refused. */
 const void *call_decode(struct call *call, const ProtobufCMessageDescriptor *type, struct text body);
-/* Encodes an XResponse; `field` names what there is too much of. */
+/* Encodes an XResponse into call->body. It is refused if it passes a cap: `field` names what there is too much of. */
 enum muster_code call_encode(struct call *call, const ProtobufCMessage *response, const char *field);
 
-/* Says what is wrong, and returns `code` so that a handler can return it. */
+/* Refuses the call: writes its message, and returns `code` so that a handler can return it. */
 enum muster_code call_refuse(struct call *call, enum muster_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The refusal of a request whose answer or working memory passes a cap. */
+/* Refuses a request whose response or working memory passes a cap; `field` names what there is too much of. */
 enum muster_code call_too_large(struct call *call, const char *field);
-/* Refuses a write that came in before the door stood still for so long. */
+/* Refuses a write that came in before the process stood still for so long. */
 enum muster_code call_refuse_stalled(struct call *call, uint32_t stalled_ms);
-/* Says why the roll refused what is at `where`. */
+/* Refuses what the roll refused at `where`, with the roll's reason. */
 enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
                                       const char *where);
 enum { CALL_WHERE_BYTES = 32 };

@@ -2,10 +2,10 @@
 #include "muster/limits.h"
 #include "validate.h"
 
-/* Upkeep that a Counts does itself, so that leases that just ended do not count: in slices, and never more than a
- * mass expiry of this size. What is beyond is exact again after the next ticks. */
+/* A Counts ticks first, so that it does not count leases that have just ended: in slices, and no more than a mass
+ * expiry of this size. Beyond that, counts are exact again after the next ticks. */
 enum { COUNTS_TICK_SLICE = 2000, COUNTS_TICK_SLICES_MAX = 1000 };
-/* Scopes that are counted in one hold of the lock. */
+/* Scopes that are counted before other threads may have the lock. */
 enum { COUNTS_SLICE = 32 };
 
 struct counted {
@@ -16,23 +16,23 @@ struct counted {
 
 static enum muster_code read_scopes(struct call *call, const Muster__V1__CountsRequest *request, struct counted **out,
                                     size_t *n) {
-    enum muster_code code = check_count(call, request->n_scopes, 0, MUSTER_COUNTS_SCOPES_MAX, "scopes");
+    enum muster_code code = validate_count(call, request->n_scopes, 0, MUSTER_COUNTS_SCOPES_MAX, "scopes");
     if (code != MUSTER_OK) return code;
     *n = request->n_scopes == 0 ? 1 : request->n_scopes;
     if ((*out = arena_take(call->arena, *n, sizeof **out)) == NULL) return call_too_large(call, "scopes");
     if (request->n_scopes == 0) (*out)[0].scope = text_of(MUSTER_SCOPE_DEFAULT);
     for (size_t i = 0; i < request->n_scopes; i++) {
         (*out)[i].scope = text_of_field(request->scopes[i]);
-        if ((code = check_id(call, (*out)[i].scope, (struct path){"scopes", i, NULL})) != MUSTER_OK) return code;
+        if ((code = validate_id(call, (*out)[i].scope, (struct path){"scopes", i, NULL})) != MUSTER_OK) return code;
     }
     return MUSTER_OK;
 }
 
-static enum muster_code check_windows(struct call *call, const Muster__V1__CountsRequest *request) {
-    enum muster_code code = check_count(call, request->n_windows_ms, 0, MUSTER_WINDOWS_MAX, "windows_ms");
+static enum muster_code validate_windows(struct call *call, const Muster__V1__CountsRequest *request) {
+    enum muster_code code = validate_count(call, request->n_windows_ms, 0, MUSTER_WINDOWS_MAX, "windows_ms");
     for (size_t i = 0; i < request->n_windows_ms && code == MUSTER_OK; i++)
-        code = check_range(call, request->windows_ms[i], 1, call->node->retention_ms,
-                           (struct path){"windows_ms", i, NULL});
+        code = validate_range(call, request->windows_ms[i], 1, call->node->retention_ms,
+                              (struct path){"windows_ms", i, NULL});
     return code;
 }
 
@@ -85,7 +85,7 @@ enum muster_code call_counts(struct call *call, struct text body) {
     struct counted *counted = NULL;
     size_t n = 0;
     enum muster_code code = read_scopes(call, request, &counted, &n);
-    if (code == MUSTER_OK) code = check_windows(call, request);
+    if (code == MUSTER_OK) code = validate_windows(call, request);
     if (code != MUSTER_OK) return code;
     Muster__V1__CountsResponse *response = arena_take(call->arena, 1, sizeof *response);
     Muster__V1__ScopeCounts **rows = arena_take(call->arena, n, sizeof(*rows));

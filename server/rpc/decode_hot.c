@@ -6,13 +6,13 @@ enum { TOUCH_SCOPE = 1, TOUCH_TTL = 2, TOUCH_BEATS = 3 };
 enum { BEAT_SCOPE = 1, BEAT_USER, BEAT_SESSION, BEAT_TTL, BEAT_STATUS, BEAT_STATE };
 enum { LIVE_SCOPE = 1, LIVE_USERS = 2, LIVE_SESSIONS = 3 };
 
-/* What protobuf-c would cut off is left to it. */
+/* A number that is too large for its field is left to protobuf-c, which cuts it off. */
 static uint32_t read_field_number(struct pb_reader *in, uint32_t most) {
     uint64_t value = pb_read_varint(in);
     return value <= most ? (uint32_t)value : (uint32_t)pb_break(in);
 }
 
-/* protobuf-c wants lengths to be written in five bytes. */
+/* protobuf-c refuses lengths of more than five bytes. */
 PB_INLINE struct text read_text(struct pb_reader *in) {
     const uint8_t *begin = in->at;
     struct text text = pb_read_bytes(in);

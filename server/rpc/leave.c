@@ -2,13 +2,13 @@
 #include "muster/limits.h"
 #include "validate.h"
 
-/* Departures checked and with their scopes filled in; what they end is looked up under the lock. */
+/* A departure that is valid, with its scope filled in. Which sessions it ends is found in the turn. */
 struct departure {
     struct text scope, user, session;
     bool all_sessions;
 };
 
-/* The beats that the departures come to. */
+/* The beats that end what the departures name. */
 struct endings {
     struct beat *beats;
     size_t count;
@@ -17,24 +17,24 @@ struct endings {
 static enum muster_code read_departure(struct call *call, const Muster__V1__Departure *in, size_t i, struct text scope,
                                        struct departure *out) {
     *out = (struct departure){scope, text_of_field(in->user), text_of_field(in->session), in->all_sessions != 0};
-    enum muster_code code = check_id(call, out->user, (struct path){"departures", i, "user"});
-    if (code == MUSTER_OK) code = check_optional_id(call, out->session, (struct path){"departures", i, "session"});
+    enum muster_code code = validate_id(call, out->user, (struct path){"departures", i, "user"});
+    if (code == MUSTER_OK) code = validate_optional_id(call, out->session, (struct path){"departures", i, "session"});
     if (code != MUSTER_OK) return code;
     if (out->all_sessions && out->session.len > 0)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "departures[%zu].session: must be empty with all_sessions",
                            i);
     if (in->scope.len == 0) return MUSTER_OK;
     out->scope = text_of_field(in->scope);
-    return check_id(call, out->scope, (struct path){"departures", i, "scope"});
+    return validate_id(call, out->scope, (struct path){"departures", i, "scope"});
 }
 
 static enum muster_code read_departures(struct call *call, const Muster__V1__LeaveRequest *request,
                                         struct departure **out) {
     struct text scope;
-    enum muster_code code = check_scope(call, text_of_field(request->scope), &scope);
-    if (code == MUSTER_OK) code = check_count(call, request->n_departures, 1, MUSTER_BEATS_MAX, "departures");
+    enum muster_code code = validate_scope(call, text_of_field(request->scope), &scope);
+    if (code == MUSTER_OK) code = validate_count(call, request->n_departures, 1, MUSTER_BEATS_MAX, "departures");
     if (code == MUSTER_OK)
-        code = check_range(call, request->linger_ms, 0, MUSTER_LINGER_MAX_MS, (struct path){.field = "linger_ms"});
+        code = validate_range(call, request->linger_ms, 0, MUSTER_LINGER_MAX_MS, (struct path){.field = "linger_ms"});
     if (code != MUSTER_OK) return code;
     if ((*out = arena_take(call->arena, request->n_departures, sizeof **out)) == NULL)
         return call_too_large(call, "departures");
@@ -43,7 +43,7 @@ static enum muster_code read_departures(struct call *call, const Muster__V1__Lea
     return code;
 }
 
-/* The roll moves while the beats are applied: what came out of it is copied first. */
+/* Views of the roll are not valid while beats are applied: their texts are copied first. */
 static bool append_session(struct call *call, const struct departure *from, const struct session_view *live,
                            uint32_t linger_ms, struct endings *endings) {
     if (endings->count == MUSTER_BEATS_MAX) return false;
@@ -62,7 +62,7 @@ static bool append_leave(const struct departure *from, struct endings *endings) 
     return true;
 }
 
-/* A linger keeps what a session says, and makes none live that is not: for such a one it is a plain leave. */
+/* A linger keeps the status and state of a live session. It makes no other session live: that is a plain leave. */
 static bool append_departure(struct call *call, const struct turn *turn, const struct departure *from,
                              uint32_t linger_ms, struct endings *endings) {
     if (!from->all_sessions && linger_ms == 0) return append_leave(from, endings);
@@ -77,7 +77,7 @@ static bool append_departure(struct call *call, const struct turn *turn, const s
     return is_found || append_leave(from, endings);
 }
 
-/* Under the lock. *touched: what the peers are to hear. */
+/* Applies the departures, whole or not at all. *touched: for node_commit. */
 static enum muster_code apply_endings(struct call *call, struct turn *turn, const struct departure *departures,
                                       const Muster__V1__LeaveRequest *request, Muster__V1__LeaveResponse *response,
                                       struct endings *endings, struct touched *touched) {

@@ -7,10 +7,10 @@
 
 _Static_assert(PAGE_TOKEN_CHARS + 2 * 8 <= ROWS_MARGIN_BYTES, "a page token fits beside the rows");
 
-/* A page with sessions is at most so long, and the latest seen are viewed in such slices: the lock is held meanwhile.
+/* These bound how long the lock is held: users of a page with sessions, and of the latest seen that are viewed at once.
  */
 enum { LIST_SESSIONS_PAGE = 1000, RECENT_VIEW_SLICE = 500 };
-/* Users that are looked at in one step of the search for the latest seen. */
+/* Users that one step of the search for the latest seen looks at. */
 enum { RECENT_BUDGET = 4000 };
 
 static enum muster_code read_statuses(struct call *call, const Muster__V1__ListRequest *request, uint32_t *mask) {
@@ -34,7 +34,7 @@ struct page_request {
     size_t limit;
 };
 
-/* Fills the rows with a page. Where the reply is full before the page is, the page ends there and the walk goes on
+/* Fills the rows with a page. If the message is full before the page is, the page ends there, and the next one begins
  * after its last user. */
 static bool take_user_page(struct call *call, const struct page_request *request, struct rows *rows, bool *more,
                            uint64_t *next) {
@@ -75,7 +75,7 @@ static size_t search_recent(struct call *call, const struct walk *walk, size_t k
     return search.count;
 }
 
-/* Who left, or took another status, between the search and now is no longer one of them. */
+/* Leaves out users who have left, or changed their status, since the search. */
 static enum rows_verdict take_recent(struct call *call, const struct walk *walk, const struct row_options *options,
                                      const struct recent *best, size_t n, struct rows *rows) {
     enum rows_verdict verdict = ROWS_TAKEN;
@@ -108,12 +108,12 @@ static enum muster_code list_recent(struct call *call, const struct walk *walk, 
     return MUSTER_OK;
 }
 
-static enum muster_code check_recent(struct call *call, const Muster__V1__ListRequest *request) {
+static enum muster_code validate_recent(struct call *call, const Muster__V1__ListRequest *request) {
     if (request->page_size != 0)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "page_size: must be 0 where recent is set");
     if (request->page_token.len != 0)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "page_token: must be empty where recent is set");
-    return check_range(call, request->recent, 1, MUSTER_PAGE_MAX, (struct path){.field = "recent"});
+    return validate_range(call, request->recent, 1, MUSTER_PAGE_MAX, (struct path){.field = "recent"});
 }
 
 enum muster_code call_list(struct call *call, struct text body) {
@@ -122,16 +122,16 @@ enum muster_code call_list(struct call *call, struct text body) {
     struct page_request page = {.walk.kind = WALK_LIST};
     uint64_t hash;
     page.options = (struct row_options){.with_name = true, .with_sessions = request->sessions != 0};
-    enum muster_code code = check_scope(call, text_of_field(request->scope), &page.walk.scope);
+    enum muster_code code = validate_scope(call, text_of_field(request->scope), &page.walk.scope);
     if (code == MUSTER_OK) code = read_statuses(call, request, &page.walk.statuses);
     if (code != MUSTER_OK) return code;
     page.options.scope = page.walk.scope;
     if (request->recent != 0) {
-        if ((code = check_recent(call, request)) != MUSTER_OK) return code;
+        if ((code = validate_recent(call, request)) != MUSTER_OK) return code;
         return list_recent(call, &page.walk, &page.options, request->recent);
     }
-    code = check_page_size(call, request->page_size, &page.limit);
-    if (code == MUSTER_OK) code = check_page_token(call, request->page_token, &page.walk, &hash, &page.after);
+    code = validate_page_size(call, request->page_size, &page.limit);
+    if (code == MUSTER_OK) code = validate_page_token(call, request->page_token, &page.walk, &hash, &page.after);
     if (code != MUSTER_OK) return code;
     if (page.options.with_sessions && page.limit > LIST_SESSIONS_PAGE) page.limit = LIST_SESSIONS_PAGE;
     return list_page(call, &page);

@@ -4,10 +4,10 @@
 #include "reply/rows.h"
 #include "validate.h"
 
-/* Users that are looked up with their sessions in one hold of the lock. */
+/* Users with sessions that are looked up before other threads may have the lock. */
 enum { LIVE_SESSIONS_SLICE = 256 };
 
-/* Without sessions a row has no texts: the views are copied by value, and the rows are made outside the lock. */
+/* A row without sessions has no texts of the roll: rows are made from the views after the turn. */
 static bool take_plain(struct call *call, const struct text *users, size_t n, const struct row_options *options,
                        struct rows *rows) {
     struct user_view *views = arena_take(call->arena, n, sizeof *views);
@@ -38,12 +38,12 @@ static bool take_with_sessions(struct call *call, const struct text *users, size
     return all_fit;
 }
 
-/* What the quick decoder left: decoded by protobuf-c. */
+/* Decodes with protobuf-c what decode_hot left to it. */
 static enum muster_code decode_unusual_live(struct call *call, struct text body, struct live_fields *fields) {
     arena_reset(call->arena, WORKER_BYTES_KEPT);
     const Muster__V1__LiveRequest *request = call_decode(call, &muster__v1__live_request__descriptor, body);
     if (request == NULL) return MUSTER_INVALID_ARGUMENT;
-    enum muster_code code = check_count(call, request->n_users, 1, MUSTER_USERS_MAX, "users");
+    enum muster_code code = validate_count(call, request->n_users, 1, MUSTER_USERS_MAX, "users");
     if (code != MUSTER_OK) return code;
     *fields = (struct live_fields){text_of_field(request->scope), NULL, request->n_users, request->sessions != 0};
     if ((fields->users = arena_take(call->arena, fields->count, sizeof *fields->users)) == NULL)
@@ -63,10 +63,10 @@ enum muster_code call_live(struct call *call, struct text body) {
     struct row_options options = {0};
     struct rows rows;
     enum muster_code code = decode_live(call, body, &fields);
-    if (code == MUSTER_OK) code = check_scope(call, fields.scope, &options.scope);
-    if (code == MUSTER_OK) code = check_count(call, fields.count, 1, MUSTER_USERS_MAX, "users");
+    if (code == MUSTER_OK) code = validate_scope(call, fields.scope, &options.scope);
+    if (code == MUSTER_OK) code = validate_count(call, fields.count, 1, MUSTER_USERS_MAX, "users");
     for (size_t i = 0; code == MUSTER_OK && i < fields.count; i++)
-        code = check_id(call, fields.users[i], (struct path){"users", i, NULL});
+        code = validate_id(call, fields.users[i], (struct path){"users", i, NULL});
     if (code != MUSTER_OK) return code;
     options.with_sessions = fields.sessions;
     if (!rows_open(&rows, call->arena, call->now, fields.count)) return call_too_large(call, "users");

@@ -1,6 +1,6 @@
 #include "calls.h"
 
-/* The rows of an answer, as they are taken from the replica. */
+/* The rows of the response so far. */
 struct listing {
     struct call *call;
     Muster__V1__Node *rows;
@@ -46,7 +46,7 @@ static void take_node(void *context, const struct peer_view *view) {
     listing->list[listing->count++] = row;
 }
 
-/* The answering node comes first. */
+/* Moves the row of the answering node to the front. */
 static void put_self_first(struct listing *listing) {
     for (size_t i = 1; i < listing->count; i++) {
         if (!listing->list[i]->self) continue;
@@ -56,7 +56,7 @@ static void put_self_first(struct listing *listing) {
     }
 }
 
-/* A node without peers knows itself. */
+/* The row of a node without peers. */
 static void take_alone(struct listing *listing) {
     struct node_figures figures;
     node_figures(listing->call->node, &figures);

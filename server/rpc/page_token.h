@@ -1,7 +1,7 @@
-/* Page tokens: where a walk of pages goes on, as opaque text that is the same on every node of a cluster.
+/* Page tokens: where the next page of a walk begins, as opaque text that every node of a cluster understands.
  *
  * base64url of: version (1 byte), kind of walk (1), a digest of what is walked (8), the hash after which it goes on
- * (8), a MAC of all that (8). The key comes from the cluster's hash key, so that no token is from nowhere. */
+ * (8), a MAC of all that (8). The key is derived from the cluster's hash key: nobody else can make a token. */
 #ifndef MUSTER_RPC_PAGE_TOKEN_H
 #define MUSTER_RPC_PAGE_TOKEN_H
 
@@ -14,7 +14,7 @@ enum { PAGE_TOKEN_BYTES = 26, PAGE_TOKEN_CHARS = 35, PAGE_TOKEN_KEY_BYTES = 16 }
 
 enum walk_kind { WALK_LIST = 1, WALK_SCOPES = 2 };
 
-/* What is walked: a token is good for that alone. */
+/* What is walked. A token is valid for the same walk only. */
 struct walk {
     enum walk_kind kind;
     struct text scope; /* of WALK_LIST */

@@ -5,7 +5,7 @@ enum muster_code call_reset(struct call *call, struct text body) {
     const Muster__V1__ResetRequest *request = call_decode(call, &muster__v1__reset_request__descriptor, body);
     if (request == NULL) return MUSTER_INVALID_ARGUMENT;
     struct text scope;
-    enum muster_code code = check_scope(call, text_of_field(request->scope), &scope);
+    enum muster_code code = validate_scope(call, text_of_field(request->scope), &scope);
     if (code != MUSTER_OK) return code;
     Muster__V1__ResetResponse *response = arena_take(call->arena, 1, sizeof *response);
     if (response == NULL) return call_too_large(call, "scope");

@@ -1,4 +1,4 @@
-/* The calls of a node, for every door: a request in the contract's own terms comes in, a response goes out. Knows no
+/* The calls of a node, for every door: a request comes in as method, token and body, and a response goes out. Knows no
  * transport and no envelope, and reads no clock: the time is an argument. */
 #ifndef MUSTER_RPC_RPC_H
 #define MUSTER_RPC_RPC_H
@@ -23,20 +23,19 @@ void rpc_free(struct rpc *rpc);
 struct node *rpc_node(const struct rpc *rpc);
 struct watches *rpc_watches(const struct rpc *rpc); /* for the pump (watch/pump.h) */
 
-/* One request. Texts are borrowed until it is answered; a parked one needs none of them any more. */
+/* A request. Its texts are borrowed until rpc_answer returns, also where the request is parked. */
 struct request {
     enum method method;
     struct text token;   /* who asks; empty: nobody in particular */
     struct text body;    /* the serialized XRequest; any bytes */
-    uint32_t stalled_ms; /* not 0: it came before the door stood still for so long. A write is refused then: it would
-                          * count as made now, and may be long void. */
+    uint32_t stalled_ms; /* not 0: it came in before the process stood still for so long. Then a write is refused with
+                          * MUSTER_UNAVAILABLE: it would count as made now, and may be obsolete. */
 };
 
-/* Answers a request; whatever the bytes are, there is a response, in *out. False: the request, a Watch that has nothing
- * to tell, was parked; then *out is empty, and the waiter may have been answered already.
- * waiter: who can wait for the answer, copied; NULL: watches are answered at once.
- * Thread-safe, one worker a thread at a time. Decoding and encoding happen without the node's lock, which is held for
- * bounded work. */
+/* Answers a request; whatever its bytes are, there is a response, in *out. False: the request is a Watch, and was
+ * parked until something changes; then *out is empty, and the waiter may have been answered already. waiter: who can
+ * wait for the answer, copied; NULL: watches are answered at once. Thread-safe, one worker a thread at a time. Decoding
+ * and encoding happen without the node's lock, which is held for bounded work. */
 bool rpc_answer(struct rpc *rpc, struct worker *worker, const struct request *request, struct instant now,
                 const struct waiter *waiter, struct response *out);
 

@@ -8,7 +8,7 @@ struct scope_row {
     uint64_t live;
 };
 
-/* The reply's tag and length, the response's page token. */
+/* What a message has besides the rows: tags, lengths, a page token. */
 enum { SCOPES_MARGIN_BYTES = 2 * 8 + PAGE_TOKEN_CHARS };
 
 static size_t row_bytes(const struct scope_row *row) {
@@ -71,8 +71,8 @@ enum muster_code call_scopes(struct call *call, struct text body) {
     size_t limit;
     uint64_t hash;
     const uint64_t *after;
-    enum muster_code code = check_page_size(call, request->page_size, &limit);
-    if (code == MUSTER_OK) code = check_page_token(call, request->page_token, &walk, &hash, &after);
+    enum muster_code code = validate_page_size(call, request->page_size, &limit);
+    if (code == MUSTER_OK) code = validate_page_token(call, request->page_token, &walk, &hash, &after);
     if (code != MUSTER_OK) return code;
     if (!take_scope_page(call, after, limit, &page)) return call_too_large(call, "page_size");
     Muster__V1__ScopesResponse *response = response_of(call, &page);

@@ -8,25 +8,25 @@ enum { TOUCH_JOINED = 1, TOUCH_TTL = 2, TOUCH_STAMP = 3 };
 
 /* ---- the request ------------------------------------------------------------------------------------------------- */
 
-/* What the beats of a request that leave something out take. */
+/* What beats get that leave out their scope or TTL. */
 struct touch_defaults {
     struct text scope;
     uint32_t ttl_ms;
 };
 
-/* Checks a beat and fills in what it leaves out. */
+/* Validates a beat and fills in what it leaves out. */
 static enum muster_code complete_beat(struct call *call, struct beat *beat, size_t i,
                                       const struct touch_defaults *defaults) {
-    enum muster_code code = check_id(call, beat->user, (struct path){"beats", i, "user"});
+    enum muster_code code = validate_id(call, beat->user, (struct path){"beats", i, "user"});
     if (code != MUSTER_OK) return code;
     if (beat->session.len > 0 &&
-        (code = check_id(call, beat->session, (struct path){"beats", i, "session"})) != MUSTER_OK)
+        (code = validate_id(call, beat->session, (struct path){"beats", i, "session"})) != MUSTER_OK)
         return code;
     if (beat->scope.len == 0) beat->scope = defaults->scope;
-    else if ((code = check_id(call, beat->scope, (struct path){"beats", i, "scope"})) != MUSTER_OK) return code;
+    else if ((code = validate_id(call, beat->scope, (struct path){"beats", i, "scope"})) != MUSTER_OK) return code;
     if (beat->ttl_ms == 0) beat->ttl_ms = defaults->ttl_ms;
-    else if ((code = check_range(call, beat->ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS,
-                                 (struct path){"beats", i, "ttl_ms"})) != MUSTER_OK)
+    else if ((code = validate_range(call, beat->ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS,
+                                    (struct path){"beats", i, "ttl_ms"})) != MUSTER_OK)
         return code;
     if (beat->state.len > MUSTER_STATE_BYTES_MAX)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "beats[%zu].state: %u bytes, at most %d", i, beat->state.len,
@@ -37,16 +37,16 @@ static enum muster_code complete_beat(struct call *call, struct beat *beat, size
 
 static enum muster_code read_defaults(struct call *call, const struct touch_fields *fields,
                                       struct touch_defaults *out) {
-    enum muster_code code = check_scope(call, fields->scope, &out->scope);
+    enum muster_code code = validate_scope(call, fields->scope, &out->scope);
     if (code != MUSTER_OK) return code;
     out->ttl_ms = fields->ttl_ms == 0 ? call->node->ttl_ms : fields->ttl_ms;
-    return check_range(call, out->ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, (struct path){.field = "ttl_ms"});
+    return validate_range(call, out->ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, (struct path){.field = "ttl_ms"});
 }
 
 enum muster_code touch_complete(struct call *call, const struct touch_fields *fields, uint32_t *least_ttl_ms) {
     struct touch_defaults defaults;
     enum muster_code code = read_defaults(call, fields, &defaults);
-    if (code == MUSTER_OK) code = check_count(call, fields->count, 1, MUSTER_BEATS_MAX, "beats");
+    if (code == MUSTER_OK) code = validate_count(call, fields->count, 1, MUSTER_BEATS_MAX, "beats");
     *least_ttl_ms = MUSTER_TTL_MAX_MS;
     for (size_t i = 0; i < fields->count && code == MUSTER_OK; i++) {
         code = complete_beat(call, &fields->beats[i], i, &defaults);
@@ -55,12 +55,12 @@ enum muster_code touch_complete(struct call *call, const struct touch_fields *fi
     return code;
 }
 
-/* What the quick decoder left: decoded by protobuf-c. */
+/* Decodes with protobuf-c what decode_hot left to it. */
 static enum muster_code decode_unusual_touch(struct call *call, struct text body, struct touch_fields *fields) {
     arena_reset(call->arena, WORKER_BYTES_KEPT);
     const Muster__V1__TouchRequest *request = call_decode(call, &muster__v1__touch_request__descriptor, body);
     if (request == NULL) return MUSTER_INVALID_ARGUMENT;
-    enum muster_code code = check_count(call, request->n_beats, 1, MUSTER_BEATS_MAX, "beats");
+    enum muster_code code = validate_count(call, request->n_beats, 1, MUSTER_BEATS_MAX, "beats");
     if (code != MUSTER_OK) return code;
     *fields = (struct touch_fields){text_of_field(request->scope), request->ttl_ms, NULL, request->n_beats};
     if ((fields->beats = arena_take(call->arena, fields->count, sizeof *fields->beats)) == NULL)

@@ -1,5 +1,4 @@
-/* Touch on the wire: from the bytes of a request to beats that are complete and good, and from what came of them to the
- * bytes of the response. Internal to server/rpc. */
+/* Touch on the wire: decodes a request into valid, complete beats, and encodes a response. Internal to server/rpc. */
 #ifndef MUSTER_RPC_TOUCH_CODEC_H
 #define MUSTER_RPC_TOUCH_CODEC_H
 
@@ -7,10 +6,10 @@
 #include "decode_hot.h"
 
 /* Decodes and validates a TouchRequest, and fills in what beats leave out. Beats are in the call's arena, their texts
- * in `body`. *least_ttl_ms: of all beats. Else the call is refused. */
+ * in `body`. *least_ttl_ms: of all beats. Refuses the call otherwise. */
 enum muster_code touch_decode(struct call *call, struct text body, struct touch_fields *fields, uint32_t *least_ttl_ms);
 
-/* The second half of it: validates what was decoded, and fills in what beats leave out. */
+/* The second half of touch_decode: validates what was decoded, and fills in what beats leave out. */
 enum muster_code touch_complete(struct call *call, const struct touch_fields *fields, uint32_t *least_ttl_ms);
 
 struct touch_answer {

@@ -13,7 +13,7 @@ struct touch_outcome {
 };
 
 struct touch_group {
-    struct call call; /* for what validation needs of it */
+    struct call call; /* for validation and refusals */
     size_t count;
     struct beat beats[TOUCH_GROUP_MAX]; /* complete; the texts are the requests' */
     bool joined[TOUCH_GROUP_MAX];
@@ -48,7 +48,7 @@ bool touch_group_add(struct touch_group *group, const struct request *request, v
     return true;
 }
 
-/* Applies beats `first` to `first + n` under one stamp; whole, or not at all. Under the lock. */
+/* Applies n beats from `first` on, under one stamp; all or none. */
 static bool apply_beats(struct touch_group *group, struct turn *turn, size_t first, size_t n, struct touched *touched) {
     struct touch_outcome *outcomes = &group->outcomes[first];
     struct refusal why;
@@ -63,8 +63,8 @@ static bool apply_beats(struct touch_group *group, struct turn *turn, size_t fir
     return code == MUSTER_OK;
 }
 
-/* A refusal of all says too little about each, for example where the roll is full: known members may still be touched.
- * Refusals are rare. Returns whether any took effect. Under the lock. */
+/* Applies each beat as a call of its own, since the roll refuses beats together for what only some of them lack: where
+ * it is full, for example, known members may still be touched. Refusals are rare. Returns whether any was applied. */
 static bool apply_beats_singly(struct touch_group *group, struct turn *turn, struct touched *touched) {
     bool has_effect = false;
     *touched = (struct touched){.refresh_by_ms = UINT64_MAX};

@@ -14,7 +14,7 @@ static const char *path_text(struct path path, char out[PATH_BYTES]) {
     return out;
 }
 
-enum muster_code check_optional_id(struct call *call, struct text id, struct path path) {
+enum muster_code validate_optional_id(struct call *call, struct text id, struct path path) {
     char where[PATH_BYTES];
     uint32_t at;
     if (id.len > MUSTER_ID_BYTES_MAX)
@@ -32,23 +32,23 @@ enum muster_code check_optional_id(struct call *call, struct text id, struct pat
     return call_refuse(call, MUSTER_INVALID_ARGUMENT, "%s: broken UTF-8 at byte %" PRIu32, path_text(path, where), at);
 }
 
-enum muster_code check_id(struct call *call, struct text id, struct path path) {
+enum muster_code validate_id(struct call *call, struct text id, struct path path) {
     char where[PATH_BYTES];
     if (id.len == 0)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "%s: empty, 1 to %d bytes", path_text(path, where),
                            MUSTER_ID_BYTES_MAX);
-    return check_optional_id(call, id, path);
+    return validate_optional_id(call, id, path);
 }
 
-enum muster_code check_scope(struct call *call, struct text sent, struct text *scope) {
+enum muster_code validate_scope(struct call *call, struct text sent, struct text *scope) {
     *scope = text_of(MUSTER_SCOPE_DEFAULT);
     if (sent.len == 0) return MUSTER_OK;
-    enum muster_code code = check_id(call, sent, (struct path){.field = "scope"});
+    enum muster_code code = validate_id(call, sent, (struct path){.field = "scope"});
     if (code == MUSTER_OK) *scope = sent;
     return code;
 }
 
-enum muster_code check_range(struct call *call, uint64_t value, uint64_t least, uint64_t most, struct path path) {
+enum muster_code validate_range(struct call *call, uint64_t value, uint64_t least, uint64_t most, struct path path) {
     char where[PATH_BYTES];
     if (value < least)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "%s: %" PRIu64 ", at least %" PRIu64, path_text(path, where),
@@ -59,19 +59,19 @@ enum muster_code check_range(struct call *call, uint64_t value, uint64_t least, 
     return MUSTER_OK;
 }
 
-enum muster_code check_count(struct call *call, size_t count, size_t least, size_t most, const char *list) {
+enum muster_code validate_count(struct call *call, size_t count, size_t least, size_t most, const char *list) {
     if (count < least) return call_refuse(call, MUSTER_INVALID_ARGUMENT, "%s: none, at least %zu", list, least);
     if (count > most) return call_refuse(call, MUSTER_INVALID_ARGUMENT, "%s: %zu, at most %zu", list, count, most);
     return MUSTER_OK;
 }
 
-enum muster_code check_page_size(struct call *call, uint32_t asked, size_t *page_size) {
+enum muster_code validate_page_size(struct call *call, uint32_t asked, size_t *page_size) {
     *page_size = asked == 0 ? MUSTER_PAGE_DEFAULT : asked;
-    return check_range(call, *page_size, 1, MUSTER_PAGE_MAX, (struct path){.field = "page_size"});
+    return validate_range(call, *page_size, 1, MUSTER_PAGE_MAX, (struct path){.field = "page_size"});
 }
 
-enum muster_code check_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk, uint64_t *hash,
-                                  const uint64_t **after) {
+enum muster_code validate_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
+                                     uint64_t *hash, const uint64_t **after) {
     *hash = 0;
     *after = NULL;
     if (field.len == 0) return MUSTER_OK;

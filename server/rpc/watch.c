@@ -35,14 +35,14 @@ static int by_hash(const void *a, const void *b) {
 static enum muster_code read_users(struct call *call, const Muster__V1__WatchRequest *request,
                                    struct watch_query *query) {
     size_t n = request->n_users;
-    enum muster_code code = check_count(call, n, 0, MUSTER_WATCH_USERS_MAX, "users");
+    enum muster_code code = validate_count(call, n, 0, MUSTER_WATCH_USERS_MAX, "users");
     if (code != MUSTER_OK) return code;
     struct named *named = arena_take(call->arena, n, sizeof *named);
     struct text *users = arena_take(call->arena, n, sizeof *users);
     if (named == NULL || users == NULL) return call_too_large(call, "users");
     for (size_t i = 0; i < n; i++) {
         struct text name = text_of_field(request->users[i]);
-        if ((code = check_id(call, name, (struct path){"users", i, NULL})) != MUSTER_OK) return code;
+        if ((code = validate_id(call, name, (struct path){"users", i, NULL})) != MUSTER_OK) return code;
         named[i] = (struct named){roll_hash(call->node->roll, name), name};
     }
     if (n > 0) qsort(named, n, sizeof *named, by_hash);
@@ -69,12 +69,13 @@ static enum muster_code read_request(struct call *call, const Muster__V1__WatchR
     query->min_interval_ms = request->min_interval_ms;
     query->is_counts = request->counts != 0;
     query->with_sessions = request->sessions != 0;
-    enum muster_code code = check_scope(call, text_of_field(request->scope), &out->scope);
+    enum muster_code code = validate_scope(call, text_of_field(request->scope), &out->scope);
     if (code == MUSTER_OK)
-        code = check_range(call, out->max_wait_ms, 0, MUSTER_WATCH_WAIT_MAX_MS, (struct path){.field = "max_wait_ms"});
+        code =
+            validate_range(call, out->max_wait_ms, 0, MUSTER_WATCH_WAIT_MAX_MS, (struct path){.field = "max_wait_ms"});
     if (code == MUSTER_OK)
-        code = check_range(call, query->min_interval_ms, 0, MUSTER_WATCH_INTERVAL_MAX_MS,
-                           (struct path){.field = "min_interval_ms"});
+        code = validate_range(call, query->min_interval_ms, 0, MUSTER_WATCH_INTERVAL_MAX_MS,
+                              (struct path){.field = "min_interval_ms"});
     if (code != MUSTER_OK) return code;
     if (request->cursor.len > MUSTER_CURSOR_BYTES_MAX)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "cursor: %zu bytes, at most %d", request->cursor.len,

@@ -20,7 +20,7 @@ struct waiter {
 struct watch_door {
     void *context;
     /* Whether an answer to this waiter would be sent soon. If not, the request stays parked for a moment, and the
-     * changes of that time are told as one: a slow reader costs no more than its reply slot. */
+     * changes of that time are sent as one: a slow reader costs no more than its reply slot. */
     bool (*has_room)(void *context, const struct waiter *waiter);
     /* Delivers the answer, a response to a Watch, which is valid only during the call. NULL: no answer, the connection
      * was hung up. The reply slot belongs to the door again. */

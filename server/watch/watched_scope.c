@@ -163,7 +163,7 @@ static void mark_all_users(struct watched_scope *scope) {
         if (journal_user(&scope->journal, user)->holders != NULL) mark_user(scope, user);
 }
 
-/* What changed cannot be told: every watch of the scope has to look again. */
+/* What changed is not known: every watch of the scope has to look again. */
 static void lose_changes(struct watches *watches, struct watched_scope *scope) {
     if (scope->is_journaled) {
         watches->journaled_events -= journal_events(&scope->journal);

@@ -139,7 +139,7 @@ void watches_repark(struct watches *watches, struct watch *watch, bool is_pendin
 /* Ends a taken watch. */
 void watches_end(struct watches *watches, struct watch *watch);
 
-/* Ends at most `max` parked watches of a connection, and writes their waiters, which are to be told. Watches that the
+/* Ends at most `max` parked watches of a connection, and writes their waiters. Watches that the
  * pump has taken are marked instead. Returns how many were written; fewer than `max`: there are no more. */
 size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct waiter *out,
                        size_t max);
