@@ -164,14 +164,11 @@ static void receive(struct stream *stream) {
 
 void stream_event(struct stream *stream, uint32_t events) {
     if (stream->source.fd < 0 || stream->why != STREAM_OPEN) return; /* ended earlier in this turn */
-    if (stream->is_blocked) {
-        if ((events & (EPOLLERR | EPOLLHUP)) != 0) stream_end(stream, STREAM_GONE);
-        else output_resume(stream);
-    } else if (stream_part(stream)->is_last_call && stream->due == 0) {
-        loop_watch(stream->loop, &stream->source, 0, false);
-    } else if (!stream->has_backlog) {
-        receive(stream);
-    }
+    bool is_read = !stream->is_blocked && (!stream_part(stream)->is_last_call || stream->due > 0);
+    if (!is_read && (events & (EPOLLERR | EPOLLHUP)) != 0) stream_end(stream, STREAM_GONE);
+    else if (stream->is_blocked) output_resume(stream);
+    else if (!is_read) loop_watch(stream->loop, &stream->source, 0, false);
+    else if (!stream->has_backlog) receive(stream);
 }
 
 void streams_resume(struct loop *loop) {

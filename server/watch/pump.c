@@ -220,19 +220,28 @@ static size_t take_due_batch(struct pump *pump, uint64_t *next_ms) {
     return count;
 }
 
-uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant now) {
+static void answer_batch(struct pump *pump, size_t count) {
+    if (count > 1) qsort(pump->due, count, sizeof *pump->due, by_group);
+    for (size_t i = 0, n; i < count; i += n) {
+        n = group_of(pump->due + i, count - i);
+        size_t left = set_aside_full(pump, pump->due + i, n);
+        if (left > 0) answer_group(pump, pump->due + i, left);
+    }
+}
+
+uint32_t pump_run_batches(struct watches *watches, struct worker *worker, struct instant now, size_t batches) {
     struct pump pump = {.watches = watches, .node = watches->node, .worker = worker, .now = now};
     uint64_t next_ms = UINT64_MAX;
-    size_t count;
-    while ((count = take_due_batch(&pump, &next_ms)) > 0) {
-        if (count > 1) qsort(pump.due, count, sizeof *pump.due, by_group);
-        for (size_t i = 0, n; i < count; i += n) {
-            n = group_of(pump.due + i, count - i);
-            size_t left = set_aside_full(&pump, pump.due + i, n);
-            if (left > 0) answer_group(&pump, pump.due + i, left);
-        }
+    for (; batches > 0; batches--) {
+        size_t count = take_due_batch(&pump, &next_ms);
+        if (count == 0) return next_ms < UINT32_MAX ? (uint32_t)next_ms : UINT32_MAX;
+        answer_batch(&pump, count);
     }
-    return next_ms < UINT32_MAX ? (uint32_t)next_ms : UINT32_MAX;
+    return 0;
+}
+
+uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant now) {
+    return pump_run_batches(watches, worker, now, SIZE_MAX);
 }
 
 void pump_set_waker(struct watches *watches, void (*wake)(void *context), void *context) {

@@ -16,6 +16,9 @@ void pump_set_waker(struct watches *watches, void (*wake)(void *context), void *
 /* Answers the watches that are due. One thread at a time. Returns after how many ms it wants to be called again;
  * UINT32_MAX: not before it is woken. */
 uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant now);
+/* The same, but for at most so many batches of 256 watches, so that a thread that has more to do can do it in between.
+ * Returns 0 where some may be left. */
+uint32_t pump_run_batches(struct watches *watches, struct worker *worker, struct instant now, size_t batches);
 /* Ends every parked request of a connection that is gone: its door gets the reply slots back. */
 void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection);
 /* From now on nothing is parked, and the next run answers what is with MUSTER_UNAVAILABLE: clients go elsewhere. */

@@ -11,6 +11,8 @@
 /* Messages a little above the limit are still taken, to be answered with what is wrong; larger ones end the
  * connection. */
 enum { RPC_PAYLOAD_BYTES_MAX = 2 * MUSTER_MESSAGE_BYTES_MAX + SP_HEADER_BYTES_MAX };
+/* What the pump does in one turn of its loop, whose connections wait meanwhile: a few milliseconds. */
+enum { PUMP_BATCHES_OF_TURN = 2 };
 /* A promise of room that comes to nothing is forgotten after so long. */
 enum { PROMISE_MS = 50 };
 
@@ -249,7 +251,7 @@ static void deliver(void *context, const struct waiter *waiter, const struct res
 
 static uint32_t run_pump(void *context, struct instant now) {
     struct rpc_door *door = context;
-    return pump_run(rpc_watches(door->rpc), door->pump_worker, now);
+    return pump_run_batches(rpc_watches(door->rpc), door->pump_worker, now, PUMP_BATCHES_OF_TURN);
 }
 
 static void wake_pump(void *context) {
