@@ -38,7 +38,7 @@ static void put_char(struct line *line, char c) {
     if (line->len < sizeof line->data - 2) line->data[line->len++] = c; /* leaves room for '}' and the line feed */
 }
 
-static void put(struct line *line, const char *text) {
+static void put_string(struct line *line, const char *text) {
     while (*text != '\0') put_char(line, *text++);
 }
 
@@ -53,7 +53,7 @@ static void put_quoted(struct line *line, const char *text) {
             put_char(line, (char)c);
         } else if (c < 0x20 || c == 0x7f) {
             snprintf(escape, sizeof escape, "\\u%04x", c);
-            put(line, escape);
+            put_string(line, escape);
         } else {
             put_char(line, (char)c);
         }
@@ -73,13 +73,13 @@ static void put_key(struct line *line, const char *key) {
     if (is_json) put_char(line, line->len == 0 ? '{' : ',');
     else if (line->len > 0) put_char(line, ' ');
     if (is_json) put_quoted(line, key);
-    else put(line, key);
+    else put_string(line, key);
     put_char(line, is_json ? ':' : '=');
 }
 
 static void put_text(struct line *line, const char *key, const char *text) {
     put_key(line, key);
-    if (logger.format == FORMAT_LOGFMT && is_bare(text)) put(line, text);
+    if (logger.format == FORMAT_LOGFMT && is_bare(text)) put_string(line, text);
     else put_quoted(line, text);
 }
 
@@ -87,7 +87,7 @@ static void put_number(struct line *line, const char *key, uint64_t number) {
     char digits[24];
     snprintf(digits, sizeof digits, "%" PRIu64, number);
     put_key(line, key);
-    put(line, digits);
+    put_string(line, digits);
 }
 
 static void put_time(struct line *line) {
