@@ -69,7 +69,7 @@ static void on_frame(void *context) {
     nng_recv_aio(subscription->socket, subscription->aio);
 }
 
-static int open_socket(struct subscription *subscription) {
+static int open_subscription(struct subscription *subscription) {
     int failure = nng_sub0_open(&subscription->socket);
     if (failure != 0) return failure;
     nng_socket socket = subscription->socket;
@@ -89,14 +89,14 @@ static int open_socket(struct subscription *subscription) {
     return 0;
 }
 
-static void hang_up(struct subscription *subscription, uint64_t now_us) {
+static void end_subscription(struct subscription *subscription, uint64_t now_us) {
     if (subscription->is_dialling) nng_dialer_close(subscription->dialer);
     subscription->is_dialling = false;
     subscription->since_us = now_us;
 }
 
-static void dial(struct subscription *subscription, uint64_t now_us) {
-    hang_up(subscription, now_us);
+static void dial_subscription(struct subscription *subscription, uint64_t now_us) {
+    end_subscription(subscription, now_us);
     int failure = nng_dialer_create(&subscription->dialer, subscription->socket, subscription->address);
     if (failure == 0) {
         subscription->is_dialling = true;
@@ -109,7 +109,7 @@ static void dial(struct subscription *subscription, uint64_t now_us) {
                  {"result", nng_strerror(failure), 0});
 }
 
-static struct subscription *find(struct subscriptions *subscriptions, const char *address) {
+static struct subscription *find_subscription(struct subscriptions *subscriptions, const char *address) {
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct subscription *subscription = &subscriptions->items[i];
         if (subscription->is_used && strcmp(subscription->address, address) == 0) return subscription;
@@ -122,7 +122,7 @@ static struct subscription *find_unused(struct subscriptions *subscriptions, uin
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct subscription *subscription = &subscriptions->items[i];
         if (subscription->is_used) continue;
-        if (!subscription->has_socket) return open_socket(subscription) == 0 ? subscription : NULL;
+        if (!subscription->has_socket) return open_subscription(subscription) == 0 ? subscription : NULL;
         if (atomic_load(&subscription->pipes) > 0) continue;
         if (now_us - subscription->since_us > SUBSCRIPTION_RETIRED_MS * 1000) return subscription;
     }
@@ -138,21 +138,21 @@ static void set_address(struct subscription *subscription, const char *address) 
 
 void subscriptions_add(struct subscriptions *subscriptions, const char *address) {
     uint64_t now_us = monotonic_us();
-    if (find(subscriptions, address) != NULL) return;
+    if (find_subscription(subscriptions, address) != NULL) return;
     struct subscription *subscription = find_unused(subscriptions, now_us);
     if (subscription == NULL) {
         log_line(LEVEL_ERROR, "not_subscribed", "no socket to subscribe to a peer with", {"address", address, 0});
         return;
     }
     set_address(subscription, address);
-    dial(subscription, now_us);
+    dial_subscription(subscription, now_us);
 }
 
 void subscriptions_remove(struct subscriptions *subscriptions, const char *address) {
-    struct subscription *subscription = find(subscriptions, address);
+    struct subscription *subscription = find_subscription(subscriptions, address);
     if (subscription == NULL) return;
     set_address(subscription, NULL);
-    hang_up(subscription, monotonic_us());
+    end_subscription(subscription, monotonic_us());
 }
 
 static bool is_silent(struct subscription *subscription, uint64_t now_us) {
@@ -165,7 +165,7 @@ static bool is_silent(struct subscription *subscription, uint64_t now_us) {
 void subscriptions_step(struct subscriptions *subscriptions, uint64_t now_us) {
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct subscription *subscription = &subscriptions->items[i];
-        if (subscription->is_used && is_silent(subscription, now_us)) dial(subscription, now_us);
+        if (subscription->is_used && is_silent(subscription, now_us)) dial_subscription(subscription, now_us);
     }
 }
 

@@ -41,7 +41,7 @@ struct sync_requests {
     struct pending_sync items[SYNC_REQUESTS_MAX];
 };
 
-static void end(struct pending_sync *pending, nng_msg *answer) {
+static void end_request(struct pending_sync *pending, nng_msg *answer) {
     uint64_t ticket = pending->ticket;
     struct text bytes = {0};
     if (answer != NULL) bytes = (struct text){nng_msg_body(answer), (uint32_t)nng_msg_len(answer)};
@@ -53,7 +53,7 @@ static void end(struct pending_sync *pending, nng_msg *answer) {
     atomic_store(&pending->state, PENDING_IDLE);
 }
 
-static void receive(struct pending_sync *pending) {
+static void receive_response(struct pending_sync *pending) {
     uint64_t now_us = monotonic_us();
     uint64_t left_ms = pending->until_us > now_us ? (pending->until_us - now_us) / 1000 : 0;
     atomic_store(&pending->state, PENDING_RECEIVING);
@@ -66,7 +66,7 @@ static void on_pending(void *context) {
     int failure = nng_aio_result(pending->aio);
     bool is_sent = atomic_load(&pending->state) == PENDING_RECEIVING;
     if (failure == 0 && !is_sent) {
-        receive(pending);
+        receive_response(pending);
         return;
     }
     nng_msg *message = nng_aio_get_msg(pending->aio);
@@ -75,10 +75,10 @@ static void on_pending(void *context) {
         message = NULL;
     }
     nng_aio_set_msg(pending->aio, NULL);
-    end(pending, message);
+    end_request(pending, message);
 }
 
-static int open_socket(struct sync_peer *peer) {
+static int open_peer(struct sync_peer *peer) {
     int failure = nng_req0_open(&peer->socket);
     if (failure != 0) return failure;
     if ((failure = nng_socket_set_size(peer->socket, NNG_OPT_RECVMAXSZ, REPLICA_SYNC_BYTES_MAX + 4)) != 0 ||
@@ -92,14 +92,14 @@ static int open_socket(struct sync_peer *peer) {
     return 0;
 }
 
-static void hang_up(struct sync_peer *peer) {
+static void end_peer(struct sync_peer *peer) {
     if (peer->is_dialling) nng_dialer_close(peer->dialer);
     peer->is_dialling = false;
 }
 
-static int dial(struct sync_peer *peer) {
-    hang_up(peer);
-    int failure = peer->has_socket ? 0 : open_socket(peer);
+static int dial_peer(struct sync_peer *peer) {
+    end_peer(peer);
+    int failure = peer->has_socket ? 0 : open_peer(peer);
     if (failure == 0) failure = nng_dialer_create(&peer->dialer, peer->socket, peer->address);
     if (failure != 0) return failure;
     peer->is_dialling = true;
@@ -118,7 +118,7 @@ static struct sync_peer *obtain_peer(struct sync_requests *requests, const char 
         if (atomic_load(&peer->pending_count) == 0 && (best == NULL || peer->used_us < best->used_us)) best = peer;
     }
     if (best == NULL) return NULL;
-    hang_up(best);
+    end_peer(best);
     strcpy(best->address, address);
     return best;
 }
@@ -137,14 +137,14 @@ static int message_of(struct sync_requests *requests, const struct action *actio
     return nng_msg_chop(*message, CODEC_REQUEST_BYTES_MAX - sealed.len);
 }
 
-static int begin(struct sync_requests *requests, const struct action *action) {
+static int begin_request(struct sync_requests *requests, const struct action *action) {
     struct pending_sync *pending = idle_pending(requests);
     struct sync_peer *peer = obtain_peer(requests, action->address);
     if (pending == NULL || peer == NULL) return NNG_EAGAIN;
     peer->used_us = monotonic_us();
     bool is_stale = atomic_load(&peer->is_broken) && atomic_load(&peer->pending_count) == 0;
     nng_msg *message = NULL;
-    int failure = peer->is_dialling && !is_stale ? 0 : dial(peer);
+    int failure = peer->is_dialling && !is_stale ? 0 : dial_peer(peer);
     if (failure == 0) failure = message_of(requests, action, &message);
     if (failure == 0) failure = nng_ctx_open(&pending->ctx, peer->socket);
     if (failure != 0) {
@@ -163,7 +163,7 @@ static int begin(struct sync_requests *requests, const struct action *action) {
 }
 
 void sync_requests_send(struct sync_requests *requests, const struct action *action) {
-    int failure = begin(requests, action);
+    int failure = begin_request(requests, action);
     if (failure == 0) return;
     log_line(LEVEL_WARN, "not_asked", "cannot ask a peer", {"address", action->address, 0},
              {"result", nng_strerror(failure), 0});
@@ -174,7 +174,7 @@ void sync_requests_step(struct sync_requests *requests, uint64_t now_us) {
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct sync_peer *peer = &requests->peers[i];
         if (!peer->is_dialling || atomic_load(&peer->pending_count) > 0) continue;
-        if (now_us > peer->used_us && now_us - peer->used_us > (uint64_t)SYNC_PEER_IDLE_MS * 1000) hang_up(peer);
+        if (now_us > peer->used_us && now_us - peer->used_us > (uint64_t)SYNC_PEER_IDLE_MS * 1000) end_peer(peer);
     }
 }
 
