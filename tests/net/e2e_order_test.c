@@ -129,6 +129,34 @@ static void a_read_sees_the_touch_before_it(const char *url, const char *scope) 
     sp_batch_free(&batch);
 }
 
+/* Whatever the requests are: good, refused, or no requests at all. */
+static void replies_come_in_order(const char *url, const char *scope) {
+    enum { ROUNDS = 300, EACH_ROUND = 4 };
+    struct sp_batch batch = {0};
+    struct sp sp = sp_open(url, ANSWERED_MS);
+    uint32_t id, first_id = sp.last_id + 1;
+    if (sp.fd < 0) fail_msg("%s: no connection", url);
+    for (size_t user = 0; user < ROUNDS; user++) {
+        struct request_builder nobody;
+        add_touch(&batch, &sp, scope, user, MUSTER__V1__STATUS__STATUS_ONLINE);
+        builder_touch(&nobody, scope);
+        builder_beat(&nobody, "", "");
+        sp_batch_add(&batch, &sp, &nobody, &id);
+        add_touch_and_ask(&batch, &sp, scope, user); /* two more */
+        if (user % 2 == 0 && !sp_batch_send(&batch, &sp)) fail_msg("%s: cut off", url);
+        if (user % 2 == 0 && !sp_send(&sp, "\xff\xff", 2, &id)) fail_msg("%s: cut off", url);
+    }
+    if (!sp_batch_send(&batch, &sp)) fail_msg("%s: cut off", url);
+    for (size_t i = 0; i < ROUNDS * EACH_ROUND + ROUNDS / 2; i++) {
+        size_t len;
+        uint8_t *bytes = sp_receive(&sp, ANSWERED_MS, &id, &len);
+        if (bytes == NULL || id != first_id + i) fail_msg("%s: reply %zu is of request %u", url, i, id - first_id);
+        free(bytes);
+    }
+    sp_close(&sp);
+    sp_batch_free(&batch);
+}
+
 #define BOTH(name)                                                                                                     \
     static void tcp_##name(void **state) {                                                                             \
         (void)state;                                                                                                   \
@@ -141,7 +169,8 @@ static void a_read_sees_the_touch_before_it(const char *url, const char *scope) 
 #define EACH(X)                                                                                                        \
     X(a_leave_after_a_touch)                                                                                           \
     X(the_later_status_stays)                                                                                          \
-    X(a_read_sees_the_touch_before_it)
+    X(a_read_sees_the_touch_before_it)                                                                                 \
+    X(replies_come_in_order)
 EACH(BOTH)
 
 static int start(void **state) {

@@ -183,8 +183,13 @@ static void rpc_message(struct stream *stream, const struct sp_frame *frame, siz
         return;
     }
     stream_asked(stream);
-    if (envelope_open(call, &request, &refusal)) answer_request(stream, header, &request, rest);
-    else send_response(stream, header, METHOD_NONE, &refusal.response);
+    if (envelope_open(call, &request, &refusal)) {
+        answer_request(stream, header, &request, rest);
+        return;
+    }
+    if (has_touches(stream)) stream_commit(stream); /* replies come in order */
+    stream_answered(stream);
+    send_response(stream, header, METHOD_NONE, &refusal.response);
 }
 
 static const struct sp_side rpc_side = {
