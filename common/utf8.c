@@ -5,11 +5,33 @@
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 #define LOW_BITS  UINT64_C(0x0101010101010101)
 
-/* Eight bytes that are ASCII and not NUL. The zero test is exact where no high bit is set. */
-static bool is_plain_word(const char *data) {
+/* Bytes of a word that are ASCII and not NUL. The zero test is exact where no high bit is set. */
+static bool is_plain_word(uint64_t word) {
+    return ((word | (word - LOW_BITS)) & HIGH_BITS) == 0;
+}
+
+static bool is_plain_eight(const char *data) {
     uint64_t word;
     memcpy(&word, data, sizeof word);
-    return ((word | (word - LOW_BITS)) & HIGH_BITS) == 0;
+    return is_plain_word(word);
+}
+
+/* Whether a text is ASCII without NUL, as most are. The last word overlaps the one before it. */
+static bool is_plain_text(struct text text) {
+    if (text.len >= 8) {
+        for (uint32_t i = 0; i + 8 < text.len; i += 8)
+            if (!is_plain_eight(text.data + i)) return false;
+        return is_plain_eight(text.data + text.len - 8);
+    }
+    if (text.len >= 4) {
+        uint32_t first, last;
+        memcpy(&first, text.data, sizeof first);
+        memcpy(&last, text.data + text.len - 4, sizeof last);
+        return is_plain_word((uint64_t)first << 32 | last);
+    }
+    for (uint32_t i = 0; i < text.len; i++)
+        if ((unsigned char)(text.data[i] - 1) >= 0x7f) return false;
+    return true;
 }
 
 /* The length of the sequence that starts at s, with n bytes left; 0 if it is broken. Table 3-7 of the Unicode
@@ -32,9 +54,9 @@ static uint32_t sequence_length(const unsigned char *s, size_t n) {
 }
 
 enum utf8_verdict utf8_check(struct text text, uint32_t *at) {
-    uint32_t i = 0;
+    uint32_t i = is_plain_text(text) ? text.len : 0;
     while (i < text.len) {
-        if (text.len - i >= 8 && is_plain_word(text.data + i)) {
+        if (text.len - i >= 8 && is_plain_eight(text.data + i)) {
             i += 8;
             continue;
         }
