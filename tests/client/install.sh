@@ -5,13 +5,16 @@ set -eu
 build=$1 source=$2 cc=$3
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
-cmake --install "$build" --prefix "$prefix" --component client >/dev/null
+cmake --install "$build" --prefix "$prefix" >/dev/null
 pc=$(find "$prefix" -name muster.pc)
 lib=$(dirname "$(dirname "$pc")")
 export PKG_CONFIG_PATH="$lib/pkgconfig"
-flags() { pkg-config --define-variable=prefix="$prefix" "$@" muster; }
+flags() { pkg-config "$@" muster; }
 for file in "$prefix/include/muster/muster.h" "$lib/libmuster.so" "$lib/libmuster.a"; do
     [ -e "$file" ] || { echo "not installed: $file"; exit 1; }
+done
+for program in muster musterd; do
+    "$prefix/bin/$program" --version >/dev/null || { echo "$program does not run from where it was installed"; exit 1; }
 done
 cd "$prefix"
 for example in "$source"/examples/c/*.c; do
