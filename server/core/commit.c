@@ -95,8 +95,8 @@ static uint32_t commit_user(const struct roll *roll, uint32_t ref) {
     return m->is_first ? ref : user_find(roll, scope_at(roll, m->scope), member_user(m), user_hash(roll, ref));
 }
 
-/* The case that nearly all beats are: a user's only session stays live, and no earlier than before it ends. What
- * commit_beat does for it, without the sums over sessions. */
+/* The case that nearly all beats are: a user's only session stays live, and no earlier than before it ends. Does what
+ * commit_writing does, without summing over sessions. */
 static bool commit_plain(struct batch *batch, const struct planned *planned, const struct beat *beat) {
     struct roll *roll = batch->roll;
     struct member *m = member_at(roll, planned->member);

@@ -10,8 +10,8 @@ enum {
 };
 
 static uint32_t table_tail(uint32_t capacity) {
-    /* Room behind the last home for those that are pushed on. A run at 85 % load gets longer with a probability that
-     * falls by e every 80 slots; where even this is too short the table is made anew. */
+    /* Room behind the last home, for entries that are displaced from theirs. The probability of a run at 85 % load
+     * falls by e with every 80 slots of its length; a table whose tail is too short all the same is rebuilt. */
     if (capacity <= 64) return capacity;
     uint32_t tail = 64 + capacity / 32;
     return tail < 2048 ? tail : 2048;
@@ -30,7 +30,7 @@ static void table_clear(struct index_table *table, const struct allocator *alloc
     *table = (struct index_table){0};
 }
 
-/* Puts an entry where it belongs and pushes the following ones on. false if that would fill the last slot. */
+/* Inserts an entry in order and shifts the following ones by a slot. false if that would fill the last slot. */
 static bool table_insert(struct index_table *table, uint64_t hash, uint32_t ref, index_hash_fn *hash_of,
                          const void *context) {
     uint32_t high = (uint32_t)(hash >> 32);
@@ -61,7 +61,7 @@ static bool table_append(struct index_table *table, struct index_slot entry) {
     return true;
 }
 
-/* The end of the moving: the old table goes. */
+/* Every entry has moved: the old table is released. */
 static void index_finish_move(struct index *index, const struct allocator *allocator) {
     table_clear(&index->old, allocator);
     index->frontier = 0;
@@ -92,7 +92,8 @@ static bool index_move_run(struct index *index, uint32_t *moved) {
 /* Makes a table of `capacity` and moves all entries at once, from both tables. For small tables, and for the case that
  * the tail overflows. */
 static bool index_rebuild(struct index *index, uint32_t capacity, const struct allocator *allocator) {
-    /* Hashes are even, so a table that is not full has room; one that has none at 64 times its entries is not hashed.
+    /* Hashes are spread evenly, so a table that is not full has room. Entries that have none in a table of 64 times
+     * their number were not given hashes.
      */
     for (uint64_t most = (uint64_t)index->count * 64 + 1024; capacity <= most; capacity += capacity / 2) {
         struct index_table fresh;
@@ -128,7 +129,8 @@ bool index_move(struct index *index, uint32_t entries, const struct allocator *a
             return false;
         }
         if (index->old.slots[index->old_at].ref == 0) {
-            /* Everything whose home is up to here has moved: what is inserted from now on must not go behind us. */
+            /* Every entry whose home is up to here has moved, and none may be inserted into the old table there any
+             * more. */
             index->frontier = index_home_end(&index->old, index->old_at);
             index->old_at++;
             looked++;
@@ -141,7 +143,7 @@ bool index_move(struct index *index, uint32_t entries, const struct allocator *a
     return true;
 }
 
-enum { INDEX_REBUILD_MAX = 256 }; /* up to so many entries a table is made anew at once: under a microsecond */
+enum { INDEX_REBUILD_MAX = 256 }; /* a table of at most so many entries is rebuilt at once: under a microsecond */
 
 /* Begins to move to a table of `capacity`. */
 static bool index_resize(struct index *index, uint32_t capacity, const struct allocator *allocator) {
@@ -172,7 +174,7 @@ bool index_insert(struct index *index, uint64_t hash, uint32_t ref, index_hash_f
         if (!index_resize(index, capacity, allocator)) return false;
     }
     struct index_table *table = index->old.slots != NULL && hash >> 32 >= index->frontier ? &index->old : &index->now;
-    /* Past the last home it is full: a larger table spreads what crowds there, if not the first one then a later one.
+    /* The tail is full. A larger table spreads the entries that crowd there; if one is not enough, a still larger one.
      */
     uint32_t capacity = capacity_for(index->count + index->count / 2);
     for (; !table_insert(table, hash, ref, hash_of, context); capacity += capacity / 2) {
@@ -201,6 +203,7 @@ void index_remove(struct index *index, uint64_t hash, uint32_t ref) {
     struct index_slot *slot = index_slot_of(index, hash, ref);
     bool in_old = index->old.slots != NULL && hash >> 32 >= index->frontier;
     table_remove(in_old ? &index->old : &index->now, slot);
+    assert(index->count > 0);
     index->count--;
 }
 

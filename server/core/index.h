@@ -29,7 +29,7 @@ struct index_table {
 };
 
 struct index {
-    struct index_table now, old; /* old.slots is NULL but while it is being moved */
+    struct index_table now, old; /* old.slots is NULL unless entries are being moved */
     uint64_t frontier;           /* hashes below it have moved */
     uint32_t old_at;             /* slots of `old` before this one have moved */
     uint32_t count;
@@ -112,8 +112,8 @@ void index_replace(struct index *index, uint64_t hash, uint32_t was, uint32_t re
 void index_remove(struct index *index, uint64_t hash, uint32_t ref);
 /* Moves up to `entries` entries; whether there are more to move. */
 bool index_move(struct index *index, uint32_t entries, const struct allocator *allocator);
-/* Begins to shrink a table that is far too large; without memory it stays as it is. Not while entries are being removed
- * in the order of their hashes: what is left would crowd one end of a smaller table. */
+/* Begins to shrink a table that is far too large. Where memory is short it stays as it is. Not while entries are being
+ * removed in the order of their hashes: what is left would crowd one end of a smaller table. */
 void index_tidy(struct index *index, const struct allocator *allocator);
 void index_clear(struct index *index, const struct allocator *allocator);
 
@@ -121,7 +121,7 @@ void index_clear(struct index *index, const struct allocator *allocator);
 struct index_walk {
     const struct index *index;
     const struct index_slot *at, *end;
-    const struct index_slot *last_home; /* an empty slot from here on: nothing before `until` comes behind it */
+    const struct index_slot *last_home; /* an empty slot from here on ends the walk: all behind it is past `until` */
     uint64_t until;
     bool in_old;
 };

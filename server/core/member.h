@@ -11,25 +11,25 @@
 
 enum { MEMBER_INLINE_BYTES = 18, MEMBER_NONE = 0 };
 
-/* The longer ids of a member and its state: user, session, state, one behind the other. */
+/* The ids of a member that do not fit its record, and its state: user, session, state, one behind the other. */
 struct extra {
     uint16_t state_len, state_capacity;
     char bytes[];
 };
 
 struct member {
-    uint64_t stamp; /* 0 in one that a call makes and has not committed yet */
+    uint64_t stamp; /* 0: made by the call that is under way, and not committed yet */
     union {
         struct {
             uint64_t seen_ms : 48;
             uint64_t status : 2;
-            uint64_t is_live : 1;   /* counted as live: its lease has not been seen to end */
+            uint64_t is_live : 1;   /* counted as live: the end of its lease has not been handled */
             uint64_t has_extra : 1; /* `id` holds a struct extra * */
             uint64_t will_live : 1; /* the call that is being planned makes it live */
             uint64_t is_used : 1;   /* not in the free list */
             uint64_t is_first : 1;  /* of its user's sessions: the one that the index holds */
             uint64_t unused : 1;
-            uint64_t epoch : 8; /* the scope's when it was counted: a reset makes all members uncounted at once */
+            uint64_t epoch : 8; /* the scope's when the member was counted: a reset begins another one */
         };
         uint64_t seen_and_flags; /* all of these, to be compared at once */
     };

@@ -10,7 +10,7 @@ static bool merge_change(struct batch *batch, struct planned *planned, size_t i)
     if (!is_newer) {
         m->will_live = 0;
         plan_drop_extra(roll, planned);
-        /* It was held back while others made room. */
+        /* plan_make_room held it back while others were evicted. */
         if (!m->is_live && m->timer_prev == 0) tombstone_add(roll, planned->member);
         return false;
     }

@@ -8,7 +8,7 @@ static uint16_t origin_find(const struct roll *roll, uint64_t id) {
 }
 
 uint16_t origin_obtain(struct roll *roll, uint64_t id) {
-    /* Few are ever there, and nearly all changes of a call are of one: found at the first look. */
+    /* There are few, and nearly all changes of a call are of one: that one is tried first. */
     uint16_t i = roll->last_origin;
     if (roll->origins[i].id == id) return i;
     if ((i = origin_find(roll, id)) == ROLL_ORIGINS_MAX && (i = origin_find(roll, 0)) == ROLL_ORIGINS_MAX) return i;

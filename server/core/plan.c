@@ -69,7 +69,8 @@ fail_member:
     return MEMBER_NONE;
 }
 
-/* Brings a user up to now before a beat touches it: a reset's void members go, leases that ended unnoticed end. */
+/* Brings a user up to now before a beat changes it: members that a reset made void are removed, and leases whose end
+ * was not handled yet are ended. */
 static uint32_t plan_catch_up(struct batch *batch, uint32_t scope_ref, uint32_t first) {
     struct roll *roll = batch->roll;
     if (first != MEMBER_NONE && member_at(roll, first)->epoch != scope_at(roll, scope_ref)->epoch)
@@ -126,7 +127,7 @@ static bool plan_beat(struct batch *batch, size_t i, uint32_t scope_ref, uint32_
     planned->member = session_find(roll, first, beat->session);
     bool was_live = planned->member != MEMBER_NONE && member_at(roll, planned->member)->is_live;
     bool lives = beat_lives(batch, i);
-    /* Other nodes have let their sessions in already: what they say is merged. */
+    /* Another node has accepted its sessions already: they are merged whatever their number. */
     if (batch->changes == NULL && lives && !was_live && first != MEMBER_NONE &&
         !(planned->member != MEMBER_NONE && member_at(roll, planned->member)->will_live) &&
         !has_room_for_session(roll, first))
@@ -224,8 +225,8 @@ static void window_fetch_extras(const struct batch *batch, const struct window *
     }
 }
 
-/* The first member of beat i's user. What was found may have moved, or gone, through a beat before: it is looked for
- * again unless it plainly is the user. */
+/* The first member of beat i's user. An earlier beat may have moved or removed what was found: then the user
+ * is looked for again. */
 static uint32_t window_user(const struct batch *batch, const struct window *window, size_t i) {
     const struct roll *roll = batch->roll;
     struct text user = batch->beats[window->first + i].user;

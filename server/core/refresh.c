@@ -1,4 +1,4 @@
-/* Beats of other origins that only extended a lease: no name is compared, nothing is planned, nothing can be refused.
+/* Beats of other origins that only extended a lease. They name members by hashes, need no plan and cannot be refused.
  */
 #include "roll_internal.h"
 
@@ -40,7 +40,7 @@ static void refresh_write(struct roll *roll, uint32_t ref, const struct refresh 
     m->stamp = refresh->stamp;
     m->sequence = refresh->sequence;
     m->seen_ms = refresh->seen_ms;
-    if (member_lease_end_ms(m) < old_end) { /* the frame took longer than was thought of the one before */
+    if (member_lease_end_ms(m) < old_end) { /* this frame was under way for longer than the one before */
         timers_drop_lease(&roll->timers, ref);
         timers_lease(&roll->timers, ref);
     }

@@ -1,4 +1,5 @@
-/* Forgetting a scope: a register that makes older members void at once, and their memory coming back by and by. */
+/* Forgetting a scope: a reset is a register of the scope that makes older members void at once. Their memory is freed
+ * by the ticks that follow. */
 #include "roll_internal.h"
 
 enum { RESETS_A_TICK = 8 };
@@ -10,7 +11,7 @@ void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t 
         const struct index_slot *slot;
         size_t looked = 0;
         uint32_t began = scope->sweep_high;
-        do { /* as far as to the next hash at least, or a small budget would get nowhere */
+        do { /* at least as far as the next hash, so that a small budget makes progress */
             slot = index_walk_next(&walk, &looked);
             if (slot != NULL) scope->sweep_high = slot->high;
         } while (slot != NULL && member_at(roll, slot->ref)->epoch == scope->epoch &&
@@ -44,7 +45,7 @@ bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, u
     if (scope->reset_stamp != 0 &&
         !register_is_older(roll, scope->reset_stamp, scope->reset_origin, scope->reset_sequence, change))
         return false;
-    /* An epoch must not come round while a member still bears it. */
+    /* Epochs wrap: a member of the one that comes next must be gone before. */
     size_t all = SIZE_MAX;
     if (scope->epochs_unswept == UINT8_MAX) reset_sweep(roll, ref, now_ms, &all, effects);
     scope->epoch++;

@@ -61,10 +61,10 @@ void roll_free(struct roll *roll);
 /* ---- effects: what a call changed, as data ----------------------------------------------------------------------
  *
  * Over all calls the joins and leaves of a user in a scope alternate, beginning with a join, and updates come between a
- * join and a leave. They follow the reads: what roll_live or roll_list already know of a TTL that has passed, or of a
- * reset, is told when roll_tick comes to it, or an earlier call that meets the user.
- * A reset is told at once; of each user who was live it is told once, however many resets came meanwhile: as LEFT, or
- * as UPDATED where newer sessions of it are spared. What a call does to the user comes after that. */
+ * join and a leave. Reads are ahead of effects: roll_live and roll_list know at once that a TTL has passed or that a
+ * scope was reset; the effect is made when roll_tick comes to the user, or an earlier call that names it. EFFECT_RESET
+ * is made at once. Then each user who was live gets one effect, however many resets came meanwhile: LEFT, or UPDATED
+ * where newer sessions of it are spared. The effect of a call on such a user comes after that. */
 
 enum effect_kind {
     EFFECT_JOINED,  /* a user who was not live is */
@@ -74,12 +74,12 @@ enum effect_kind {
 };
 enum effect_reason { REASON_NONE, REASON_LEFT, REASON_EXPIRED, REASON_RESET };
 
-/* What it tells of may be forgotten by the end of the call that makes it: so it goes by names. See effect_scope,
- * effect_user. */
+/* The user and the scope of an effect may be forgotten by the end of the call that makes it, so it carries their names:
+ * see effect_scope, effect_user. */
 struct effect {
     uint8_t kind, reason;
     uint8_t scope_len, user_len;
-    /* In effects.names. An effect of the same scope as the one before it has that one's scope_at, any other a new one.
+    /* Offsets into effects.names. Two effects in a row of the same scope have the same scope_at.
      */
     uint32_t scope_at, user_at;
 };
@@ -130,7 +130,7 @@ struct touched {
     uint64_t refresh_by_ms; /* when peers should have heard of the first mere refresh, at half of what is left of the
                              * lease that they know; UINT64_MAX if there is none */
     uint32_t joined;        /* how often a beat of the call made a user live who was not */
-    uint32_t left;          /* how often a beat of the call ended a user's being live; expiries do not count */
+    uint32_t left;          /* how often a beat of the call made a user not live who was; expiries do not count */
 };
 
 /* Applies n local beats (n ≤ MUSTER_BEATS_MAX), in order, whole or not at all. Each accepted beat takes the next
@@ -163,11 +163,11 @@ static inline enum muster_code roll_touch(struct roll *roll, const struct beat *
 size_t roll_session_names(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
                           struct text sessions[MUSTER_SESSIONS_MAX]);
 
-/* Forgets a scope: every member whose stamp is not after `stamp`. At once for every reader; memory comes back over the
- * following ticks. A reset that is not after an earlier one changes nothing.
- * *forgotten: the users that the scope had, live or tombstones, as of the last tick. effects: may be NULL; 1, or none
- * if nothing changes; but where 255 resets of the scope came without ticks enough to tell of them, the next tells of
- * all users that they left, so many more. MUSTER_RESOURCE_EXHAUSTED: memory is short; nothing has changed. */
+/* Forgets a scope: every member whose stamp is not after `stamp`. Every reader sees it at once; memory is freed over
+ * the following ticks. A reset that is not after an earlier one changes nothing. *forgotten: the users that the scope
+ * had, live or tombstones, as of the last tick. effects: may be NULL; 1, or none if nothing changes; but where 255
+ * resets of the scope came without ticks enough to tell of them, the next tells of all users that they left, so many
+ * more. MUSTER_RESOURCE_EXHAUSTED: memory is short; nothing has changed. */
 enum muster_code roll_reset(struct roll *roll, struct text scope, uint64_t stamp, uint64_t now_ms,
                             struct effects *effects, uint64_t *forgotten, struct refusal *why);
 
@@ -225,7 +225,7 @@ struct page roll_list(const struct roll *roll, struct text scope, unsigned statu
 
 /* The latest seen of the live users, in steps of bounded work.
  * Begin with *search = {0}; call until it returns true; `best` (room for k) is then sorted, newest first. `best` holds
- * members, so that the caller can let go of the lock between two steps; roll_member_view turns one into a view. */
+ * members, so that the caller can let go of the lock between two steps; roll_recent_view turns one into a view. */
 struct recent {
     struct member_ref member;
     uint64_t seen_ms;
@@ -252,7 +252,7 @@ struct scope_counts {
 
 struct window_count {
     uint64_t users;
-    bool incomplete; /* members that were seen in this window had to make room */
+    bool incomplete; /* members that were seen in this window were evicted */
 };
 
 /* Counts of one scope; all zero for an unknown one.

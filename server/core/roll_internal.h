@@ -29,16 +29,16 @@ _Static_assert(LOG_NEWS *(NEWS_GENERATIONS + 1) == LOG_FOREIGN, "kinds do not ov
 /* A scope: its users by hash, and the counts of those whose epoch is the scope's. */
 struct scope {
     struct index users;      /* hash -> the first member of a user's chain of sessions */
-    struct history *history; /* when its users were last seen; NULL in a small scope, which counts by looking */
+    struct history *history; /* when its users were last seen; NULL in a small scope: it looks at every user */
     uint64_t users_counted;  /* users that the counts below and the history stand for */
     uint64_t live, by_status[4], sessions;
     uint64_t joined, left; /* how often a user became live, and ceased to be */
-    uint64_t history_at;   /* so many users want a history */
-    uint64_t reset_stamp;  /* members whose stamp is not after it are void: nobody sees them any more */
+    uint64_t history_at;   /* a scope of so many users gets a history */
+    uint64_t reset_stamp;  /* members whose stamp is not after it are void: no reader sees them */
     uint64_t reset_sequence, reset_seen_ms;
     uint16_t reset_origin;
     uint64_t compacted_ms;  /* when the history was compacted last */
-    uint64_t incomplete_ms; /* the latest instant at which a user was seen who had to make room */
+    uint64_t incomplete_ms; /* the latest instant at which an evicted user was seen */
     uint32_t sweep_high;    /* users of lower hashes have the scope's epoch */
     uint32_t upkeep_next;   /* the list of scopes that roll_tick works for */
     uint8_t epoch, epochs_unswept;
@@ -79,8 +79,8 @@ struct roll {
     struct index directory; /* of scopes by name */
     uint32_t upkeep_first;
     bool is_started;   /* the first call has told what time it is */
-    uint32_t reset_at; /* the scope whose reset is looked at next, whether it may be forgotten */
-    uint32_t *log;     /* by sequence: a member, or LOG_IS_RESET | scope */
+    uint32_t reset_at; /* the scope whose reset is the next that may be forgotten */
+    uint32_t *log;     /* by sequence: LOG_KIND, and a member or a scope */
     uint64_t sequence, flushed_sequence;
     uint64_t generation_at; /* the sequence at which the generation of news began */
     uint8_t generation;
@@ -111,7 +111,7 @@ static inline struct scope *scope_at(const struct roll *roll, uint32_t ref) {
 }
 
 static inline uint64_t hash_of_name(const struct roll *roll, const char *name, size_t len) {
-#ifdef ROLL_TEST_WEAK_HASH /* a test's: so few hashes that they collide all the time, in halves and as a whole */
+#ifdef ROLL_TEST_WEAK_HASH /* a test's: so few hashes that they and their upper halves collide all the time */
     uint64_t hash = siphash(roll->config.hash_key, 1, 3, name, len) % ROLL_TEST_WEAK_HASH;
     return (hash / 2) << 60 | (hash & 1);
 #else

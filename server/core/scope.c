@@ -56,6 +56,7 @@ static uint32_t scope_take_ref(struct roll *roll) {
 }
 
 static void scope_give_ref(struct roll *roll, uint32_t ref) {
+    assert(ref != SCOPE_NONE && ref < roll->scope_fresh);
     roll->scopes[ref] = NULL;
     roll->scope_links[ref] = roll->scope_free;
     roll->scope_free = ref;
@@ -165,7 +166,7 @@ void scope_fit_history(struct roll *roll, uint32_t ref, uint64_t now_ms) {
         scope_wants_upkeep(roll, ref);
         return;
     }
-    /* Without memory the scope counts by looking, and tries again when it has twice the users. */
+    /* Without memory the scope counts by looking at every user, and tries again when it has twice as many. */
     history_free(history);
     scope->history_at = scope->users_counted * 2;
 }

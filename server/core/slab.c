@@ -38,7 +38,7 @@ void slab_prepare(struct slab *slab, const struct allocator *allocator) {
     uint32_t taken = slab->next_fresh - slab->prepared_at;
     slab->prepared_at = slab->next_fresh;
     if (slab->next_fresh == 0) return;
-    /* What is ready and never needed is memory lost: not more than two chunks of it. */
+    /* A chunk that is kept ready is wasted if no member joins: at most two. */
     uint32_t ahead = taken > SLAB_CHUNK_MEMBERS / 4 ? 2 : 1;
     uint64_t wanted = (slab->next_fresh >> SLAB_CHUNK_BITS) + 1 + ahead;
     while (slab->chunk_count < wanted && slab_grow(slab, allocator)) {
@@ -48,6 +48,7 @@ void slab_prepare(struct slab *slab, const struct allocator *allocator) {
 void slab_give(struct slab *slab, uint32_t ref) {
     struct member *m = slab_at(slab, ref);
     assert(m->is_used && !m->has_extra);
+    assert(slab->count > 0);
     m->is_used = 0;
     m->next_session = slab->free_first;
     slab->free_first = ref;

@@ -2,9 +2,10 @@
 
 #include "muster/limits.h"
 
-/* A first member's timer_prev names its list instead of a member, so that any member can be taken out. */
+/* The timer_prev of the first member of a list names the list, not a member: so any member can be taken out. */
 #define TIMER_IS_HEAD UINT32_C(0x80000000)
-/* No timer is put further ahead, however far the cursor lags: it would meet the wheel's next turn. It comes up early.
+/* No timer is put further ahead than this, however far the cursor lags, or it would land in the wheel's next turn. It
+ * comes up early instead, and is put back.
  */
 #define TIMER_AHEAD_MAX_MS ((uint64_t)(WHEEL_TOP_SLOTS - 2) << (2 * WHEEL_BITS))
 
@@ -145,7 +146,7 @@ static uint32_t tombstone_list(uint64_t bucket) {
 void timers_add_tombstone(struct timers *timers, uint32_t ref) {
     uint64_t bucket = member_lease_end_ms(slab_at(timers->slab, ref)) / timers->bucket_ms;
     uint64_t last = timers->forget_bucket + TOMBSTONE_BUCKETS - 1;
-    /* A tombstone beyond the ring's end (nobody ticked for long) comes up early and goes to its own bucket then. */
+    /* A tombstone beyond the ring's end (no tick came for long) comes up early and goes to its own bucket then. */
     if (bucket > last) bucket = last;
     if (bucket < timers->forget_bucket) bucket = timers->forget_bucket;
     if (bucket < timers->oldest_bucket || timers->tombstones == 0) timers->oldest_bucket = bucket;
@@ -155,6 +156,7 @@ void timers_add_tombstone(struct timers *timers, uint32_t ref) {
 
 void timers_drop_tombstone(struct timers *timers, uint32_t ref) {
     list_remove(timers, ref);
+    assert(timers->tombstones > 0);
     timers->tombstones--;
 }
 

@@ -23,7 +23,7 @@ enum {
 
 struct timers {
     struct slab *slab;
-    uint64_t cursor_ms; /* every lease that ended before it has been seen to */
+    uint64_t cursor_ms; /* every lease that ended before it has been handled */
     uint64_t retention_ms;
     uint64_t bucket_ms;                     /* width of a bucket of tombstones */
     uint64_t forget_bucket;                 /* every tombstone in a bucket before it is forgotten */

@@ -46,9 +46,11 @@ void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const st
     struct scope *scope = scope_at(roll, scope_ref);
     history_move(scope, before, after);
     if (before->is_known != after->is_known) {
+        assert(after->is_known || scope->users_counted > 0);
         scope->users_counted += after->is_known ? 1 : UINT64_MAX;
         scope_fit_history(roll, scope_ref, now_ms);
     }
+    assert(scope->sessions >= before->sessions);
     scope->sessions += (uint64_t)after->sessions - before->sessions;
     scope->by_status[before->status]--;
     scope->by_status[after->status]++;
@@ -60,6 +62,7 @@ void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const st
         scope->joined++;
         effect_note(roll, effects, EFFECT_JOINED, REASON_NONE, scope_ref, user);
     } else if (before->sessions > 0) {
+        assert(scope->live > 0);
         scope->live--;
         scope->left++;
         effect_note(roll, effects, EFFECT_LEFT, reason, scope_ref, user);
@@ -109,6 +112,7 @@ void member_unlink(struct roll *roll, uint32_t ref) {
     struct scope *scope = scope_at(roll, m->scope);
     uint32_t first = user_of(roll, ref);
     assert(first != MEMBER_NONE);
+    assert(m->timer_prev == 0); /* in no timer's list */
     if (first != ref) {
         uint32_t before = first;
         while (member_at(roll, before)->next_session != ref) before = member_at(roll, before)->next_session;
@@ -122,7 +126,10 @@ void member_unlink(struct roll *roll, uint32_t ref) {
         if (scope->users.old.slots != NULL) scope_wants_upkeep(roll, m->scope);
     }
     member_drop_extra(roll, m);
-    if (m->stamp != 0) roll->origins[m->origin].members--;
+    if (m->stamp != 0) {
+        assert(roll->origins[m->origin].members > 0);
+        roll->origins[m->origin].members--;
+    }
     slab_give(&roll->slab, ref);
 }
 
@@ -130,6 +137,7 @@ void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effe
     struct member *m = member_at(roll, ref);
     uint32_t first = user_of(roll, ref);
     struct user_sum before = user_sum(roll, first);
+    assert(m->is_live && roll->live_members > 0);
     m->is_live = 0;
     roll->live_members--;
     roll->expired++;
