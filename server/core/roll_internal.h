@@ -78,6 +78,7 @@ struct roll {
     uint32_t *scope_links;
     struct index directory; /* of scopes by name */
     uint32_t upkeep_first;
+    uint64_t now_ms;   /* of the last call that changed something */
     bool is_started;   /* the first call has told what time it is */
     uint32_t reset_at; /* the scope whose reset is the next that may be forgotten */
     uint32_t *log;     /* by sequence: LOG_KIND, and a member or a scope */
@@ -137,8 +138,11 @@ static inline bool member_is_kept(const struct roll *roll, const struct scope *s
     return !member_is_void(scope, m) && member_lease_end_ms(m) + roll->config.retention_ms >= now_ms;
 }
 
-/* Every call that changes the roll begins with it: the timers start at the first call's now_ms. */
+/* Every call that changes the roll begins with it: time does not run backward, and the timers start at the first call's
+ * now_ms. */
 static inline void roll_start(struct roll *roll, uint64_t now_ms) {
+    assert(now_ms >= roll->now_ms);
+    roll->now_ms = now_ms;
     if (roll->is_started) return;
     timers_init(&roll->timers, &roll->slab, roll->config.retention_ms, now_ms);
     roll->is_started = true;
