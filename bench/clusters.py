@@ -1,4 +1,4 @@
-"""Three nodes on the loopback, or Redis and its replicas: how soon and how fast news is everywhere."""
+"""Three nodes on the loopback, or Redis and its replicas: how soon a join, and how many touches a second, are on all."""
 import subprocess
 import time
 
@@ -35,7 +35,7 @@ def nodes_start(name="muster", programs=servers.PROGRAMS, count=NODES):
 
 def await_alive(nodes):
     measure.await_true("every node receives from every other", lambda: all(
-        sum(row.get("state") == "alive" for row in node.ask("nodes")) == len(nodes) for node in nodes))
+        sum(row.get("state") == "alive" for row in node.query("nodes")) == len(nodes) for node in nodes))
 
 
 def replicas_start(count=NODES):
@@ -65,9 +65,9 @@ def spread_once(nodes, samples):
 def await_beat_everywhere(nodes):
     """A beat of a known user at the first node, after all others: waits until every node has it."""
     def seen(node):
-        return node.ask("live", SENTINEL)[0].get("last_seen_ms", 0)
+        return node.query("live", SENTINEL)[0].get("last_seen_ms", 0)
     before = max(seen(node) for node in nodes)
-    nodes[0].ask("touch", SENTINEL, "--ttl", "1h")
+    nodes[0].query("touch", SENTINEL, "--ttl", "1h")
     # An age that travels is rounded, and so a node may know the earlier beat as one a little later.
     measure.await_true("the last beat is everywhere", lambda: all(seen(node) > before + 100 for node in nodes))
 
@@ -105,7 +105,7 @@ def zadds(node):
 def fill_all(nodes, users):
     measure.fill(nodes[0], users)
     if nodes[0].protocol == "muster":
-        nodes[0].ask("touch", SENTINEL, "--ttl", "1h")
+        nodes[0].query("touch", SENTINEL, "--ttl", "1h")
         measure.await_true("all are known", lambda: all(node.live() >= users + 1 for node in nodes), poll_s=0.05)
     else:
         await_offsets(nodes)

@@ -1,7 +1,7 @@
 """A machine for each node: network namespaces around a hub, in which the run itself lives.
 
-Every node has three links: peers hear each other over `gossip` and ask each other over `sync`, clients come in by
-`door`; so bytes between nodes are counted apart from the clients', and a cut between nodes leaves the clients in."""
+Every node has three links, `gossip` and `sync` to its peers and `door` to clients: bytes between nodes are counted apart
+from those of clients, and a cut between nodes does not affect clients."""
 import atexit
 import ctypes
 import os
@@ -73,7 +73,7 @@ def close_all():
 
 
 def cut(node):
-    """Nothing passes between the node and its peers any more, and nobody is told."""
+    """Drops all packets between the node and its peers, without an error on either side."""
     for link in ("gossip", "sync"):
         run("tc", "qdisc", "add", "dev", f"{link}{node}", "root", "blackhole")
         run("tc", "-n", name(node), "qdisc", "add", "dev", link, "root", "blackhole")

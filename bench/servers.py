@@ -74,7 +74,7 @@ class Node(Server):
     def __init__(self, name, command, host="127.0.0.1", port=None, log=subprocess.DEVNULL):
         super().__init__(name, "muster", command, host, port, log)
 
-    def ask(self, *words):
+    def query(self, *words):
         """The CLI's answer, one object a line."""
         done = subprocess.run([str(PROGRAMS / "muster"), "--to", self.url(), "--json", *words],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
@@ -83,7 +83,7 @@ class Node(Server):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def live(self):
-        return self.ask("counts")[0]["live"]
+        return self.query("counts")[0]["live"]
 
 
 class Redis(Server):
@@ -91,7 +91,7 @@ class Redis(Server):
         super().__init__("redis", "redis", ["redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "",
                                             "--appendonly", "no", "--daemonize", "no", *options])
 
-    def ask(self, *words):
+    def query(self, *words):
         """The answer to one command, as bytes without its type."""
         request = b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)])
         with socket.create_connection((self.host, self.port), timeout=60) as connection:
@@ -103,7 +103,7 @@ class Redis(Server):
                 return answer.read(int(line[1:])) if line[:1] == b"$" else line[1:].strip()
 
     def info(self, section):
-        return dict(line.split(":", 1) for line in self.ask("INFO", section).decode().split() if ":" in line)
+        return dict(line.split(":", 1) for line in self.query("INFO", section).decode().split() if ":" in line)
 
 
 def flags_of(program):

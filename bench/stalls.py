@@ -18,7 +18,7 @@ def above_echo_ms(found, side):
 
 
 def expiry_once(start, users):
-    """All of `users` expire within the second in which they were told of."""
+    """All of `users` expire within one second."""
     node, echo = start(), servers.echo()
     measure.load(node, work="touch", sequential=True, first=EXPIRY_FIRST, users=users, requests=users // 1000,
                  batch=1000, connections=4, ttl_ms=EXPIRY_TTL_MS)

@@ -1,4 +1,4 @@
-"""What watching costs, and how soon watchers are told, beside Redis' publish and subscribe; docs/benchmarks.md says what
+"""What watching costs, and how soon watchers receive a change, beside Redis' publish and subscribe; docs/benchmarks.md says what
 and why.
 
 watch.py [--quick] [--note TEXT]"""
@@ -59,7 +59,7 @@ def rows_parked(book):
     params = {"watches": count, "connections": watchers.PARKED_CONNECTIONS}
     for row, what, value in (
             ("shared", "of one scope of 1,000 users", shared["bytes_a_watch"]),
-            ("answered", "the same, after each was answered and asked again", shared["bytes_a_watch_answered"]),
+            ("answered", "the same, after each was answered and waits again", shared["bytes_a_watch_answered"]),
             ("own", "each of a scope of its own", own["bytes_a_watch"])):
         book.add(f"watch_memory_{row}", f"Memory of a parked watch, {count:,} over {watchers.PARKED_CONNECTIONS} connections, "
                  f"{what}", "bytes", "≤ 4 KiB", {"muster": value}, value <= 4096, params,
@@ -93,7 +93,7 @@ def rows_fan(book):
                                  ("bytes", "bytes a second to each watcher", "bytes/s", "bytes_per_s")):
         book.add(f"watch_fan_{row}", f"The same, {what}", unit, "reported",
                  {side: measure.median(rounds[side], key) for side in ("muster", "redis")}, None)
-    book.add("watch_fan_age", "The same, how long ago a change was due when it was heard, p50 / p99", "ms", "reported",
+    book.add("watch_fan_age", "The same, age of a change when it is received, p50 / p99", "ms", "reported",
              {f"{side} {key}": measure.median(rounds[side], f"age_{key}_ms") for side in ("muster", "redis")
               for key in ("p50", "p99")}, None)
 
@@ -116,7 +116,7 @@ def storm_once(book, count):
         fan.begin("live", stalls.PROBE["users"])
     found = stalls.probe(node, echo, STORM_TTL_MS / 1000 + 4)
     if fan:
-        found["synced"], found["told"] = synced, fan.end()
+        found["synced"], found["known"] = synced, fan.end()
         fan.stop()
     if node.live() != stalls.PROBE["users"]:
         raise SystemExit("not all of the storm's users expired")
@@ -140,9 +140,9 @@ def rows_storm(book):
     params = {**stalls.PROBE, "expiring": book.scale.users, "watchers": STORM_WATCHERS}
     book.add("watch_storm", f"Worst other request while {users} users of one scope expire at once, {STORM_WATCHERS} "
              "watchers", "ms", "≤ 10 ms", measured, measured["muster max"] <= 10, params, rounds)
-    told = statistics.median(result["told"]["seconds"] for result in rounds[""]) - STORM_TTL_MS / 1000
+    known = statistics.median(result["known"]["seconds"] for result in rounds[""]) - STORM_TTL_MS / 1000
     book.add("watch_storm_told", "The same, from the last expiry until every watcher knows all of it", "s", "reported",
-             {"muster": told}, None)
+             {"muster": known}, None)
     synced = statistics.median(result["synced"]["seconds"] for result in rounds[""])
     book.add("watch_storm_snapshot", f"Before it: {STORM_WATCHERS} watchers take the snapshot of {users} users at once",
              "s", "reported", {"muster": synced}, None)

@@ -81,7 +81,7 @@ def fan_once(server, seconds):
 
 
 def echo_once(echo, seconds):
-    """The echo, asked as often as so many watchers with that pace ask."""
+    """The echo, with as many requests a second as the watchers send at that pace."""
     rate = WATCHERS * 1000 / PACE_MS
     found = measure.load(echo, work="touch", batch=1, connections=WATCHERS, rate=rate, seconds=seconds)
     found["core_percent"] = found["server_cpu_us_per_request"] * rate / 10_000
@@ -89,8 +89,8 @@ def echo_once(echo, seconds):
 
 
 def parked_once(start, own_scopes=False):
-    """The resident set of a node, step by step: connections in use, more that asked once and are idle, watches that
-    wait, and each of them answered once. start: starts the node."""
+    """The resident set of a node, step by step: connections in use, more that had one request and are idle,
+    parked watches, and the same after each was answered once. start: starts the node."""
     node = start()
     measure.load(node, work="touch", batch=1, users=1000, requests=20_000, connections=PARKED_CONNECTIONS, in_flight=4,
                  ttl_ms=measure.TTL_MS)
