@@ -1,0 +1,181 @@
+/* The table of methods, against the contract and against what is refused when. */
+#include "muster/limits.h"
+#include "node/cluster.h"
+#include "rpc/method.h"
+#include "rpc/rpc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first. */
+#include <cmocka.h>
+
+struct fixture {
+    struct node *node;
+    struct rpc *rpc;
+    struct worker *worker;
+    struct instant now;
+};
+
+static struct fixture fixture_of(uint64_t origin) {
+    const struct node_config config = {.name = text_of("n1"),
+                                       .version = text_of("1"),
+                                       .origin = origin,
+                                       .hash_key = "sixteen bytes..",
+                                       .ttl_ms = MUSTER_TTL_DEFAULT_MS,
+                                       .retention_ms = MUSTER_RETENTION_DEFAULT_MS,
+                                       .members_max = 1000,
+                                       .bytes_max = 1 << 30};
+    struct fixture fixture = {.now = {UINT64_C(1) << 40, UINT64_C(1700000000000)}};
+    fixture.node = node_new(&config, fixture.now);
+    fixture.rpc = fixture.node == NULL ? NULL : rpc_new(fixture.node, 0);
+    fixture.worker = worker_new();
+    if (fixture.rpc == NULL || fixture.worker == NULL) fail_msg("no node");
+    return fixture;
+}
+
+static void fixture_close(struct fixture *fixture) {
+    worker_free(fixture->worker);
+    rpc_free(fixture->rpc);
+    node_free(fixture->node);
+}
+
+/* A request that is valid where an empty one is not. */
+static struct request request_of(enum method method) {
+    struct request request = {.method = method};
+    if (method == METHOD_TOUCH)
+        request.body = (struct text){"\x1a\x05\x12\x03"
+                                     "ada",
+                                     7};
+    if (method == METHOD_LEAVE)
+        request.body = (struct text){"\x12\x05\x12\x03"
+                                     "ada",
+                                     7};
+    if (method == METHOD_LIVE)
+        request.body = (struct text){"\x12\x03"
+                                     "ada",
+                                     5};
+    return request;
+}
+
+static struct response answered(struct fixture *fixture, const struct request *request) {
+    struct response response;
+    if (!rpc_answer(fixture->rpc, fixture->worker, request, fixture->now, NULL, &response))
+        fail_msg("method %d is parked without a waiter", request->method);
+    return response;
+}
+
+static void expect_answer(struct fixture *fixture, const struct request *request, int code, const char *message) {
+    struct response response = answered(fixture, request);
+    char text[RESPONSE_MESSAGE_BYTES_MAX + 1];
+    snprintf(text, sizeof text, "%.*s", (int)response.message.len, response.message.data);
+    if ((int)response.code != code || strstr(text, message) == NULL)
+        fail_msg("method %d: code %d '%s', not %d '%s'", request->method, response.code, text, code, message);
+}
+
+static bool is_method(const char *name, size_t len) {
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        const char *known = method_entry((enum method)method)->name;
+        if (strlen(known) == len && memcmp(known, name, len) == 0) return true;
+    }
+    return false;
+}
+
+/* Every `rpc Name(` of the contract is in the table, and nothing else. */
+static void the_table_has_the_methods_of_the_contract(void **state) {
+    (void)state;
+    char line[256];
+    int found = 0;
+    FILE *contract = fopen(CONTRACT_PATH, "r");
+    if (contract == NULL) fail_msg("no %s", CONTRACT_PATH);
+    while (fgets(line, sizeof line, contract) != NULL) {
+        static const char rpc[] = "  rpc ";
+        if (strncmp(line, rpc, sizeof rpc - 1) != 0) continue;
+        const char *name = line + sizeof rpc - 1;
+        if (!is_method(name, strcspn(name, "("))) fail_msg("not in the table: %s", line);
+        found++;
+    }
+    fclose(contract);
+    assert_int_equal(found, METHODS - METHOD_TOUCH);
+    assert_null(method_entry(METHOD_NONE)->name);
+    assert_null(method_entry(METHOD_UNKNOWN)->name);
+}
+
+static void every_method_is_answered(void **state) {
+    (void)state;
+    struct fixture fixture = fixture_of(0);
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        const struct request request = request_of((enum method)method);
+        expect_answer(&fixture, &request, MUSTER_OK, "");
+    }
+    expect_answer(&fixture, &(struct request){.method = METHOD_NONE}, MUSTER_INVALID_ARGUMENT, "request: none");
+    expect_answer(&fixture, &(struct request){.method = METHOD_UNKNOWN}, MUSTER_UNIMPLEMENTED, "does not know");
+    fixture_close(&fixture);
+}
+
+/* What a node does not know yet it does not deny: reads wait for it, writes and Nodes do not. */
+static void reads_are_refused_while_the_node_joins(void **state) {
+    (void)state;
+    struct fixture fixture = fixture_of(7);
+    const struct node_cluster_config cluster = {.gossip_address = text_of("tcp://127.0.0.1:1"),
+                                                .sync_address = text_of("tcp://127.0.0.1:2"),
+                                                .flush_ms = 10,
+                                                .join_timeout_ms = 10000,
+                                                .expects_peers = true};
+    assert_true(node_join(fixture.node, &cluster, fixture.now));
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        const struct request request = request_of((enum method)method);
+        bool is_read = method_entry((enum method)method)->permission == PERMISSION_READ;
+        assert_int_equal(method_entry((enum method)method)->needs_ready, is_read);
+        expect_answer(&fixture, &request, is_read ? MUSTER_UNAVAILABLE : MUSTER_OK, is_read ? "joining: " : "");
+    }
+    fixture_close(&fixture);
+}
+
+static void writes_of_before_a_standstill_are_refused(void **state) {
+    (void)state;
+    struct fixture fixture = fixture_of(0);
+    struct node_figures figures;
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        struct request request = request_of((enum method)method);
+        bool is_write = method == METHOD_TOUCH || method == METHOD_LEAVE || method == METHOD_RESET;
+        request.stalled_ms = 3000;
+        expect_answer(&fixture, &request, is_write ? MUSTER_UNAVAILABLE : MUSTER_OK,
+                      is_write ? "the node stood still for 3000 ms; send it again" : "");
+    }
+    node_figures(fixture.node, &figures);
+    assert_int_equal(figures.members, 0);
+    fixture_close(&fixture);
+}
+
+static void what_is_too_long_is_refused_by_every_method(void **state) {
+    (void)state;
+    struct fixture fixture = fixture_of(0);
+    char *bytes = calloc(1, MUSTER_MESSAGE_BYTES_MAX + 1);
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        struct request request = request_of((enum method)method);
+        request.token = (struct text){bytes, MUSTER_TOKEN_BYTES_MAX};
+        expect_answer(&fixture, &request, MUSTER_OK, "");
+        request.token.len++;
+        expect_answer(&fixture, &request, MUSTER_INVALID_ARGUMENT, "token: 4097 bytes, at most 4096");
+        request.body = (struct text){bytes, MUSTER_MESSAGE_BYTES_MAX + 1};
+        expect_answer(&fixture, &request, MUSTER_INVALID_ARGUMENT, "message: 1048577 bytes, at most 1048576");
+        request = (struct request){.method = (enum method)method, .body = {"\xff", 1}};
+        expect_answer(&fixture, &request, MUSTER_INVALID_ARGUMENT, "message: is no muster.v1.");
+    }
+    free(bytes);
+    fixture_close(&fixture);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_has_the_methods_of_the_contract),
+        cmocka_unit_test(every_method_is_answered),
+        cmocka_unit_test(reads_are_refused_while_the_node_joins),
+        cmocka_unit_test(writes_of_before_a_standstill_are_refused),
+        cmocka_unit_test(what_is_too_long_is_refused_by_every_method),
+    };
+    return cmocka_run_group_tests_name("rpc method", tests, NULL, NULL);
+}
