@@ -25,7 +25,7 @@ static void forget_arrival(struct door *door, const struct remote_key *remote) {
     if (remote->kind != REMOTE_LOCAL) address_counts_remove(door->addresses, remote);
 }
 
-static void arrive(const struct arrival *arrival, struct loop *loop) {
+static void arrive_at_loop(const struct arrival *arrival, struct loop *loop) {
     if (atomic_load(&loop->loops->is_stopping)) {
         close(arrival->fd);
         forget_arrival(arrival->door, &arrival->remote);
@@ -38,7 +38,7 @@ static void arrive(const struct arrival *arrival, struct loop *loop) {
 
 static void run_arrival(struct post *post, struct loop *loop) {
     struct arrival *arrival = (struct arrival *)post;
-    arrive(arrival, loop);
+    arrive_at_loop(arrival, loop);
     free(arrival);
 }
 
@@ -47,7 +47,7 @@ static void hand_out(struct loop *loop, const struct arrival *arrival) {
     unsigned to = arrival->door->is_on_one_loop ? 0 : loops->next++ % loops->count;
     struct arrival *copy = to != loop->index ? malloc(sizeof *copy) : NULL;
     if (copy == NULL) {
-        arrive(arrival, loop);
+        arrive_at_loop(arrival, loop);
         return;
     }
     *copy = *arrival;
@@ -67,7 +67,7 @@ static void refuse_arrival(struct loop *loop, struct door *door, int fd, const c
     close(fd);
 }
 
-static void admit(struct loop *loop, struct arrival *arrival) {
+static void admit_connection(struct loop *loop, struct arrival *arrival) {
     struct door *door = arrival->door;
     if (atomic_load(&door->is_refusing)) {
         close(arrival->fd);
@@ -116,7 +116,7 @@ void listener_accept(struct loop *loop, struct listener *listener, bool is_stale
                                   .fd = fd,
                                   .is_ipc = listener->is_ipc,
                                   .is_stale = is_stale};
-        admit(loop, &arrival);
+        admit_connection(loop, &arrival);
     }
 }
 

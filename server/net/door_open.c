@@ -74,7 +74,7 @@ static bool open_listeners(struct door *door, const struct door_config *config, 
 }
 
 /* Doors are opened by one thread. */
-static void enlist(struct door *door) {
+static void enlist_door(struct door *door) {
     struct loops *loops = door->loops;
     door->index = atomic_load(&loops->door_count);
     assert(door->index < DOORS_MAX);
@@ -93,7 +93,7 @@ struct door *door_open(struct loops *loops, const struct door_config *config, st
     struct door *door = door_new(loops, config);
     if (door == NULL) return NULL;
     if (!open_listeners(door, config, error)) goto fail;
-    enlist(door);
+    enlist_door(door);
     for (size_t i = 0; i < door->listener_count; i++)
         if (!loop_watch(&loops->items[0], &door->listeners[i].source, EPOLLIN, true)) abort();
     return door;

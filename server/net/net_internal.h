@@ -183,6 +183,9 @@ enum slow_list stream_quiet_list(const struct stream *stream);
 /* Ends who is late, and what the protocols ended. */
 void streams_expire(struct loop *loop);
 void streams_reap(struct loop *loop);
+/* Ends other connections of the loop until so many bytes can be taken, and takes them: those first whose output is
+ * unread for longest, then those whose message is unfinished for longest. False: nobody is left to be ended. */
+bool streams_make_room(const struct stream *needy, size_t bytes);
 /* Marks all that came in so far as stale; `unconsumed` as in loop_look. */
 void streams_mark_stale(struct loop *loop, size_t unconsumed);
 void stream_mark_stale(struct stream *stream);

@@ -20,21 +20,6 @@ void stream_drop_input(struct stream *stream) {
     stream->in_at = stream->in_len = stream->in_capacity = stream->in_wanted = 0;
 }
 
-/* Those whose messages are longest unfinished make room. */
-static bool relieve_input(struct stream *stream, size_t bytes) {
-    struct loop *loop = stream->loop;
-    for (unsigned i = 0; i < DOORS_MAX; i++) {
-        struct stream *victim;
-        TAILQ_FOREACH(victim, &loop->parts[i].slow[SLOW_UNFINISHED], slow_link) {
-            if (victim == stream || victim->why != STREAM_OPEN || victim == loop->visited) continue;
-            stream_end(victim, STREAM_UNFINISHED);
-            stream_drop_input(victim);
-            if (loops_take_bytes(loop->loops, bytes)) return true;
-        }
-    }
-    return false;
-}
-
 /* Grows with what comes, never with what was announced. */
 static bool keep_input(struct stream *stream, const uint8_t *bytes, size_t len) {
     size_t needed = stream->in_len + len, capacity = stream->in_capacity;
@@ -42,7 +27,7 @@ static bool keep_input(struct stream *stream, const uint8_t *bytes, size_t len) 
     while (capacity < needed) capacity *= 2;
     size_t grown = capacity - stream->in_capacity;
     if (grown > 0) {
-        if (!loops_take_bytes(stream->loop->loops, grown) && !relieve_input(stream, grown)) return false;
+        if (!loops_take_bytes(stream->loop->loops, grown) && !streams_make_room(stream, grown)) return false;
         uint8_t *in = realloc(stream->in, capacity);
         if (in == NULL) {
             loops_give_bytes(stream->loop->loops, grown);
@@ -72,7 +57,7 @@ void stream_leave_queue(struct stream *stream) {
     TAILQ_REMOVE(&stream->loop->backlog, stream, backlog_link);
 }
 
-static struct taken take(struct stream *stream, const uint8_t *bytes, size_t len) {
+static struct taken take_bytes(struct stream *stream, const uint8_t *bytes, size_t len) {
     struct taken taken = stream->door->protocol->take(stream, bytes, len);
     assert(taken.consumed <= len && (taken.wanted == 0 || taken.wanted > len - taken.consumed));
     return taken;
@@ -94,7 +79,7 @@ static void settle_rest(struct stream *stream, const struct taken *taken, bool i
 
 /* Takes from what is kept. */
 static void take_kept(struct stream *stream) {
-    struct taken taken = take(stream, stream->in + stream->in_at, stream->in_len - stream->in_at);
+    struct taken taken = take_bytes(stream, stream->in + stream->in_at, stream->in_len - stream->in_at);
     stream_commit(stream); /* before the bytes go */
     stream->in_at += (uint32_t)taken.consumed;
     if (stream->in_at == stream->in_len) stream_drop_input(stream);
@@ -128,7 +113,7 @@ static size_t complete_kept(struct stream *stream, const uint8_t *bytes, size_t 
     return used;
 }
 
-static void visit(struct stream *stream) {
+static void visit_stream(struct stream *stream) {
     struct loop *loop = stream->loop;
     loop->visited = stream;
     loop->visit_answers = loop->visit_bytes = loop->visit_rest = 0;
@@ -136,19 +121,19 @@ static void visit(struct stream *stream) {
 
 static void take_received(struct stream *stream, const uint8_t *bytes, size_t len) {
     struct loop *loop = stream->loop;
-    visit(stream);
+    visit_stream(stream);
     loop_look(loop, stream->in_len - stream->in_at + len);
     size_t used = stream->in != NULL ? complete_kept(stream, bytes, len) : 0;
     loop->visit_rest = 0;
     if (stream->why == STREAM_OPEN && used < len) {
         struct taken taken = {0}; /* of a backlog: its turn comes later */
-        if (!stream->has_backlog) taken = take(stream, bytes + used, len - used);
+        if (!stream->has_backlog) taken = take_bytes(stream, bytes + used, len - used);
         keep_rest(stream, bytes + used + taken.consumed, len - used - taken.consumed, &taken);
     }
     loop->visited = NULL;
 }
 
-static void receive(struct stream *stream) {
+static void receive_bytes(struct stream *stream) {
     struct loop *loop = stream->loop;
     if (LOOP_BUFFER_BYTES - loop->in_used < LOOP_RECEIVE_MIN) loop_commit(loop);
     uint8_t *room = loop->in + loop->in_used;
@@ -168,7 +153,7 @@ void stream_event(struct stream *stream, uint32_t events) {
     if (!is_read && (events & (EPOLLERR | EPOLLHUP)) != 0) stream_end(stream, STREAM_GONE);
     else if (stream->is_blocked) output_resume(stream);
     else if (!is_read) loop_watch(stream->loop, &stream->source, 0, false);
-    else if (!stream->has_backlog) receive(stream);
+    else if (!stream->has_backlog) receive_bytes(stream);
 }
 
 void streams_resume(struct loop *loop) {
@@ -177,7 +162,7 @@ void streams_resume(struct loop *loop) {
         stream_leave_queue(stream);
         stream->has_backlog = false;
         if (stream->why != STREAM_OPEN) continue;
-        visit(stream);
+        visit_stream(stream);
         loop_look(loop, stream->in_len - stream->in_at);
         take_kept(stream);
         loop->visited = NULL;

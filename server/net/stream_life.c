@@ -108,6 +108,31 @@ void stream_end(struct stream *stream, enum stream_end why) {
     SLIST_INSERT_HEAD(&stream->loop->ending, stream, end_link);
 }
 
+static bool give_up(struct stream *victim, const struct stream *needy, enum stream_end why, size_t bytes) {
+    struct loop *loop = victim->loop;
+    if (victim == needy || victim == loop->visited || victim->why != STREAM_OPEN) return false;
+    stream_end(victim, why);
+    stream_drop_input(victim);
+    stream_drop_output(victim);
+    return loops_take_bytes(loop->loops, bytes);
+}
+
+bool streams_make_room(const struct stream *needy, size_t bytes) {
+    const struct loop *loop = needy->loop;
+    struct stream *victim;
+    for (unsigned i = 0; i < DOORS_MAX; i++) {
+        TAILQ_FOREACH(victim, &loop->parts[i].unread, unread_link) {
+            if (give_up(victim, needy, STREAM_UNREAD, bytes)) return true;
+        }
+    }
+    for (unsigned i = 0; i < DOORS_MAX; i++) {
+        TAILQ_FOREACH(victim, &loop->parts[i].slow[SLOW_UNFINISHED], slow_link) {
+            if (give_up(victim, needy, STREAM_UNFINISHED, bytes)) return true;
+        }
+    }
+    return false;
+}
+
 static void log_end(const struct stream *stream) {
     static const struct {
         enum log_level level;
@@ -136,7 +161,7 @@ static void close_socket(int fd, enum stream_end why) {
     close(fd);
 }
 
-static void reap(struct stream *stream) {
+static void reap_stream(struct stream *stream) {
     struct loop *loop = stream->loop;
     struct door *door = stream->door;
     if (stream->why == STREAM_GONE && !stream->has_greeted) stream->why = STREAM_STRANGER;
@@ -165,7 +190,7 @@ void streams_reap(struct loop *loop) {
     struct stream *stream;
     while ((stream = SLIST_FIRST(&loop->ending)) != NULL) {
         SLIST_REMOVE_HEAD(&loop->ending, end_link);
-        reap(stream);
+        reap_stream(stream);
     }
 }
 
@@ -220,19 +245,21 @@ void streams_free(struct loop *loop) {
 
 /* ---- standing still ---- */
 
-static void mark_stale(struct stream *stream, const void *unconsumed) {
+static void thaw_stream(struct stream *stream, const void *unconsumed) {
     bool is_visited = stream == stream->loop->visited;
     stream->stale = waiting_in(stream);
     stream->stale += is_visited ? (uint32_t) * (const size_t *)unconsumed : stream->in_len - stream->in_at;
+    stream->unread_ms += stream->loop->stood_still_ms; /* nobody was late for a loop that did not run */
+    stream->slow_ms += stream->loop->stood_still_ms;
 }
 
 void stream_mark_stale(struct stream *stream) {
-    mark_stale(stream, &(const size_t){0});
+    stream->stale = stream->in_len - stream->in_at + waiting_in(stream);
 }
 
 /* The only look at all connections that there is, and one that is not often needed. */
 void streams_mark_stale(struct loop *loop, size_t unconsumed) {
-    streams_each(loop, mark_stale, &unconsumed);
+    streams_each(loop, thaw_stream, &unconsumed);
     log_line(LEVEL_WARN, "stood_still", "this process did not run for a while; what was written meanwhile is refused",
              {"ms", NULL, loop->stood_still_ms}, {"loop", NULL, loop->index});
     if (loop->index != 0) return;

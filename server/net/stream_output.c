@@ -15,28 +15,13 @@ enum { KEPT_BYTES_MIN = 256, KEPT_FLUSH_BYTES = 64 * 1024 };
 
 /* ---- output that is kept ---- */
 
-/* Those who wait longest to be read make room. */
-static bool relieve(struct stream *stream, size_t bytes) {
-    struct loop *loop = stream->loop;
-    for (unsigned i = 0; i < DOORS_MAX; i++) {
-        struct stream *victim;
-        TAILQ_FOREACH(victim, &loop->parts[i].unread, unread_link) {
-            if (victim == stream || victim->why != STREAM_OPEN || victim == loop->visited) continue;
-            stream_end(victim, STREAM_UNREAD);
-            stream_drop_output(victim);
-            if (loops_take_bytes(loop->loops, bytes)) return true;
-        }
-    }
-    return false;
-}
-
 static bool reserve_output(struct stream *stream, size_t more) {
     size_t needed = stream->out_len + more, capacity = stream->out_capacity;
     if (needed <= capacity) return true;
     if (capacity == 0) capacity = KEPT_BYTES_MIN;
     while (capacity < needed) capacity *= 2;
     size_t grown = capacity - stream->out_capacity;
-    if (!loops_take_bytes(stream->loop->loops, grown) && !relieve(stream, grown)) return false;
+    if (!loops_take_bytes(stream->loop->loops, grown) && !streams_make_room(stream, grown)) return false;
     uint8_t *out = realloc(stream->out, capacity);
     if (out == NULL) {
         loops_give_bytes(stream->loop->loops, grown);

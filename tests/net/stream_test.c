@@ -33,6 +33,10 @@ static void expect_ended(struct echo *echo, int fd, enum stream_end why, uint64_
     if (count > 0 && n == 0) fail_msg("%s: the connection is open", what);
 }
 
+static void expect_open(const struct echo *echo, enum stream_end why, const char *who) {
+    if (ended(echo, why) != 0) fail_msg("%s was cut off", who);
+}
+
 /* ---- deadlines ---- */
 
 static void a_message_has_ten_seconds(void **state) {
@@ -260,6 +264,27 @@ static void what_began_before_it_stood_still_is_stale(void **state) {
     echo_close(&echo);
 }
 
+/* Its peers did what they could. */
+static void a_loop_that_stood_still_blames_nobody(void **state) {
+    (void)state;
+    struct echo echo;
+    echo_open(&echo, 1);
+    int unread = echo_connect(&echo, 0, true), unfinished = echo_connect(&echo, 0, true);
+    echo_fill(&echo, unread, 200000);
+    echo_send(unfinished, 100, 60);
+    echo_turn(&echo, 1);
+    echo_clock.now_ms += 2 * DOOR_UNFINISHED_MS;
+    echo_turn(&echo, 1);
+    advance_ms(&echo, DOOR_UNREAD_MS - 1000);
+    expect_open(&echo, STREAM_UNREAD, "whose output was blocked");
+    expect_open(&echo, STREAM_UNFINISHED, "whose message was unfinished");
+    advance_ms(&echo, DOOR_UNFINISHED_MS);
+    if (ended(&echo, STREAM_UNREAD) != 1 || ended(&echo, STREAM_UNFINISHED) != 1) fail_msg("deadlines are gone");
+    close(unread);
+    close(unfinished);
+    echo_close(&echo);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_has_ten_seconds),
@@ -271,6 +296,7 @@ int main(void) {
         cmocka_unit_test(who_pipelines_does_not_keep_others_waiting),
         cmocka_unit_test(what_came_before_it_stood_still_is_stale),
         cmocka_unit_test(what_began_before_it_stood_still_is_stale),
+        cmocka_unit_test(a_loop_that_stood_still_blames_nobody),
     };
     return cmocka_run_group_tests_name("net: streams", tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ struct pub_door {
     _Atomic uint64_t dropped;
 };
 
-static void let_go(struct pub_frame *frame) {
+static void release_frame(struct pub_frame *frame) {
     if (--frame->holders == 0) free(frame);
 }
 
@@ -52,7 +52,7 @@ static void queue_frame(struct pub_door *door, struct subscriber *subscriber, st
     if (subscriber->queue == NULL || subscriber->count == PUB_FRAMES_QUEUED)
         atomic_fetch_add_explicit(&door->dropped, 1, memory_order_relaxed);
     if (subscriber->queue == NULL) return;
-    if (subscriber->count == PUB_FRAMES_QUEUED) let_go(take_queued(subscriber));
+    if (subscriber->count == PUB_FRAMES_QUEUED) release_frame(take_queued(subscriber));
     subscriber->queue[(subscriber->first + subscriber->count++) % PUB_FRAMES_QUEUED] = frame;
     frame->holders++;
 }
@@ -66,7 +66,7 @@ static void run_publish(struct post *post, struct loop *loop) {
         if (stream_unsent(subscriber->stream) > 0) queue_frame(frame->door, subscriber, frame);
         else send_frame(subscriber, frame);
     }
-    let_go(frame);
+    release_frame(frame);
 }
 
 void pub_door_publish(struct pub_door *door, const void *bytes, size_t len) {
@@ -120,7 +120,7 @@ static void pub_drained(struct stream *stream) {
         struct pub_frame *frame = take_queued(subscriber);
         send_frame(subscriber, frame);
         stream_flush(stream);
-        let_go(frame);
+        release_frame(frame);
     }
 }
 
@@ -128,7 +128,7 @@ static void pub_closed(struct stream *stream) {
     struct pub_door *door = stream_context(stream);
     struct subscriber *subscriber = *stream_data(stream);
     if (subscriber == NULL) return;
-    while (subscriber->count > 0) let_go(take_queued(subscriber));
+    while (subscriber->count > 0) release_frame(take_queued(subscriber));
     TAILQ_REMOVE(&door->subscribers, subscriber, all);
     free(subscriber->queue);
     free(subscriber);

@@ -222,8 +222,8 @@ static struct promise *promise_to(struct rpc_door *door, uint64_t connection) {
 }
 _Static_assert(PROMISES == 1 << (64 - 56), "the hash has as many bits");
 
-/* By the pump, as is `deliver`, unless it is without an answer. */
-static bool has_room(void *context, const struct waiter *waiter) {
+/* By the pump, as is `deliver_answer`, unless it is without an answer. */
+static bool waiter_has_room(void *context, const struct waiter *waiter) {
     struct rpc_door *door = context;
     const struct reply_slot *slot = waiter->reply_slot;
     size_t unsent = stream_unsent(slot->stream);
@@ -239,7 +239,7 @@ static void learn_usual(struct rpc_door *door, size_t bytes) {
     door->usual_bytes = bytes > faded ? bytes : faded;
 }
 
-static void deliver(void *context, const struct waiter *waiter, const struct response *response) {
+static void deliver_answer(void *context, const struct waiter *waiter, const struct response *response) {
     struct rpc_door *door = context;
     struct reply_slot *slot = waiter->reply_slot;
     if (response != NULL) {
@@ -295,7 +295,7 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
     if (door == NULL) return NULL;
     door->rpc = config->rpc;
     door->loops = loops;
-    door->watch_door = (struct watch_door){.context = door, .has_room = has_room, .deliver = deliver};
+    door->watch_door = (struct watch_door){.context = door, .has_room = waiter_has_room, .deliver = deliver_answer};
     if (!make_seats(door)) goto fail;
     const struct door_config of_door = {.protocol = &rpc_protocol,
                                         .context = door,
