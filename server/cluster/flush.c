@@ -84,7 +84,8 @@ static void assume_known(struct replica *replica, uint64_t now_ms) {
 
 void flush_all(struct replica *replica, uint64_t now_ms) {
     uint64_t last = replica_sequence(replica);
-    replica->flushed_ms = now_ms;
+    /* A flush of nothing, as a digest begins with one, does not hold up the news that comes next. */
+    if (replica->flushed < last) replica->flushed_ms = now_ms;
     if (replica->peers.count == 0) replica->flushed = last;
     for (int frames = 0; replica->flushed < last && frames < FRAMES_AT_ONCE; frames++)
         if (!flush_frame(replica, last, now_ms)) return;

@@ -304,6 +304,21 @@ static void a_full_roll_does_not_claim_to_know(void **state) {
     fixture_free(fixture);
 }
 
+/* A digest each second is no flush that news has to keep its distance from. */
+static void news_after_silence_goes_out_at_once(void **state) {
+    (void)state;
+    struct cluster_fixture *fixture = three();
+    char user[16];
+    for (int i = 0; i < 150; i++) {
+        fixture_run(fixture, FIXTURE_FLUSH_MS);
+        snprintf(user, sizeof user, "user-%d", i);
+        fixture_touch(fixture, 0, "room", user, 60000);
+        if (!fixture_is_live(fixture, 1, "room", user))
+            fail_msg("%s waits for a flush, %d ms after the one before", user, FIXTURE_FLUSH_MS);
+    }
+    fixture_free(fixture);
+}
+
 static void a_node_that_leaves_has_left(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
@@ -332,6 +347,7 @@ int main(void) {
         cmocka_unit_test(recorded_frames_are_inert),
         cmocka_unit_test(garbage_and_forgeries_are_counted),
         cmocka_unit_test(a_full_roll_does_not_claim_to_know),
+        cmocka_unit_test(news_after_silence_goes_out_at_once),
         cmocka_unit_test(a_node_that_leaves_has_left),
     };
     return cmocka_run_group_tests_name("cluster.replica", tests, NULL, NULL);
