@@ -2,6 +2,7 @@
 
 enum {
     FRAMES_AT_ONCE = 32,
+    FLUSH_NEWS_MAX = 64, /* sequences, so that the thread that took a request can flush them */
     NEWS_MS = 1000, /* for so long at least, and twice that at most, a refresh carries the full record of a change */
 };
 
@@ -93,6 +94,13 @@ void flush_all(struct replica *replica, uint64_t now_ms) {
     if (replica->flushed < last) return;
     replica->has_news = false;
     replica->refresh_by_ms = UINT64_MAX;
+}
+
+bool flush_news(struct replica *replica, uint64_t now_ms) {
+    if (!flush_is_due(replica, now_ms)) return true;
+    if (replica_sequence(replica) - replica->flushed > FLUSH_NEWS_MAX) return false;
+    flush_all(replica, now_ms);
+    return true;
 }
 
 /* The address of another peer, one after the other: nodes that lost sight of each other find together by a third. */

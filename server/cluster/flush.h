@@ -8,6 +8,8 @@
 bool flush_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms);
 /* Publishes all that was not published yet; at most FRAMES_AT_ONCE frames. */
 void flush_all(struct replica *replica, uint64_t now_ms);
+/* As replica_flush_news. */
+bool flush_news(struct replica *replica, uint64_t now_ms);
 bool flush_is_due(const struct replica *replica, uint64_t now_ms);
 void flush_digest(struct replica *replica, uint64_t now_ms);
 

@@ -75,7 +75,7 @@ struct frame_draft {
 };
 
 /* Drafts that are not in use. frame_draft_free may be called by any thread; the pool outlives its drafts. */
-enum { FRAME_POOL_DRAFTS = 4 };
+enum { FRAME_POOL_DRAFTS = 32 }; /* as many as one flush makes at most */
 struct frame_pool {
     struct allocator allocator;
     _Atomic(struct frame_draft *) drafts[FRAME_POOL_DRAFTS];

@@ -85,6 +85,12 @@ static struct actions actions_of_call(struct replica *replica) {
     return actions;
 }
 
+bool replica_flush_news(struct replica *replica, uint64_t now_ms, struct actions *actions) {
+    bool is_all = flush_news(replica, now_ms);
+    *actions = actions_of_call(replica);
+    return is_all;
+}
+
 struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms) {
     if (replica_note_address(replica, sync_address, now_ms) != NULL) sync_send_due(replica, now_ms);
     return actions_of_call(replica);

@@ -35,8 +35,12 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
 struct actions replica_tick(struct replica *replica, uint64_t now_ms);
 
 /* The roll took local beats (what roll_touch or roll_reset told): decides when they are flushed.
- * Returns whether replica_tick should be called at once: news, and the last flush is older than flush_ms. */
+ * Returns whether that should be at once: news, and the last flush is older than flush_ms. */
 bool replica_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms);
+
+/* Flushes what is due, if it is little: bounded by a small frame. false: it is more, or cannot be flushed now; nothing
+ * was done, and replica_tick is to be called. */
+bool replica_flush_news(struct replica *replica, uint64_t now_ms, struct actions *actions);
 
 /* A frame came from the gossip address `from`; its lists are used up. What is replayed or foreign is counted and
  * dropped. */

@@ -1,6 +1,6 @@
 #include "cluster.h"
-#include "node_internal.h"
 #include "page_allocator.h"
+#include "turn.h"
 
 #include <sodium.h>
 
@@ -33,40 +33,49 @@ bool node_join(struct node *node, const struct node_cluster_config *config, stru
     randombytes_buf(&replica.seed, sizeof replica.seed);
     struct codec *codec = codec_new(config->keyring);
     if (codec == NULL) return false;
-    uint64_t now_ms = node_lock(node, now);
+    struct turn turn = node_begin(node, now);
     node->flush_ms = config->flush_ms;
-    node->replica = replica_new(&replica, now_ms);
+    node->replica = replica_new(&replica, turn.now_ms);
     node->codec = codec; /* a request that comes earlier finds none */
     if (node->replica != NULL) replica_restore(node->replica, node->recalled, node->recalled_count);
     atomic_store(&node->is_ready, node->replica == NULL);
     bool is_made = node->replica != NULL;
-    node_unlock(node);
+    node_commit(&turn, NULL);
     return is_made;
 }
 
 void node_set_action_sink(struct node *node, struct action_sink sink) {
-    node_lock(node, (struct instant){0});
+    struct turn turn = node_begin(node, (struct instant){0});
     node->sink = sink;
-    node_unlock(node);
+    node_commit(&turn, NULL);
 }
 
 uint64_t node_gossip(struct node *node, struct instant now) {
-    uint64_t now_ms = node_lock(node, now);
-    give(node, replica_tick(node->replica, now_ms));
+    struct turn turn = node_begin(node, now);
+    give(node, replica_tick(node->replica, turn.now_ms));
     look_ready(node);
     node->is_idle = !node->is_told;
     node->is_told = false;
     uint64_t wait_ms = node->is_idle && node->flush_ms < NODE_IDLE_MS ? NODE_IDLE_MS : node->flush_ms;
-    node_unlock(node);
+    node_commit(&turn, NULL);
     return wait_ms;
+}
+
+bool node_flush_news(struct node *node, struct instant now) {
+    struct actions actions;
+    struct turn turn = node_begin(node, now);
+    bool is_all = replica_flush_news(node->replica, turn.now_ms, &actions);
+    give(node, actions);
+    node_commit(&turn, NULL);
+    return is_all;
 }
 
 void node_frame(struct node *node, struct text from, struct text frame, struct instant now) {
     struct received *received = codec_open_frame(node->codec, frame);
     if (received == NULL) return;
-    uint64_t now_ms = node_lock(node, now);
-    give(node, replica_frame(node->replica, from, &received->frame, now_ms, node_effects(node)));
-    node_unlock(node);
+    struct turn turn = node_begin(node, now);
+    give(node, replica_frame(node->replica, from, &received->frame, turn.now_ms, turn_effects(&turn)));
+    node_commit(&turn, NULL);
     codec_release(node->codec, received);
 }
 
@@ -75,9 +84,9 @@ void node_sync_request(struct node *node, struct text request, struct instant no
     struct codec *codec = node->codec;
     struct received *received = codec == NULL ? NULL : codec_open_request(codec, request);
     if (received == NULL) return;
-    uint64_t now_ms = node_lock(node, now);
-    replica_sync_request(node->replica, &received->request, now_ms, &received->response_page);
-    node_unlock(node);
+    struct turn turn = node_begin(node, now);
+    replica_sync_request(node->replica, &received->request, turn.now_ms, &received->response_page);
+    node_commit(&turn, NULL);
     struct text response = codec_seal_page(codec, received);
     if (response.len > 0) reply(context, response);
     codec_release(codec, received);
@@ -85,30 +94,30 @@ void node_sync_request(struct node *node, struct text request, struct instant no
 
 void node_sync_response(struct node *node, uint64_t ticket, struct text response, struct instant now) {
     struct received *received = response.len == 0 ? NULL : codec_open_response(node->codec, response);
-    uint64_t now_ms = node_lock(node, now);
-    give(node, replica_sync_response(node->replica, ticket, received == NULL ? NULL : &received->response, now_ms,
+    struct turn turn = node_begin(node, now);
+    give(node, replica_sync_response(node->replica, ticket, received == NULL ? NULL : &received->response, turn.now_ms,
                                      node_effects(node)));
     look_ready(node);
-    node_unlock(node);
+    node_commit(&turn, NULL);
     codec_release(node->codec, received);
 }
 
 void node_add_peer(struct node *node, struct text sync_address, struct instant now) {
-    uint64_t now_ms = node_lock(node, now);
-    give(node, replica_add_peer(node->replica, sync_address, now_ms));
-    node_unlock(node);
+    struct turn turn = node_begin(node, now);
+    give(node, replica_add_peer(node->replica, sync_address, turn.now_ms));
+    node_commit(&turn, NULL);
 }
 
 void node_seeds_resolved(struct node *node) {
-    node_lock(node, (struct instant){0});
+    struct turn turn = node_begin(node, (struct instant){0});
     replica_seeds_resolved(node->replica);
-    node_unlock(node);
+    node_commit(&turn, NULL);
 }
 
 void node_leave(struct node *node, struct instant now) {
-    uint64_t now_ms = node_lock(node, now);
-    give(node, replica_leave(node->replica, now_ms));
-    node_unlock(node);
+    struct turn turn = node_begin(node, now);
+    give(node, replica_leave(node->replica, turn.now_ms));
+    node_commit(&turn, NULL);
 }
 
 void node_set_keyring(struct node *node, struct keyring *keyring) {
@@ -125,17 +134,17 @@ bool node_is_ready(struct node *node) {
 
 size_t node_peers(struct node *node, struct instant now, peer_fn *each, void *context) {
     struct peer_view views[REPLICA_PEERS_MAX + 1];
-    uint64_t now_ms = node_lock(node, now);
-    size_t n = node->replica == NULL ? 0 : replica_peers(node->replica, now_ms, views, REPLICA_PEERS_MAX + 1);
+    struct turn turn = node_begin(node, now);
+    size_t n = node->replica == NULL ? 0 : replica_peers(node->replica, turn.now_ms, views, REPLICA_PEERS_MAX + 1);
     for (size_t i = 0; i < n; i++) each(context, &views[i]);
-    node_unlock(node);
+    node_commit(&turn, NULL);
     return n;
 }
 
 void node_cluster_stats(struct node *node, struct replica_stats *out) {
     *out = (struct replica_stats){0};
-    node_lock(node, (struct instant){0});
+    struct turn turn = node_begin(node, (struct instant){0});
     if (node->replica != NULL) replica_stats(node->replica, out);
-    node_unlock(node);
+    node_commit(&turn, NULL);
     if (node->codec != NULL) codec_add_stats(node->codec, out);
 }

@@ -29,8 +29,10 @@ struct node_cluster_config {
 struct action_sink {
     /* Takes the actions over, to perform them in their order. Under the node's lock: it does no I/O and returns. */
     void (*take)(void *context, struct actions actions);
-    /* Called, not under the lock, when node_gossip should be at once. */
+    /* Called, not under the lock, when node_gossip is to be called within the flush interval from now on. */
     void (*wake)(void *context);
+    /* Called, not under the lock, when there is news that may go out at once: node_flush_news, or node_gossip. */
+    void (*news)(void *context);
     void *context;
 };
 
@@ -43,6 +45,9 @@ void node_set_action_sink(struct node *node, struct action_sink sink);
 /* What time does. Returns how soon it should be called again at the latest, in ms; less than that where something was
  * told meanwhile that can wait for the next flush. */
 uint64_t node_gossip(struct node *node, struct instant now);
+/* Publishes what is to go out at once, if it is little work: some ten microseconds. false: it is more, and node_gossip
+ * should be called at once. */
+bool node_flush_news(struct node *node, struct instant now);
 /* A frame that came from a gossip address. */
 void node_frame(struct node *node, struct text from, struct text frame, struct instant now);
 /* A sync request. The response goes to `reply`, not under the lock, and lives until that returns; it is not called

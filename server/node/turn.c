@@ -78,13 +78,15 @@ void node_commit(struct turn *turn, const struct touched *touched) {
     struct node *node = turn->node;
     assert(node != NULL); /* a turn is committed once */
     turn->node = NULL;
-    bool is_urgent = false;
+    bool is_news = false, was_idle = false;
     if (touched != NULL && node->replica != NULL) {
-        is_urgent = replica_touched(node->replica, touched, node->now_ms) || node->is_idle;
+        is_news = replica_touched(node->replica, touched, node->now_ms);
+        was_idle = node->is_idle && !is_news; /* news that goes out at once leaves nothing to wait for */
         node->is_told = true;
-        node->is_idle = false;
+        if (was_idle) node->is_idle = false;
     }
     struct action_sink sink = node->sink;
     node_unlock(node);
-    if (is_urgent && sink.wake != NULL) sink.wake(sink.context);
+    if (is_news && sink.news != NULL) sink.news(sink.context);
+    if (was_idle && sink.wake != NULL) sink.wake(sink.context);
 }

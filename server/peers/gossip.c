@@ -16,7 +16,16 @@ enum { STEP_MS = 50 };
 /* What a leave may take: until the thread has sent it, and then until the system has it. */
 enum { LEAVE_SEND_MS = 500, LEAVE_LINGER_MS = 100, LEAVE_STEP_MS = 2 };
 
+/* That there is news, on its way to the loop. It may outlive gossip: then `gossip` is NULL. */
+struct news {
+    struct post post;
+    struct gossip *gossip;
+    atomic_bool is_posted;
+};
+
 struct gossip {
+    struct loop *loop; /* that publishes */
+    struct news *news;
     struct node *node;
     struct pub_door *door;
 
@@ -29,6 +38,44 @@ struct gossip {
     atomic_bool is_stopping, is_leaving;
 };
 
+/* ---- frames ---- */
+
+/* Frames are sealed here, by one thread at a time: they keep the order of their numbers. */
+static void publish_all(struct gossip *gossip, struct actions frames) {
+    for (struct action *action; (action = actions_take(&frames)) != NULL; action_free(action)) {
+        struct text sealed = codec_seal_frame(node_codec(gossip->node), action->frame);
+        pub_door_publish(gossip->door, sealed.data, sealed.len);
+    }
+}
+
+/* On the loop that publishes, after it has sent the answers to what made the news: no other thread has to wake up for a
+ * frame to go out. */
+static void run_news(struct post *post, struct loop *loop) {
+    struct news *news = (struct news *)post;
+    struct gossip *gossip = news->gossip;
+    (void)loop;
+    if (gossip == NULL) { /* it was closed meanwhile */
+        free(news);
+        return;
+    }
+    atomic_store(&news->is_posted, false);
+    if (atomic_load(&gossip->is_leaving)) return;
+    bool is_all = false;
+    if (action_queue_begin_publishing(&gossip->actions)) {
+        is_all = node_flush_news(gossip->node, clock_now());
+        publish_all(gossip, action_queue_take_frames(&gossip->actions));
+        is_all = action_queue_end_publishing(&gossip->actions) && is_all;
+    }
+    if (!is_all) action_queue_wake(&gossip->actions);
+}
+
+static void news_come(void *context) {
+    struct gossip *gossip = context;
+    if (!atomic_exchange(&gossip->news->is_posted, true)) loop_post(gossip->loop, &gossip->news->post);
+}
+
+/* ---- the beginning ---- */
+
 bool gossip_check_headroom(unsigned threads, struct error *error) {
     return headroom_check(threads + headroom_nng_threads(), HEADROOM_NNG_BYTES, error);
 }
@@ -38,7 +85,11 @@ struct gossip *gossip_open(struct loops *loops, const char *url, size_t subscrib
     struct gossip *gossip = calloc(1, sizeof *gossip);
     if (gossip == NULL) return NULL;
     action_queue_open(&gossip->actions);
-    if ((gossip->door = pub_door_open(loops, url, subscribers_max, error)) != NULL) return gossip;
+    gossip->loop = loops_at(loops, 0);
+    if ((gossip->news = calloc(1, sizeof *gossip->news)) != NULL)
+        *gossip->news = (struct news){.post = {.run = run_news}, .gossip = gossip};
+    if (gossip->news != NULL && (gossip->door = pub_door_open(loops, url, subscribers_max, error)) != NULL)
+        return gossip;
     gossip_close(gossip);
     return NULL;
 }
@@ -59,17 +110,8 @@ static void wake(void *context) {
     action_queue_wake(&gossip->actions);
 }
 
-/* Frames are sealed here, by the one thread that publishes them: they keep the order of their numbers. */
-static void publish(struct gossip *gossip, struct frame_draft *frame) {
-    struct text sealed = codec_seal_frame(node_codec(gossip->node), frame);
-    pub_door_publish(gossip->door, sealed.data, sealed.len);
-}
-
 static void perform_action(struct gossip *gossip, const struct action *action) {
     switch (action->kind) {
-    case ACTION_PUBLISH:
-        publish(gossip, action->frame);
-        break;
     case ACTION_SYNC_REQUEST:
         sync_requests_send(gossip->sync_requests, action);
         break;
@@ -79,15 +121,19 @@ static void perform_action(struct gossip *gossip, const struct action *action) {
     case ACTION_UNSUBSCRIBE:
         subscriptions_remove(gossip->subscriptions, action->address);
         break;
+    case ACTION_PUBLISH: /* the queue has them apart */
+        abort();
     }
 }
 
 static void perform_actions(struct gossip *gossip) {
     for (struct actions actions; (actions = action_queue_take(&gossip->actions)).first != NULL;)
-        for (struct action *action; (action = actions_take(&actions)) != NULL;) {
+        for (struct action *action; (action = actions_take(&actions)) != NULL; action_free(action))
             perform_action(gossip, action);
-            action_free(action);
-        }
+    while (action_queue_begin_publishing(&gossip->actions)) {
+        publish_all(gossip, action_queue_take_frames(&gossip->actions));
+        if (action_queue_end_publishing(&gossip->actions)) break;
+    }
 }
 
 static void step(struct gossip *gossip, uint64_t now_us) {
@@ -120,7 +166,7 @@ bool gossip_start(struct gossip *gossip, struct node *node) {
     gossip->sync_requests = sync_requests_open(node);
     gossip->log = cluster_log_open(node);
     if (gossip->subscriptions == NULL || gossip->sync_requests == NULL || gossip->log == NULL) return false;
-    node_set_action_sink(node, (struct action_sink){take_actions, wake, gossip});
+    node_set_action_sink(node, (struct action_sink){take_actions, wake, news_come, gossip});
     gossip->has_thread = pthread_create(&gossip->thread, NULL, run, gossip) == 0;
     return gossip->has_thread;
 }
@@ -136,6 +182,13 @@ void gossip_leave(struct gossip *gossip) {
     usleep(LEAVE_LINGER_MS * 1000);
 }
 
+/* The loops have stopped: what is still posted is run, and freed, by loops_free. */
+static void close_news(struct news *news) {
+    if (news == NULL) return;
+    news->gossip = NULL;
+    if (!atomic_load(&news->is_posted)) free(news);
+}
+
 void gossip_close(struct gossip *gossip) {
     if (gossip == NULL) return;
     atomic_store(&gossip->is_stopping, true);
@@ -146,5 +199,6 @@ void gossip_close(struct gossip *gossip) {
     sync_requests_close(gossip->sync_requests);
     cluster_log_close(gossip->log);
     action_queue_close(&gossip->actions);
+    close_news(gossip->news);
     free(gossip);
 }

@@ -319,6 +319,33 @@ static void news_after_silence_goes_out_at_once(void **state) {
     fixture_free(fixture);
 }
 
+/* What is flushed by the thread that took it is little; the rest is left to the tick. */
+static void a_flush_of_news_is_small(void **state) {
+    (void)state;
+    struct cluster_fixture *fixture = fixture_new(2);
+    fixture_start(fixture, 0);
+    fixture_start(fixture, 1);
+    fixture_run(fixture, 1500);
+    struct fixture_node *node = &fixture->nodes[0];
+    struct actions actions;
+    fixture->is_kept = true;
+    for (int i = 0; i < 3; i++) fixture_touch(fixture, 0, "room", i == 0 ? "ada" : "bob", 60000);
+    uint64_t now_ms = fixture_now_ms(fixture, 0);
+    if (!replica_flush_news(node->replica, now_ms, &actions) || actions.count != 0)
+        fail_msg("news of %zu frames, right after a flush", actions.count);
+    if (!replica_flush_news(node->replica, now_ms + FIXTURE_FLUSH_MS, &actions) || actions.count != 1)
+        fail_msg("%zu frames of what had to wait", actions.count);
+    actions_free(&actions);
+    char user[16];
+    for (int i = 0; i < 200; i++) {
+        snprintf(user, sizeof user, "user-%d", i);
+        fixture_touch(fixture, 0, "room", user, 60000);
+    }
+    if (replica_flush_news(node->replica, now_ms + 3 * FIXTURE_FLUSH_MS, &actions) || actions.count != 0)
+        fail_msg("200 users were flushed by who took them");
+    fixture_free(fixture);
+}
+
 static void a_node_that_leaves_has_left(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
@@ -348,6 +375,7 @@ int main(void) {
         cmocka_unit_test(garbage_and_forgeries_are_counted),
         cmocka_unit_test(a_full_roll_does_not_claim_to_know),
         cmocka_unit_test(news_after_silence_goes_out_at_once),
+        cmocka_unit_test(a_flush_of_news_is_small),
         cmocka_unit_test(a_node_that_leaves_has_left),
     };
     return cmocka_run_group_tests_name("cluster.replica", tests, NULL, NULL);

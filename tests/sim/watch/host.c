@@ -66,6 +66,11 @@ static void wake_gossip(void *context) {
     come(host, EVENT_GOSSIP, &host->gossip_ms, host->stage->now_ms);
 }
 
+static void flush_news(void *context) {
+    struct host *host = context;
+    if (!node_flush_news(host->node, host_now(host))) wake_gossip(host);
+}
+
 static void want_pump(struct host *host, uint64_t at_ms) {
     host->pump_wanted_ms = at_ms;
     come(host, EVENT_ANSWER, &host->pump_ms, at_ms + late_ms(host->stage));
@@ -133,7 +138,7 @@ static void join(struct host *host) {
                                                 .expects_peers = true,
                                                 .keyring = stage->keyring};
     if (!node_join(host->node, &cluster, host_now(host))) abort();
-    node_set_action_sink(host->node, (struct action_sink){take_actions, wake_gossip, host});
+    node_set_action_sink(host->node, (struct action_sink){take_actions, wake_gossip, flush_news, host});
     for (unsigned i = 0; i < stage->script.hosts; i++)
         if (i != host->index) node_add_peer(host->node, text_of(stage->hosts[i].sync_address), host_now(host));
     node_seeds_resolved(host->node);
