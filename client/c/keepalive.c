@@ -12,7 +12,7 @@ enum {
     ISOLATIONS_MAX = 16, /* sessions a turn that are looked for one by one among those that a node refused */
 };
 
-static const struct backoff keepalive_backoff = {50, 2000};
+enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
 
 struct muster_keepalive {
     struct muster_client *client;
@@ -74,6 +74,12 @@ static void client_remove(struct muster_client *client, struct muster_keepalive 
 /* What has no answer within half a TTL is better said anew. */
 static uint32_t half_ttl_ms(const struct muster_keepalive *keepalive) {
     return keepalive->ttl_in_force_ms / 2;
+}
+
+/* Short beside the TTL: an attempt that succeeds after a back-off is still in time. */
+static struct backoff keepalive_backoff(const struct muster_keepalive *keepalive) {
+    uint32_t most_ms = keepalive->ttl_in_force_ms / 6;
+    return (struct backoff){BACKOFF_MIN_MS, most_ms < BACKOFF_MAX_MS ? most_ms : BACKOFF_MAX_MS};
 }
 
 static struct call *keepalive_call(struct muster_keepalive *keepalive, enum reply_kind kind,
@@ -189,7 +195,8 @@ static void tell_touch(struct muster_keepalive *keepalive) {
     struct muster_error error;
     struct names names;
     uint64_t began_ms = monotonic_ms();
-    uint32_t wait_ms = keepalive_backoff.max_ms;
+    struct backoff backoff = keepalive_backoff(keepalive);
+    uint32_t wait_ms = backoff.max_ms;
     struct call *call = keepalive_call(keepalive, REPLY_TOUCH, &error);
     if (call == NULL) {
         touch_failed(keepalive, 0, ATTEMPT_IMPOSSIBLE, began_ms, wait_ms, &error);
@@ -199,10 +206,10 @@ static void tell_touch(struct muster_keepalive *keepalive) {
     size_t count = encode_touch(keepalive, &call->attempt->request, &names, &error);
     if (count != 0 && error.code == MUSTER_OK) {
         call_begin(call);
-        status = call_try(call, &keepalive->rounds, keepalive_backoff, &wait_ms);
+        status = call_try(call, &keepalive->rounds, backoff, &wait_ms);
         error = call->attempt->error;
         if (status == ATTEMPT_ANSWERED && error.code != MUSTER_OK) /* another node may see it otherwise */
-            wait_ms = rounds_note_failure(&keepalive->rounds, call->client, call->attempt->node, keepalive_backoff);
+            wait_ms = rounds_note_failure(&keepalive->rounds, call->client, call->attempt->node, backoff);
     }
     struct muster_touched touched = call->attempt->answer.small.touched;
     call_give(call);
