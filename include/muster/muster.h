@@ -1,4 +1,4 @@
-/* libmuster: who is here, told to and asked of Muster nodes.
+/* libmuster: reports to Muster nodes who is present, and asks them.
  *
  *     struct muster_client *client;
  *     struct muster_error error;
@@ -7,11 +7,11 @@
  *     muster_touch(client, "room:7", 60000, &beat, 1, NULL, &error);
  *
  * Strings are NUL-terminated UTF-8 (an id cannot contain NUL); a state is any bytes, with a length. Where a string may
- * be unset, NULL and "" mean the same. What is passed in is only read, and not needed after the call returns.
+ * be unset, NULL and "" mean the same. Arguments are only read, and are not needed after the call returns.
  *
  * Errors. A call returns MUSTER_OK or a code, and fills *error (which may be NULL) with the code and a message that
- * names the field and the limit. Outputs are empty where a call fails. Arguments that are plainly wrong are refused
- * here, with MUSTER_INVALID_ARGUMENT, before anything is sent. Every call answers within the client's timeout.
+ * names the field and the limit. Outputs are empty where a call fails. The library refuses arguments that no node would
+ * take, with MUSTER_INVALID_ARGUMENT, before it sends anything. Every call returns within the client's timeout.
  *
  * Failover. A call goes to one node. Where that node cannot be reached, breaks off, is silent for its share of the
  * timeout or answers MUSTER_UNAVAILABLE, the next node is asked, round and round with back-off, until the timeout. All
@@ -71,7 +71,7 @@ enum { MUSTER_ERROR_BYTES_MAX = 256 };
 
 struct muster_error {
     enum muster_code code;
-    bool is_answer; /* a node answered so; false: this library found it, or no node could be reached in time */
+    bool is_answer; /* a node answered this; false: the library found it, or no node answered in time */
     char message[MUSTER_ERROR_BYTES_MAX]; /* NUL-terminated; empty where code is MUSTER_OK */
 };
 
@@ -100,18 +100,18 @@ struct muster_options {
     const char *const *addresses; /* of nodes of one cluster, tcp://HOST:PORT or ipc://PATH; tried in this order */
     size_t address_count;         /* at most MUSTER_ADDRESSES_MAX; 0: MUSTER_ADDRESS_DEFAULT */
     const char *token;            /* sent with every call, at most MUSTER_TOKEN_BYTES_MAX bytes; NULL: none */
-    uint32_t timeout_ms;          /* of a call, over all that is tried, up to MUSTER_TIMEOUT_MAX_MS; 0:
+    uint32_t timeout_ms;          /* of a call, with all its attempts, up to MUSTER_TIMEOUT_MAX_MS; 0:
                                      MUSTER_TIMEOUT_DEFAULT_MS */
-    uint32_t attempt_ms;          /* how long one node is waited for where there are others; 0: timeout_ms / (number
-                                     of addresses), at most half of timeout_ms */
+    uint32_t attempt_ms;          /* how long one node may take where there are others; 0: timeout_ms / (number of
+                                     addresses), at most half of timeout_ms */
     uint32_t connect_ms;          /* 0: muster_open does not wait, the first calls do. Else it waits at most so long for
                                      a first connection, and fails at once where every address refuses */
     uint32_t in_flight_max;       /* asynchronous calls at once, watches not counted, up to MUSTER_IN_FLIGHT_MAX; 0:
                                      MUSTER_IN_FLIGHT_DEFAULT */
 };
 
-/* Makes a client and begins to connect to every address, each with one connection, which is kept and made again as
- * long as the client lives. options: NULL for all defaults. *client: NULL on failure, else the caller closes it.
+/* Makes a client and begins to connect to every address. There is one connection an address, which is made again
+ * whenever it breaks. options: NULL for all defaults. *client: NULL on failure, else the caller closes it.
  * MUSTER_INVALID_ARGUMENT: an option is out of range or an address does not parse.
  * MUSTER_UNAVAILABLE: options->connect_ms is set and no node could be reached within it.
  * MUSTER_RESOURCE_EXHAUSTED: memory, threads or file descriptors are short. */
@@ -122,13 +122,13 @@ static inline enum muster_code muster_open(const struct muster_options *options,
     return muster_open_sized(options, sizeof *options, client, error);
 }
 
-/* Ends every asynchronous call that has no answer within 200 ms with MUSTER_CANCELLED, waits for the callbacks,
- * disconnects and frees. Close keepalives, watches and mirrors first; no thread may be in a blocking call or start one.
- * Where watches wait at a node, it takes some 200 ms, and longer, up to timeout_ms, while they are answered one after
- * another. Not from a callback. `client` may be NULL. */
+/* Ends asynchronous calls that have no answer within 200 ms with MUSTER_CANCELLED, waits for the callbacks, disconnects
+ * and frees. Close keepalives, watches and mirrors first; no thread may be in a blocking call or start one. Where
+ * watches wait at a node it takes 200 ms, and up to timeout_ms while they are answered one after another. Not from a
+ * callback. `client` may be NULL. */
 MUSTER_API void muster_close(struct muster_client *client);
 
-/* ---- telling --------------------------------------------------------------------------------------------------- */
+/* ---- writes ---------------------------------------------------------------------------------------------------- */
 
 /* The order of the numbers is the precedence: a user's status is the highest of its live sessions'. */
 enum muster_status {
@@ -138,7 +138,7 @@ enum muster_status {
     MUSTER_STATUS_BUSY = 3,
 };
 
-/* One heartbeat: this session of this user was seen now. Replaces all that an earlier beat of the session said. */
+/* One heartbeat: this session of this user is seen now. It replaces what an earlier beat of the session said. */
 struct muster_beat {
     const char *scope;   /* 1-128 bytes; unset: the call's */
     const char *user;    /* 1-128 bytes */
@@ -146,7 +146,7 @@ struct muster_beat {
     uint32_t ttl_ms;     /* how long it keeps the session live, MUSTER_TTL_MIN_MS..MUSTER_TTL_MAX_MS; 0: the call's */
     enum muster_status status;
     const void *state; /* shown to watchers, at most MUSTER_STATE_BYTES_MAX bytes of any kind */
-    size_t state_len;  /* 0: none; an earlier one is dropped */
+    size_t state_len;  /* 0: none, and an earlier state is dropped */
 };
 
 struct muster_touched {
@@ -155,14 +155,14 @@ struct muster_touched {
     uint64_t stamp;  /* for muster_leave */
 };
 
-/* Tells that users are here. count: 1..MUSTER_BEATS_MAX; later beats win over earlier ones of the same session.
+/* Reports users as present. count: 1..MUSTER_BEATS_MAX; later beats win over earlier ones of the same session.
  * scope: of the beats that name none; unset: "default". ttl_ms: of the beats that name none; 0: the server's default.
- * touched: may be NULL. Refused whole or done whole; encoded, the beats must fit MUSTER_MESSAGE_BYTES_MAX. */
+ * touched: may be NULL. A node takes all beats of a call or none; encoded, they must fit MUSTER_MESSAGE_BYTES_MAX. */
 MUSTER_API enum muster_code muster_touch(struct muster_client *client, const char *scope, uint32_t ttl_ms,
                                          const struct muster_beat *beats, size_t count, struct muster_touched *touched,
                                          struct muster_error *error);
 
-/* One session that goes, or all of a user's. */
+/* One session that leaves, or all of a user's. */
 struct muster_departure {
     const char *scope;   /* unset: the call's */
     const char *user;    /* 1-128 bytes */
@@ -175,7 +175,7 @@ struct muster_left {
     uint64_t stamp;
 };
 
-/* Tells that users go. count: 1..MUSTER_BEATS_MAX.
+/* Reports that users leave. count: 1..MUSTER_BEATS_MAX.
  * linger_ms: keeps the sessions live for so long still, so that a page reload does not flap; up to
  * MUSTER_LINGER_MAX_MS. stamp: of the touch that this ends, so that the leave is ordered after it on any node; where
  * the client was answered a greater one, or for 0, that one is sent. left: may be NULL. */
@@ -188,14 +188,14 @@ struct muster_forgotten {
     uint64_t stamp;
 };
 
-/* Forgets a scope, everywhere. forgotten: may be NULL. */
+/* Forgets a scope, on every node. forgotten: may be NULL. */
 MUSTER_API enum muster_code muster_reset(struct muster_client *client, const char *scope,
                                          struct muster_forgotten *forgotten, struct muster_error *error);
 
-/* ---- asking ----------------------------------------------------------------------------------------------------
- * Results are objects of the library, taken as getline(3) takes its line: start with a NULL pointer, pass its address
- * to as many calls as you like (each reuses the memory and overwrites what was there), free it once. On failure the
- * object holds no items, or the pointer is still NULL. */
+/* ---- reads -----------------------------------------------------------------------------------------------------
+ * Results are objects of the library, used as getline(3) uses its line: start with a NULL pointer, pass its address to
+ * any number of calls (each reuses the memory and overwrites the result), and free it once. On failure the object holds
+ * no items, or the pointer is still NULL. */
 
 struct muster_session {
     const char *session; /* empty if the touches named none */
@@ -207,7 +207,7 @@ struct muster_session {
 };
 
 struct muster_user {
-    const char *user; /* empty in what muster_live answers, which keeps the order of the question */
+    const char *user; /* empty in results of muster_live, which are in the order of its `users` */
     bool is_live;
     enum muster_status status; /* the highest of the live sessions'; unspecified if none is */
     uint32_t session_count;    /* live ones */
@@ -225,8 +225,8 @@ struct muster_users {
 /* `users` may be NULL. */
 MUSTER_API void muster_users_free(struct muster_users *users);
 
-/* Answers for each of `count` users (1..MUSTER_USERS_MAX), in order, whether they are live in `scope` (unset:
- * "default"). with_sessions: their live sessions too. */
+/* Whether each of `count` users (1..MUSTER_USERS_MAX) is live in `scope` (unset: "default"): one item a user, in the
+ * order of `users`. with_sessions: their live sessions too. */
 MUSTER_API enum muster_code muster_live(struct muster_client *client, const char *scope, const char *const *users,
                                         size_t count, bool with_sessions, struct muster_users **result,
                                         struct muster_error *error);
@@ -248,9 +248,9 @@ struct muster_query {
     bool with_sessions;     /* each user's live sessions too */
 };
 
-/* One page of the live users of a scope. A page may hold fewer than page_size, even none: the walk ends where
- * next_page_token is empty. Every user who is live throughout the walk comes exactly once. query: NULL for the first
- * page of "default". */
+/* One page of the live users of a scope. A page may hold fewer than page_size users, even none: the last page is the
+ * one whose next_page_token is empty. A user who is live from the first page to the last is in exactly one of them.
+ * query: NULL for the first page of "default". */
 MUSTER_API enum muster_code muster_list_sized(struct muster_client *client, const struct muster_query *query,
                                               size_t query_size, struct muster_users **result,
                                               struct muster_error *error);
@@ -267,8 +267,8 @@ static inline enum muster_code muster_list(struct muster_client *client, const s
  *         if (muster_walk_close(walk, &error) != MUSTER_OK) die(error.message);
  *     }
  *
- * The page after the one that is read is asked for ahead. A walk belongs to one thread at a time, and to its client:
- * close it first. */
+ * The next page is requested while the program reads this one. A walk belongs to one thread at a time, and to its
+ * client: close it first. */
 struct muster_walk;
 
 /* Begins at query->page_token. query: copied; NULL for all of "default". *walk: NULL on failure. */
@@ -281,22 +281,21 @@ static inline enum muster_code muster_walk_open(struct muster_client *client, co
 }
 /* The next user, valid until the next call on this walk; NULL at the end, or where a page failed. Waits for a page. */
 MUSTER_API const struct muster_user *muster_walk_next(struct muster_walk *walk);
-/* Frees the walk; answers MUSTER_OK if it came to its end or was given up early, else why it failed. `walk` may be
- * NULL. */
+/* Frees the walk. MUSTER_OK: it came to its end, or was closed before; else why a page failed. `walk` may be NULL. */
 MUSTER_API enum muster_code muster_walk_close(struct muster_walk *walk, struct muster_error *error);
 
 struct muster_window {
     uint64_t window_ms; /* as asked */
-    uint64_t users;     /* last seen at most so long ago; exact, unless: */
-    bool is_incomplete; /* the node was full and forgot users who were seen in this window */
+    uint64_t users;     /* last seen within the window; exact, unless is_incomplete */
+    bool is_incomplete; /* the node was full, and forgot users who were seen in this window */
 };
 
 struct muster_scope_counts {
     const char *scope;
     uint64_t live, online, away, busy;   /* users */
     uint64_t sessions;                   /* live ones */
-    uint64_t joined_total, left_total;   /* how often users came and went since the node knows the scope: asked twice,
-                                            they make rates. They begin again at 0 with the node, or the scope */
+    uint64_t joined_total, left_total;   /* how often users joined and left; the difference of two calls is a rate. They
+                                            begin at 0 when the node starts, or first knows the scope */
     const struct muster_window *windows; /* one for each asked, in order */
     size_t window_count;
 };
@@ -335,7 +334,7 @@ MUSTER_API void muster_scopes_free(struct muster_scopes *scopes);
 MUSTER_API enum muster_code muster_scopes(struct muster_client *client, uint32_t page_size, const char *page_token,
                                           struct muster_scopes **result, struct muster_error *error);
 
-/* What a node thinks of another. It decides whom it asks, never who is live. */
+/* How a node sees another. This decides which nodes it synchronises with, never which users are live. */
 enum muster_node_state {
     MUSTER_NODE_UNSPECIFIED = 0, /* unknown to this library */
     MUSTER_NODE_JOINING = 1,     /* not in sync with its peers yet: it takes touches and answers no reads */
@@ -347,11 +346,11 @@ enum muster_node_state {
 
 struct muster_node {
     const char *name, *region, *version;
-    const char *address; /* where its peers ask it for what they missed; empty: it has no peers */
+    const char *address; /* where its peers send sync requests; empty: it has no peers */
     enum muster_node_state state;
     bool is_self;       /* it is the node that answers */
     uint64_t members;   /* the sessions that it holds, live and remembered */
-    uint64_t lag;       /* beats that it took and that have not come to the answering node yet */
+    uint64_t lag;       /* beats that it took and the answering node does not have yet */
     uint64_t delay_ms;  /* how much longer than its fastest frame its last one took */
     int64_t clock_ms;   /* how far its wall clock is ahead of the answering node's */
     uint64_t silent_ms; /* how long ago it was last heard */
@@ -370,13 +369,13 @@ MUSTER_API enum muster_code muster_nodes(struct muster_client *client, struct mu
                                          struct muster_error *error);
 
 /* ---- many requests in flight -----------------------------------------------------------------------------------
- * As the calls above, but they return once the request is on its way. Where they return MUSTER_OK, the callback is
- * called exactly once, with error->code MUSTER_OK and the result, or with an empty result and why. Otherwise it is
- * never called. MUSTER_RESOURCE_EXHAUSTED: as many as options.in_flight_max are in flight.
+ * As the calls above, but they return before the answer comes. Where one returns MUSTER_OK, its callback is called
+ * exactly once: with error->code MUSTER_OK and the result, or with an empty result and the error. Otherwise it is never
+ * called. MUSTER_RESOURCE_EXHAUSTED: as many as options.in_flight_max are in flight.
  *
- * A callback runs on a thread of the library, several at once perhaps, also before the call returns. It must not block:
- * it may start asynchronous calls, and may not make blocking ones, walk or close. What it is passed is valid until it
- * returns. */
+ * Callbacks run on threads of the library: several may run at once, and one may run before its call has returned. A
+ * callback must not block: it may start asynchronous calls, and may not make blocking calls, walk or close. Its
+ * arguments are valid until it returns. */
 
 typedef void muster_touch_callback(void *arg, const struct muster_touched *touched, const struct muster_error *error);
 typedef void muster_leave_callback(void *arg, const struct muster_left *left, const struct muster_error *error);
@@ -407,28 +406,28 @@ MUSTER_API enum muster_code muster_counts_async(struct muster_client *client, co
                                                 struct muster_error *error);
 
 /* ---- keepalive -------------------------------------------------------------------------------------------------
- * Sessions are added and removed; one thread beats for all of them, in shared batches, at a third of the TTL that the
- * server says is in force, spread over that time. What is new is told at once. Where the connection was lost, or
- * another node took over, all sessions are told again at once. */
+ * A keepalive sends beats for the sessions that the program adds and removes. One thread sends them all, in shared
+ * batches, at a third of the TTL that the server says is in force, spread over that time. A new or changed session is
+ * sent at once. After the connection was lost, or another node took over, all sessions are sent again at once. */
 
 struct muster_keepalive;
 
-/* What went wrong, told by the keepalive's thread. It has not given up: what failed is tried again. */
+/* What went wrong. The keepalive has not given up: it tries again, but for leaves. */
 struct muster_keepalive_trouble {
     struct muster_error error;
-    size_t sessions;                    /* how many sessions' beats, or leaves, it was that failed */
-    bool is_leave;                      /* a leave failed; the session goes when its TTL passes. Not tried again */
-    const char *scope, *user, *session; /* the session, where it is one that a node refused; else NULL */
+    size_t sessions;                    /* how many beats, or leaves, failed */
+    bool is_leave;                      /* leaves failed, and are not tried again: the sessions end with their TTL */
+    const char *scope, *user, *session; /* the session, where a node refused one alone; else NULL */
 };
 
-/* Runs on the keepalive's thread; what it is passed is valid until it returns. It may use the client and add, update
- * and remove sessions; it may not close the keepalive. */
+/* Runs on the keepalive's thread; `trouble` is valid until it returns. It may use the client and add, update and remove
+ * sessions; it may not close the keepalive. */
 typedef void muster_keepalive_callback(void *arg, const struct muster_keepalive_trouble *trouble);
 
 /* Zero means the default. */
 struct muster_keepalive_options {
     uint32_t ttl_ms;                    /* of every beat; 0: the server's default */
-    muster_keepalive_callback *trouble; /* NULL: nobody is told */
+    muster_keepalive_callback *trouble; /* NULL: none */
     void *arg;                          /* for `trouble` */
 };
 
@@ -444,52 +443,52 @@ static inline enum muster_code muster_keepalive_open(struct muster_client *clien
     return muster_keepalive_open_sized(client, options, sizeof *options, keepalive, error);
 }
 
-/* Beats for a session from now on. scope: unset: "default". session: may be unset. A session that is there already is
- * updated. Does not wait for the network.
+/* Sends beats for a session from now on. scope: unset: "default". session: may be unset. A session that was added
+ * already is updated. Does not wait for the network.
  * MUSTER_INVALID_ARGUMENT; MUSTER_RESOURCE_EXHAUSTED: memory is short. */
 MUSTER_API enum muster_code muster_keepalive_add(struct muster_keepalive *keepalive, const char *scope,
                                                  const char *user, const char *session, enum muster_status status,
                                                  const void *state, size_t state_len, struct muster_error *error);
 
-/* Changes a session's status and state, and tells at once. MUSTER_NOT_FOUND: it was not added. */
+/* Changes a session's status and state, and sends them at once. MUSTER_NOT_FOUND: it was not added. */
 MUSTER_API enum muster_code muster_keepalive_update(struct muster_keepalive *keepalive, const char *scope,
                                                     const char *user, const char *session, enum muster_status status,
                                                     const void *state, size_t state_len, struct muster_error *error);
 
-/* Stops beating for a session and tells that it leaves, after linger_ms (0: now). Does not wait for the network.
- * MUSTER_NOT_FOUND: it was not added. */
+/* Sends no more beats for a session and reports that it leaves, after linger_ms (0: now). Does not wait for the
+ * network. MUSTER_NOT_FOUND: it was not added. */
 MUSTER_API enum muster_code muster_keepalive_remove(struct muster_keepalive *keepalive, const char *scope,
                                                     const char *user, const char *session, uint32_t linger_ms,
                                                     struct muster_error *error);
 
-/* How many sessions it beats for. */
+/* How many sessions it sends beats for. */
 MUSTER_API size_t muster_keepalive_count(struct muster_keepalive *keepalive);
 
-/* Stops the thread and frees. leave_all: tells first that all sessions leave; otherwise they stay live until their TTL
- * passes, as where another process takes them over. Leaves that were asked for before are told in either case.
- * Waits for the network, at most about twice the client's timeout. Answers why a leave could not be told; the keepalive
- * is gone in any case. `keepalive` may be NULL. */
+/* Stops the thread and frees. leave_all: first reports that all sessions leave; otherwise they stay live until their
+ * TTL passes, for another process to take over. Leaves of sessions that were removed before are sent in either case.
+ * Waits for the network, at most about twice the client's timeout. Returns why leaves could not be sent; the keepalive
+ * is freed in any case. `keepalive` may be NULL. */
 MUSTER_API enum muster_code muster_keepalive_close(struct muster_keepalive *keepalive, bool leave_all,
                                                    struct muster_error *error);
 
 /* ---- watching --------------------------------------------------------------------------------------------------
- * What changes in a scope, told to callbacks: who is here first, then who joins, leaves and changes. Watching makes
- * nobody present.
+ * A watch calls back for what changes in a scope: first for each user who is present, then for each who joins, leaves
+ * or changes. Watching makes nobody present.
  *
- * The library asks again and again, resumes where it was, and goes to another node where one fails; then it compares
- * the new snapshot with what it knows, so that the program is told of real changes alone, each once. For each user,
- * joined and left alternate, and updated comes in between; nothing is skipped. A user is updated where its status, the
- * number of its sessions or, with_sessions, their names, statuses or states are others: times alone are no change.
+ * The library sends one request after another, resumes where it was, and goes to another node where one fails; then it
+ * compares the new snapshot with what it knows, so that it calls back for real changes alone, each once. For each user,
+ * joined and left alternate, and updated comes in between; nothing is skipped. A user is updated when its status, the
+ * number of its sessions or, with_sessions, their names, statuses or states change: times alone are no change.
  *
- * The callbacks of all watches and mirrors of one client run on one thread of the library, one at a time: what they
- * take, others wait for. They may use the client in any way that does not wait for it (the ..._async calls, keepalives,
- * mirrors), open watches, and close them. What they are passed is valid until they return. */
+ * The callbacks of all watches and mirrors of one client run on one thread of the library, one at a time: a slow one
+ * delays the others. They may use the client in any way that does not wait (the ..._async calls, keepalives, mirrors),
+ * and open and close watches. Their arguments are valid until they return. */
 
 struct muster_watch;
 
 /* Why a user is no longer live. */
 enum muster_left_reason {
-    MUSTER_REASON_UNKNOWN = 0, /* it was gone when a node was found again */
+    MUSTER_REASON_UNKNOWN = 0, /* it was no longer in the snapshot of another node */
     MUSTER_REASON_LEFT = 1,    /* a leave ended its last session */
     MUSTER_REASON_EXPIRED = 2, /* the TTL of its last session passed */
     MUSTER_REASON_RESET = 3,   /* the scope was reset */
@@ -497,16 +496,15 @@ enum muster_left_reason {
 
 /* Any may be NULL. */
 struct muster_watch_callbacks {
-    /* All that was there has been told, by joined: once at first, and again after each time the watch had to begin
-     * anew. */
+    /* joined was called for all who are present: once at first, and again each time the watch had to begin anew. */
     void (*synced)(void *arg);
     void (*joined)(void *arg, const struct muster_user *user);
     void (*left)(void *arg, const struct muster_user *user, enum muster_left_reason reason);
     void (*updated)(void *arg, const struct muster_user *user);
-    /* Of a watch of counts alone: at first, and when they change. It has no windows. */
+    /* Of a watch with counts_only: at first, and when the counts change. They have no windows. */
     void (*counts)(void *arg, const struct muster_scope_counts *counts);
-    /* Why no node could be asked. The watch has not given up: it is tried again, with back-off. Told once for each code
-     * until it has gone well for some seconds; that one node failed, and another took over, is no trouble. */
+    /* Every node failed, and why. The watch has not given up: it tries again, with back-off. Called once for each code
+     * until the watch has gone well for some seconds; not when one node failed and another took over. */
     void (*trouble)(void *arg, const struct muster_error *error);
 };
 
@@ -519,10 +517,10 @@ struct muster_watch_options {
     size_t user_count;        /* 0: everybody in the scope */
     bool counts_only;         /* only its counts; user_count must be 0 and with_sessions unset */
     bool with_sessions;       /* each user's live sessions too, with their states */
-    uint32_t min_interval_ms; /* the least time between two answers: what changes meanwhile comes as one change a user.
+    uint32_t min_interval_ms; /* the least time between two answers: changes in it come as one change a user.
                                  Up to MUSTER_WATCH_INTERVAL_MAX_MS; 0: at once */
-    uint32_t max_wait_ms;     /* how long a node lets a question wait for a change, up to MUSTER_WATCH_WAIT_MAX_MS; a
-                                 node that dies without a word is noticed after that and the client's attempt_ms.
+    uint32_t max_wait_ms;     /* how long a request waits at a node for a change, up to MUSTER_WATCH_WAIT_MAX_MS; a node
+                                 that dies silently is noticed after this and the client's attempt_ms.
                                  0: MUSTER_WATCH_WAIT_DEFAULT_MS */
     struct muster_watch_callbacks callbacks;
     void *arg; /* for the callbacks */
@@ -539,18 +537,19 @@ static inline enum muster_code muster_watch_open(struct muster_client *client,
     return muster_watch_open_sized(client, options, sizeof *options, watch, error);
 }
 
-/* How long ago the node answered that everything is told, in ms: what the program was told is at most so old. While
- * nothing changes it grows up to max_wait_ms and begins again. UINT64_MAX: before the first `synced`. Any thread. */
+/* How long ago, in ms, the last answer came after which nothing was untold: what the program knows is at most so old.
+ * While nothing changes it grows up to max_wait_ms and begins again. UINT64_MAX: before the first `synced`. Any thread.
+ */
 MUSTER_API uint64_t muster_watch_staleness_ms(const struct muster_watch *watch);
 
-/* Ends it and frees; does not wait for the network. No callback of it runs once this has returned, so it waits for one
- * that does; called by a callback, it does not, and none begins. What was asked of the node last stays there until it
- * is answered, or max_wait_ms. `watch` may be NULL. */
+/* Ends the watch and frees it; does not wait for the network. When this has returned, no callback of the watch runs: it
+ * waits for one that does, unless a callback calls it; then no further one begins. The last request stays at the node
+ * until it is answered, at most max_wait_ms. `watch` may be NULL. */
 MUSTER_API void muster_watch_close(struct muster_watch *watch);
 
 /* ---- mirrors ---------------------------------------------------------------------------------------------------
- * A watched scope, kept in the program's memory: a page that renders a thousand names asks nobody. Readers take no
- * lock, so they wait for nobody, and an answer takes about as long as a miss of the cache. Any number of threads. */
+ * A watched scope, kept in the program's memory: a page that renders a thousand names sends no request. Readers take no
+ * lock, so they wait for nobody; a look-up takes about as long as a cache miss. Any number of threads. */
 
 struct muster_mirror;
 
@@ -559,17 +558,17 @@ struct muster_mirror_options {
     const char *scope;        /* unset: "default" */
     uint32_t min_interval_ms; /* as a watch's */
     uint32_t max_wait_ms;     /* as a watch's */
-    size_t remember_max;      /* users who left are remembered for last_seen, the latest so many;
+    size_t remember_max;      /* of how many users who left last_seen is kept, the latest ones;
                                  0: MUSTER_MIRROR_REMEMBER_DEFAULT */
-    /* Called as a watch's are, after the mirror has changed; any may be NULL. */
+    /* As a watch's; called after the mirror has changed. Any may be NULL. */
     struct muster_watch_callbacks callbacks;
     void *arg;
 };
 
 enum { MUSTER_MIRROR_REMEMBER_DEFAULT = 100000 };
 
-/* Begins to mirror. options: NULL for all defaults. It is empty at first: see muster_mirror_wait. Otherwise as
- * muster_watch_open. */
+/* Begins to mirror a scope. The mirror is empty at first: see muster_mirror_wait. options: NULL for all defaults.
+ * Otherwise as muster_watch_open. */
 MUSTER_API enum muster_code muster_mirror_open_sized(struct muster_client *client,
                                                      const struct muster_mirror_options *options, size_t options_size,
                                                      struct muster_mirror **mirror, struct muster_error *error);
@@ -579,29 +578,31 @@ static inline enum muster_code muster_mirror_open(struct muster_client *client,
     return muster_mirror_open_sized(client, options, sizeof *options, mirror, error);
 }
 
-/* Waits until it holds the whole scope for the first time, at most timeout_ms; whether it does. Not in a callback. */
+/* Waits at most timeout_ms until the mirror holds the whole scope for the first time. Returns whether it does. Not in a
+ * callback. */
 MUSTER_API bool muster_mirror_wait(struct muster_mirror *mirror, uint32_t timeout_ms);
 
 /* Whether a user is live, as far as the mirror knows. */
 MUSTER_API bool muster_mirror_is_live(const struct muster_mirror *mirror, const char *user);
 /* A user's status; MUSTER_STATUS_UNSPECIFIED where it is not live. */
 MUSTER_API enum muster_status muster_mirror_status(const struct muster_mirror *mirror, const char *user);
-/* When a user was last seen, in ms since 1970, as the last change of it said: beats that only keep a session live are
- * no change. 0: not live since the mirror watches, or longer ago than it remembers. */
+/* When a user was last seen, in ms since 1970, as of its last change; beats that only keep a session live are no
+ * change. 0: it was not live since the mirror was opened, or has been forgotten since (remember_max). */
 MUSTER_API int64_t muster_mirror_last_seen(const struct muster_mirror *mirror, const char *user);
 /* How many users are live. */
 MUSTER_API size_t muster_mirror_count(const struct muster_mirror *mirror);
 
-/* Runs on the caller's thread, and must not use the mirror. false: enough. */
+/* Runs on the caller's thread, and must not use the mirror. Returns false to end. */
 typedef bool muster_mirror_each(void *arg, const char *user, enum muster_status status, int64_t last_seen_ms);
-/* Calls `each` for every live user, in no order, each once. Changes wait meanwhile. Returns how many it was called for.
+/* Calls `each` once for every live user, in no order. Changes of the mirror wait meanwhile. Returns the number of
+ * calls.
  */
 MUSTER_API size_t muster_mirror_for_each(struct muster_mirror *mirror, muster_mirror_each *each, void *arg);
 
-/* As muster_watch_staleness_ms: what the mirror says was true at most so long ago. */
+/* As muster_watch_staleness_ms: what the mirror shows is at most so old. */
 MUSTER_API uint64_t muster_mirror_staleness_ms(const struct muster_mirror *mirror);
 
-/* Ends it and frees; no reader may be in it. As muster_watch_close. */
+/* Ends the mirror and frees it; no reader may use it. As muster_watch_close. */
 MUSTER_API void muster_mirror_close(struct muster_mirror *mirror);
 
 #ifdef __cplusplus
