@@ -1,4 +1,4 @@
-/* How the library says what went wrong: see struct muster_error. */
+/* Filling a struct muster_error. */
 #ifndef MUSTER_CLIENT_CLIENT_ERROR_H
 #define MUSTER_CLIENT_CLIENT_ERROR_H
 

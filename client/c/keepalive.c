@@ -34,9 +34,9 @@ struct muster_keepalive {
     size_t batch_max;               /* less than SESSIONS_BATCH_MAX while a session that is refused is looked for */
     unsigned isolations;            /* left for this turn */
     uint64_t turn_until_ms;         /* when they are filled up again */
-    struct rounds rounds;           /* since the last batch that was told */
-    uint64_t failing_since_ms;      /* since it was told, or reported, last; 0: all is well */
-    uint64_t resume_ms;             /* nothing is told before */
+    struct rounds rounds;           /* since the last batch that a node took */
+    uint64_t failing_since_ms;      /* since the last success or report; 0: nothing has failed since */
+    uint64_t resume_ms;             /* no touch is sent before */
     struct muster_error last_error; /* of a leave */
     struct muster_beat beats[SESSIONS_BATCH_MAX];
     struct muster_departure departures[SESSIONS_BATCH_MAX];
@@ -69,9 +69,9 @@ static void client_remove(struct muster_client *client, struct muster_keepalive 
     pthread_mutex_unlock(&client->mutex);
 }
 
-/* ---- telling: on the thread, with the mutex let go --------------------------------------------------------------- */
+/* ---- sending: on the thread, without the mutex  --------------------------------------------------------------- */
 
-/* What has no answer within half a TTL is better said anew. */
+/* An attempt without an answer for this long is given up: the next one encodes what is so then. */
 static uint32_t half_ttl_ms(const struct muster_keepalive *keepalive) {
     return keepalive->ttl_in_force_ms / 2;
 }
@@ -95,8 +95,8 @@ static void report_trouble(struct muster_keepalive *keepalive, const struct must
     if (keepalive->trouble != NULL) keepalive->trouble(keepalive->arg, trouble);
 }
 
-/* A batch that could not be told stays due, and is encoded anew: what is sent next is what is so then. Reported only
- * where no node has taken it for half a TTL, or where that would not help. */
+/* A batch that failed stays due, and is encoded anew for the next attempt. The failure is reported if no node has taken
+ * a batch for half a TTL, or if another node would do no better. */
 static void touch_failed(struct muster_keepalive *keepalive, size_t count, enum attempt_status status,
                          uint64_t began_ms, uint32_t wait_ms, const struct muster_error *error) {
     uint64_t now_ms = monotonic_ms();
@@ -110,7 +110,7 @@ static void touch_failed(struct muster_keepalive *keepalive, size_t count, enum 
     report_trouble(keepalive, &(struct muster_keepalive_trouble){.error = *error, .sessions = count});
 }
 
-/* Names of the one session of a batch, for the callback, since it may be removed meanwhile. */
+/* The names of a batch's first session, copied for the callback: the session may be removed meanwhile. */
 struct names {
     char scope[MUSTER_ID_BYTES_MAX + 1], user[MUSTER_ID_BYTES_MAX + 1], session[MUSTER_ID_BYTES_MAX + 1];
 };
@@ -119,7 +119,7 @@ static void touch_is_refused_alone(struct muster_keepalive *keepalive, const str
                                    const struct muster_error *error) {
     keepalive->isolations--;
     pthread_mutex_lock(&keepalive->mutex);
-    sessions_sent(&keepalive->sessions); /* its next turn may fare better */
+    sessions_sent(&keepalive->sessions); /* it is tried again in its next turn */
     pthread_mutex_unlock(&keepalive->mutex);
     report_trouble(
         keepalive,
@@ -127,7 +127,8 @@ static void touch_is_refused_alone(struct muster_keepalive *keepalive, const str
             .error = *error, .sessions = 1, .scope = names->scope, .user = names->user, .session = names->session});
 }
 
-/* A node refuses a request whole. Which of its sessions it was is found by halving, for a few of them a turn. */
+/* A node refuses a request as a whole. The session at fault is found by halving the batch, for a few sessions a turn.
+ */
 static void touch_is_refused(struct muster_keepalive *keepalive, size_t count, const struct names *names,
                              const struct muster_error *error) {
     if (keepalive->isolations == 0) {
@@ -168,8 +169,8 @@ static bool is_refusal(const struct muster_error *error) {
                                 error->code == MUSTER_PERMISSION_DENIED);
 }
 
-/* Takes a batch and encodes it; how many sessions it has. The scope of the first is the request's, and left out of the
- * beats that share it. */
+/* Takes a batch and encodes it. Returns its number of sessions. The first one's scope is the request's, and left out of
+ * the beats that share it. */
 static size_t encode_touch(struct muster_keepalive *keepalive, struct request *request, struct names *names,
                            struct muster_error *error) {
     struct muster_beat *beats = keepalive->beats;
@@ -190,8 +191,8 @@ static size_t encode_touch(struct muster_keepalive *keepalive, struct request *r
     return count;
 }
 
-/* One attempt at one node: no beat is sent that was encoded for an earlier one. */
-static void tell_touch(struct muster_keepalive *keepalive) {
+/* One attempt at one node. Nothing is kept of it: a later attempt encodes its beats anew. */
+static void send_touch(struct muster_keepalive *keepalive) {
     struct muster_error error;
     struct names names;
     uint64_t began_ms = monotonic_ms();
@@ -219,8 +220,8 @@ static void tell_touch(struct muster_keepalive *keepalive) {
     else touch_failed(keepalive, count, status, began_ms, wait_ms, &error);
 }
 
-/* Whether the next batch of leaves was told. It is forgotten in any case. */
-static bool tell_leave(struct muster_keepalive *keepalive) {
+/* Sends the next batch of leaves, which is forgotten in any case. False: it failed. */
+static bool send_leave(struct muster_keepalive *keepalive) {
     struct muster_error *error = &keepalive->last_error;
     uint32_t linger_ms = 0;
     size_t count = 0;
@@ -243,7 +244,8 @@ static bool tell_leave(struct muster_keepalive *keepalive) {
 
 enum action { ACTION_STOP, ACTION_LEAVE, ACTION_TOUCH };
 
-/* A connection that is not the one that was used: what the node at its end knows is uncertain. Under the mutex. */
+/* Where calls go over another connection than before, what the node at its end knows is uncertain: all sessions are
+ * due. Under the mutex. */
 static void notice_connection(struct muster_keepalive *keepalive) {
     uint64_t connection = client_connection(keepalive->client);
     if (connection == 0 || connection == keepalive->connection) return;
@@ -254,8 +256,8 @@ static void notice_connection(struct muster_keepalive *keepalive) {
     keepalive->connection = connection;
 }
 
-/* Waits until there is something to do, and says what. Leaves go first: a session that was removed and added again is
- * to be there in the end. */
+/* Waits until there is something to do, and returns what. Leaves go first: a session that was removed and added again
+ * is live in the end. */
 static enum action next_action(struct muster_keepalive *keepalive) {
     struct sessions *sessions = &keepalive->sessions;
     pthread_mutex_lock(&keepalive->mutex);
@@ -281,15 +283,15 @@ static enum action next_action(struct muster_keepalive *keepalive) {
     return action;
 }
 
-/* Tells the leaves that are still to be told, until one cannot be or the client's timeout is over. */
-static void tell_last_leaves(struct muster_keepalive *keepalive) {
+/* Sends the leaves that are left, until one fails or the client's timeout is over. */
+static void send_last_leaves(struct muster_keepalive *keepalive) {
     uint64_t until_ms = monotonic_ms() + keepalive->client->timeout_ms;
     client_error_none(&keepalive->last_error);
     pthread_mutex_lock(&keepalive->mutex);
     if (keepalive->leaves_all) sessions_remove_all(&keepalive->sessions);
     bool has_leaving = sessions_has_leaving(&keepalive->sessions);
     pthread_mutex_unlock(&keepalive->mutex);
-    while (has_leaving && tell_leave(keepalive)) {
+    while (has_leaving && send_leave(keepalive)) {
         pthread_mutex_lock(&keepalive->mutex);
         has_leaving = sessions_has_leaving(&keepalive->sessions);
         pthread_mutex_unlock(&keepalive->mutex);
@@ -305,13 +307,13 @@ static void *keepalive_thread(void *arg) {
     for (;;) {
         switch (next_action(keepalive)) {
         case ACTION_STOP:
-            tell_last_leaves(keepalive);
+            send_last_leaves(keepalive);
             return NULL;
         case ACTION_LEAVE:
-            tell_leave(keepalive);
+            send_leave(keepalive);
             break;
         case ACTION_TOUCH:
-            tell_touch(keepalive);
+            send_touch(keepalive);
             break;
         }
     }
@@ -388,7 +390,7 @@ enum muster_code muster_keepalive_close(struct muster_keepalive *keepalive, bool
 
 /* ---- its sessions ------------------------------------------------------------------------------------------------ */
 
-static const char *or_empty(const char *string) {
+static const char *text_or_empty(const char *string) {
     return string == NULL ? "" : string;
 }
 
@@ -397,28 +399,28 @@ static const char *scope_or_default(const char *scope) {
 }
 
 /* Under the mutex. */
-static enum muster_code put(struct muster_keepalive *keepalive, struct session *found, const struct muster_beat *beat,
-                            struct muster_error *error) {
+static enum muster_code put_session(struct muster_keepalive *keepalive, struct session *found,
+                                    const struct muster_beat *beat, struct muster_error *error) {
     struct sessions *sessions = &keepalive->sessions;
     bool was_empty = !sessions_has_due(sessions);
     bool is_put = found != NULL
                       ? sessions_update(sessions, found, beat->status, beat->state, beat->state_len)
-                      : sessions_add(sessions, scope_or_default(beat->scope), beat->user, or_empty(beat->session),
+                      : sessions_add(sessions, scope_or_default(beat->scope), beat->user, text_or_empty(beat->session),
                                      beat->status, beat->state, beat->state_len) != NULL;
     if (!is_put) return client_error_no_memory(error);
     if (was_empty) pthread_cond_signal(&keepalive->changed);
     return client_error_none(error);
 }
 
-static enum muster_code put_checked(struct muster_keepalive *keepalive, const struct muster_beat *beat, bool is_update,
-                                    struct muster_error *error) {
+static enum muster_code put_checked_session(struct muster_keepalive *keepalive, const struct muster_beat *beat,
+                                            bool is_update, struct muster_error *error) {
     enum muster_code code = check_beat(beat, error);
     if (code != MUSTER_OK) return code;
     pthread_mutex_lock(&keepalive->mutex);
     struct session *found =
-        sessions_find(&keepalive->sessions, scope_or_default(beat->scope), beat->user, or_empty(beat->session));
+        sessions_find(&keepalive->sessions, scope_or_default(beat->scope), beat->user, text_or_empty(beat->session));
     if (found == NULL && is_update) code = client_error_set(error, MUSTER_NOT_FOUND, "session: was not added");
-    else code = put(keepalive, found, beat, error);
+    else code = put_session(keepalive, found, beat, error);
     pthread_mutex_unlock(&keepalive->mutex);
     return code;
 }
@@ -428,7 +430,7 @@ enum muster_code muster_keepalive_add(struct muster_keepalive *keepalive, const 
                                       size_t state_len, struct muster_error *error) {
     struct muster_beat beat = {
         .scope = scope, .user = user, .session = session, .status = status, .state = state, .state_len = state_len};
-    return put_checked(keepalive, &beat, false, error);
+    return put_checked_session(keepalive, &beat, false, error);
 }
 
 enum muster_code muster_keepalive_update(struct muster_keepalive *keepalive, const char *scope, const char *user,
@@ -436,7 +438,7 @@ enum muster_code muster_keepalive_update(struct muster_keepalive *keepalive, con
                                          size_t state_len, struct muster_error *error) {
     struct muster_beat beat = {
         .scope = scope, .user = user, .session = session, .status = status, .state = state, .state_len = state_len};
-    return put_checked(keepalive, &beat, true, error);
+    return put_checked_session(keepalive, &beat, true, error);
 }
 
 enum muster_code muster_keepalive_remove(struct muster_keepalive *keepalive, const char *scope, const char *user,
@@ -448,7 +450,7 @@ enum muster_code muster_keepalive_remove(struct muster_keepalive *keepalive, con
         return client_error_set(error, MUSTER_INVALID_ARGUMENT, "linger_ms: %u, at most %d", linger_ms,
                                 MUSTER_LINGER_MAX_MS);
     pthread_mutex_lock(&keepalive->mutex);
-    struct session *found = sessions_find(&keepalive->sessions, scope_or_default(scope), user, or_empty(session));
+    struct session *found = sessions_find(&keepalive->sessions, scope_or_default(scope), user, text_or_empty(session));
     if (found != NULL) sessions_remove(&keepalive->sessions, found, linger_ms);
     if (found != NULL) pthread_cond_signal(&keepalive->changed);
     pthread_mutex_unlock(&keepalive->mutex);

@@ -52,7 +52,7 @@ struct known_user *known_users_add(struct known_users *users, struct fingerprint
     return known;
 }
 
-/* What follows moves back over the gap, so that no search ends before its name: nothing is left to mark it. */
+/* Entries behind the gap move back into it, so that no search ends too early and no marker is needed. */
 struct known_user *known_users_take(struct known_users *users, struct fingerprint fingerprint) {
     size_t mask = users->capacity - 1, gap = known_users_seek(users, fingerprint);
     struct known_user *known = users->slots[gap].known;

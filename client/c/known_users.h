@@ -1,4 +1,5 @@
-/* Who a watch's program was told is here, and with what: a table by fingerprint, one thread at a time. */
+/* The users who a watch's program was told are present, with what it was told of them: a hash table by fingerprint, for
+ * one thread at a time. */
 #ifndef MUSTER_CLIENT_KNOWN_USERS_H
 #define MUSTER_CLIENT_KNOWN_USERS_H
 
@@ -10,7 +11,7 @@ struct known_user {
     int64_t last_seen_ms;
     uint64_t sessions; /* a digest of their names, statuses and states, in any order; 0 where they were not asked for */
     uint32_t session_count;
-    uint32_t round; /* of the snapshot that it was last told in, or after */
+    uint32_t round; /* the last snapshot in which, or after which, it was seen */
     enum muster_status status;
     char name[];
 };
@@ -30,7 +31,7 @@ void known_users_free(struct known_users *users);
 struct known_user *known_users_find(const struct known_users *users, struct fingerprint fingerprint);
 /* Adds a name that is not there. NULL: memory is short. All but name and fingerprint is 0. */
 struct known_user *known_users_add(struct known_users *users, struct fingerprint fingerprint, const char *name);
-/* Takes one out that is there: the caller's to free. */
+/* Removes a user who is there; the caller frees it. */
 struct known_user *known_users_take(struct known_users *users, struct fingerprint fingerprint);
 
 #endif

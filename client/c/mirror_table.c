@@ -7,7 +7,7 @@ enum { SLOTS_MIN = 64, CACHE_LINE_BYTES = 64, HUGE_PAGE_BYTES = 2 * 1024 * 1024 
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-/* Zeroed; large ones on huge pages where the system gives them: else each look-up has a miss of the TLB besides. */
+/* Zeroed memory; large pieces on huge pages where the system has them, which saves a TLB miss a look-up. */
 static void *pages_new(size_t bytes) {
     bool is_huge = bytes >= HUGE_PAGE_BYTES;
     void *data = aligned_alloc(is_huge ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES, bytes);
@@ -66,7 +66,7 @@ static void set_seen(struct mirror_slots *slots, size_t at, int64_t last_seen_ms
     atomic_store_explicit(&slots->sides[at].last_seen_ms, last_seen_ms, memory_order_release);
 }
 
-/* The word last: who finds it finds the rest. */
+/* The word is stored last: a reader that finds it finds the rest. */
 static void slot_copy(struct mirror_slots *to, size_t to_at, const struct mirror_slots *from, size_t from_at) {
     const struct mirror_side *side = &from->sides[from_at];
     to->sides[to_at].home = side->home;
@@ -89,7 +89,7 @@ static bool table_grow(struct mirror_table *table) {
     return true;
 }
 
-/* Grows where five eighths are in use; where there is no memory for that, goes on up to seven. */
+/* Grows the table where five eighths are in use; without memory for that, it is filled up to seven eighths. */
 static bool table_reserve(struct mirror_table *table) {
     size_t capacity = slots_of(table)->mask + 1;
     if (table->used < capacity / 8 * 5) return true;
@@ -112,7 +112,8 @@ static void slot_free(struct mirror_table *table, size_t gap) {
     table->used--;
 }
 
-/* ---- those who left: a list, so that who comes back is taken out of its middle ----------------------------------- */
+/* ---- users who left: a list, so that one who comes back can be removed anywhere -----------------------------------
+ */
 
 /* 0: there is neither room nor memory for more. */
 static uint32_t departed_new(struct mirror_table *table) {
@@ -153,7 +154,7 @@ static void forget_oldest(struct mirror_table *table) {
     if (mirror_seek(slots_of(table), fingerprint, &at, &word)) slot_free(table, at);
 }
 
-/* 0: nobody can be remembered. */
+/* 0: there is no room to keep anybody. */
 static uint32_t departed_add(struct mirror_table *table, struct fingerprint fingerprint) {
     uint32_t number = departed_new(table);
     if (number == 0 && table->departed_count != 0) {
@@ -204,7 +205,7 @@ void mirror_table_drop(struct mirror_table *table, struct fingerprint fingerprin
     struct mirror_slots *slots = slots_of(table);
     if (!mirror_seek(slots, fingerprint, &at, &word) || slots->sides[at].departed != 0) return;
     uint32_t number = departed_add(table, fingerprint);
-    mirror_seek(slots, fingerprint, &at, &word); /* again: who was forgotten for it left a gap */
+    mirror_seek(slots, fingerprint, &at, &word); /* again: forgetting another one moved slots */
     atomic_fetch_sub_explicit(&table->live, 1, memory_order_relaxed);
     if (number == 0) {
         slot_free(table, at);

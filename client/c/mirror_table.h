@@ -37,7 +37,7 @@ struct mirror_slots {
     struct mirror_side *sides;
 };
 
-/* Somebody who left and is remembered, in a list from the latest to the oldest. */
+/* A user who left and whose last_seen is kept; in a list from the latest to the oldest. */
 struct mirror_departed {
     struct fingerprint fingerprint;
     uint32_t newer, older; /* 1 + index; 0: none */
@@ -58,11 +58,11 @@ struct mirror_table {
 bool mirror_table_init(struct mirror_table *table, size_t remember_max);
 void mirror_table_free(struct mirror_table *table);
 
-/* Makes somebody live, with this status (not MUSTER_STATUS_UNSPECIFIED: that is taken as online). false: memory is
+/* Makes a user live, with this status (not MUSTER_STATUS_UNSPECIFIED: that is taken as online). false: memory is
  * short. */
 bool mirror_table_put(struct mirror_table *table, struct fingerprint fingerprint, enum muster_status status,
                       int64_t last_seen_ms);
-/* Somebody who is live is no longer; remembered, if there is room and memory for it. */
+/* A user who is live is so no longer; its last_seen is kept if there is room and memory. */
 void mirror_table_drop(struct mirror_table *table, struct fingerprint fingerprint, int64_t last_seen_ms);
 
 static inline uint64_t mirror_tag(struct fingerprint fingerprint) {

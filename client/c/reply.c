@@ -68,7 +68,7 @@ void muster_nodes_free(struct muster_nodes *nodes) {
 struct filler {
     char *text;
     void *parts;                    /* the next session or window */
-    bool has_sessions, has_windows; /* else they are passed over */
+    bool has_sessions, has_windows; /* false: such fields are skipped */
     bool is_broken;
 };
 

@@ -60,7 +60,7 @@ struct result {
 struct result *result_new(void);
 /* `result` may be NULL. */
 void result_free(struct result *result);
-/* Makes the view one without items. */
+/* Empties the view. */
 void result_clear(struct result *result, enum reply_kind kind);
 
 /* Where an answer goes. */

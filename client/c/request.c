@@ -19,7 +19,7 @@ enum {
     CALL_NODES = 10,
 };
 
-/* The request proper is written behind this much room; token, tag and length, which are known last, go in front. */
+/* The request itself is written behind this much room, for the token, the tag and the length, which are known last. */
 enum { HEAD_BYTES_MAX = MUSTER_TOKEN_BYTES_MAX + 32, REQUEST_BYTES_MIN = 16 * 1024 };
 /* More than the scalar fields of any part of a request take. */
 enum { SCALARS_BYTES_MAX = 64 };
@@ -73,7 +73,7 @@ static enum muster_code request_seal(struct request *request, const char *token,
 
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
 
-/* A string of the caller with its length, which is looked for no further than one past the limit. */
+/* A string of the caller with its length; a longer one than the limit has the limit + 1. */
 struct string {
     const char *data;
     size_t len;
@@ -88,48 +88,49 @@ static inline struct string id_of(const char *data) {
 }
 
 /* Where a field stands, for a message: "beats[3].user", or "scope" where there is no array. */
-struct place {
+struct field_path {
     const char *array;
     size_t index;
 };
 
-static const struct place top = {0};
+static const struct field_path top = {0};
 
-enum { PLACE_BYTES_MAX = 64 };
+enum { PATH_BYTES_MAX = 64 };
 
-static const char *place_text(char text[PLACE_BYTES_MAX], struct place place, const char *field) {
+static const char *path_text(char text[PATH_BYTES_MAX], struct field_path path, const char *field) {
     const char *dot = field[0] == '\0' ? "" : ".";
-    if (place.array == NULL) return field;
-    snprintf(text, PLACE_BYTES_MAX, "%s[%zu]%s%s", place.array, place.index, dot, field);
+    if (path.array == NULL) return field;
+    snprintf(text, PATH_BYTES_MAX, "%s[%zu]%s%s", path.array, path.index, dot, field);
     return text;
 }
 
-static enum muster_code refuse_id(struct string id, struct place place, const char *field, struct muster_error *error) {
-    char text[PLACE_BYTES_MAX];
-    const char *name = place_text(text, place, field);
+static enum muster_code refuse_id(struct string id, struct field_path path, const char *field,
+                                  struct muster_error *error) {
+    char text[PATH_BYTES_MAX];
+    const char *name = path_text(text, path, field);
     if (id.len == 0)
         return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: empty, 1 to %d bytes", name, MUSTER_ID_BYTES_MAX);
     return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, strlen(id.data),
                             MUSTER_ID_BYTES_MAX);
 }
 
-static enum muster_code check_range(uint64_t value, uint64_t least, uint64_t most, struct place place,
+static enum muster_code check_range(uint64_t value, uint64_t least, uint64_t most, struct field_path path,
                                     const char *field, struct muster_error *error) {
     if (value >= least && value <= most) return MUSTER_OK;
-    char text[PLACE_BYTES_MAX];
+    char text[PATH_BYTES_MAX];
     bool is_low = value < least;
-    return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %llu, at %s %llu", place_text(text, place, field),
+    return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %llu, at %s %llu", path_text(text, path, field),
                             (unsigned long long)value, is_low ? "least" : "most",
                             (unsigned long long)(is_low ? least : most));
 }
 
-static enum muster_code check_optional_id(struct string id, struct place place, const char *field,
+static enum muster_code check_optional_id(struct string id, struct field_path path, const char *field,
                                           struct muster_error *error) {
-    return id.len <= MUSTER_ID_BYTES_MAX ? MUSTER_OK : refuse_id(id, place, field, error);
+    return id.len <= MUSTER_ID_BYTES_MAX ? MUSTER_OK : refuse_id(id, path, field, error);
 }
 
-static inline enum muster_code check_ttl(uint32_t ttl_ms, struct place place, struct muster_error *error) {
-    return ttl_ms == 0 ? MUSTER_OK : check_range(ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, place, "ttl_ms", error);
+static inline enum muster_code check_ttl(uint32_t ttl_ms, struct field_path path, struct muster_error *error) {
+    return ttl_ms == 0 ? MUSTER_OK : check_range(ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS, path, "ttl_ms", error);
 }
 
 static enum muster_code check_count(const void *array, size_t count, size_t least, size_t most, const char *field,
@@ -152,9 +153,9 @@ struct beat_strings {
     struct string scope, user, session;
 };
 
-static enum muster_code refuse_state(size_t len, struct place place, struct muster_error *error) {
-    char text[PLACE_BYTES_MAX];
-    const char *name = place_text(text, place, "state");
+static enum muster_code refuse_state(size_t len, struct field_path path, struct muster_error *error) {
+    char text[PATH_BYTES_MAX];
+    const char *name = path_text(text, path, "state");
     if (len <= MUSTER_STATE_BYTES_MAX)
         return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: NULL, but of %zu bytes", name, len);
     return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: %zu bytes, at most %d", name, len,
@@ -162,15 +163,15 @@ static enum muster_code refuse_state(size_t len, struct place place, struct must
 }
 
 static inline enum muster_code beat_check(const struct muster_beat *beat, const struct beat_strings *strings,
-                                          struct place place, struct muster_error *error) {
-    if (strings->scope.len > MUSTER_ID_BYTES_MAX) return refuse_id(strings->scope, place, "scope", error);
-    if (strings->user.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(strings->user, place, "user", error);
-    if (strings->session.len > MUSTER_ID_BYTES_MAX) return refuse_id(strings->session, place, "session", error);
+                                          struct field_path path, struct muster_error *error) {
+    if (strings->scope.len > MUSTER_ID_BYTES_MAX) return refuse_id(strings->scope, path, "scope", error);
+    if (strings->user.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(strings->user, path, "user", error);
+    if (strings->session.len > MUSTER_ID_BYTES_MAX) return refuse_id(strings->session, path, "session", error);
     if ((unsigned)beat->status > MUSTER_STATUS_BUSY)
-        return check_range((unsigned)beat->status, 0, MUSTER_STATUS_BUSY, place, "status", error);
-    if (beat->state_len > MUSTER_STATE_BYTES_MAX) return refuse_state(beat->state_len, place, error);
-    if (beat->state_len != 0 && beat->state == NULL) return refuse_state(beat->state_len, place, error);
-    return check_ttl(beat->ttl_ms, place, error);
+        return check_range((unsigned)beat->status, 0, MUSTER_STATUS_BUSY, path, "status", error);
+    if (beat->state_len > MUSTER_STATE_BYTES_MAX) return refuse_state(beat->state_len, path, error);
+    if (beat->state_len != 0 && beat->state == NULL) return refuse_state(beat->state_len, path, error);
+    return check_ttl(beat->ttl_ms, path, error);
 }
 
 static inline struct beat_strings beat_strings_of(const struct muster_beat *beat) {
@@ -214,7 +215,7 @@ enum muster_code request_touch(struct request *request, const char *token, const
         uint32_t beat_ttl_ms = beats[i].ttl_ms != 0 ? beats[i].ttl_ms : ttl_ms;
         if (beat_ttl_ms == 0) beat_ttl_ms = MUSTER_TTL_DEFAULT_MS;
         if (beat_ttl_ms < request->least_ttl_ms) request->least_ttl_ms = beat_ttl_ms;
-        if ((code = beat_check(&beats[i], &strings, (struct place){"beats", i}, error)) != MUSTER_OK) return code;
+        if ((code = beat_check(&beats[i], &strings, (struct field_path){"beats", i}, error)) != MUSTER_OK) return code;
         size_t bytes = strings.scope.len + strings.user.len + strings.session.len + beats[i].state_len;
         if (!request_room(request, bytes + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
         request->end = put_beat(request->end, &beats[i], &strings);
@@ -227,12 +228,12 @@ enum muster_code request_touch(struct request *request, const char *token, const
 /* Departure: scope 1, user 2, session 3, all_sessions 4; it is field 2 of LeaveRequest. */
 static enum muster_code put_departure(struct request *request, const struct muster_departure *departure, size_t index,
                                       struct muster_error *error) {
-    struct place place = {"departures", index};
+    struct field_path path = {"departures", index};
     struct string scope = id_of(departure->scope), user = id_of(departure->user), session = id_of(departure->session);
     enum muster_code code;
-    if ((code = check_optional_id(scope, place, "scope", error)) != MUSTER_OK) return code;
-    if (user.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(user, place, "user", error);
-    if ((code = check_optional_id(session, place, "session", error)) != MUSTER_OK) return code;
+    if ((code = check_optional_id(scope, path, "scope", error)) != MUSTER_OK) return code;
+    if (user.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(user, path, "user", error);
+    if ((code = check_optional_id(session, path, "session", error)) != MUSTER_OK) return code;
     if (departure->all_sessions && session.len != 0)
         return client_error_set(error, MUSTER_INVALID_ARGUMENT,
                                 "departures[%zu].session: must be unset with all_sessions", index);
@@ -285,10 +286,10 @@ void request_raise_stamp(struct request *request, const char *token, uint64_t st
 /* ---- the reads --------------------------------------------------------------------------------------------------- */
 
 /* One id of an array of them, as field `number`. */
-static inline enum muster_code put_id(struct request *request, unsigned number, const char *data, struct place place,
-                                      struct muster_error *error) {
+static inline enum muster_code put_id(struct request *request, unsigned number, const char *data,
+                                      struct field_path path, struct muster_error *error) {
     struct string id = id_of(data);
-    if (id.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(id, place, "", error);
+    if (id.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(id, path, "", error);
     if (!request_room(request, id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     request->end = pb_put_text(request->end, number, id.data, id.len);
     return MUSTER_OK;
@@ -304,7 +305,7 @@ enum muster_code request_live(struct request *request, const char *token, const 
     if (!request_room(request, scope_id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     request->end = pb_put_text(request->end, 1, scope_id.data, scope_id.len);
     for (size_t i = 0; i < count; i++) {
-        if ((code = put_id(request, 2, users[i], (struct place){"users", i}, error)) != MUSTER_OK) return code;
+        if ((code = put_id(request, 2, users[i], (struct field_path){"users", i}, error)) != MUSTER_OK) return code;
     }
     if (!request_room(request, SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     request->end = pb_put_number(request->end, 3, with_sessions);
@@ -351,7 +352,7 @@ static enum muster_code put_windows(struct request *request, const uint64_t *win
     uint8_t packed[MUSTER_WINDOWS_MAX * PB_VARINT_BYTES_MAX], *at = packed;
     for (size_t i = 0; i < count; i++) {
         enum muster_code code =
-            check_range(windows_ms[i], 1, MUSTER_RETENTION_MAX_MS, (struct place){"windows_ms", i}, "", error);
+            check_range(windows_ms[i], 1, MUSTER_RETENTION_MAX_MS, (struct field_path){"windows_ms", i}, "", error);
         if (code != MUSTER_OK) return code;
         at = pb_put_varint(at, windows_ms[i]);
     }
@@ -369,7 +370,7 @@ enum muster_code request_counts(struct request *request, const char *token, cons
         return code;
     request_begin(request);
     for (size_t i = 0; i < scope_count; i++) {
-        if ((code = put_id(request, 1, scopes[i], (struct place){"scopes", i}, error)) != MUSTER_OK) return code;
+        if ((code = put_id(request, 1, scopes[i], (struct field_path){"scopes", i}, error)) != MUSTER_OK) return code;
     }
     if ((code = put_windows(request, windows_ms, window_count, error)) != MUSTER_OK) return code;
     return request_seal(request, token, CALL_COUNTS, error);
@@ -425,7 +426,8 @@ enum muster_code request_watch(struct request *request, const char *token, const
     if (!request_room(request, scope.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     request->end = pb_put_text(request->end, 1, scope.data, scope.len);
     for (size_t i = 0; i < options->user_count; i++) {
-        if ((code = put_id(request, 2, options->users[i], (struct place){"users", i}, error)) != MUSTER_OK) return code;
+        if ((code = put_id(request, 2, options->users[i], (struct field_path){"users", i}, error)) != MUSTER_OK)
+            return code;
     }
     if (!request_room(request, cursor.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
     uint8_t *at = pb_put_number(request->end, 3, options->counts_only);

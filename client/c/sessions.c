@@ -1,5 +1,6 @@
 #include "sessions.h"
 
+#include <assert.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static void list_splice(struct link *from, struct link *at) {
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-static int compare(const void *left, const void *right) {
+static int compare_sessions(const void *left, const void *right) {
     const struct session *a = left, *b = right;
     int order = strcmp(a->user, b->user);
     if (order == 0) order = strcmp(a->session, b->session);
@@ -47,7 +48,7 @@ static int compare(const void *left, const void *right) {
 
 struct session *sessions_find(struct sessions *sessions, const char *scope, const char *user, const char *session) {
     struct session key = {.scope = scope, .user = user, .session = session};
-    void *found = tfind(&key, &sessions->tree, compare);
+    void *found = tfind(&key, &sessions->tree, compare_sessions);
     return found == NULL ? NULL : *(struct session **)found;
 }
 
@@ -69,7 +70,7 @@ void sessions_init(struct sessions *sessions, uint32_t ttl_ms, unsigned offset, 
     sessions_set_ttl(sessions, ttl_ms, now_ms);
 }
 
-/* Every how many slots one is used: all are where each then gets SESSIONS_SHARE_MIN sessions. */
+/* One of so many slots is used: all of them once each then gets SESSIONS_SHARE_MIN sessions. */
 static unsigned stride_of(const struct sessions *sessions) {
     unsigned used = 1;
     while (used < SESSIONS_SLOTS && sessions->count / (2 * used) >= SESSIONS_SHARE_MIN) used *= 2;
@@ -90,6 +91,7 @@ static unsigned slot_for_next_turn(const struct sessions *sessions) {
 }
 
 static void put_in_slot(struct sessions *sessions, struct session *session) {
+    assert(session->slot < 0);
     unsigned slot = slot_for_next_turn(sessions);
     list_append(&sessions->slots[slot], &session->link);
     sessions->loads[slot]++;
@@ -97,9 +99,10 @@ static void put_in_slot(struct sessions *sessions, struct session *session) {
 }
 
 /* Takes a session out of whatever list it is in. */
-static void take_out(struct sessions *sessions, struct session *session) {
+static void session_unlist(struct sessions *sessions, struct session *session) {
     list_unlink(&session->link);
     if (session->slot < 0) return;
+    assert(sessions->loads[session->slot] != 0);
     sessions->loads[session->slot]--;
     session->slot = -1;
 }
@@ -172,7 +175,7 @@ struct session *sessions_add(struct sessions *sessions, const char *scope, const
     made->user = memcpy(made->text + scope_size, user, user_size);
     made->session = memcpy(made->text + scope_size + user_size, session, session_size);
     made->slot = -1;
-    if (!session_set(made, status, state, state_len) || tsearch(made, &sessions->tree, compare) == NULL) {
+    if (!session_set(made, status, state, state_len) || tsearch(made, &sessions->tree, compare_sessions) == NULL) {
         session_free(made);
         return NULL;
     }
@@ -184,14 +187,15 @@ struct session *sessions_add(struct sessions *sessions, const char *scope, const
 bool sessions_update(struct sessions *sessions, struct session *session, enum muster_status status, const void *state,
                      size_t state_len) {
     if (!session_set(session, status, state, state_len)) return false;
-    take_out(sessions, session);
+    session_unlist(sessions, session);
     list_append(&sessions->due, &session->link);
     return true;
 }
 
 void sessions_remove(struct sessions *sessions, struct session *session, uint32_t linger_ms) {
-    tdelete(session, &sessions->tree, compare);
-    take_out(sessions, session);
+    tdelete(session, &sessions->tree, compare_sessions);
+    session_unlist(sessions, session);
+    assert(sessions->count != 0);
     sessions->count--;
     session->linger_ms = linger_ms;
     list_append(&sessions->leaving, &session->link);
@@ -211,9 +215,10 @@ void sessions_remove_all(struct sessions *sessions) {
 
 size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat *beats) {
     size_t count = 0, bytes = 0;
+    assert(list_is_empty(&sessions->sending)); /* one batch at a time */
     while (count < limit && bytes < SESSIONS_BATCH_BYTES_MAX && sessions_has_due(sessions)) {
         struct session *session = (struct session *)sessions->due.next;
-        take_out(sessions, session);
+        session_unlist(sessions, session);
         list_append(&sessions->sending, &session->link);
         bytes += session->text_len + session->state_len;
         beats[count++] = (struct muster_beat){.scope = session->scope,
@@ -229,7 +234,7 @@ size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat
 void sessions_sent(struct sessions *sessions) {
     while (!list_is_empty(&sessions->sending)) {
         struct session *session = (struct session *)sessions->sending.next;
-        take_out(sessions, session);
+        session_unlist(sessions, session);
         put_in_slot(sessions, session);
     }
 }
@@ -253,6 +258,7 @@ size_t sessions_leaving(struct sessions *sessions, size_t limit, struct muster_d
 
 void sessions_left(struct sessions *sessions, size_t n) {
     for (size_t i = 0; i < n; i++) {
+        assert(sessions_has_leaving(sessions));
         struct session *session = (struct session *)sessions->leaving.next;
         list_unlink(&session->link);
         session_free(session);

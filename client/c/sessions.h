@@ -1,8 +1,8 @@
-/* The sessions of a keepalive: which are due, which are on their way, which leave.
+/* The sessions of a keepalive: which are due, which are being sent, which leave.
  *
- * A wheel turns once in a third of the TTL; each of its slots holds sessions that fall due together. A session that was
- * told goes back to the emptiest slot, so that the beats spread over the turn; while there are few sessions only few
- * slots are used, so that they share requests.
+ * A timer wheel turns once in a third of the TTL; each of its slots holds sessions that fall due together. A session
+ * that was sent goes into the emptiest slot, so that beats are spread over the turn. While there are few sessions only
+ * few slots are used, so that they share requests.
  *
  * Pure but for memory: time is an argument (monotonic ms). Not thread-safe: the keepalive holds its mutex. */
 #ifndef MUSTER_CLIENT_SESSIONS_H
@@ -29,7 +29,7 @@ struct session {
 };
 
 struct sessions {
-    void *tree; /* of all but those that leave, by scope, user and session: tsearch(3) */
+    void *tree; /* tsearch(3), by scope, user and session; without those that leave */
     size_t count;
     struct link due, sending, leaving;
     struct link slots[SESSIONS_SLOTS];
@@ -55,11 +55,11 @@ struct session *sessions_add(struct sessions *sessions, const char *scope, const
 /* Changes it; due now. false: memory is short, and nothing has changed. */
 bool sessions_update(struct sessions *sessions, struct session *session, enum muster_status status, const void *state,
                      size_t state_len);
-/* Takes it away: it leaves, also where no beat of it was sent yet, since the program may have touched it itself. */
+/* Removes a session, which leaves, also where no beat of it was sent yet: the program may have touched it itself. */
 void sessions_remove(struct sessions *sessions, struct session *session, uint32_t linger_ms);
 void sessions_remove_all(struct sessions *sessions);
 
-/* Turns the wheel up to now: what it passes is due. */
+/* Turns the wheel up to now: sessions in the slots that it passes are due. */
 void sessions_turn(struct sessions *sessions, uint64_t now_ms);
 /* All are due. */
 void sessions_all_due(struct sessions *sessions);
@@ -67,9 +67,9 @@ void sessions_all_due(struct sessions *sessions);
 /* Takes up to `limit` due sessions for sending; beats (room for `limit`) point into them until the mutex is let go. One
  * batch at a time: it ends with sessions_sent or sessions_put_back. */
 size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat *beats);
-/* What is still there of the batch was told, or is not to be told before its next turn. */
+/* The batch was sent, or is not to be sent before its next turn. Sessions that were removed meanwhile are not in it. */
 void sessions_sent(struct sessions *sessions);
-/* What is still there of the batch stays due, before all others. */
+/* The batch was not sent: it stays due, before all others. */
 void sessions_put_back(struct sessions *sessions);
 
 /* Up to `limit` sessions that leave, all with one linger; departures (room for `limit`) point into them until

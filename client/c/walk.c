@@ -1,4 +1,4 @@
-/* A walk over all pages of a List, which asks for the next page while its caller reads this one. */
+/* A walk over all pages of a List. It requests the next page while its caller reads this one. */
 #include "client.h"
 #include "client_error.h"
 #include "options.h"
@@ -11,7 +11,7 @@ struct muster_walk {
     char *scope, *page_token;
     struct result *page, *ahead;
     size_t at;      /* the next user of `page` */
-    bool is_waited; /* `ahead` was asked for; of the walk's thread */
+    bool is_waited; /* `ahead` was requested; used by the walk's thread alone */
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -28,7 +28,7 @@ static void walk_page_came(void *arg, const struct muster_error *error) {
     pthread_mutex_unlock(&walk->mutex);
 }
 
-/* Asks for the page at `page_token`. A failure is walk->error. */
+/* Requests the page at `page_token`. A failure is in walk->error. */
 static void walk_request(struct muster_walk *walk, const char *page_token) {
     struct call *call = call_take(walk->client, true, &walk->error);
     if (call == NULL) return;
@@ -110,7 +110,7 @@ enum muster_code muster_walk_open_sized(struct muster_client *client, const stru
     return client_error_none(error);
 }
 
-/* Makes the page ahead the one that is read, and asks for the one after it. False: there is none. */
+/* Makes `ahead` the page that is read, and requests the one after it. False: there is no next page. */
 static bool walk_next_page(struct muster_walk *walk) {
     if (!walk->is_waited) return false;
     walk_wait(walk);
@@ -134,7 +134,7 @@ enum muster_code muster_walk_close(struct muster_walk *walk, struct muster_error
     if (walk == NULL) return client_error_none(error);
     enum muster_code code = MUSTER_OK;
     if (walk->is_waited) {
-        walk_wait(walk); /* given up early: what the page ahead says is of no interest */
+        walk_wait(walk); /* closed early: the page ahead is not needed */
         client_error_none(error);
     } else {
         code = walk->error.code;

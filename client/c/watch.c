@@ -9,9 +9,9 @@
 
 enum {
     UNCONNECTED_MS = 200,    /* how long a connection is waited for where there is another node to ask */
-    SPELL_MS = 5000,         /* what fails again within so long is the same spell */
-    FRUITLESS_MS = 20,       /* answers that say nothing new come at least so far apart, */
-    SNAPSHOT_APART_MS = 200, /* and snapshots so far */
+    SPELL_MS = 5000,         /* failures that are no further apart belong to one spell */
+    FRUITLESS_MS = 20,       /* the least time between answers that say nothing new */
+    SNAPSHOT_APART_MS = 200, /* the least time between snapshots */
     GRACE_MS = 200,
     CANCEL_AGAIN_MS = 20,
 };
@@ -58,9 +58,10 @@ static bool watch_ask(struct muster_watch *watch, struct muster_error *error) {
     return false;
 }
 
-/* ---- what came of it --------------------------------------------------------------------------------------------- */
+/* ---- the end of an attempt
+ * --------------------------------------------------------------------------------------------- */
 
-/* Once for each code in a spell, however often it is tried. */
+/* Calls `trouble`, once for each code in a spell. */
 static void tell_trouble(struct muster_watch *watch) {
     uint32_t bit = 1u << ((unsigned)watch->round_error.code & 31);
     if ((watch->troubles & bit) != 0) return;
@@ -69,8 +70,8 @@ static void tell_trouble(struct muster_watch *watch) {
     watch->options.callbacks.trouble(watch->options.arg, &watch->round_error);
 }
 
-/* This node failed: the next one is asked, or, after all of them, none for a while. What a node said is better to tell
- * than that another could not be reached. Returns how long to rest. */
+/* This node failed: the next one is asked, or, after the last of a round, none for a while. Of the errors of a round
+ * the answer of a node is kept before the failure to reach one. Returns how long to sleep. */
 static uint32_t watch_failed(struct muster_watch *watch, const struct muster_error *error) {
     uint64_t now_ms = monotonic_ms();
     if (watch->rounds.tried == 0 || error->is_answer || !watch->round_error.is_answer) watch->round_error = *error;
@@ -79,11 +80,11 @@ static uint32_t watch_failed(struct muster_watch *watch, const struct muster_err
         watch->rounds.failed = 0;
         watch->troubles = 0;
     }
-    uint32_t rest_ms = rounds_note_failure(&watch->rounds, watch->client, watch->node, watch_backoff);
+    uint32_t sleep_ms = rounds_note_failure(&watch->rounds, watch->client, watch->node, watch_backoff);
     if (!is_last) return 0;
     watch->failed_ms = now_ms;
     tell_trouble(watch);
-    return rest_ms;
+    return sleep_ms;
 }
 
 static void begin_snapshot(struct muster_watch *watch, uint64_t now_ms) {
@@ -94,7 +95,7 @@ static void begin_snapshot(struct muster_watch *watch, uint64_t now_ms) {
     watch->round++;
 }
 
-/* How long to rest before the next question: a node that answers at once, but nothing new, is not asked in a loop. */
+/* How long to sleep before the next request: a node that answers at once, and nothing new, is not asked in a loop. */
 static uint32_t watch_pace(const struct muster_watch *watch, uint64_t now_ms) {
     uint64_t not_before_ms = 0;
     if (watch->is_early) not_before_ms = watch->snapshot_ms + SNAPSHOT_APART_MS;
@@ -102,7 +103,7 @@ static uint32_t watch_pace(const struct muster_watch *watch, uint64_t now_ms) {
     return not_before_ms > now_ms ? (uint32_t)(not_before_ms - now_ms) : 0;
 }
 
-/* A good answer. Returns how long to rest. */
+/* A node answered without an error. Returns how long to sleep. */
 static uint32_t watch_answered(struct muster_watch *watch, const struct watch_answer *answer) {
     struct muster_error error;
     if (answer->cursor_len == 0 || answer->cursor_len > sizeof watch->cursor) {
@@ -131,7 +132,8 @@ static uint32_t watch_heard(struct muster_watch *watch) {
     return watch_answered(watch, &watch->result->view.watch);
 }
 
-/* ---- the end of it ----------------------------------------------------------------------------------------------- */
+/* ---- the end of a watch
+ * ----------------------------------------------------------------------------------------------- */
 
 static void watch_free(struct muster_watch *watch) {
     if (watch->attempt != NULL) attempt_give(watch->attempt);
@@ -145,16 +147,16 @@ static void watch_free(struct muster_watch *watch) {
     free(watch);
 }
 
-/* How long the answer to a question that is still out is waited for: as long as other watches that end are answered.
- * nng 1.5.2 may never close a socket on which a message arrives at that moment, see end_calls, and a node answers its
- * parked questions when it will, also those that were taken back here. */
+/* Until when a watch that ends waits for the answer to its last request: as long as other watches that end are
+ * answered. A node answers parked requests when it wants to, also those that were cancelled here, and nng 1.5.2 may
+ * never close a socket on which a message arrives at that moment (see end_calls). */
 static uint64_t watch_awaits_until(const struct muster_watch *watch) {
     uint64_t since_ms = watch->client->late_ms > watch->ending_ms ? watch->client->late_ms : watch->ending_ms;
     uint64_t most_ms = watch->ending_ms + watch->client->timeout_ms;
     return since_ms + GRACE_MS < most_ms ? since_ms + GRACE_MS : most_ms;
 }
 
-/* What it knew is freed at once, the rest when no answer can come any more. */
+/* Frees what the watch knows at once, and the rest when no answer can come any more. */
 static void watch_wind_up(struct muster_watch *watch, bool has_ended) {
     uint64_t now_ms = monotonic_ms();
     if (watch->ending_ms == 0) {
@@ -174,7 +176,7 @@ static void watch_wind_up(struct muster_watch *watch, bool has_ended) {
     watch_free(watch);
 }
 
-/* ---- its tasks --------------------------------------------------------------------------------------------------- */
+/* ---- the task --------------------------------------------------------------------------------------------------- */
 
 static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
     struct muster_watch *watch = (struct muster_watch *)task;
@@ -185,11 +187,11 @@ static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
         return;
     }
     if (watch->is_asking || atomic_load(&watch->is_closed)) return;
-    uint32_t rest_ms = has_ended ? watch_heard(watch) : 0;
+    uint32_t sleep_ms = has_ended ? watch_heard(watch) : 0;
     struct muster_error error;
-    while (rest_ms == 0 && !atomic_load(&watch->is_closed) && !watch_ask(watch, &error))
-        rest_ms = watch_failed(watch, &error);
-    if (rest_ms != 0) dispatcher_sleep(watch->dispatcher, task, monotonic_ms() + rest_ms);
+    while (sleep_ms == 0 && !atomic_load(&watch->is_closed) && !watch_ask(watch, &error))
+        sleep_ms = watch_failed(watch, &error);
+    if (sleep_ms != 0) dispatcher_sleep(watch->dispatcher, task, monotonic_ms() + sleep_ms);
 }
 
 void watches_end(struct muster_client *client) {

@@ -1,4 +1,4 @@
-/* A watch: a machine that asks one node after another what changes in a scope. Inside the library. */
+/* A watch: it sends one node after another Watch requests for a scope. Inside the library. */
 #ifndef MUSTER_CLIENT_WATCH_H
 #define MUSTER_CLIENT_WATCH_H
 
@@ -8,13 +8,13 @@
 
 /* What a mirror adds to a watch; called on the dispatcher's thread, before the program's callbacks. */
 struct watch_hooks {
-    /* Somebody came, or changed. false: memory is short, and nothing was done. */
+    /* A user joined, or changed. false: memory is short, and nothing was done. */
     bool (*put)(void *arg, struct fingerprint fingerprint, enum muster_status status, int64_t last_seen_ms);
-    /* Somebody who was put went. */
+    /* A user who was put left. */
     void (*drop)(void *arg, struct fingerprint fingerprint, int64_t last_seen_ms);
-    /* All that was there has been put. */
+    /* A snapshot is complete: all who are present have been put. */
     void (*whole)(void *arg);
-    /* The watch ends; nothing of it is used any more. Not where opening it failed. */
+    /* The watch ends and no longer uses the hooks. Not called where opening it failed. */
     void (*ended)(void *arg);
 };
 
@@ -49,14 +49,14 @@ struct muster_watch {
     uint64_t snapshot_ms; /* when the last snapshot began */
     uint32_t round;       /* of the snapshot */
     bool is_in_snapshot;
-    bool is_early;       /* this answer begins one, soon after another began */
-    bool has_progressed; /* by this answer: somebody was told of, or is known to be there still */
+    bool is_early;       /* this answer begins a snapshot soon after the one before */
+    bool has_progressed; /* this answer told of somebody, or confirmed somebody in a new snapshot */
     bool has_counts;
-    struct muster_scope_counts counts; /* as they were told last */
+    struct muster_scope_counts counts; /* of the last callback */
 
     struct rounds rounds; /* of this spell */
     struct muster_error round_error;
-    uint32_t troubles;  /* codes that were told in this spell, as bits */
+    uint32_t troubles;  /* codes that `trouble` was called with in this spell, as bits */
     uint64_t failed_ms; /* when a round failed last */
 };
 
@@ -65,7 +65,7 @@ enum muster_code watch_open(struct muster_client *client, const struct muster_wa
                             const struct watch_hooks *hooks, void *hooks_arg, struct muster_watch **watch,
                             struct muster_error *error);
 
-/* Takes an answer in and tells the program what it changes. On the dispatcher's thread. false: memory is short; then
+/* Applies an answer, and calls back for what it changes. On the dispatcher's thread. false: memory is short; then
  * something may be untold, and the watch has to begin anew. */
 bool watch_take(struct muster_watch *watch, const struct watch_answer *answer);
 

@@ -1,5 +1,5 @@
-/* What an answer means to a watch's program: it is held against what the program was told before, so that joined and
- * left alternate for each user whatever a node says, and nothing is told twice. On the dispatcher's thread. */
+/* From an answer to callbacks: it is compared with what the program was told before, so that joined and left alternate
+ * for each user whatever a node says, and nothing is told twice. On the dispatcher's thread. */
 #include "watch.h"
 
 #include <stdlib.h>
@@ -10,11 +10,12 @@ static bool is_over(const struct muster_watch *watch) {
     return atomic_load(&watch->is_closed);
 }
 
-static void tell(struct muster_watch *watch, user_callback *callback, const struct muster_user *user) {
+static void tell_user(struct muster_watch *watch, user_callback *callback, const struct muster_user *user) {
     if (callback != NULL && !is_over(watch)) callback(watch->options.arg, user);
 }
 
-/* ---- who went ---------------------------------------------------------------------------------------------------- */
+/* ---- users who left
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void tell_left(struct muster_watch *watch, struct fingerprint fingerprint, int64_t last_seen_ms,
                       enum muster_left_reason reason) {
@@ -29,9 +30,9 @@ static void tell_left(struct muster_watch *watch, struct fingerprint fingerprint
     free(known);
 }
 
-/* Who was known and is not in the snapshot, which is complete. Taking one out moves others back to its slot, which is
- * looked at again. */
-static void tell_who_is_missing(struct muster_watch *watch) {
+/* Calls left for the known users who are not in the snapshot, which is complete. Removing one may move another one into
+ * its slot, which is therefore looked at again. */
+static void tell_missing_users(struct muster_watch *watch) {
     const struct known_users *users = &watch->known_users;
     for (size_t i = 0; i < users->capacity && !is_over(watch);) {
         const struct known_user *known = users->slots[i].known;
@@ -41,9 +42,10 @@ static void tell_who_is_missing(struct muster_watch *watch) {
     }
 }
 
-/* ---- who is here ------------------------------------------------------------------------------------------------- */
+/* ---- users who are present
+ * ------------------------------------------------------------------------------------------------- */
 
-/* The same in whatever order the sessions come: nodes differ in it. */
+/* Independent of the order of the sessions, in which nodes differ. */
 static uint64_t sessions_digest(const struct fingerprint_key *key, const struct muster_user *user) {
     uint64_t sum = 0;
     for (size_t i = 0; user->sessions != NULL && i < user->session_count; i++) {
@@ -56,7 +58,7 @@ static uint64_t sessions_digest(const struct fingerprint_key *key, const struct 
     return sum;
 }
 
-/* False: nothing that the program sees is different. */
+/* False: nothing that the program sees has changed. */
 static bool known_update(struct known_user *known, const struct muster_user *user, uint64_t sessions) {
     bool is_same =
         known->status == user->status && known->session_count == user->session_count && known->sessions == sessions;
@@ -67,7 +69,7 @@ static bool known_update(struct known_user *known, const struct muster_user *use
     return !is_same;
 }
 
-/* A name that is not known yet. False: memory is short, and it is still unknown. */
+/* Adds a user who is not known yet. False: memory is short, and nothing was added. */
 static bool take_in(struct muster_watch *watch, struct fingerprint fingerprint, const struct muster_user *user,
                     uint64_t sessions) {
     if (watch->hooks != NULL && !watch->hooks->put(watch->hooks_arg, fingerprint, user->status, user->last_seen_ms))
@@ -90,7 +92,7 @@ static bool take_live(struct muster_watch *watch, struct fingerprint fingerprint
     if (known == NULL) {
         if (!take_in(watch, fingerprint, user, sessions)) return false;
         watch->has_progressed = true;
-        tell(watch, watch->options.callbacks.joined, user);
+        tell_user(watch, watch->options.callbacks.joined, user);
         return true;
     }
     pthread_mutex_lock(&watch->mutex);
@@ -100,13 +102,13 @@ static bool take_live(struct muster_watch *watch, struct fingerprint fingerprint
     pthread_mutex_unlock(&watch->mutex);
     if (watch->hooks != NULL && !watch->hooks->put(watch->hooks_arg, fingerprint, user->status, user->last_seen_ms))
         return false;
-    if (is_changed) tell(watch, watch->options.callbacks.updated, user);
+    if (is_changed) tell_user(watch, watch->options.callbacks.updated, user);
     return true;
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-/* What makes no sense is passed over: no name, a kind that is not known, a user who leaves and was not there. */
+/* Ignores items that make no sense: without a name, of an unknown kind, or of an unknown user who leaves. */
 static bool take_item(struct muster_watch *watch, const struct watch_item *item) {
     size_t len = strnlen(item->user.user, MUSTER_ID_BYTES_MAX + 1);
     if (len == 0 || len > MUSTER_ID_BYTES_MAX || item->kind == WATCH_UNKNOWN) return true;
@@ -142,7 +144,7 @@ static void take_counts(struct muster_watch *watch, const struct muster_scope_co
 
 /* The snapshot is complete. */
 static void end_snapshot(struct muster_watch *watch) {
-    tell_who_is_missing(watch);
+    tell_missing_users(watch);
     if (is_over(watch)) return;
     watch->is_in_snapshot = false;
     atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);

@@ -525,7 +525,7 @@ static void broken_replies_are_survived(void **state) {
         uint8_t *copy = malloc(len + (len == 0)); /* exactly as long, so that a byte too far is seen */
         memcpy(copy, bytes.data, len);
         enum muster_code code = reply_decode((struct text){(const char *)copy, (uint32_t)len}, &answer, &error);
-        if (code == MUSTER_OK) fail_msg("the first %zu of %zu bytes passed for a reply", len, bytes.len);
+        if (code == MUSTER_OK) fail_msg("the first %zu of %u bytes passed for a reply", len, bytes.len);
         assert_int_equal(answer.result->view.users.count, 0);
         free(copy);
     }
