@@ -1,4 +1,4 @@
-/* `muster bench` against a real node: that it does what it says, and measures what it does. */
+/* `muster bench` against a real node: what it sends, and what it measures. */
 #include "cli.h"
 #include "support/server.h"
 #include "test.h"
@@ -90,7 +90,7 @@ static void keeps_its_rate(void **state) {
                         "--json", "--to", server.tcp);
     const json_t *row = json_array_get(rows, 0);
     assert_true(json_is_false(json_object_get(row, "closed_loop")));
-    /* The last of 60 requests is due after 59/200 s: no machine, however slow, makes that shorter. */
+    /* The last of 60 requests is due after 59/200 s: a slow machine only makes it longer. */
     assert_true(number(row, "seconds") >= 0.295);
     assert_int_equal((int)number(row, "requests"), 60);
     json_decref(rows);
@@ -102,7 +102,7 @@ static bool receive(int fd, void *data, size_t len) {
     return recv(fd, data, len, MSG_WAITALL) == (ssize_t)len;
 }
 
-/* An echo server of one connection that takes SLOW_MS for each request, one after the other. */
+/* An echo server of one connection that takes SLOW_MS for each request, in order. */
 static void *serve_slowly(void *listener) {
     static const char hello[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
     const struct timespec work = {0, SLOW_MS * 1000000L};
@@ -154,7 +154,7 @@ static void ends_when_the_node_does(void **state) {
     const char *const argv[] = {MUSTER_PATH, "bench", "--duration", "1h", "--to", other.tcp, "-s", "end", NULL};
     struct process *bench = process_start(argv, NULL);
     json_t *rows = NULL;
-    for (int64_t live = 0; live == 0;) { /* until it is at work */
+    for (int64_t live = 0; live == 0;) { /* until its first users are live */
         json_decref(rows);
         rows = JSON(0, "counts", "--json", "--to", other.tcp, "-s", "end");
         live = json_integer_value(json_object_get(json_array_get(rows, 0), "live"));

@@ -46,7 +46,7 @@ void cli_expect_keys(int line, const json_t *object, const char *keys) {
     char got[512] = "";
     const char *key;
     json_t *value;
-    /* jansson's macro wants an object that it could change. */
+    /* jansson's macro takes a non-const object. */
     json_object_foreach((json_t *)(uintptr_t)object, key, value) {
         if (*got != '\0') (void)strncat(got, " ", sizeof got - strlen(got) - 1);
         (void)strncat(got, key, sizeof got - strlen(got) - 1);

@@ -1,4 +1,4 @@
-/* Runs `muster`, and says what is not as it should be. */
+/* Runs `muster` and checks its result. */
 #ifndef MUSTER_TESTS_CLI_CLI_H
 #define MUSTER_TESTS_CLI_CLI_H
 
@@ -14,7 +14,7 @@ struct process_result cli_run(const char *input, const char *const arguments[]);
 #define CLI(input, ...) cli_run(input, (const char *const[]){__VA_ARGS__, NULL})
 
 /* Runs it and fails the test unless it exits with `status` and writes exactly `output`, and errors that contain `error`
- * ("": none at all). output: NULL: not looked at. */
+ * ("": none at all). output: NULL: not checked. */
 void cli_expect(int line, const char *input, int status, const char *output, const char *error,
                 const char *const arguments[]);
 #define EXPECT(status, output, error, ...)                                                                             \

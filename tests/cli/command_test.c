@@ -1,4 +1,4 @@
-/* `muster` against a real node: what it writes, and how it exits. */
+/* `muster` against a real node: output and exit statuses. */
 #include "cli.h"
 #include "muster/limits.h"
 #include "support/port.h"
@@ -349,8 +349,8 @@ static void tells_when_its_output_is_full(void **state) {
     process_result_free(&result);
 }
 
-#ifndef UNDER_SANITIZER /* whose runtime starts threads of its own */
-/* The system counts threads for another user than root alone, who must be able to read the program. */
+#ifndef UNDER_SANITIZER /* a sanitizer's runtime starts threads */
+/* The limit of threads does not apply to root, so another user runs the program, who must be able to read it. */
 static void says_so_where_threads_are_short(void **state) {
     (void)state;
     if (geteuid() != 0) skip();

@@ -1,4 +1,4 @@
-/* Civil time against the C library's timegm and gmtime, and by its limits. */
+/* Dates and times against the C library's timegm and gmtime, and at their limits. */
 #include "datetime.h"
 #include "test.h"
 

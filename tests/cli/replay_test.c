@@ -1,10 +1,10 @@
-/* `muster replay`: the real log against figures from another path, small logs by hand, and a node. */
+/* `muster replay`: a real log against independently computed figures, small logs, and a node. */
 #include "cli.h"
 #include "support/server.h"
 #include "support/tempdir.h"
 #include "test.h"
 
-/* The figures' script keys windows by seconds; these are the same spans as `muster` is told them. */
+/* The script of the figures names windows by seconds; `muster` takes the same durations with units. */
 struct combination {
     const char *every_s, *windows_s, *ttl_s; /* for the script */
     const char *every, *windows, *ttl;       /* for muster */
@@ -117,7 +117,7 @@ static void counts_lines_that_do_not_parse(void **state) {
     EXPECT_WITH("", 0, "AT  LIVE  5m  1h  24h\n\n0 lines, 0 skipped, 0 users\n", "", "replay", "-");
 }
 
-/* A line of a megabyte, NUL bytes, and a host that is no id: each is one line that is skipped. */
+/* A line of a megabyte, NUL bytes, and a host that is not an id: each is one line that is skipped. */
 static void survives_hostile_lines(void **state) {
     (void)state;
     struct tempdir dir = tempdir_make();

@@ -1,4 +1,4 @@
-/* What cmocka needs before it, and it. */
+/* cmocka, with the headers that it needs before it. */
 #ifndef MUSTER_TESTS_CLI_TEST_H
 #define MUSTER_TESTS_CLI_TEST_H
 
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* After the above, which it wants. */
+/* After the above, which it needs. */
 #include <cmocka.h>
 
 #endif

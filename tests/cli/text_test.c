@@ -1,4 +1,4 @@
-/* What people see and what they write: escaping, widths, tables, lines, values. */
+/* Text of people and for people: escaping, widths, tables, lines, values. */
 #include "common/utf8.h"
 #include "escape.h"
 #include "lines.h"

@@ -1,5 +1,5 @@
-/* `muster top` and the colours of `muster watch` on real terminals: tmux draws them, keys are typed into it, and what
- * it shows is read back. */
+/* `muster top` and the colours of `muster watch` on real terminals: tmux draws them, takes the keys, and returns what
+ * it shows. */
 #include "cli.h"
 #include "support/port.h"
 #include "support/server.h"
@@ -16,8 +16,7 @@ enum { SOON_MS = 20000, TMUX_ARGUMENTS_MAX = 24, SKIPPED = 77 };
 static struct server server;
 static struct tempdir dir;
 
-/* ---- tmux: a server of this test's own ----------------------------------------------------------------------------
- */
+/* ---- tmux: a server for this test ---- */
 
 static struct process_result tmux(const char *const arguments[]) {
     struct tempdir socket = tempdir_path(&dir, "tmux");
@@ -70,8 +69,8 @@ static void press(const char *key) {
     TMUX("send-keys", key);
 }
 
-/* A terminal of this size with a shell that runs `line`, then says how that ended and stays, so that what is left on
- * the screen can be looked at. */
+/* A terminal of this size with a shell that runs `line`, then prints its exit status and stays open, so that the screen
+ * can be read. */
 static void terminal(const char *width, const char *height, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static void terminal(const char *width, const char *height, const char *format, ...) {
@@ -90,7 +89,7 @@ static bool has_file(void *context) {
     return access(context, F_OK) == 0;
 }
 
-/* The terminal is as it was: its modes, and no screen that was drawn over. */
+/* The terminal is restored: its modes, and its normal screen. */
 static void expect_ended(int line, const char *status) {
     struct tempdir before = tempdir_path(&dir, "before"), after = tempdir_path(&dir, "after");
     await(line, (struct wanted){status, true, false});
@@ -106,8 +105,7 @@ static void expect_ended(int line, const char *status) {
 }
 #define ENDED(status) expect_ended(__LINE__, "ended=" status)
 
-/* ---- the tests ----------------------------------------------------------------------------------------------------
- */
+/* ---- the tests ---- */
 
 static int set_up(void **state) {
     (void)state;
@@ -130,7 +128,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* A test that failed left its terminal. */
+/* A failed test leaves its terminal open. */
 static int end_terminals(void **state) {
     (void)state;
     process_signal(server.process, SIGCONT); /* it may have been stopped */
@@ -165,7 +163,7 @@ static bool is_rate(const char *text, const char *title) {
     return at != NULL && strncmp(at + strlen(title), "0.0", 3) != 0 && at[strlen(title)] != '-';
 }
 
-/* A rate stands for one interval: somebody comes and goes until one shows that. */
+/* A rate covers one interval: users join and leave until one shows that. */
 static bool has_rates(void *context) {
     (void)context;
     EXPECT(0, NULL, "", "touch", "yan", "--to", server.tcp, "-s", "lobby");
@@ -242,7 +240,7 @@ static void fits_any_size(void **state) {
     SHOWS("BUSY");
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         TMUX("resize-window", "-x", sizes[i][0], "-y", sizes[i][1]);
-        /* Keys are taken at every size. */
+        /* Keys work at every size. */
         press("Down");
         press("Enter");
         press("Escape");
@@ -251,7 +249,7 @@ static void fits_any_size(void **state) {
     }
     SHOWS("sort: n name l live j joins e leaves r reverse");
     char *text = captured(false);
-    /* Nothing of the larger screens is left. */
+    /* Nothing of the larger screens remains. */
     if (strstr(text, "ADDRESS") != NULL || strstr(text, "BUSY") != NULL) fail_msg("garbage:\n%s", text);
     free(text);
     type("q");
@@ -270,7 +268,7 @@ static void goes_on_while_the_node_is_away(void **state) {
     SHOWS("away-room");
     process_stand_still(other.process, CLI_PATIENCE_MS);
     SHOWS(" s old: ");
-    type("/nothing"); /* keys go on while it waits */
+    type("/nothing"); /* keys work while it waits */
     SHOWS("/nothing");
     SHOWS_NO("away-room");
     press("Escape");
@@ -289,10 +287,10 @@ static void goes_on_while_the_node_is_away(void **state) {
     server_end(&other);
 }
 
-/* The answer that it waits for would take longer than this test does. */
+/* The answer that it waits for takes longer than this test. */
 static void quits_while_it_waits(void **state) {
     (void)state;
-    /* The thread that waits is left alone. */
+    /* The waiting thread is not joined, on purpose. */
     terminal("80", "24", "TSAN_OPTIONS=\"$TSAN_OPTIONS report_thread_leaks=0\" '%s' top --timeout 60s --to '%s'",
              MUSTER_PATH, server.tcp);
     SHOWS("lobby");
@@ -321,7 +319,7 @@ static void says_why_it_cannot_draw(void **state) {
     (void)snprintf(nobody, sizeof nobody, "tcp://127.0.0.1:%u", port_free());
     EXPECT(2, "", "terminal", "top", "--to", server.tcp);
     EXPECT(2, "", "--json", "top", "--json", "--to", server.tcp);
-    /* ncurses leaks what it began with. */
+    /* ncurses leaks its first allocations. */
     terminal("80", "24", "ASAN_OPTIONS=detect_leaks=0 TERM=nonsense '%s' top --to '%s'", MUSTER_PATH, server.tcp);
     SHOWS("TERM is 'nonsense'");
     ENDED("2");

@@ -1,4 +1,4 @@
-/* The model of `muster top`: samples and rates, the view and its keys, and what comes of it on screens of any size. */
+/* The model of `muster top`: samples and rates, the view and its keys, and its layout on screens of any size. */
 #include "escape.h"
 #include "support/random.h"
 #include "test.h"
@@ -9,8 +9,7 @@
 
 #include <locale.h>
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------
- */
+/* ---- helpers ---- */
 
 struct scope {
     const char *name;
@@ -128,8 +127,7 @@ static void expect_part(int line, char *text, const char *wanted) {
 }
 #define EXPECT_PART(text, wanted) expect_part(__LINE__, text, wanted)
 
-/* ---- samples ------------------------------------------------------------------------------------------------------
- */
+/* ---- samples ---- */
 
 static void finds_rates_between_two_samples(void **state) {
     (void)state;
@@ -139,7 +137,7 @@ static void finds_rates_between_two_samples(void **state) {
     EXPECT_RATE(sample_find(second, "b")->joins, 5);
     EXPECT_RATE(sample_find(second, "b")->leaves, 1.5);
     EXPECT_RATE(sample_find(second, "a")->joins, 0);
-    EXPECT_RATE(sample_find(second, "c")->joins, 2); /* it is new: all of it is of these 2 s */
+    EXPECT_RATE(sample_find(second, "c")->joins, 2); /* it is new: its total falls into these 2 s */
     EXPECT_RATE(sample_totals(second).joins, 7);
     assert_int_equal(sample_totals(second).live, 11);
     assert_null(sample_find(second, "d"));
@@ -177,7 +175,7 @@ static void takes_so_many_scopes_and_each_once(void **state) {
     assert_true(sample->has_more_scopes);
     sample_finish(sample, NULL);
     assert_int_equal(sample->scope_count, SAMPLE_SCOPES_MAX / 2);
-    /* A scope that was not among the first ones may have been there all the time. */
+    /* A scope that was not listed may have existed before. */
     add(next, (const struct scope[]){{"other", 1, 1000, 50}}, 1);
     sample_finish(next, sample);
     EXPECT_RATE(sample_find(next, "other")->joins, RATE_UNKNOWN);
@@ -196,8 +194,7 @@ static void puts_nodes_in_trouble_first(void **state) {
     sample_free(sample);
 }
 
-/* ---- the view -----------------------------------------------------------------------------------------------------
- */
+/* ---- the view ---- */
 
 static void sorts(void **state) {
     (void)state;
@@ -231,7 +228,7 @@ static void filters(void **state) {
     view_show(view, sample);
     press(view, "/room");
     EXPECT_ORDER(view, "Room:1 room:2");
-    press(view, "q"); /* is typed, and quits nothing */
+    press(view, "q"); /* is typed into the filter */
     EXPECT_ORDER(view, "");
     assert_int_equal(view_press(view, KEY_OF_BACKSPACE), VIEW_CHANGED);
     EXPECT_ORDER(view, "Room:1 room:2");
@@ -244,7 +241,7 @@ static void filters(void **state) {
     (void)view_press(view, 0xe9);
     assert_string_equal(view->filter, "\xc3\xa9");
     EXPECT_ORDER(view, "r\xc3\xa9union");
-    (void)view_press(view, KEY_OF_BACKSPACE); /* takes both bytes */
+    (void)view_press(view, KEY_OF_BACKSPACE); /* removes both bytes */
     assert_string_equal(view->filter, "");
     for (int i = 0; i < 200; i++) (void)view_press(view, 0x1f600);
     assert_int_equal(strlen(view->filter), VIEW_FILTER_BYTES_MAX);
@@ -263,7 +260,7 @@ static void keeps_the_scope_that_is_selected(void **state) {
     view_fit(view, 2);
     view_show(view, first);
     assert_string_equal(selected(view), "a");
-    view_show(view, second); /* nothing was chosen: the first row stays selected */
+    view_show(view, second); /* no scope was selected: the first row stays selected */
     assert_string_equal(selected(view), "d");
     (void)view_press(view, KEY_OF_END);
     (void)view_press(view, KEY_OF_UP);
@@ -312,8 +309,7 @@ static void opens_one_scope_and_goes_back(void **state) {
     sample_free(sample);
 }
 
-/* ---- pages --------------------------------------------------------------------------------------------------------
- */
+/* ---- screens ---- */
 
 static struct view *two_rooms(struct sample **first, struct sample **second) {
     struct view *view = view_new();
@@ -539,8 +535,8 @@ static uint32_t random_key(struct random *random) {
     return keys[random_below(random, sizeof keys / sizeof keys[0])];
 }
 
-/* Whatever comes, on whatever screen: every line fits, what is selected is in sight, and nothing is out of bounds,
- * which the sanitizers look at. */
+/* Random samples, keys and screens: every line fits, the selection is visible, and nothing is out of bounds, which the
+ * sanitizers check. */
 static void holds_through_anything(void **state) {
     (void)state;
     const uint64_t seed = random_number_from_environment("MUSTER_SEED", random_fresh_seed());

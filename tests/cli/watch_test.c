@@ -1,4 +1,4 @@
-/* `muster watch` against real nodes: what it writes of whom, and how it ends. */
+/* `muster watch` against real nodes: what it writes, and how it ends. */
 #include "cli.h"
 #include "muster/limits.h"
 #include "support/port.h"
@@ -29,8 +29,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------
- */
+/* ---- helpers ---- */
 
 static struct process *watch_start(const char *const arguments[]) {
     const char *argv[WATCH_ARGUMENTS_MAX + 3] = {MUSTER_PATH, "watch"};
@@ -48,7 +47,7 @@ static void await(int line, struct process *watch, enum process_stream stream, c
 #define AWAIT_ERROR(watch, needle)   await(__LINE__, watch, PROCESS_ERRORS, needle)
 #define AWAIT_CHANGE(watch, c, user) AWAIT(watch, "{\"change\":\"" c "\",\"scope\":\"w\",\"user\":\"" user "\"")
 
-/* Waits for its end, with this status, and returns all that it wrote, for free(3). */
+/* Waits until it exits with this status. Returns all that it wrote, for free(3). */
 static char *ended(int line, struct process *watch, int status) {
     struct process_exit how;
     if (!process_wait(watch, SOON_MS, &how)) fail_msg("line %d: the watch does not end", line);
@@ -62,7 +61,7 @@ static char *ended(int line, struct process *watch, int status) {
 #define ENDED(watch, status) ended(__LINE__, watch, status)
 #define INTERRUPTED(watch)   (process_signal(watch, SIGINT), ENDED(watch, 0))
 
-/* Parses lines of JSON, and takes the text. An array, for json_decref. */
+/* Parses lines of JSON and frees the text. Returns an array, for json_decref. */
 static json_t *parsed(char *text) {
     json_t *rows = json_array();
     for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL && rest != NULL;) {
@@ -80,7 +79,7 @@ static const char *string(const json_t *row, const char *key) {
     return value == NULL ? "-" : value;
 }
 
-/* Fails unless the rows are these, in this order: "change user reason, ...". Takes the rows. */
+/* Fails unless the rows are these, in this order: "change user reason, ...". Releases the rows. */
 static void expect_rows(int line, json_t *rows, const char *wanted) {
     char got[2048] = "";
     size_t i;
@@ -95,27 +94,26 @@ static void expect_rows(int line, json_t *rows, const char *wanted) {
 }
 #define EXPECT_ROWS(rows, wanted) expect_rows(__LINE__, rows, wanted)
 
-#define TELL(...) EXPECT(0, NULL, "", __VA_ARGS__, "--to", server.tcp, "-s", "w")
-#define START()   TELL("reset", "--yes")
+#define SEND(...) EXPECT(0, NULL, "", __VA_ARGS__, "--to", server.tcp, "-s", "w")
+#define START()   SEND("reset", "--yes")
 #define TARGET    "--to", server.tcp, "-s", "w"
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static void shows_who_is_present_then_each_change(void **state) {
     (void)state;
     START();
-    TELL("touch", "ada", "--status", "away");
+    SEND("touch", "ada", "--status", "away");
     struct process *watch = WATCH(TARGET, "--json", "--count", "5");
     AWAIT_CHANGE(watch, "present", "ada");
-    TELL("touch", "ada", "--status", "busy");
+    SEND("touch", "ada", "--status", "busy");
     AWAIT_CHANGE(watch, "updated", "ada");
-    TELL("touch", "bob", "--ttl", "1s");
+    SEND("touch", "bob", "--ttl", "1s");
     AWAIT_CHANGE(watch, "joined", "bob");
     AWAIT(watch, "expired");
-    TELL("leave", "ada");
+    SEND("leave", "ada");
     AWAIT_CHANGE(watch, "left", "ada");
-    TELL("touch", "cyd");
+    SEND("touch", "cyd");
     EXPECT_ROWS(parsed(ENDED(watch, 0)),
                 "present ada -, updated ada -, joined bob -, left bob expired, left ada left, joined cyd -");
     watch = WATCH(TARGET, "--json", "--count", "1");
@@ -127,15 +125,15 @@ static void shows_who_is_present_then_each_change(void **state) {
 static void writes_the_keys_of_each_row(void **state) {
     (void)state;
     START();
-    TELL("touch", "ada", "--status", "away", "--session", "tab", "--state", "x");
+    SEND("touch", "ada", "--status", "away", "--session", "tab", "--state", "x");
     struct process *watch = WATCH(TARGET, "--json", "--count", "2");
     struct process *other = WATCH(TARGET, "--json", "--count", "2", "--sessions");
     AWAIT_CHANGE(watch, "present", "ada");
     AWAIT_CHANGE(other, "present", "ada");
-    TELL("touch", "ada", "--session", "phone");
+    SEND("touch", "ada", "--session", "phone");
     AWAIT_CHANGE(watch, "updated", "ada");
     AWAIT_CHANGE(other, "updated", "ada");
-    TELL("leave", "ada", "--all-sessions");
+    SEND("leave", "ada", "--all-sessions");
     json_t *rows = parsed(ENDED(watch, 0)), *with_sessions = parsed(ENDED(other, 0));
     EXPECT_KEYS(json_array_get(rows, 0), "change scope user status last_seen_ms sessions");
     EXPECT_KEYS(json_array_get(rows, 1), "change scope user status last_seen_ms sessions");
@@ -154,27 +152,27 @@ static void writes_the_keys_of_each_row(void **state) {
 static void shows_named_users_alone(void **state) {
     (void)state;
     START();
-    TELL("touch", "ada", "bob", "cyd");
+    SEND("touch", "ada", "bob", "cyd");
     struct process *watch = WATCH(TARGET, "--json", "--count", "2", "--user", "bob", "--user", "dan");
     AWAIT_CHANGE(watch, "present", "bob");
-    TELL("leave", "ada");
-    TELL("touch", "dan");
+    SEND("leave", "ada");
+    SEND("touch", "dan");
     AWAIT_CHANGE(watch, "joined", "dan");
-    TELL("leave", "cyd");
-    TELL("leave", "bob");
+    SEND("leave", "cyd");
+    SEND("leave", "bob");
     EXPECT_ROWS(parsed(ENDED(watch, 0)), "present bob -, joined dan -, left bob left");
 }
 
 static void shows_totals_alone(void **state) {
     (void)state;
     START();
-    TELL("touch", "ada", "bob", "--status", "away");
+    SEND("touch", "ada", "bob", "--status", "away");
     struct process *watch = WATCH(TARGET, "--json", "--count", "2", "--totals");
     AWAIT(watch, "{\"scope\":\"w\",\"live\":2,\"online\":0,\"away\":2,\"busy\":0,\"sessions\":2}");
-    TELL("touch", "cyd");
+    SEND("touch", "cyd");
     AWAIT(watch, "{\"scope\":\"w\",\"live\":3,\"online\":1,\"away\":2,\"busy\":0,\"sessions\":3}");
-    TELL("touch", "cyd"); /* changes nothing that is shown */
-    TELL("leave", "ada");
+    SEND("touch", "cyd"); /* changes nothing that is shown */
+    SEND("leave", "ada");
     json_t *rows = parsed(ENDED(watch, 0));
     assert_int_equal(json_array_size(rows), 3);
     json_decref(rows);
@@ -184,25 +182,25 @@ static void shows_totals_alone(void **state) {
     free(INTERRUPTED(watch));
 }
 
-/* Without a terminal: no escape codes, and what a name contains is made visible. */
+/* Without a terminal there are no escape codes, and names are escaped. */
 static void writes_a_table_for_people(void **state) {
     (void)state;
     START();
-    TELL("touch", "ada", "\x1b[31mred\n", "--status", "busy");
+    SEND("touch", "ada", "\x1b[31mred\n", "--status", "busy");
     struct process *watch = WATCH(TARGET, "--count", "2");
     AWAIT(watch, "  CHANGE   USER");
     AWAIT(watch, "Z  present  ada              busy           1");
     AWAIT(watch, "Z  present  \\u001b[31mred\\n  busy           1");
-    TELL("leave", "ada");
+    SEND("leave", "ada");
     AWAIT(watch, "Z  left     ada              -              0  left");
-    TELL("touch", "bob", "--session", "tab", "--state", "a\x1b");
+    SEND("touch", "bob", "--session", "tab", "--state", "a\x1b");
     char *text = ENDED(watch, 0);
     if (strchr(text, '\x1b') != NULL) fail_msg("an escape code in a pipe: %s", text);
     free(text);
     watch = WATCH(TARGET, "--sessions", "--user", "bob", "--count", "1");
     AWAIT(watch, "  CHANGE   USER  SESSION  STATUS  REASON  STATE");
     AWAIT(watch, "Z  present  bob   tab      online          a\\u001b");
-    TELL("leave", "bob", "--session", "tab");
+    SEND("leave", "bob", "--session", "tab");
     AWAIT(watch, "Z  left     bob   -        -       left");
     free(ENDED(watch, 0));
     watch = WATCH("--to", server.tcp, "-s", "nobody was here");
@@ -220,13 +218,12 @@ static void makes_nobody_present(void **state) {
     free(INTERRUPTED(watch));
 }
 
-/* ---- how it ends --------------------------------------------------------------------------------------------------
- */
+/* ---- how it ends ---- */
 
 static void ends_when_interrupted(void **state) {
     (void)state;
     START();
-    TELL("touch", "ada");
+    SEND("touch", "ada");
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         struct process *watch = WATCH(TARGET, "--json");
@@ -236,11 +233,11 @@ static void ends_when_interrupted(void **state) {
     }
 }
 
-/* Who has seen enough closes the pipe; it is noticed without another change. */
+/* A reader may close the pipe: that is noticed without another change. */
 static void ends_quietly_when_nobody_reads(void **state) {
     (void)state;
     START();
-    TELL("touch", "ada");
+    SEND("touch", "ada");
     const char *const argv[] = {
         "sh",        "-c",       "{ \"$0\" watch --to \"$1\" -s w --json; echo status $? >&2; } | head -n 1",
         MUSTER_PATH, server.tcp, NULL};
@@ -273,7 +270,7 @@ static void touch_many(size_t count) {
     free(input);
 }
 
-/* The reader has stopped reading, and more than the pipe and the queue hold is to come: a signal still ends it. */
+/* The reader has stopped, and there is more text than the pipe and the queue hold: a signal still ends the program. */
 static void ends_although_its_reader_is_stuck(void **state) {
     (void)state;
     START();
@@ -308,7 +305,7 @@ static bool has_lines(void *context) {
     return count >= wanted->count;
 }
 
-/* A snapshot of many pages, all of it, each user once. */
+/* A snapshot of many pages: complete, and each user once. */
 static void shows_a_large_scope_whole(void **state) {
     (void)state;
     enum { USERS = 25000 };
@@ -316,7 +313,7 @@ static void shows_a_large_scope_whole(void **state) {
     touch_many(USERS);
     struct process *watch = WATCH(TARGET, "--json", "--count", "1");
     if (!wait_until(has_lines, &(struct lines_wanted){watch, USERS}, SOON_MS)) fail_msg("not all are present");
-    TELL("touch", "last");
+    SEND("touch", "last");
     json_t *rows = parsed(ENDED(watch, 0)), *users = json_object(), *row;
     size_t i;
     json_array_foreach(rows, i, row) json_object_set(users, string(row, "user"), row);
@@ -349,8 +346,7 @@ static void says_why_it_cannot_begin(void **state) {
     process_signal(server.process, SIGCONT);
 }
 
-/* ---- trouble ------------------------------------------------------------------------------------------------------
- */
+/* ---- trouble ---- */
 
 static void goes_on_after_trouble(void **state) {
     (void)state;
@@ -369,7 +365,7 @@ static void goes_on_after_trouble(void **state) {
     server_end(&other);
 }
 
-/* Nodes that know nothing of each other: only what differs is told. */
+/* Two separate nodes: only the difference is shown. */
 static void goes_to_another_node(void **state) {
     (void)state;
     struct server first = server_start(NULL), second = server_start(NULL);
@@ -379,7 +375,7 @@ static void goes_to_another_node(void **state) {
     AWAIT_CHANGE(watch, "present", "ada");
     if (!wait_until(has_lines, &(struct lines_wanted){watch, 2}, SOON_MS)) fail_msg("not all are present");
     char *text = process_text(watch, PROCESS_OUTPUT, NULL);
-    const bool is_at_first = strstr(text, "bob") != NULL; /* whichever could be reached sooner */
+    const bool is_at_first = strstr(text, "bob") != NULL; /* whichever node was reached first */
     free(text);
     struct server *here = is_at_first ? &first : &second, *there = is_at_first ? &second : &first;
     process_signal(here->process, SIGKILL);
