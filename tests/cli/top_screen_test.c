@@ -15,11 +15,15 @@ enum { SOON_MS = 20000, TMUX_ARGUMENTS_MAX = 24, SKIPPED = 77 };
 
 static struct server server;
 static struct tempdir dir;
+static unsigned
+    terminals; /* opened so far: each has a tmux server of its own, since the one before may still be exiting */
 
-/* ---- tmux: a server for this test ---- */
+/* ---- tmux: a server for each terminal ---- */
 
 static struct process_result tmux(const char *const arguments[]) {
-    struct tempdir socket = tempdir_path(&dir, "tmux");
+    char name[32];
+    (void)snprintf(name, sizeof name, "tmux-%u", terminals);
+    struct tempdir socket = tempdir_path(&dir, name);
     const char *argv[TMUX_ARGUMENTS_MAX + 7] = {"tmux", "-u", "-f", "/dev/null", "-S", socket.path};
     for (size_t i = 0; i < TMUX_ARGUMENTS_MAX && arguments[i] != NULL; i++) argv[i + 6] = arguments[i];
     return process_run(argv, NULL, NULL, CLI_PATIENCE_MS);
@@ -82,6 +86,7 @@ static void terminal(const char *width, const char *height, const char *format, 
     (void)snprintf(script, sizeof script,
                    "cd '%s' && stty -g >before; %s; echo ended=$?; stty -g >part; mv part after; exec cat", dir.path,
                    line);
+    terminals++;
     TMUX("new-session", "-d", "-x", width, "-y", height, script);
 }
 
