@@ -5,6 +5,7 @@
 #include "net/sp/sp_side.h"
 #include "sys/log.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,7 +87,7 @@ static void read_answers(int fd, struct answers *answers) {
     ssize_t n;
     while ((n = recv(fd, answers->bytes + answers->len, sizeof answers->bytes - answers->len, MSG_DONTWAIT)) > 0)
         answers->len += (size_t)n;
-    answers->has_ended = n == 0;
+    answers->has_ended = n == 0 || errno == ECONNRESET; /* reset: what was sent after the end is unread */
 }
 
 /* Sends the bytes in pieces of at most `piece`, which the data itself makes uneven. */

@@ -24,7 +24,7 @@ static bool take_greeting(const struct sp_side *side, struct stream *stream, con
         stream_end(stream, STREAM_STRANGER);
         return false;
     case SP_MORE:
-        taken->wanted = SP_GREETING_BYTES;
+        taken->wanted = len + 1; /* the first wrong byte ends it */
         return false;
     case SP_WHOLE:
         break;
