@@ -1,8 +1,8 @@
 #include "adopt.h"
 
 enum {
-    ADOPT_WAIT_MS = 1000,   /* what came beyond a gap is adopted if it was not closed for so long */
-    ADOPT_SILENT_MS = 1500, /* and its origin was not heard for so long */
+    ADOPT_WAIT_MS = 1000,   /* until a gap counts as one that nobody closes */
+    ADOPT_SILENT_MS = 1500, /* until an origin counts as gone */
     ADOPT_LOOK_MS = 100,
     ADOPT_BUDGET = 4096,
 };
@@ -14,8 +14,8 @@ static bool is_heard(const struct replica *replica, uint64_t origin, uint64_t no
     return peer->life.state == PEER_ALIVE && now_ms - peer->life.heard_ms < ADOPT_SILENT_MS;
 }
 
-/* Whether something is held that its origin cannot tell of. What a snapshot held, without knowing up to where, is no
- * longer held once its origin has told all. */
+/* Whether a register is unconfirmed whose origin cannot send it. Registers of a snapshot are unconfirmed without a
+ * known end (SEQUENCE_MAX): until the vector has come to what their origin announced. */
 static bool has_unconfirmed_of_others(struct replica *replica, uint64_t now_ms) {
     bool is_some = false;
     for (size_t i = 0; i < replica->vector.count; i++) {
@@ -41,7 +41,7 @@ static void adopt_begin(struct replica *replica, uint64_t now_ms) {
     replica->is_adopting = true;
     replica->adopt_cursor = (struct walk_cursor){0};
     replica->unconfirmed_since_ms = 0;
-    /* What is merged from now on counts anew. */
+    /* Registers that are merged from now on are unconfirmed anew. */
     for (size_t i = 0; i < replica->vector.count; i++) {
         struct vector_entry *entry = &replica->vector.entries[i];
         if (!is_heard(replica, entry->origin, now_ms)) entry->unconfirmed = 0;
@@ -49,7 +49,7 @@ static void adopt_begin(struct replica *replica, uint64_t now_ms) {
     }
 }
 
-/* Whether to begin adopting. */
+/* Whether to begin to adopt. */
 static bool adopt_is_wanted(struct replica *replica, uint64_t now_ms) {
     if (replica->unconfirmed_since_ms == 0) return false;
     if (!vector_has_unconfirmed(&replica->vector)) {

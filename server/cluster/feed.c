@@ -9,7 +9,7 @@ void feed_begin(struct feed *feed, uint64_t frame_number) {
 
 void feed_announce(struct feed *feed, uint64_t sequence, uint64_t known, uint64_t now_ms) {
     if (sequence <= feed->announced) return;
-    /* It may be on its way by frames: it is given the time. */
+    /* What is missing from now on may be on its way by frames: it has the time from now. */
     if (feed->announced <= known) feed->progress_ms = now_ms;
     feed->announced = sequence;
 }
@@ -46,7 +46,7 @@ void feed_take_page(struct feed *feed, uint64_t after, uint64_t last, uint64_t n
 }
 
 uint64_t feed_complete(const struct feed *feed, uint64_t known) {
-    /* What pages left out, since it was touched again meanwhile, has come by frames. */
+    /* Members that the pages left out, because they were touched again, have come by frames. */
     bool is_bridged = feed->range_from <= feed->sync_after && feed->range_complete >= feed->sync_frames_to;
     if (feed->range_complete <= known || (feed->range_from > known && !is_bridged)) return known;
     return feed->range_complete;

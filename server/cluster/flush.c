@@ -2,8 +2,9 @@
 
 enum {
     FRAMES_AT_ONCE = 32,
-    FLUSH_NEWS_MAX = 64, /* sequences, so that the thread that took a request can flush them */
-    NEWS_MS = 1000, /* for so long at least, and twice that at most, a refresh carries the full record of a change */
+    FLUSH_NEWS_MAX = 64, /* sequences; few enough for a thread that has requests to answer */
+    NEWS_MS =
+        1000, /* for so long at least, and twice that at most, a refresh of a changed member carries the full record */
 };
 
 bool flush_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms) {
@@ -19,13 +20,13 @@ bool flush_touched(struct replica *replica, const struct touched *touched, uint6
 bool flush_is_due(const struct replica *replica, uint64_t now_ms) {
     if (now_ms - replica->flushed_ms < replica->config.flush_ms) return false;
     if (replica->has_news || now_ms >= replica->refresh_by_ms) return true;
-    /* Refreshes that fill a frame gain nothing by waiting, and many frames at once may be more than a subscriber takes.
+    /* Refreshes that fill a frame gain nothing by waiting, and a subscriber's queue takes only so many frames at once.
      */
     return replica_sequence(replica) - replica->flushed >= FRAME_REFRESHES_MAX / 2;
 }
 
 /* Passes a frame on to be published. false: memory is short, nothing was done; the draft is still the caller's. */
-static bool publish(struct replica *replica, struct frame_draft *draft) {
+static bool publish_draft(struct replica *replica, struct frame_draft *draft) {
     struct action *action = actions_add(&replica->actions, replica->allocator, ACTION_PUBLISH, (struct text){0});
     if (action == NULL) return false;
     action->frame = draft;
@@ -39,7 +40,7 @@ static void begin_frame(struct replica *replica, struct frame_draft *draft, uint
     frame_begin(draft, replica->config.roll, replica->config.origin, now_ms);
 }
 
-/* Fills a frame with what changed after *after, and moves that. false: the log no longer reaches back. */
+/* Adds what changed after *after, which moves on, until the frame is full. false: the log no longer reaches back. */
 static bool fill_frame(struct replica *replica, struct frame_draft *draft, uint64_t last, uint64_t *after) {
     while (*after < last && frame_has_room(draft)) {
         bool is_complete;
@@ -50,7 +51,7 @@ static bool fill_frame(struct replica *replica, struct frame_draft *draft, uint6
     return true;
 }
 
-/* Publishes a frame of what comes after replica->flushed, as much as fits. false: memory is short. */
+/* Publishes one frame of what comes after replica->flushed. false: memory is short. */
 static bool flush_frame(struct replica *replica, uint64_t last, uint64_t now_ms) {
     struct frame_draft *draft = frame_draft_new(&replica->frames);
     if (draft == NULL) return false;
@@ -66,7 +67,7 @@ static bool flush_frame(struct replica *replica, uint64_t last, uint64_t now_ms)
     draft->head.is_partial = after < last;
     uint64_t since = roll_refreshes_since(replica->config.roll);
     if (since < previous) draft->head.reach = previous - since;
-    if (!publish(replica, draft)) {
+    if (!publish_draft(replica, draft)) {
         frame_draft_free(draft);
         return false;
     }
@@ -85,7 +86,7 @@ static void assume_known(struct replica *replica, uint64_t now_ms) {
 
 void flush_all(struct replica *replica, uint64_t now_ms) {
     uint64_t last = replica_sequence(replica);
-    /* A flush of nothing, as a digest begins with one, does not hold up the news that comes next. */
+    /* A digest begins with a flush, which is mostly empty: that must not delay the news that follows it. */
     if (replica->flushed < last) replica->flushed_ms = now_ms;
     if (replica->peers.count == 0) replica->flushed = last;
     for (int frames = 0; replica->flushed < last && frames < FRAMES_AT_ONCE; frames++)
@@ -103,7 +104,7 @@ bool flush_news(struct replica *replica, uint64_t now_ms) {
     return true;
 }
 
-/* The address of another peer, one after the other: nodes that lost sight of each other find together by a third. */
+/* The addresses of peers, one a digest: nodes that lost each other find each other through a third. */
 static struct text next_peer_hint(struct replica *replica) {
     for (size_t tries = 0; tries < replica->peers.count; tries++) {
         const struct peer *peer = replica->peers.items[++replica->peer_hint % replica->peers.count];
@@ -131,5 +132,5 @@ void flush_digest(struct replica *replica, uint64_t now_ms) {
     frame_add_digest(draft, &digest);
     draft->head.previous = draft->head.last = replica->flushed;
     draft->head.is_partial = replica->flushed < replica_sequence(replica);
-    if (!publish(replica, draft)) frame_draft_free(draft);
+    if (!publish_draft(replica, draft)) frame_draft_free(draft);
 }

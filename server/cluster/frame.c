@@ -309,13 +309,13 @@ static bool refreshes_read(struct text bytes, struct decode_memory *memory, stru
     return true;
 }
 
-/* What of a frame is read at last: of a field that comes twice the last one counts. */
+/* Fields that are read once all have been seen: where a field comes twice, the last one counts. */
 struct frame_parts {
     struct text refreshes, digest;
     bool has_refreshes;
 };
 
-static void take_field(const struct pb_field *field, struct frame *frame, struct frame_parts *parts) {
+static void frame_take_field(const struct pb_field *field, struct frame *frame, struct frame_parts *parts) {
     switch (field->number) {
     case FRAME_ORIGIN:
         frame->head.origin = field->value;
@@ -346,12 +346,12 @@ static void take_field(const struct pb_field *field, struct frame *frame, struct
         parts->digest = field->bytes;
         frame->has_digest = true;
         break;
-    default: /* records, which are read once the origin is known; of a newer version */
+    default: /* a record, see frame_read_records; or a field of a newer version */
         break;
     }
 }
 
-static bool records_read(struct text bytes, struct decode_memory *memory, struct frame *frame) {
+static bool frame_read_records(struct text bytes, struct decode_memory *memory, struct frame *frame) {
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&in, &field))
@@ -366,13 +366,13 @@ static bool frame_is_whole(struct text bytes, struct decode_memory *memory, stru
     struct frame_parts parts = {0};
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
-    while (pb_next(&in, &field)) take_field(&field, frame, &parts);
+    while (pb_next(&in, &field)) frame_take_field(&field, frame, &parts);
     if (in.is_broken || head->origin == 0 || head->number == 0 || head->reach > head->previous ||
         head->previous > head->last || head->last > SEQUENCE_MAX)
         return false;
     if (frame->has_digest && !digest_read(parts.digest, memory->vector, &frame->digest)) return false;
     if (parts.has_refreshes && !refreshes_read(parts.refreshes, memory, frame)) return false;
-    return records_read(bytes, memory, frame);
+    return frame_read_records(bytes, memory, frame);
 }
 
 bool frame_read(struct text bytes, struct decode_memory *memory, struct frame *frame) {

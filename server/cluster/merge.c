@@ -2,7 +2,8 @@
 
 #include "flush.h"
 
-/* The roll takes all of a piece or nothing. What does not fit is found by halves, so that the rest is taken. */
+/* The roll takes all of a piece or nothing. A piece that it refuses is halved, until only what does not fit is left
+ * out. */
 static void merge_piece(struct replica *replica, struct batch *batch, const struct change *changes, size_t n) {
     size_t applied;
     struct refusal why;
@@ -30,18 +31,19 @@ static void merge_chunk(struct replica *replica, struct batch *batch, const stru
         has_reset |= change->is_reset;
         if (batch->is_beyond) merge_unconfirmed(replica, change->origin, change->sequence, batch->now_ms);
     }
-    /* What a reset makes void is in no log any more: what was not published yet goes out before. */
+    /* A reset removes members from the log, so what is not published yet is published before it. */
     if (has_reset && replica->flushed < replica_sequence(replica)) flush_all(replica, batch->now_ms);
     merge_piece(replica, batch, changes, n);
 }
 
-/* Whether a record can be: of its origin, and stamped by a clock that is not out of its mind. */
+/* Whether the record can exist: its origin has come that far, as far as this node can tell, and its stamp is not too
+ * far in the future. */
 static bool is_credible(const struct replica *replica, const struct change *change, uint64_t now_ms) {
     if (change->origin == replica->config.origin && change->sequence > replica_sequence(replica)) return false;
     return hlc_plausible(replica->config.clock, change->stamp, now_ms);
 }
 
-/* The age of a beat, which the sender's clock and the delay give, as an instant of this node's clock. */
+/* When a beat of that age was, on this node's clock. The delay of the message is added to the age. */
 static uint64_t instant_of_age(const struct batch *batch, uint64_t age_ms) {
     age_ms += batch->late_ms;
     return age_ms < batch->now_ms ? batch->now_ms - age_ms : 0;

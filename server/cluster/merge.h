@@ -1,4 +1,4 @@
-/* What peers tell becomes this node's. */
+/* Merging what peers send into the roll, and raising the vector by it. */
 #ifndef MUSTER_CLUSTER_MERGE_H
 #define MUSTER_CLUSTER_MERGE_H
 
@@ -7,19 +7,19 @@
 /* Where a batch of records comes from, and what became of it. */
 struct batch {
     uint64_t sender, now_ms, late_ms;
-    bool is_beyond; /* of the vector: what is merged may be known to nobody else */
+    bool is_beyond; /* beyond the vector: what is merged counts as unconfirmed */
     struct effects *effects;
     bool is_refused; /* the roll had no room for some */
 };
-/* What was merged of an origin, up to a sequence, is beyond the vector: adopt.c looks after it. */
+/* Registers of an origin up to `sequence` were merged beyond the vector: they are unconfirmed, see adopt.h. */
 void merge_unconfirmed(struct replica *replica, uint64_t origin, uint64_t sequence, uint64_t now_ms);
-/* Merges the records of a message, which are used up. */
+/* Merges the records of a message; the list is overwritten. */
 void merge_records(struct replica *replica, struct batch *batch, const struct record_list *records);
-/* Applies the refreshes of a frame, which are used up; returns whether every one could be. */
+/* Applies the refreshes of a frame, whose list is overwritten; returns whether every one could be applied. */
 bool merge_refreshes(struct replica *replica, struct batch *batch, const struct frame *frame, uint64_t floor);
-/* What came by frames of a peer goes on where the vector ends, or where the peer's answers did: it is known. */
+/* Raises the vector by the frames of a peer that go on where the vector ends, or where its sync pages do. */
 void merge_range(struct replica *replica, struct peer *peer, uint64_t now_ms);
-/* The vector says now that `sequence` of `origin` is known; with it what came by frames beyond it before. */
+/* Everything of `origin` up to `sequence` is known: raises the vector, by frames that go on from there too. */
 void merge_known(struct replica *replica, uint64_t origin, uint64_t sequence);
 
 #endif

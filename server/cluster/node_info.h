@@ -11,9 +11,9 @@ struct node_info {
 };
 
 void node_info_put(struct pb_writer *out, unsigned number, const struct node_info *node_info);
-/* false: broken, too long, or with control characters (these texts come up in logs and on terminals). */
+/* false: broken, too long, or with control characters: these texts are shown in logs and on terminals. */
 bool node_info_get(struct text bytes, struct node_info *out);
-/* Whether a text of a peer may be kept as an address. */
+/* Whether a text that a peer sent can be an address. */
 bool is_address(struct text text);
 
 /* A vector as two columns: `number` the origins, `number` + 1 the sequences. At most ROLL_ORIGINS_MAX entries. */

@@ -2,11 +2,11 @@
 
 #include <assert.h>
 
-/* Two monotonic clocks may drift apart by 500 ppm each, as far as the kernel slews them: what was the least once
- * becomes too small by as much, and would make beats look old. */
+/* Two monotonic clocks may drift apart by 500 ppm each, as the kernel slews them. Then the least delay that was seen
+ * becomes too small, and beats would look older than they are. So the least delay grows by as much. */
 enum { PEER_DRIFT_PER_MS = 1000 };
 
-/* Only these can happen; a peer that left comes back as a new incarnation, which is admitted. */
+/* The transitions that can happen. A peer that left comes back as a new incarnation: peer_admit. */
 #define TO(state) (1u << PEER_##state)
 static const uint8_t peer_may_become[] = {
     [PEER_JOINING] = TO(ALIVE) | TO(DOWN),

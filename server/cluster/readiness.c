@@ -1,15 +1,14 @@
 #include "readiness.h"
 
-/* Who gave no sign of life for so long is not waited for by a node that joins. */
+/* A node that joins does not wait for a peer that gave no sign of life for so long. */
 enum { JOIN_PATIENCE_MS = 2000 };
 
-/* Whether a peer that nothing was had of yet is to be waited for: it has given a sign of life lately, or was not tried
- * for long enough. */
+/* Whether to wait for a peer that is not synced with: it gave a sign of life lately, or was not queried yet. */
 static bool is_awaited(const struct peer *peer, uint64_t now_ms) {
     return !peer->life.is_synced && (!peer->life.was_queried || now_ms - peer->life.sign_ms < JOIN_PATIENCE_MS);
 }
 
-/* In sync with a node that is; or with all that answer, where none is: then there is nothing more to know. */
+/* In sync with a peer that is ready; or, where none is, with all that respond: then there is nothing more to get. */
 static bool is_in_sync(const struct replica *replica, uint64_t now_ms) {
     size_t synced = 0, waiting = 0;
     for (size_t i = 0; i < replica->peers.count; i++) {

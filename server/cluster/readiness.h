@@ -1,4 +1,4 @@
-/* Whether a node answers reads: in sync once, or nobody to sync with, or long enough waited for. */
+/* Whether a node answers reads: it was in sync once, or has nobody to sync with, or has waited for long enough. */
 #ifndef MUSTER_CLUSTER_READINESS_H
 #define MUSTER_CLUSTER_READINESS_H
 
@@ -6,7 +6,7 @@
 
 /* As replica_is_ready. */
 bool readiness_is_given(const struct replica *replica, uint64_t now_ms);
-/* Notes that it is, once it is; it stays so. */
+/* Notes that the node is ready, once it is; it stays so. */
 void readiness_look(struct replica *replica, uint64_t now_ms);
 
 #endif

@@ -19,7 +19,7 @@ static void take_changes(struct replica *replica, struct peer *peer, const struc
     bool is_whole = !batch.is_refused;
     peer->feed.are_refreshes_sure = standing.floor == 0;
     if (!merge_refreshes(replica, &batch, frame, standing.floor)) is_whole = false;
-    /* Some of its refreshes may have been taken. */
+    /* Also where not all of its refreshes could be applied: some may have been. */
     if (!standing.is_next || !is_whole) merge_unconfirmed(replica, peer->id.origin, frame->head.last, now_ms);
     feed_take_frame(&peer->feed, &frame->head, &standing, is_whole);
     merge_range(replica, peer, now_ms);
@@ -40,7 +40,8 @@ static void take_digest(struct replica *replica, struct peer *peer, const struct
     if (digest->is_leaving) peer_become(peer, PEER_LEFT);
 }
 
-/* A frame of an origin that has not proved to be alive: maybe a peer that started anew, maybe an old recording. */
+/* A frame of an origin that has not proved to be alive: a peer that started anew, or a recording. Only a response to a
+ * request can tell, so one is sent. */
 static void take_unknown_origin(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms) {
     const struct digest *digest = &frame->digest;
     replica->stats.dropped_unknown_origin++;

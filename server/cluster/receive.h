@@ -1,4 +1,4 @@
-/* Frames that come. */
+/* Taking the frames of peers. */
 #ifndef MUSTER_CLUSTER_RECEIVE_H
 #define MUSTER_CLUSTER_RECEIVE_H
 

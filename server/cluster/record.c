@@ -48,8 +48,8 @@ static bool is_in_range(const struct change *change, uint64_t ttl_ms, uint64_t s
            (ttl_ms == 0 || status != STATUS_NONE);
 }
 
-/* A field of another type than it should have reads as a number of 0 or an empty text: out of range, or unset. */
-static void take_field(const struct pb_field *field, struct change *change, uint64_t *ttl_ms, uint64_t *status) {
+/* A field of the wrong type reads as 0 or as empty, which is out of range, or unset. */
+static void record_take_field(const struct pb_field *field, struct change *change, uint64_t *ttl_ms, uint64_t *status) {
     switch (field->number) {
     case RECORD_SCOPE:
         change->scope = field->bytes;
@@ -94,7 +94,7 @@ enum record_verdict record_get(struct text bytes, uint64_t sender, struct change
     uint64_t ttl_ms = 0, status = 0;
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
-    while (pb_next(&in, &field)) take_field(&field, change, &ttl_ms, &status);
+    while (pb_next(&in, &field)) record_take_field(&field, change, &ttl_ms, &status);
     if (in.is_broken) return RECORD_BROKEN;
     if (!is_in_range(change, ttl_ms, status)) return RECORD_WRONG;
     if (change->is_reset) change->user = change->session = change->state = (struct text){0};

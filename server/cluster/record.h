@@ -9,18 +9,17 @@
 /* Field and length of the record, its strings with theirs, and its numbers. */
 enum { RECORD_BYTES_MAX = 1 + 3 + 3 * (1 + 2 + MUSTER_ID_BYTES_MAX) + (1 + 2 + MUSTER_STATE_BYTES_MAX) + 64 };
 
-/* The oldest a record can be: what is older is forgotten everywhere. */
+/* The greatest age of a record: what is older is forgotten everywhere. */
 #define RECORD_AGE_MAX_MS (MUSTER_RETENTION_MAX_MS + MUSTER_TTL_MAX_MS)
 #define SEQUENCE_MAX      ((UINT64_C(1) << 48) - 1) /* as the roll keeps it */
 
-/* Puts it as field `number`. `sender`: whose origin is left out; now_ms: ages are told as of then. */
+/* Writes it as field `number`. sender: the origin that is left out; now_ms: the instant at which the age is meant. */
 void record_put(struct pb_writer *out, unsigned number, const struct change *change, uint64_t sender, uint64_t now_ms);
 
-/* A record that was read. Its texts point into the message. */
 enum record_verdict { RECORD_GOOD, RECORD_WRONG, RECORD_BROKEN };
 
-/* Reads a record. RECORD_BROKEN: it is no protobuf; RECORD_WRONG: a value is out of its range. change->seen_ms is its
- * *age*. change->origin is `sender` where none is given. */
+/* Reads a record; its texts point into the message. RECORD_BROKEN: it is no protobuf; RECORD_WRONG: a value is out of
+ * its range. change->seen_ms is the *age*. change->origin is `sender` where none is given. */
 enum record_verdict record_get(struct text bytes, uint64_t sender, struct change *change);
 
 /* The records of a message, one after the other, decoded into memory->records. What is out of its range is left out and

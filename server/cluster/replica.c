@@ -10,7 +10,7 @@
 #include "sync_server.h"
 
 enum { PEER_FORGET_MS = 24 * 60 * 60 * 1000 };
-/* An origin that nothing refers to is told of until no peer can hold anything of it, and forgotten some time later. */
+/* An origin without members is sent to peers until none of them can have members of it, and forgotten an hour later. */
 #define FORGET_AFTER_FADE_MS (UINT64_C(60) * 60 * 1000)
 
 struct replica *replica_new(const struct replica_config *config, uint64_t now_ms) {
@@ -28,7 +28,7 @@ struct replica *replica_new(const struct replica_config *config, uint64_t now_ms
     replica->started_ms = now_ms;
     replica->refresh_by_ms = UINT64_MAX;
     replica->digest_at_ms = now_ms + replica_random(replica) % REPLICA_DIGEST_MS;
-    /* What the roll holds of its own already was loaded, not touched: nobody waits for it. */
+    /* What the roll holds already was loaded from a snapshot: it is not news. */
     replica->flushed = replica_sequence(replica);
     return replica;
 }
@@ -46,7 +46,7 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
     for (size_t i = 0; i < count; i++) {
         if (known[i].origin == replica->config.origin || known[i].origin == 0) continue;
         merge_known(replica, known[i].origin, known[i].sequence);
-        /* The roll changed while the snapshot was written: it may hold more than the vector says. */
+        /* Members changed while the snapshot was written, so it may hold registers beyond its vector. */
         vector_note_unconfirmed(&replica->vector, known[i].origin, SEQUENCE_MAX);
         replica->unconfirmed_since_ms = replica->started_ms;
     }
@@ -78,7 +78,7 @@ bool replica_touched(struct replica *replica, const struct touched *touched, uin
     return flush_touched(replica, touched, now_ms);
 }
 
-/* What the call that ends here wants done. */
+/* The actions of the call that ends here. */
 static struct actions actions_of_call(struct replica *replica) {
     struct actions actions = replica->actions;
     replica->actions = (struct actions){0};

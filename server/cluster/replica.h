@@ -1,16 +1,16 @@
-/* The replica: how a node's roll becomes every node's roll.
+/* The replica: makes the rolls of all nodes the same.
  *
- * Pure: no socket, no clock, no thread. Bytes and instants come in; bytes to send come out as data. Nonces and keys
- * come from libsodium, all other randomness from the seed. Not thread-safe: the node's lock is held around every call,
- * and the texts and bytes that come out hold until the next call.
+ * Pure: no socket, no clock, no thread. Decoded messages and instants come in; actions come out as data, which own what
+ * they speak of. The nonces of requests are libsodium's, all other randomness is the seed's. Not thread-safe: the
+ * node's lock is held around every call.
  *
- * Gossip: each node publishes frames to all others; a frame carries the members that changed in (previous, last] of its
- * origin's sequences, each once, as it is now, with ages instead of times. A receiver that sees a gap still merges what
- * came, and asks for the rest over request-reply.
- * Digests: each second a node publishes its version vector; whoever knows less asks whoever knows more, also for the
- * beats of a third node (Scuttlebutt: van Renesse et al., 2008).
+ * Gossip: each node publishes frames to all others. A frame carries the members that changed in (previous, last] of its
+ * origin's sequences, each once, as it is now, with ages instead of times. A receiver that sees a gap merges the frame
+ * all the same, and requests what is missing from the origin.
+ * Digests: each second a node publishes its version vector. A node that knows less requests the rest from one that
+ * knows more, also the beats of a third node (Scuttlebutt: van Renesse et al., 2008).
  * The invariant: where the vector says q for an origin, the effect of each of its beats up to q is in the roll, or
- * something newer is. replica_check tests hold it at every instant.
+ * something newer is. The simulator checks it after every message (tests/sim/oracle.c).
  * Stamps: hybrid logical clocks (Kulkarni et al., 2014), core/hlc.h.
  */
 #ifndef MUSTER_CLUSTER_REPLICA_H
@@ -22,38 +22,40 @@
 
 struct replica;
 
+/* The configuration is copied, texts included. NULL: memory is short. */
 struct replica *replica_new(const struct replica_config *config, uint64_t now_ms);
+/* Every action that came out has been freed. `replica` may be NULL. */
 void replica_free(struct replica *replica);
-/* A snapshot was merged whole into the roll: raises the vector to what it said when its walk began. Entries of this
- * node's own origin are ignored; what the snapshot holds beyond it is told to peers in time. */
+/* A snapshot was merged into the roll, all of it: raises the vector to what it was when the snapshot was begun. Entries
+ * of this node's own origin are ignored. Registers that the snapshot holds beyond its vector count as unconfirmed. */
 void replica_restore(struct replica *replica, const struct known *known, size_t count);
 
 /* ---- what happens ------------------------------------------------------------------------------------------------ */
 
-/* What time does: flushes, digests, gaps to ask for, silent peers. Call it each flush_ms at least, and at once when
- * replica_wants_flush says so. effects: of merges, may be NULL. */
+/* Does what is due: flushes, digests, sync requests, silent peers. Call it every flush_ms at least, and at once when
+ * replica_touched says so and replica_flush_news does not do. */
 struct actions replica_tick(struct replica *replica, uint64_t now_ms);
 
-/* The roll took local beats (what roll_touch or roll_reset told): decides when they are flushed.
- * Returns whether that should be at once: news, and the last flush is older than flush_ms. */
+/* The roll took local beats, as roll_touch or roll_reset said: decides when they are flushed. Returns whether that
+ * should be at once: they are news, and the last flush is older than flush_ms. */
 bool replica_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms);
 
-/* Flushes what is due, if it is little: bounded by a small frame. false: it is more, or cannot be flushed now; nothing
- * was done, and replica_tick is to be called. */
+/* Flushes what is due, if it is little: at most one small frame. false: it is more; nothing was done, and replica_tick
+ * is to be called. */
 bool replica_flush_news(struct replica *replica, uint64_t now_ms, struct actions *actions);
 
-/* A frame came from the gossip address `from`; its lists are used up. What is replayed or foreign is counted and
- * dropped. */
+/* A frame came from the gossip address `from`. Its lists are overwritten. A replayed frame, and one of an origin that
+ * has not responded to a request yet, is counted and dropped. effects: of merges; may be NULL. */
 struct actions replica_frame(struct replica *replica, struct text from, const struct frame *frame, uint64_t now_ms,
                              struct effects *effects);
 
-/* A sync request came: puts the response into `page`, which has room for REPLICA_SYNC_BYTES_MAX less the seal. Bounded
- * work. page->is_full: there is no response. */
+/* A sync request came: writes the response into `page`, which has room for REPLICA_SYNC_BYTES_MAX less the seal.
+ * Bounded work. page->is_full: there is no response. */
 void replica_sync_request(struct replica *replica, const struct sync_request *request, uint64_t now_ms,
                           struct pb_writer *page);
 
-/* The response to an ACTION_SYNC_REQUEST, whose lists are used up; or NULL: it failed. One that comes late or does not
- * repeat the request's nonce is counted as a failure. */
+/* The response to an ACTION_SYNC_REQUEST, whose lists are overwritten; or NULL: the request failed. A response that
+ * comes late, or does not repeat the request's nonce, counts as a failure. */
 struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const struct sync_response *response,
                                      uint64_t now_ms, struct effects *effects);
 
@@ -63,13 +65,14 @@ struct actions replica_add_peer(struct replica *replica, struct text sync_addres
 /* Every peer that was expected at the start has been added. */
 void replica_seeds_resolved(struct replica *replica);
 
-/* This node is about to end: flushes everything and tells the peers that it leaves. */
+/* This node is about to end: publishes what is not published yet, and that it leaves. */
 struct actions replica_leave(struct replica *replica, uint64_t now_ms);
 
 /* ---- what it knows ------------------------------------------------------------------------------------------------
  */
 
-/* Whether reads may be answered: in sync once, or nobody to sync with, or join_timeout_ms has passed. */
+/* Whether reads may be answered: the node was in sync once, or has nobody to sync with, or join_timeout_ms has passed.
+ */
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms);
 
 struct peer_view {

@@ -7,17 +7,17 @@
 
 struct replica_config {
     uint64_t origin;            /* random, not 0: this incarnation; the roll's config.origin */
-    uint64_t seed;              /* for whom to ask, and jitter */
+    uint64_t seed;              /* of jitter, and of the order in which peers are sent requests */
     struct text name, region;   /* labels for people */
     struct text gossip_address; /* where others subscribe, e.g. "tcp://10.0.0.1:7701" */
-    struct text sync_address;   /* where others ask, e.g. "tcp://10.0.0.1:7704" */
+    struct text sync_address;   /* where others send requests, e.g. "tcp://10.0.0.1:7704" */
     struct text version;        /* of the software */
     uint64_t flush_ms;          /* --flush, 10 */
     uint64_t join_timeout_ms;   /* --join-timeout, 10 s */
     bool expects_peers; /* peers will be added: until replica_seeds_resolved, a replica without peers is not ready */
     struct roll *roll;  /* borrowed, outlives the replica */
-    struct hlc *clock;  /* borrowed: stamps that are seen move it */
-    struct allocator allocator; /* what of it actions own is given back by whoever frees them, in any thread */
+    struct hlc *clock;  /* borrowed: every stamp that is merged moves it */
+    struct allocator allocator; /* thread-safe: whoever frees an action gives back what it owns */
 };
 
 /* Counted since the start. */
@@ -25,8 +25,9 @@ struct replica_stats {
     uint64_t frames_in, frames_out, bytes_in, bytes_out, refreshes_out, refresh_bytes_out;
     uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, sync_requests, pages;
     uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
-    uint64_t dropped_records;        /* of peers, out of a range or with a stamp that no clock gives */
-    uint64_t refused;                /* records that the roll had no room for; they are asked for again */
-    uint64_t adopted;                /* records of others that nobody else could tell of */
+    uint64_t dropped_records;        /* a value is out of its range, or the stamp is too far in the future */
+    uint64_t refused;                /* records that the roll had no room for; they are requested again */
+    uint64_t adopted;                /* registers of origins that are gone: see adopt.h */
 };
+
 #endif

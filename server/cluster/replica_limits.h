@@ -4,18 +4,18 @@
 
 enum {
     REPLICA_FRAME_BYTES_MAX = 256 * 1024, /* a sealed gossip frame; a larger flush is cut into several */
-    REPLICA_SYNC_BYTES_MAX = 1024 * 1024, /* a sealed sync request or reply */
+    REPLICA_SYNC_BYTES_MAX = 1024 * 1024, /* a sealed sync request or response */
     REPLICA_PEERS_MAX = 256,
     REPLICA_ADDRESS_BYTES_MAX = 255,
     REPLICA_NAME_BYTES_MAX = 64,
     REPLICA_DIGEST_MS = 1000,
-    REPLICA_REFRESH_WAIT_MS = 1000, /* a mere refresh waits at most so long, and at most half of its lease */
+    REPLICA_REFRESH_WAIT_MS = 1000, /* a refresh waits for company at most so long, and at most half of its lease */
     REPLICA_SUSPECT_MS = 3000,      /* silent for so long: suspect */
     REPLICA_DOWN_MS = 10000,        /* silent for so long: down */
-    REPLICA_SYNC_TIMEOUT_MS = 1000, /* a sync request that is not answered; a later answer is dropped */
+    REPLICA_SYNC_TIMEOUT_MS = 1000, /* until a sync request has failed; a later response is dropped */
 };
 
-/* As Nodes tells it (muster.v1.NodeState). */
+/* As the call Nodes shows it (muster.v1.NodeState). */
 enum peer_state { PEER_JOINING, PEER_ALIVE, PEER_SUSPECT, PEER_DOWN, PEER_LEFT };
 
 #endif

@@ -8,18 +8,18 @@
 
 enum {
     RETRY_SILENT_MS = 500,  /* to a peer that is not heard */
-    RETRY_EACH_PEER_MS = 8, /* and so much for every peer that there is */
+    RETRY_EACH_PEER_MS = 8, /* more for each peer that there is */
     RETRY_DOWN_MS = 5000,
     RETRY_REFUSED_MS = 1000, /* the roll is full; doubles up to the next */
     RETRY_REFUSED_MAX_MS = 30000,
-    ROOM_SHARE = 64,              /* room for one in so many of those who filled the roll ends the wait */
-    WALK_PAGE_REST_MS = 20,       /* a walk costs its peer a look at all it has: for each page it has its rest */
+    ROOM_SHARE = 64,              /* the wait ends once one in so many live sessions has gone */
+    WALK_PAGE_REST_MS = 20,       /* a walk costs the peer a look at all its members: so long a rest for each page */
     UNKNOWN_ORIGIN_SYNC_MS = 200, /* an unknown origin may cause a request so often */
 };
 
 /* ---- sending --------------------------------------------------------------------------------------------------- */
 
-/* How long nothing is sent to a peer after a request that came to nothing. */
+/* How long to wait after a request that failed, or that told of nobody alive. */
 static uint64_t retry_ms(struct replica *replica, const struct peer *peer) {
     uint64_t wait_ms = RETRY_SILENT_MS + RETRY_EACH_PEER_MS * replica->peers.count;
     if (peer->life.state == PEER_ALIVE) wait_ms = SYNC_RETRY_MS;
@@ -27,7 +27,7 @@ static uint64_t retry_ms(struct replica *replica, const struct peer *peer) {
     return wait_ms + replica_random(replica) % (wait_ms / 4 + 1);
 }
 
-/* The one walk that may be under way is over. */
+/* If the peer's request is the one walk that may be under way, it no longer is. */
 static void end_walk(struct replica *replica, const struct peer *peer) {
     if (replica->walker == peer->query.ticket) replica->walker = 0;
 }
@@ -107,8 +107,8 @@ void sync_note_unknown_origin(struct peer *peer) {
 
 /* ---- responses ------------------------------------------------------------------------------------------------- */
 
-/* Whether the response is this peer's. One from this node itself, or from a node that is known by another address,
- * tells whose address it is. */
+/* Whether the response is this peer's. If it is from this node itself, or from a node that is known by another address,
+ * the peer is an alias from now on. */
 static bool is_peers_own(struct replica *replica, struct peer *peer, const struct sync_response *response) {
     if (response->origin == replica->config.origin) {
         peer->id.is_self = true;
@@ -120,7 +120,7 @@ static bool is_peers_own(struct replica *replica, struct peer *peer, const struc
         peer->id.alias_of = response->origin;
         return false;
     }
-    /* The node is no longer at the other address. */
+    /* The other address is no longer the node's: this one is. */
     other->id.alias_of = response->origin;
     other->id.origin = 0;
     replica_unsubscribe(replica, other);
@@ -159,7 +159,7 @@ static void take_first_page(struct replica *replica, struct peer *peer, const st
     }
 }
 
-/* Up to where the pages of what the peer did itself have come. */
+/* How far the pages of the peer's own registers have come. */
 static void note_own(struct replica *replica, struct peer *peer, const struct sync_response *response,
                      uint64_t now_ms) {
     if (peer->query.want != WANT_OWN || peer->query.is_refused || response->is_forgotten) return;
@@ -189,7 +189,7 @@ static uint64_t live_sessions(const struct replica *replica) {
     return stats.members_live;
 }
 
-/* There was no room for all that a peer sent: nothing is requested of it for a while. */
+/* The roll had no room for all that the peer sent: it is left alone for a while. */
 static void refuse_query(struct replica *replica, struct peer *peer, uint64_t now_ms) {
     uint64_t wait_ms = (uint64_t)RETRY_REFUSED_MS << (replica->refusals < 5 ? replica->refusals++ : 5);
     query_refuse(&peer->query, now_ms + (wait_ms < RETRY_REFUSED_MAX_MS ? wait_ms : RETRY_REFUSED_MAX_MS));
@@ -208,7 +208,7 @@ void sync_look_for_room(struct replica *replica, uint64_t now_ms) {
     }
 }
 
-/* All pages have come: what they make known is known, in one instant. */
+/* All pages have come: only now does the vector say what they made known. */
 static void take_known(struct replica *replica, struct peer *peer, const struct sync_response *response,
                        uint64_t now_ms) {
     if (peer->query.want != WANT_HELLO) replica->refusals = 0;
@@ -237,7 +237,7 @@ static void finish_query(struct replica *replica, struct peer *peer, const struc
     take_known(replica, peer, response, now_ms);
 }
 
-/* Whether the next page is to be requested: frames may have the rest. */
+/* Whether to request the next page: not where frames have the rest. */
 static bool wants_next_page(const struct replica *replica, const struct peer *peer,
                             const struct sync_response *response) {
     if (!response->next.is_set || peer->query.want == WANT_HELLO) return false;
@@ -260,7 +260,7 @@ static void take_response(struct replica *replica, struct peer *peer, const stru
         return;
     }
     take_page(replica, peer, response, now_ms, effects);
-    /* Nothing was flowing yet: what it knows more of is not on its way. */
+    /* No frames were coming from it yet: what it knows more of is not on its way. */
     if (is_new) peer->ahead.since_ms = now_ms - FEED_STOPPED_MS;
     if (wants_next_page(replica, peer, response)) {
         end_walk(replica, peer);
@@ -271,11 +271,11 @@ static void take_response(struct replica *replica, struct peer *peer, const stru
     }
     finish_query(replica, peer, response, now_ms);
     sync_note_announced(replica, peer, response->sequence, now_ms);
-    if (was_silent) peer->feed.progress_ms = now_ms - FEED_STOPPED_MS; /* nothing was flowing */
+    if (was_silent) peer->feed.progress_ms = now_ms - FEED_STOPPED_MS; /* no frames were coming */
 }
 
-/* Whether it is the response to the request that the peer was sent last, in time. What waited here while this process
- * was stopped says nothing of how long messages take. */
+/* Whether it is the response to the last request, and in time. One that waited in a socket while this process was
+ * stopped would make messages look slow. */
 static bool is_expected(struct replica *replica, const struct peer *peer, const struct sync_response *response,
                         uint64_t now_ms) {
     if (response == NULL || now_ms - peer->query.sent_at_ms > REPLICA_SYNC_TIMEOUT_MS) return false;

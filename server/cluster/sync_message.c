@@ -187,7 +187,7 @@ static void take_peer_hint(struct text address, struct decode_memory *memory, st
 }
 
 /* Records are read once the origin is known. false: memory is short. */
-static bool records_read(struct text bytes, struct decode_memory *memory, struct sync_response *response) {
+static bool response_read_records(struct text bytes, struct decode_memory *memory, struct sync_response *response) {
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&in, &field))
@@ -215,5 +215,5 @@ bool sync_response_get(struct text bytes, struct decode_memory *memory, struct s
     return is_good && !in.is_broken && response->origin != 0 && response->sequence <= SEQUENCE_MAX &&
            nonce_get(nonce, response->nonce) && node_info_get(node_info, &response->node_info) &&
            vector_get(origins, sequences, response->vector, &response->vector_count) &&
-           records_read(bytes, memory, response);
+           response_read_records(bytes, memory, response);
 }

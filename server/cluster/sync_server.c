@@ -14,12 +14,12 @@ _Static_assert(SYNC_PAGE_BYTES_MAX + WALK_CHUNK * RECORD_BYTES_MAX + SYNC_RESPON
                "a page that was nearly full has room for a chunk and for the rest");
 _Static_assert(ROLL_ORIGINS_MAX *(8 + 8) + 1024 <= SYNC_RESPONSE_TAIL_BYTES_MAX, "a vector fits the tail");
 
-/* A page in the making. */
+/* A page that is being written. */
 struct sync_page {
     const struct sync_request *request;
     struct sync_response response; /* without its lists, which go straight to `out` */
     struct pb_writer *out;
-    size_t full_at; /* bytes of `out` from which on nothing is added */
+    size_t full_at; /* nothing is added once `out` has so many bytes */
     uint64_t now_ms;
 };
 
@@ -38,7 +38,7 @@ static uint64_t sequence_of(const struct sync_request *request, uint64_t origin)
     return 0;
 }
 
-/* What this node's own origin did, from its log. */
+/* The registers of this node's own origin, from the log. */
 static void put_own(struct replica *replica, struct sync_page *page) {
     const struct sync_request *request = page->request;
     const uint64_t last = page->response.sequence;

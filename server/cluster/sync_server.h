@@ -1,4 +1,4 @@
-/* Responses to the sync requests of peers: a page a request, and nothing is kept from one to the next. */
+/* Responding to the sync requests of peers: a page for each, and no state is kept between them. */
 #ifndef MUSTER_CLUSTER_SYNC_SERVER_H
 #define MUSTER_CLUSTER_SYNC_SERVER_H
 

@@ -8,7 +8,7 @@ void sync_note_announced(struct replica *replica, struct peer *peer, uint64_t se
     feed_announce(&peer->feed, sequence, known_of(replica, peer), now_ms);
 }
 
-/* Forgets what has come meanwhile. Whether something is left. */
+/* Whether the peer still knows more of third origins. What has come meanwhile is taken off the list. */
 static bool is_ahead(const struct replica *replica, struct peer *peer) {
     struct peer_ahead *ahead = &peer->ahead;
     size_t left = 0;
@@ -21,7 +21,8 @@ static bool is_ahead(const struct replica *replica, struct peer *peer) {
 
 void sync_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
                      uint64_t now_ms) {
-    /* Only what stays ahead matters: something always is, and is on its way. */
+    /* A list is kept until all of it has come. What is ahead only for a moment, as under load, is on its way by frames.
+     */
     if (is_ahead(replica, peer)) return;
     peer->ahead.since_ms = now_ms;
     for (size_t i = 0; i < count && peer->ahead.count < PEER_AHEAD_MAX; i++) {
@@ -31,7 +32,7 @@ void sync_note_ahead(struct replica *replica, struct peer *peer, const struct kn
     }
 }
 
-/* Whether nothing comes any more of an origin of which a peer knows more. */
+/* Whether frames of an origin of which the peer knows more have stopped coming. */
 static bool is_stuck(const struct replica *replica, const struct peer *peer, uint64_t now_ms) {
     for (size_t i = 0; i < peer->ahead.count; i++) {
         const struct peer *origin = peers_by_origin(&replica->peers, peer->ahead.items[i].origin);
@@ -50,7 +51,7 @@ static bool wants_all(const struct replica *replica, struct peer *peer, uint64_t
 bool sync_is_wanted(const struct replica *replica, struct peer *peer, uint64_t now_ms, enum sync_want *want) {
     const enum peer_state state = peer->life.state;
     *want = WANT_HELLO;
-    /* One that did not respond is sent a small request first: it may be slow, and a response shows that it lives. */
+    /* A peer that failed to respond gets a small request next: it may be slow, and any response shows that it lives. */
     bool is_first = peer->id.origin == 0 && state == PEER_JOINING && peer->query.failures == 0;
     if (is_first && wants_all(replica, peer, now_ms)) *want = WANT_ALL;
     if (peer->id.origin == 0 || peer->id.has_unknown_origin || state == PEER_DOWN || state == PEER_LEFT) return true;

@@ -13,7 +13,7 @@ static size_t place_of(const struct vector *vector, uint64_t origin) {
     return low;
 }
 
-static struct vector_entry *find(struct vector *vector, uint64_t origin) {
+static struct vector_entry *entry_find(struct vector *vector, uint64_t origin) {
     size_t i = place_of(vector, origin);
     return i < vector->count && vector->entries[i].origin == origin ? &vector->entries[i] : NULL;
 }
@@ -23,13 +23,12 @@ uint64_t vector_sequence(const struct vector *vector, uint64_t origin) {
     return i < vector->count && vector->entries[i].origin == origin ? vector->entries[i].sequence : 0;
 }
 
-static void drop(struct vector *vector, size_t i) {
+static void entry_drop(struct vector *vector, size_t i) {
     memmove(&vector->entries[i], &vector->entries[i + 1], (vector->count - i - 1) * sizeof vector->entries[0]);
     vector->count--;
 }
 
-/* In a full vector the entry that has been idle for the longest makes room: a peer that still has it tells of it again.
- */
+/* In a full vector the entry that has been idle for the longest makes room. Peers that still have it send it again. */
 static bool make_room(struct vector *vector) {
     if (vector->count < ROLL_ORIGINS_MAX) return true;
     size_t longest = vector->count;
@@ -39,12 +38,12 @@ static bool make_room(struct vector *vector) {
         if (longest == vector->count || entry->idle_since_ms < vector->entries[longest].idle_since_ms) longest = i;
     }
     if (longest == vector->count) return false;
-    drop(vector, longest);
+    entry_drop(vector, longest);
     return true;
 }
 
-static struct vector_entry *obtain(struct vector *vector, uint64_t origin) {
-    struct vector_entry *entry = find(vector, origin);
+static struct vector_entry *entry_obtain(struct vector *vector, uint64_t origin) {
+    struct vector_entry *entry = entry_find(vector, origin);
     if (entry != NULL || !make_room(vector)) return entry;
     size_t i = place_of(vector, origin);
     memmove(&vector->entries[i + 1], &vector->entries[i], (vector->count - i) * sizeof vector->entries[0]);
@@ -55,7 +54,7 @@ static struct vector_entry *obtain(struct vector *vector, uint64_t origin) {
 
 bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence) {
     if (sequence == 0) return true;
-    struct vector_entry *entry = obtain(vector, origin);
+    struct vector_entry *entry = entry_obtain(vector, origin);
     if (entry == NULL) return false;
     if (sequence > entry->sequence) entry->sequence = sequence;
     return true;
@@ -63,7 +62,7 @@ bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence) {
 
 void vector_note_unconfirmed(struct vector *vector, uint64_t origin, uint64_t sequence) {
     if (sequence <= vector_sequence(vector, origin)) return;
-    struct vector_entry *entry = obtain(vector, origin);
+    struct vector_entry *entry = entry_obtain(vector, origin);
     if (entry != NULL && sequence > entry->unconfirmed) entry->unconfirmed = sequence;
 }
 
@@ -98,7 +97,7 @@ void vector_age(struct vector *vector, struct roll *roll, uint64_t now_ms, uint6
             entry->idle_since_ms = now_ms;
         } else if (now_ms - entry->idle_since_ms > forget_ms) {
             roll_origin_forget(roll, entry->origin);
-            drop(vector, vector->looked);
+            entry_drop(vector, vector->looked);
             continue;
         }
         vector->looked++;

@@ -4,11 +4,11 @@
 
 #include <sodium.h>
 
-/* How often a node that is told nothing looks for what is due: digests, gaps, silent peers. */
+/* How often a node without new beats looks for what is due: digests, gaps, silent peers. */
 enum { NODE_IDLE_MS = 50 };
 
-/* Under the lock, so that frames keep their order; what comes of it is done without the lock. */
-static void give(struct node *node, struct actions actions) {
+/* Passes actions on under the lock, so that frames keep their order. They are performed without it. */
+static void give_actions(struct node *node, struct actions actions) {
     if (actions.first != NULL) node->sink.take(node->sink.context, actions);
 }
 
@@ -36,7 +36,7 @@ bool node_join(struct node *node, const struct node_cluster_config *config, stru
     struct turn turn = node_begin(node, now);
     node->flush_ms = config->flush_ms;
     node->replica = replica_new(&replica, turn.now_ms);
-    node->codec = codec; /* a request that comes earlier finds none */
+    node->codec = codec; /* a sync request that comes earlier finds none, and is dropped */
     if (node->replica != NULL) replica_restore(node->replica, node->recalled, node->recalled_count);
     atomic_store(&node->is_ready, node->replica == NULL);
     bool is_made = node->replica != NULL;
@@ -52,7 +52,7 @@ void node_set_action_sink(struct node *node, struct action_sink sink) {
 
 uint64_t node_gossip(struct node *node, struct instant now) {
     struct turn turn = node_begin(node, now);
-    give(node, replica_tick(node->replica, turn.now_ms));
+    give_actions(node, replica_tick(node->replica, turn.now_ms));
     look_ready(node);
     node->is_idle = !node->is_told;
     node->is_told = false;
@@ -65,7 +65,7 @@ bool node_flush_news(struct node *node, struct instant now) {
     struct actions actions;
     struct turn turn = node_begin(node, now);
     bool is_all = replica_flush_news(node->replica, turn.now_ms, &actions);
-    give(node, actions);
+    give_actions(node, actions);
     node_commit(&turn, NULL);
     return is_all;
 }
@@ -74,7 +74,7 @@ void node_frame(struct node *node, struct text from, struct text frame, struct i
     struct received *received = codec_open_frame(node->codec, frame);
     if (received == NULL) return;
     struct turn turn = node_begin(node, now);
-    give(node, replica_frame(node->replica, from, &received->frame, turn.now_ms, turn_effects(&turn)));
+    give_actions(node, replica_frame(node->replica, from, &received->frame, turn.now_ms, turn_effects(&turn)));
     node_commit(&turn, NULL);
     codec_release(node->codec, received);
 }
@@ -95,8 +95,8 @@ void node_sync_request(struct node *node, struct text request, struct instant no
 void node_sync_response(struct node *node, uint64_t ticket, struct text response, struct instant now) {
     struct received *received = response.len == 0 ? NULL : codec_open_response(node->codec, response);
     struct turn turn = node_begin(node, now);
-    give(node, replica_sync_response(node->replica, ticket, received == NULL ? NULL : &received->response, turn.now_ms,
-                                     node_effects(node)));
+    give_actions(node, replica_sync_response(node->replica, ticket, received == NULL ? NULL : &received->response,
+                                             turn.now_ms, node_effects(node)));
     look_ready(node);
     node_commit(&turn, NULL);
     codec_release(node->codec, received);
@@ -104,7 +104,7 @@ void node_sync_response(struct node *node, uint64_t ticket, struct text response
 
 void node_add_peer(struct node *node, struct text sync_address, struct instant now) {
     struct turn turn = node_begin(node, now);
-    give(node, replica_add_peer(node->replica, sync_address, turn.now_ms));
+    give_actions(node, replica_add_peer(node->replica, sync_address, turn.now_ms));
     node_commit(&turn, NULL);
 }
 
@@ -116,7 +116,7 @@ void node_seeds_resolved(struct node *node) {
 
 void node_leave(struct node *node, struct instant now) {
     struct turn turn = node_begin(node, now);
-    give(node, replica_leave(node->replica, turn.now_ms));
+    give_actions(node, replica_leave(node->replica, turn.now_ms));
     node_commit(&turn, NULL);
 }
 

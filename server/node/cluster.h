@@ -1,4 +1,4 @@
-/* A node's place in its cluster: the replica behind the node's lock, and what the sockets bring it.
+/* A node as part of a cluster: the replica behind the node's lock, and the messages that the sockets bring it.
  *
  * Messages are opened and decoded before the lock is taken, and completed and sealed after it is let go (codec.h). What
  * the replica wants done is passed on under the lock as a list of actions, whose taker owns them. All calls are
@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How long the change log of a node with peers reaches back, in beats; a power of two. A peer that missed less is told
- * what it missed, one that missed more is walked the roll. Four bytes each. */
+/* How long the change log of a node with peers reaches back, in beats; a power of two. A peer that missed less gets
+ * what it missed, one that missed more gets the whole roll. Four bytes each. */
 enum { NODE_CLUSTER_LOG_SLOTS = 1 << 21 };
 
 /* Texts and keyring as in struct replica_config, whose other fields the node knows. */
@@ -36,19 +36,19 @@ struct action_sink {
     void *context;
 };
 
-/* Makes the node one of a cluster. Once, before it is asked or told anything; its origin is the one of its
- * configuration, which is not 0. False if memory is short. */
+/* Makes the node one of a cluster. Once, and before any of the calls below. Its origin is the one of its
+ * configuration, and not 0. False if memory is short. */
 bool node_join(struct node *node, const struct node_cluster_config *config, struct instant now);
 /* From now on actions go there. Before the first of the calls below; the sink outlives the node's last call. */
 void node_set_action_sink(struct node *node, struct action_sink sink);
 
-/* What time does. Returns how soon it should be called again at the latest, in ms; less than that where something was
- * told meanwhile that can wait for the next flush. */
+/* Does what is due: flushes, digests, sync requests, silent peers. Returns after how many ms it wants to be called
+ * again, unless the sink is woken before. */
 uint64_t node_gossip(struct node *node, struct instant now);
 /* Publishes what is to go out at once, if it is little work: some ten microseconds. false: it is more, and node_gossip
  * should be called at once. */
 bool node_flush_news(struct node *node, struct instant now);
-/* A frame that came from a gossip address. */
+/* A frame came from the gossip address `from`. */
 void node_frame(struct node *node, struct text from, struct text frame, struct instant now);
 /* A sync request. The response goes to `reply`, not under the lock, and lives until that returns; it is not called
  * where there is to be none. */

@@ -5,11 +5,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* Messages that are decoded at the same time have memory of their own; of it so much is kept. */
+/* Each message that is being decoded has memory of its own; of so many it is kept. */
 enum { CODEC_SPARES_MAX = 8 };
 
 struct codec {
-    pthread_mutex_t lock; /* of the keyring's pointer and the spares; held for moments */
+    pthread_mutex_t lock; /* of `keyring` and the spares; held for moments */
     struct keyring *keyring;
     struct received *spares;
     size_t spare_count;
@@ -98,7 +98,7 @@ void codec_release(struct codec *codec, struct received *received) {
     if (!is_kept) received_free(received);
 }
 
-/* len: what the message is long, whose caller has seen that it is no longer than messages are. */
+/* Makes room for the plain bytes. len: of a message that is no longer than the largest one. */
 static bool fit_plain(struct received *received, size_t len) {
     if (len <= received->plain_capacity) return true;
     uint8_t *plain = realloc(received->plain, len);
@@ -133,7 +133,7 @@ static struct received *open_message(struct codec *codec, enum seal_kind kind, s
     return NULL;
 }
 
-/* Keeps what was read, or drops it. */
+/* The message, if it could be decoded; else it is dropped. */
 static struct received *if_read(struct codec *codec, struct received *received, bool is_read) {
     if (is_read) return received;
     count_dropped(codec, MUSTER_INVALID_ARGUMENT);

@@ -1,6 +1,5 @@
-/* Messages between nodes on their way in and out: from sealed bytes to what the replica takes, and from what it gives
- * to sealed bytes. None of it needs the node's lock; a keyring that is replaced stays until nobody uses it any more.
- * Thread-safe. */
+/* Opens, decodes, encodes and seals the messages between nodes. The replica sees neither bytes nor keys, and none of it
+ * needs the node's lock. Thread-safe: a keyring that is replaced lives until nobody uses it any more. */
 #ifndef MUSTER_NODE_CODEC_H
 #define MUSTER_NODE_CODEC_H
 
@@ -29,8 +28,8 @@ void codec_free(struct codec *codec); /* may be NULL; all that was received has 
 /* From now on this keyring seals and opens. */
 void codec_set_keyring(struct codec *codec, struct keyring *keyring);
 
-/* Opens and decodes. NULL: it is forged, foreign or broken, which is counted, or memory is short. What is returned is
- * to be released. */
+/* Opens and decodes. NULL: it is forged, foreign or broken, which is counted, or memory is short. The caller
+ * releases what is returned. */
 struct received *codec_open_frame(struct codec *codec, struct text sealed);
 struct received *codec_open_request(struct codec *codec, struct text sealed);
 struct received *codec_open_response(struct codec *codec, struct text sealed);

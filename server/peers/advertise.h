@@ -1,4 +1,4 @@
-/* The addresses that a node tells its peers to reach it at. */
+/* The addresses at which peers reach a node, as it announces them. */
 #ifndef MUSTER_PEERS_ADVERTISE_H
 #define MUSTER_PEERS_ADVERTISE_H
 

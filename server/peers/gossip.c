@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 enum { STEP_MS = 50 };
-/* What a leave may take: until the thread has sent it, and then until the system has it. */
+/* How long a leave may take until it is published, and then until the system has sent it. */
 enum { LEAVE_SEND_MS = 500, LEAVE_LINGER_MS = 100, LEAVE_STEP_MS = 2 };
 
-/* That there is news, on its way to the loop. It may outlive gossip: then `gossip` is NULL. */
+/* The post by which the loop learns of news. It may outlive gossip: then `gossip` is NULL. */
 struct news {
     struct post post;
     struct gossip *gossip;
@@ -40,7 +40,7 @@ struct gossip {
 
 /* ---- frames ---- */
 
-/* Frames are sealed here, by one thread at a time: they keep the order of their numbers. */
+/* Seals and publishes frames. One thread at a time does, so that frames keep the order of their numbers. */
 static void publish_all(struct gossip *gossip, struct actions frames) {
     for (struct action *action; (action = actions_take(&frames)) != NULL; action_free(action)) {
         struct text sealed = codec_seal_frame(node_codec(gossip->node), action->frame);
@@ -48,13 +48,13 @@ static void publish_all(struct gossip *gossip, struct actions frames) {
     }
 }
 
-/* On the loop that publishes, after it has sent the answers to what made the news: no other thread has to wake up for a
+/* Runs on loop 0, in the turn after it sent the answers to what made the news. No other thread has to wake up for the
  * frame to go out. */
 static void run_news(struct post *post, struct loop *loop) {
     struct news *news = (struct news *)post;
     struct gossip *gossip = news->gossip;
     (void)loop;
-    if (gossip == NULL) { /* it was closed meanwhile */
+    if (gossip == NULL) { /* gossip was closed meanwhile */
         free(news);
         return;
     }
@@ -105,7 +105,7 @@ static void take_actions(void *context, struct actions actions) {
     action_queue_put(&gossip->actions, actions);
 }
 
-static void wake(void *context) {
+static void gossip_wake(void *context) {
     struct gossip *gossip = context;
     action_queue_wake(&gossip->actions);
 }
@@ -121,7 +121,7 @@ static void perform_action(struct gossip *gossip, const struct action *action) {
     case ACTION_UNSUBSCRIBE:
         subscriptions_remove(gossip->subscriptions, action->address);
         break;
-    case ACTION_PUBLISH: /* the queue has them apart */
+    case ACTION_PUBLISH: /* the queue keeps frames apart */
         abort();
     }
 }
@@ -136,13 +136,13 @@ static void perform_actions(struct gossip *gossip) {
     }
 }
 
-static void step(struct gossip *gossip, uint64_t now_us) {
+static void gossip_step(struct gossip *gossip, uint64_t now_us) {
     subscriptions_step(gossip->subscriptions, now_us);
     sync_requests_step(gossip->sync_requests, now_us);
     cluster_log_step(gossip->log, now_us);
 }
 
-static void *run(void *context) {
+static void *gossip_run(void *context) {
     struct gossip *gossip = context;
     uint64_t tick_us = 0, step_us = 0;
     bool is_urgent = true;
@@ -152,7 +152,7 @@ static void *run(void *context) {
             tick_us = now_us + node_gossip(gossip->node, clock_now()) * 1000;
         perform_actions(gossip);
         if (now_us >= step_us) {
-            step(gossip, now_us);
+            gossip_step(gossip, now_us);
             step_us = now_us + STEP_MS * 1000;
         }
         is_urgent = action_queue_wait(&gossip->actions, tick_us < step_us ? tick_us : step_us);
@@ -166,8 +166,8 @@ bool gossip_start(struct gossip *gossip, struct node *node) {
     gossip->sync_requests = sync_requests_open(node);
     gossip->log = cluster_log_open(node);
     if (gossip->subscriptions == NULL || gossip->sync_requests == NULL || gossip->log == NULL) return false;
-    node_set_action_sink(node, (struct action_sink){take_actions, wake, news_come, gossip});
-    gossip->has_thread = pthread_create(&gossip->thread, NULL, run, gossip) == 0;
+    node_set_action_sink(node, (struct action_sink){take_actions, gossip_wake, news_come, gossip});
+    gossip->has_thread = pthread_create(&gossip->thread, NULL, gossip_run, gossip) == 0;
     return gossip->has_thread;
 }
 
@@ -182,7 +182,7 @@ void gossip_leave(struct gossip *gossip) {
     usleep(LEAVE_LINGER_MS * 1000);
 }
 
-/* The loops have stopped: what is still posted is run, and freed, by loops_free. */
+/* The loops have stopped. A post that they did not run is run, and freed, by loops_free. */
 static void close_news(struct news *news) {
     if (news == NULL) return;
     news->gossip = NULL;

@@ -1,10 +1,11 @@
-/* The sockets and threads of a cluster: what the node's replica wants done is done here.
+/* Performs what the node's replica wants done: the sockets and the thread of a cluster.
  *
- * - A door of the loops on which the node's frames go out (net/sp/pub_door.h).
- * - One SUB socket for each peer, so that a frame is known by whom it came from. A peer that is silent is dialled anew
- *   again and again: a link that comes back is used at once, not when TCP's back-off lets it.
- * - One REQ socket for each peer that is asked.
- * - A thread that ticks the replica, at once where there is news.
+ * - Frames go out by a door of the loops (net/sp/pub_door.h). News that is little work is flushed and published by loop
+ *   0, in the turn after the answers to what made it; everything else by the thread.
+ * - One SUB socket for each peer, so that the peer of a frame is known. A peer that is silent is dialled anew, again
+ * and again: a link that comes back is used at once, not only when TCP tries again.
+ * - One REQ socket for each peer that is sent sync requests.
+ * - A thread that ticks the replica and performs its actions.
  * Sockets are never closed while the node runs, only used again: closing one of nng 1.5 under traffic can end its
  * ability to close any (docs/operations.md). */
 #ifndef MUSTER_PEERS_GOSSIP_H
@@ -17,22 +18,23 @@
 struct gossip;
 
 enum {
-    GOSSIP_FRAMES_QUEUED = 128, /* of one peer here; older ones are dropped */
-    ACTION_QUEUE_MAX = 512,     /* that wait for the thread */
-    SYNC_REQUESTS_MAX = 64,     /* at a time */
+    GOSSIP_FRAMES_QUEUED = 128, /* of one peer, that wait to be merged; older ones are dropped */
+    ACTION_QUEUE_MAX = 512,     /* frames that wait to be published */
+    SYNC_REQUESTS_MAX = 64,     /* on their way at a time */
 };
 
 /* Whether the system has room for the threads and the memory of libnng, which crashes or hangs where it has not, and
  * for so many threads more. Before gossip_open. False and *error: it has not. */
 bool gossip_check_headroom(unsigned threads, struct error *error);
-/* Listens on `url`, for at most subscribers_max peers; nothing is published or asked before gossip_start. NULL and
+/* Listens on `url`, for at most subscribers_max peers; nothing is published or requested before gossip_start. NULL and
  * *error: it cannot listen there, or memory is short. */
 struct gossip *gossip_open(struct loops *loops, const char *url, size_t subscribers_max, struct error *error);
 /* The URL that is listened on, with the port that the system chose. */
 const char *gossip_url(const struct gossip *gossip);
 /* Begins to serve a node that has joined; it outlives the gossip. False if there is no thread for it. */
 bool gossip_start(struct gossip *gossip, struct node *node);
-/* Publishes what is left and that the node leaves, and gives it a moment to go out. Nothing is asked afterwards. */
+/* Publishes what is not published yet, and that the node leaves, and gives it a moment to go out. Nothing is published
+ * afterwards. */
 void gossip_leave(struct gossip *gossip);
 /* Closes and frees all, after loops_stop. `gossip` may be NULL. May hang in nng: see main.c. */
 void gossip_close(struct gossip *gossip);

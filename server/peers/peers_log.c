@@ -31,7 +31,7 @@ static void copy(struct text text, char *out, size_t out_bytes) {
     out[len] = '\0';
 }
 
-static void see(void *context, const struct peer_view *view) {
+static void note_peer(void *context, const struct peer_view *view) {
     struct cluster_log *log = context;
     if (view->is_self || log->now_count == REPLICA_PEERS_MAX) return;
     struct seen *seen = &log->now[log->now_count++];
@@ -61,7 +61,7 @@ static void say_state(const struct seen *seen) {
 
 static void say_peers(struct cluster_log *log) {
     log->now_count = 0;
-    node_peers(log->node, clock_now(), see, log);
+    node_peers(log->node, clock_now(), note_peer, log);
     for (size_t i = 0; i < log->now_count; i++) {
         const struct seen *before = find_before(log, &log->now[i]);
         if (before == NULL || before->state != log->now[i].state) say_state(&log->now[i]);

@@ -1,4 +1,4 @@
-/* Seeds: the peers that a node is told of by --peer. The rest is learnt from them. */
+/* Seeds: the peers that --peer names. The node learns of the others from them. */
 #ifndef MUSTER_PEERS_SEEDS_H
 #define MUSTER_PEERS_SEEDS_H
 
@@ -13,7 +13,7 @@ enum {
     SEEDS_SYNC_PORT = 7704,
 };
 
-/* HOST[:PORT], [V6]:PORT, or dns:NAME:PORT, whose every address is a peer. */
+/* HOST[:PORT], [V6]:PORT, or dns:NAME:PORT: then every address of the name is a peer. */
 struct seed {
     char host[SEED_HOST_BYTES]; /* without brackets */
     char port[6];
@@ -25,8 +25,8 @@ bool seed_read(const char *text, struct seed *out, struct error *error);
 
 struct seeds;
 
-/* Tells the node of them, at once and every SEEDS_LOOK_UP_MS, in a thread: a look-up may take long. `items` are copied;
- * the node outlives it. NULL if there is no thread. */
+/* Adds them to the node, at once and every SEEDS_LOOK_UP_MS, in a thread, since a look-up may take long. `items` are
+ * copied; the node outlives it. NULL if there is no thread. */
 struct seeds *seeds_start(struct node *node, const struct seed *items, size_t count);
 /* False: a look-up is still under way; the node must not be freed. `seeds` may be NULL. */
 bool seeds_stop(struct seeds *seeds);

@@ -24,7 +24,7 @@ struct subscription {
     atomic_uint pipes;
     _Atomic uint64_t heard_us;
 
-    pthread_mutex_t lock; /* of what follows, which nng's threads read */
+    pthread_mutex_t lock; /* of what is below, which nng's threads read */
     bool is_used;
     char address[REPLICA_ADDRESS_BYTES_MAX + 1];
 };
@@ -44,7 +44,7 @@ static void on_connection(nng_pipe pipe, nng_pipe_ev event, void *context) {
     }
 }
 
-/* Whose frames these are; false: nobody's any more. */
+/* The address of the peer whose frames these are; false: it is no longer subscribed to. */
 static bool read_address(struct subscription *subscription, char out[REPLICA_ADDRESS_BYTES_MAX + 1]) {
     pthread_mutex_lock(&subscription->lock);
     bool is_used = subscription->is_used;
@@ -117,7 +117,7 @@ static struct subscription *find_subscription(struct subscriptions *subscription
     return NULL;
 }
 
-/* One without a connection, so that no late frame is taken for another peer's. */
+/* A socket without a connection, so that no late frame is taken for another peer's. */
 static struct subscription *find_unused(struct subscriptions *subscriptions, uint64_t now_us) {
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct subscription *subscription = &subscriptions->items[i];

@@ -20,7 +20,7 @@ struct sync_peer {
     nng_dialer dialer;
     bool is_dialling;
     uint64_t used_us;
-    atomic_bool is_broken; /* the last question was not answered */
+    atomic_bool is_broken; /* the last request failed */
     atomic_uint pending_count;
 };
 
