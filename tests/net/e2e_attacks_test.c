@@ -21,9 +21,9 @@
 /* Deadlines. AGAIN_MS is the promise: after an attack a new connection is served within a second; a sanitizer makes
  * everything many times as slow, and no promise about that is made. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { AGAIN_MS = 10000 };
+enum { AGAIN_MS = 10000, VISITS = 15, RESETS = 50 };
 #else
-enum { AGAIN_MS = 1000 };
+enum { AGAIN_MS = 1000, VISITS = 80, RESETS = 200 };
 #endif
 enum { SERVED_MS = 10000, CLOSED_MS = 15000 };
 
@@ -284,7 +284,7 @@ static void resets_after_requests(const char *url) {
     struct attack attack = begin(url);
     const struct answerer answerer = sp_answerer(url);
     fill_scope(&answerer);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < RESETS; i++) {
         struct request_builder builder;
         uint32_t id;
         struct sp sp = sp_open(url, SERVED_MS);
@@ -312,7 +312,7 @@ struct visitor {
 static void *come_and_go(void *context) {
     const struct visitor *visitor = context;
     struct random random = random_of(visitor->seed);
-    for (int i = 0; i < 80; i++) {
+    for (int i = 0; i < VISITS; i++) {
         char some[20000];
         struct sp sp = sp_open(visitor->url, CLOSED_MS);
         if (sp.fd < 0) continue;

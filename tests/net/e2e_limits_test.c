@@ -21,10 +21,10 @@
 /* All connections together may hold 64 MiB in buffers; what the rest of the process and its allocator do comes on top.
  * A sanitizer's memory says nothing. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { BUFFERS_MAX = 2047 << 20, IDLE = 1000, PARKED = 1000 };
+enum { BUFFERS_MAX = 2047 << 20, IDLE = 1000, PARKED = 1000, HALF_SENT = 100, GREEDY = 20, GREEDY_REQUESTS = 40 };
 #define PARKED_TEXT "1000"
 #else
-enum { BUFFERS_MAX = 128 << 20, IDLE = 10000, PARKED = 10000 };
+enum { BUFFERS_MAX = 128 << 20, IDLE = 10000, PARKED = 10000, HALF_SENT = 300, GREEDY = 60, GREEDY_REQUESTS = 40 };
 #define PARKED_TEXT "10000"
 #endif
 enum { SERVED_MS = 20000, CLOSED_MS = 60000, FREED_MS = 30000, RESOURCE_EXHAUSTED = 8 };
@@ -42,8 +42,6 @@ static void expect_served(struct sp *bystander, const char *url, const char *whe
 }
 
 /* ---- messages that are announced, and sent all but for a byte ---- */
-
-enum { HALF_SENT = 300 };
 
 /* Sends what is taken at once. */
 static size_t send_some(struct sp *sp, size_t left) {
@@ -103,8 +101,6 @@ static void half_sent_messages(const char *url, struct server *server) {
 }
 
 /* ---- replies that are not read ---- */
-
-enum { GREEDY = 60, GREEDY_REQUESTS = 40 };
 
 struct unread {
     struct server *server;

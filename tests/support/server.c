@@ -63,20 +63,30 @@ void server_start_again(struct server *server, const char *const flags[]) {
     start(server, tcp, NULL, flags);
 }
 
+/* A failed assertion cuts its text short, and a sanitizer has more to say. */
+static void print_log(const struct server *server) {
+    char *log = process_text(server->process, PROCESS_ERRORS, NULL);
+    fputs(log, stderr);
+    free(log);
+}
+
 int server_stop(struct server *server) {
     struct process_exit how;
     process_signal(server->process, SIGTERM);
     if (!process_wait(server->process, STOP_MS, &how)) fail_msg("musterd does not exit after SIGTERM");
-    if (how.is_signal)
-        fail_msg("musterd was ended by signal %d:\n%s", how.status,
-                 process_text(server->process, PROCESS_ERRORS, NULL));
+    if (how.is_signal) {
+        print_log(server);
+        fail_msg("musterd was ended by signal %d", how.status);
+    }
     return how.status;
 }
 
 void server_end(struct server *server) {
     int status = server_stop(server);
-    if (status != 0)
-        fail_msg("musterd exits with status %d:\n%s", status, process_text(server->process, PROCESS_ERRORS, NULL));
+    if (status != 0) {
+        print_log(server);
+        fail_msg("musterd exits with status %d", status);
+    }
     process_free(server->process);
     tempdir_remove(&server->dir);
 }
