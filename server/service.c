@@ -1,6 +1,8 @@
 #include "service.h"
 #include "common/headroom.h"
 #include "net/sp/rpc_door.h"
+#include "node/figures.h"
+#include "node/tick.h"
 #include "peers/gossip.h"
 #include "service_peers.h"
 #include "snapshot/store.h"

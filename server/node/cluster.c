@@ -96,7 +96,7 @@ void node_sync_response(struct node *node, uint64_t ticket, struct text response
     struct received *received = response.len == 0 ? NULL : codec_open_response(node->codec, response);
     struct turn turn = node_begin(node, now);
     give_actions(node, replica_sync_response(node->replica, ticket, received == NULL ? NULL : &received->response,
-                                             turn.now_ms, node_effects(node)));
+                                             turn.now_ms, turn_effects(&turn)));
     look_ready(node);
     node_commit(&turn, NULL);
     codec_release(node->codec, received);

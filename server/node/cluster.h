@@ -6,16 +6,13 @@
 #ifndef MUSTER_NODE_CLUSTER_H
 #define MUSTER_NODE_CLUSTER_H
 
+#include "action_sink.h"
 #include "cluster/replica.h"
 #include "codec.h"
-#include "node.h"
+#include "common/instant.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* How long the change log of a node with peers reaches back, in beats; a power of two. A peer that missed less gets
- * what it missed, one that missed more gets the whole roll. Four bytes each. */
-enum { NODE_CLUSTER_LOG_SLOTS = 1 << 21 };
 
 /* Texts and keyring as in struct replica_config, whose other fields the node knows. */
 struct node_cluster_config {
@@ -25,16 +22,7 @@ struct node_cluster_config {
     struct keyring *keyring; /* the node holds it; NULL: messages are not sealed */
 };
 
-/* Who performs actions. */
-struct action_sink {
-    /* Takes the actions over, to perform them in their order. Under the node's lock: it does no I/O and returns. */
-    void (*take)(void *context, struct actions actions);
-    /* Called, not under the lock, when node_gossip is to be called within the flush interval from now on. */
-    void (*wake)(void *context);
-    /* Called, not under the lock, when there is news that may go out at once: node_flush_news, or node_gossip. */
-    void (*news)(void *context);
-    void *context;
-};
+struct node;
 
 /* Makes the node one of a cluster. Once, and before any of the calls below. Its origin is the one of its
  * configuration, and not 0. False if memory is short. */

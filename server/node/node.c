@@ -1,17 +1,20 @@
+#include "node.h"
+#include "codec.h"
 #include "muster/limits.h"
+#include "node_internal.h"
 #include "page_allocator.h"
 #include "page_region.h"
-#include "turn.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 
 /* Slots of the change log of a node without peers: nothing reads it. */
 enum { NODE_LOG_SLOTS = 1 << 10 };
-static struct node_observer nobody;
 
 /* Address space, in parts of --max-bytes: tables have their old selves beside them while they grow, and leave gaps. */
 #define NODE_REGION_SHARE UINT64_C(4)
+
+struct node_observer node_nobody;
 
 static bool settings_are_good(const struct node_config *config) {
     return config->ttl_ms >= MUSTER_TTL_MIN_MS && config->ttl_ms <= MUSTER_TTL_MAX_MS &&
@@ -46,7 +49,7 @@ struct node *node_new(const struct node_config *config, struct instant now) {
     if (node == NULL) return NULL;
     if (!make_lock(&node->lock)) goto fail_node;
     if ((node->roll = make_roll(config)) == NULL) goto fail_lock;
-    node->observer = &nobody;
+    node->observer = &node_nobody;
     node->hlc = hlc_start(now.wall_ms, now.now_ms);
     node->now_ms = now.now_ms;
     node->origin = config->origin;
@@ -73,26 +76,4 @@ void node_free(struct node *node) {
     roll_free(node->roll);
     pthread_mutex_destroy(&node->lock);
     free(node);
-}
-
-void node_observe(struct node *node, struct node_observer *observer) {
-    struct turn turn = node_begin(node, (struct instant){0});
-    node->observer = observer != NULL ? observer : &nobody;
-    node_commit(&turn, NULL);
-}
-
-size_t node_tick(struct node *node, struct instant now) {
-    size_t work;
-    struct turn turn = node_begin_ticked(node, now, &work);
-    if (node->observer->effects != NULL) node->observer->tidy(node->observer->context, turn.now_ms);
-    node_commit(&turn, NULL);
-    return work;
-}
-
-void node_figures(struct node *node, struct node_figures *out) {
-    struct roll_stats stats;
-    struct turn turn = node_begin(node, (struct instant){0});
-    roll_stats(turn.roll, &stats);
-    node_commit(&turn, NULL);
-    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes};
 }

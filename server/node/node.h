@@ -11,6 +11,10 @@
 
 struct node;
 
+/* How long the change log of a node with peers reaches back, in beats; a power of two. A peer that missed less gets
+ * what it missed, one that missed more gets the whole roll. Four bytes each. */
+enum { NODE_CLUSTER_LOG_SLOTS = 1 << 21 };
+
 struct node_config {
     struct text name, version; /* for people; they outlive the node */
     uint64_t origin;           /* random, of this incarnation; 0: the node never has peers (cluster.h) */
@@ -24,15 +28,5 @@ struct node_config {
 /* NULL if memory is short, libsodium does not start or a setting is out of its range. */
 struct node *node_new(const struct node_config *config, struct instant now);
 void node_free(struct node *node); /* once nobody uses it; `node` may be NULL */
-
-/* Expires, forgets and grows what is due, in slices between which other threads have the lock. Call it each tick.
- * Returns the units of work done, to within a slice. Thread-safe. */
-size_t node_tick(struct node *node, struct instant now);
-
-/* As in struct roll_stats. Thread-safe. */
-struct node_figures {
-    uint64_t members, members_live, scopes, bytes;
-};
-void node_figures(struct node *node, struct node_figures *out);
 
 #endif

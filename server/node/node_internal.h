@@ -3,7 +3,9 @@
 #ifndef MUSTER_NODE_NODE_INTERNAL_H
 #define MUSTER_NODE_NODE_INTERNAL_H
 
-#include "cluster.h"
+#include "action_sink.h"
+#include "common/instant.h"
+#include "common/text.h"
 #include "core/hlc.h"
 #include "core/roll.h"
 #include "observer.h"
@@ -43,10 +45,9 @@ struct node {
     uint64_t retention_ms;
 };
 
-/* A turn (turn.h) for server/node itself: takes the lock, and returns the time to ask the roll at. */
-uint64_t node_lock(struct node *node, struct instant now);
-/* Hands the effects to the observer, releases the lock, and wakes the observer if it wants that. */
-void node_unlock(struct node *node);
+/* The observer of a node that has none. */
+extern struct node_observer node_nobody;
+
 /* Ends the program unless the calling thread has the lock: in functions that are for a turn alone. */
 void node_assert_held(const struct node *node);
 

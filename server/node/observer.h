@@ -6,8 +6,6 @@
 
 #include <stdbool.h>
 
-struct node;
-
 struct node_observer {
     void *context;
     /* Where the calls to the roll put what changed; NULL: nothing is asked for now, and then `take_effects` and
@@ -23,8 +21,5 @@ struct node_observer {
     void (*wake)(void *wake_context);
     void *wake_context;
 };
-
-/* Registers the observer, which outlives the node's last call or is replaced before; NULL: nobody. Thread-safe. */
-void node_observe(struct node *node, struct node_observer *observer);
 
 #endif

@@ -12,11 +12,6 @@ void node_assert_held(const struct node *node) {
     assert(node->is_held && pthread_equal(node->holder, pthread_self()));
 }
 
-struct turn node_begin(struct node *node, struct instant now) {
-    uint64_t now_ms = node_lock(node, now);
-    return (struct turn){.node = node, .roll = node->roll, .hlc = &node->hlc, .now_ms = now_ms};
-}
-
 /* Hands the effects of the roll's calls to the observer. */
 static void hand_over_effects(struct node *node) {
     const struct node_observer *observer = node->observer;
@@ -27,7 +22,7 @@ static bool wants_wake(const struct node_observer *observer) {
     return observer->wake != NULL && observer->effects != NULL && observer->wants_wake(observer->context);
 }
 
-uint64_t node_lock(struct node *node, struct instant now) {
+static uint64_t take_lock(struct node *node, struct instant now) {
     atomic_fetch_add_explicit(&node->waiting, 1, memory_order_relaxed);
     pthread_mutex_lock(&node->lock);
     atomic_fetch_sub_explicit(&node->waiting, 1, memory_order_relaxed);
@@ -38,7 +33,7 @@ uint64_t node_lock(struct node *node, struct instant now) {
     return node->now_ms;
 }
 
-void node_unlock(struct node *node) {
+static void release_lock(struct node *node) {
     const struct node_observer *observer = node->observer;
     node_assert_held(node);
     hand_over_effects(node);
@@ -50,17 +45,22 @@ void node_unlock(struct node *node) {
     if (is_wanted) wake(context);
 }
 
+struct turn node_begin(struct node *node, struct instant now) {
+    uint64_t now_ms = take_lock(node, now);
+    return (struct turn){.node = node, .roll = node->roll, .hlc = &node->hlc, .now_ms = now_ms};
+}
+
 /* A mutex that is released and taken again at once mostly stays with the same thread: wait until another had it. */
 void node_yield(struct turn *turn) {
     struct node *node = turn->node;
     unsigned turns = atomic_load_explicit(&node->turns, memory_order_relaxed);
-    node_unlock(node);
+    release_lock(node);
     for (int i = 0; i < TURN_YIELDS; i++) {
         if (atomic_load_explicit(&node->waiting, memory_order_relaxed) == 0) break;
         if (atomic_load_explicit(&node->turns, memory_order_relaxed) != turns) break;
         sched_yield();
     }
-    turn->now_ms = node_lock(node, (struct instant){0});
+    turn->now_ms = take_lock(node, (struct instant){0});
 }
 
 struct turn node_begin_ticked(struct node *node, struct instant now, size_t *work) {
@@ -86,7 +86,13 @@ void node_commit(struct turn *turn, const struct touched *touched) {
         if (was_idle) node->is_idle = false;
     }
     struct action_sink sink = node->sink;
-    node_unlock(node);
+    release_lock(node);
     if (is_news && sink.news != NULL) sink.news(sink.context);
     if (was_idle && sink.wake != NULL) sink.wake(sink.context);
+}
+
+void node_observe(struct node *node, struct node_observer *observer) {
+    struct turn turn = node_begin(node, (struct instant){0});
+    node->observer = observer != NULL ? observer : &node_nobody;
+    node_commit(&turn, NULL);
 }

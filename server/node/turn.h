@@ -31,6 +31,9 @@ void node_yield(struct turn *turn);
  */
 void node_commit(struct turn *turn, const struct touched *touched);
 
+/* Registers the observer, which outlives the node's last call or is replaced before; NULL: nobody. Thread-safe. */
+void node_observe(struct node *node, struct node_observer *observer);
+
 /* Where the roll's next call puts its effects; NULL: nobody asks for them. */
 static inline struct effects *turn_effects(const struct turn *turn) {
     return node_effects(turn->node);

@@ -1,5 +1,7 @@
 #include "peers_log.h"
 #include "common/monotonic.h"
+#include "node/figures.h"
+#include "node/node.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 

@@ -1,6 +1,7 @@
 /* From a request to its response. */
 #include "calls.h"
 #include "muster/limits.h"
+#include "node/cluster.h"
 #include "rpc.h"
 
 #include <inttypes.h>

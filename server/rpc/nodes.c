@@ -1,4 +1,7 @@
 #include "calls.h"
+#include "node/cluster.h"
+#include "node/figures.h"
+#include "node/node.h"
 
 /* The rows of the response so far. */
 struct listing {

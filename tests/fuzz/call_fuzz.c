@@ -4,6 +4,8 @@
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
 #include "net/sp/envelope.h"
+#include "node/figures.h"
+#include "node/tick.h"
 #include "rpc/touch_group.h"
 #include "tests/support/call_bytes.h"
 

@@ -7,6 +7,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
+#include "node/tick.h"
 #include "tests/support/call_bytes.h"
 
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 /* Turns on a node: what its observer gets and when it is woken, time, and what a programmer must not do. */
 #include "muster/limits.h"
 #include "node/node.h"
+#include "node/tick.h"
 #include "node/turn.h"
 
 #include <setjmp.h>

@@ -2,6 +2,8 @@
 #include "common/duration.h"
 #include "muster/codes.h"
 #include "muster/limits.h"
+#include "node/figures.h"
+#include "node/tick.h"
 #include "rpc/rpc.h"
 #include "support/call_bytes.h"
 #include "support/call_suite.h"

@@ -1,6 +1,7 @@
 /* The table of methods, against the contract and against what is refused when. */
 #include "muster/limits.h"
 #include "node/cluster.h"
+#include "node/figures.h"
 #include "rpc/method.h"
 #include "rpc/rpc.h"
 

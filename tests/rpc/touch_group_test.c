@@ -1,6 +1,8 @@
 /* Group commit: many single Touches as one call to the roll, each with the answer that it would have got alone. */
 #include "muster/limits.h"
 #include "muster/v1/presence.pb-c.h"
+#include "node/figures.h"
+#include "node/tick.h"
 #include "rpc/touch_group.h"
 #include "support/random.h"
 

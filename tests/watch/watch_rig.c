@@ -1,5 +1,6 @@
 #include "watch_rig.h"
 #include "muster/limits.h"
+#include "node/tick.h"
 #include "support/call_bytes.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 #include "stage.h"
 
 #include "muster/limits.h"
+#include "node/tick.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
