@@ -1,4 +1,4 @@
-/* Accepting connections: on loop 0, for every door, and what a door does not take. */
+/* Accepts connections, on loop 0, for every door; refuses those above a limit. */
 #include "listener.h"
 #include "net_internal.h"
 #include "sys/log.h"
@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* How long a door that refused somebody is short with those who never asked. */
+/* After a refusal, connections that never sent a request are closed sooner, for so long. */
 enum { CROWDED_MS = 2000 };
 
 /* An accepted socket on its way to its loop. */
@@ -90,7 +90,7 @@ static void admit_connection(struct loop *loop, struct arrival *arrival) {
     hand_out(loop, arrival);
 }
 
-/* Without descriptors the connection stays in the queue, which would wake the loop over and over. */
+/* The connection stays in the kernel's queue, which would wake the loop again at once. */
 static void pause_accepting(struct loop *loop, struct listener *listener, int error) {
     if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) return;
     listener->paused_until_ms = loop->now.now_ms + LOOP_ACCEPT_PAUSE_MS;

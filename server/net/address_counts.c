@@ -39,7 +39,7 @@ void address_counts_free(struct address_counts *counts) {
     free(counts);
 }
 
-/* Who fills one bucket on purpose has as many addresses as it takes to fill the door. */
+/* Not keyed: filling one bucket on purpose takes as many addresses as filling the door. */
 static struct address_bucket *bucket_of_address(struct address_counts *counts, const struct remote_key *key) {
     uint64_t word;
     memcpy(&word, key->bytes, sizeof word);

@@ -1,7 +1,7 @@
-/* Where connections come in: the listeners of one protocol, and how many connections they may have.
+/* A door: the listeners of one protocol, and the limits on its connections.
  *
- * What a stranger is up against: at most `connections_max` connections, of one address at most its share, and some
- * places of them kept for ipc://, the operator's door. Each refusal is logged with its peer. */
+ * A door accepts at most `connections_max` connections, and from each address at most that address's share. A sixteenth
+ * of them, at most 16, is reserved for ipc://, which the operator uses. Each refusal is logged with its peer. */
 #ifndef MUSTER_NET_DOOR_H
 #define MUSTER_NET_DOOR_H
 
@@ -13,12 +13,12 @@ enum {
     DOORS_MAX = 8,
     DOOR_URLS_MAX = 16,
     DOOR_URL_BYTES = 256,
-    DOOR_UNREAD_MS = 5000,       /* output that is not read for so long ends its connection */
-    DOOR_UNREAD_SHORT_MS = 100,  /* the same where memory is short */
-    DOOR_UNFINISHED_MS = 10000,  /* a message or a handshake takes at most so long */
-    DOOR_IDLE_MS = 30000,        /* a connection that never asked is kept for so long */
-    DOOR_IDLE_CROWDED_MS = 1000, /* the same where others are refused */
-    DOOR_SHARE_MIN = 16,         /* of one address, at least */
+    DOOR_UNREAD_MS = 5000,       /* the time a peer has to read its output */
+    DOOR_UNREAD_SHORT_MS = 100,  /* the same while memory is short */
+    DOOR_UNFINISHED_MS = 10000,  /* the time a peer has to complete a message or a handshake */
+    DOOR_IDLE_MS = 30000,        /* the time a new connection has to send its first request */
+    DOOR_IDLE_CROWDED_MS = 1000, /* the same while connections are refused */
+    DOOR_SHARE_MIN = 16,         /* the smallest share of one address */
 };
 
 struct door;
@@ -30,10 +30,10 @@ struct door_config {
     const char *const *urls; /* tcp://HOST:PORT, port 0 is chosen by the system; ipc://PATH */
     size_t url_count;        /* 1..DOOR_URLS_MAX */
     size_t connections_max;
-    size_t
-        connections_per_address; /* a quarter of connections_max, but at least DOOR_SHARE_MIN; loopback three times */
+    /* Default: a quarter of connections_max, at least DOOR_SHARE_MIN; three times as many for loopback addresses. */
+    size_t connections_per_address;
     uint32_t unread_ms, unfinished_ms, idle_ms;
-    bool is_idle_fine;   /* connections that never ask are no burden: subscribers */
+    bool is_idle_fine;   /* connections that never send a request are kept: subscribers */
     bool is_on_one_loop; /* all its connections are on loop 0 */
 };
 
@@ -50,13 +50,14 @@ struct door_figures {
 };
 struct door_figures door_figures(const struct door *door);
 
-/* Takes no more connections from now on. */
+/* From now on new connections are closed at once. */
 void door_refuse(struct door *door);
-/* Refuses new connections and answers what has come in, until nothing is unsent and no request came for a moment, at
- * most timeout_ms. Returns whether all was answered. Not on a loop. */
+/* Refuses new connections and answers the requests that have arrived: those of the first second after the call, then no
+ * more. Returns true once every reply is sent and no request arrived for 100 ms, false after timeout_ms. Blocks; not on
+ * a loop's thread. */
 bool door_drain(struct door *door, uint32_t timeout_ms);
 
-/* Ends every connection and frees all, after loops_stop. `door` may be NULL. */
+/* Closes every connection and frees the door. After loops_stop. `door` may be NULL. */
 void door_close(struct door *door);
 
 #endif

@@ -124,7 +124,7 @@ void door_refuse(struct door *door) {
     atomic_store(&door->is_refusing, true);
 }
 
-/* Between two turns of the loop: what it has read is answered. */
+/* Runs between two turns of the loop: everything it has read is answered. */
 static void answer_drain(struct post *post, struct loop *loop) {
     struct drain_question *question = (struct drain_question *)post;
     if (question->is_last_call) streams_last_call(loop, question->door);

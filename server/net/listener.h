@@ -16,7 +16,7 @@ int listener_open(const char *url, char *out, size_t out_bytes, struct error *er
 /* Closes it; the file of a Unix socket goes with it. */
 void listener_close(int fd, const char *url);
 
-/* Settings of an accepted connection: what is written goes out at once, and one that is gone is noticed. */
+/* Sets TCP_NODELAY and keepalive on an accepted connection; nothing for ipc. */
 void listener_tune(int fd, bool is_ipc);
 
 #endif

@@ -29,7 +29,7 @@ bool loop_watch(const struct loop *loop, struct source *source, uint32_t events,
 
 /* ---- memory ---- */
 
-/* Memory is short well before it is out, so that the slow make room for the quick. */
+/* Memory counts as short well before it is used up, so that slow readers make room for others. */
 enum { BYTES_SHORT = LOOPS_BYTES_MAX / 4 * 3 };
 
 bool loops_take_bytes(struct loops *loops, size_t bytes) {
@@ -78,7 +78,7 @@ static void run_posts(struct loop *loop) {
 static void take_signal(struct loop *loop) {
     uint64_t count;
     (void)!read(loop->mailbox.fd, &count, sizeof count);
-    atomic_store(&loop->is_signalled, false); /* before the posts are taken: what comes later signals again */
+    atomic_store(&loop->is_signalled, false); /* before the posts are taken: later ones signal again */
 }
 
 /* ---- the task ---- */
@@ -103,7 +103,7 @@ static void run_task(struct loop *loop) {
     struct loops *loops = loop->loops;
     loop_task_fn *task = atomic_load(&loops->task);
     if (!task_is_due(loop)) return;
-    atomic_store(&loops->is_task_woken, false); /* before it looks: what comes later wakes it again */
+    atomic_store(&loops->is_task_woken, false); /* before it runs: later wake-ups run it again */
     loops->task_ms = UINT64_MAX;
     if (task == NULL) return;
     uint32_t wait_ms = task(atomic_load(&loops->task_context), loop->now);
@@ -116,7 +116,7 @@ uint64_t loop_look(struct loop *loop, size_t unconsumed) {
     const struct instant now = loop->loops->clock();
     uint64_t gap_ms = now.now_ms > loop->now.now_ms ? now.now_ms - loop->now.now_ms : 0;
     bool stood_still = gap_ms > loop->loops->stall_ms;
-    if (stood_still) loop_commit(loop); /* which finds that it came before */
+    if (stood_still) loop_commit(loop); /* which refuses what was deferred before */
     loop->now = now;
     if (!stood_still) return 0;
     loop->stood_still_ms = gap_ms;
@@ -175,7 +175,7 @@ static void loop_turn(struct loop *loop, int timeout_ms) {
     streams_resume(loop);
     for (int i = 0; i < count; i++) take_event(loop, events[i].data.ptr, events[i].events);
     loop_commit(loop);
-    output_flush_owner(loop); /* before the task, which may take a while */
+    output_flush_owner(loop); /* before the task, which may take some milliseconds */
     run_task(loop);
     streams_flush(loop);
     resume_listeners(loop);

@@ -10,36 +10,37 @@
 #include <sys/queue.h>
 
 enum {
-    LOOP_EVENTS = 256,          /* of one turn */
-    LOOP_ACCEPTS = 64,          /* of one listener in one turn */
-    LOOP_RECEIVE_MIN = 32768,   /* with less room than that in its buffer a loop commits first */
-    LOOP_TURN_ANSWERS = 128,    /* that a connection has in one turn */
-    LOOP_HEARTBEAT_MS = 250,    /* a loop looks at the clock at least so often */
+    LOOP_EVENTS = 256,          /* handled in one turn */
+    LOOP_ACCEPTS = 64,          /* accepted from one listener in one turn */
+    LOOP_RECEIVE_MIN = 32768,   /* with less free space in its input buffer, a loop commits first */
+    LOOP_TURN_ANSWERS = 128,    /* answered on one connection in one turn */
+    LOOP_HEARTBEAT_MS = 250,    /* a loop reads the clock at least so often */
     LOOP_SHORT_STEP_MS = 50,    /* the same where memory is short */
-    LOOP_ACCEPT_PAUSE_MS = 100, /* without descriptors, accepting pauses so long */
+    LOOP_ACCEPT_PAUSE_MS = 100, /* after accept failed for want of descriptors or memory */
     STREAMS_PER_CHUNK = 64,
     LOOP_CHUNKS_MAX = 1 << 15,
 };
 
-/* What an epoll event is about: the first member of each of these. */
+/* What an epoll event refers to: the first member of each such struct. */
 enum source_kind { SOURCE_MAILBOX, SOURCE_LISTENER, SOURCE_STREAM };
 struct source {
     enum source_kind kind;
     int fd;
 };
 
-/* Which of a door's lists of connections with a deadline a stream is in, beside that of the unread. */
+/* The list of its door that a stream is in because of a deadline. Streams with unread output are in another list, too.
+ */
 enum slow_list { SLOW_NONE, SLOW_GREETING, SLOW_IDLE, SLOW_UNFINISHED };
 enum { SLOW_LISTS = SLOW_UNFINISHED + 1 };
 
 struct stream {
     struct source source; /* fd -1: the slot is free */
-    uint8_t phase;        /* the protocol's */
-    uint8_t why;          /* enum stream_end; not STREAM_OPEN: it ends with this turn */
+    uint8_t phase;        /* see stream_phase */
+    uint8_t why;          /* enum stream_end; unless STREAM_OPEN, it is closed at the end of this turn */
     uint8_t slow;         /* enum slow_list */
     bool is_ipc, is_blocked, has_asked, has_greeted;
-    bool has_backlog; /* `in` holds what could be taken at once; nothing is read meanwhile */
-    bool is_queued;   /* in the loop's backlog: not while it is blocked */
+    bool has_backlog; /* `in` holds messages for later turns; the socket is not read meanwhile */
+    bool is_queued;   /* in loop->backlog; never while is_blocked */
     bool is_dirty;
     _Atomic uint64_t id;
     struct loop *loop;
@@ -50,15 +51,15 @@ struct stream {
     uint32_t in_at, in_len, in_capacity, in_wanted;
     uint32_t out_at, out_len, out_capacity;
     _Atomic uint32_t unsent; /* out_len - out_at */
-    _Atomic uint32_t posted; /* on its way in the mailbox */
-    uint32_t progress;       /* sent since unread_ms */
-    uint32_t due;            /* at the last call: so many bytes are still to be consumed */
-    uint32_t stale;          /* of the bytes to be consumed, so many came before the loop stood still */
+    _Atomic uint32_t posted; /* bytes in posts that have not run yet */
+    uint32_t progress;       /* bytes sent since unread_ms */
+    uint32_t due;            /* after a last call (drain): bytes that are still read and consumed */
+    uint32_t stale;          /* of the unconsumed bytes, those that arrived before the loop stood still */
     uint64_t unread_ms, slow_ms;
     struct remote_key remote;
 
     TAILQ_ENTRY(stream) unread_link, slow_link, backlog_link;
-    SLIST_ENTRY(stream) dirty_link, end_link; /* end_link also of the free ones */
+    SLIST_ENTRY(stream) dirty_link, end_link; /* end_link: in loop->ending or loop->free_streams */
 };
 TAILQ_HEAD(stream_queue, stream);
 SLIST_HEAD(stream_stack, stream);
@@ -71,7 +72,7 @@ struct listener {
     char url[DOOR_URL_BYTES];
 };
 
-/* What a loop has of one door. The lists are ordered by time. */
+/* One loop's share of a door. Each list is ordered by the time of its members' deadlines. */
 struct door_part {
     bool is_last_call; /* see struct drain_question */
     struct stream_queue unread, slow[SLOW_LISTS];
@@ -79,12 +80,12 @@ struct door_part {
     _Atomic uint64_t ended[STREAM_ENDS];
 };
 
-/* What a draining door asks a loop: whether something of it is still to be read, answered or sent. */
+/* A post by which a draining door asks a loop whether any of its connections has bytes to be read, answered or sent. */
 enum drain_state { DRAIN_ASKED, DRAIN_BUSY, DRAIN_CLEAR };
 struct drain_question {
     struct post post;
     struct door *door;
-    bool is_last_call; /* from now on only what has come in by now is read */
+    bool is_last_call; /* read only what has arrived by now */
     _Atomic(enum drain_state) state;
 };
 
@@ -111,7 +112,7 @@ struct loop {
     unsigned index;
     int epoll_fd;
     struct source mailbox;        /* an eventfd */
-    _Atomic(struct post *) posts; /* the last one first */
+    _Atomic(struct post *) posts; /* the newest first */
     atomic_bool is_signalled;
     pthread_t thread;
     bool has_thread;
@@ -121,14 +122,14 @@ struct loop {
     uint64_t next_id;
 
     uint8_t *in, *out;
-    size_t in_used; /* borrowed until the commit */
+    size_t in_used; /* bytes that stay valid until the commit */
     bool is_borrowed;
-    struct stream *owner; /* whose output is in `out`; NULL: it is empty */
+    struct stream *owner; /* the stream whose output is in `out`; NULL: `out` is empty */
     size_t out_used;
 
-    struct stream *visited; /* whose bytes are taken right now */
+    struct stream *visited; /* the stream whose input is being consumed; NULL: none */
     size_t visit_answers, visit_bytes;
-    size_t visit_rest; /* of its bytes, those that are neither kept nor with its protocol yet */
+    size_t visit_rest; /* of its received bytes, those that are neither in visited->in nor passed to `take` yet */
 
     struct door_part parts[DOORS_MAX];
     struct stream_queue backlog;
@@ -143,7 +144,7 @@ struct loops {
     struct instant (*clock)(void);
     bool is_driven;
     atomic_bool is_stopping;
-    atomic_size_t bytes; /* that all connections own */
+    atomic_size_t bytes; /* owned by all connections */
     unsigned count, next;
     struct loop *items;
     struct door *doors[DOORS_MAX];

@@ -1,6 +1,6 @@
-/* A connection, as a protocol sees it: bytes come in, bytes go out. The stream owns the socket, the buffers, the caps
- * and the deadlines; the protocol is one table of functions. All functions are called on the stream's loop, unless they
- * say otherwise. */
+/* A connection as its protocol sees it: bytes in, bytes out. The stream owns the socket, the buffers, the limits and
+ * the deadlines; a protocol is one table of functions. Functions are called on the thread of the stream's loop unless
+ * their comment says otherwise. */
 #ifndef MUSTER_NET_STREAM_H
 #define MUSTER_NET_STREAM_H
 
@@ -14,90 +14,92 @@
 struct stream;
 
 enum {
-    STREAM_OUT_BYTES_MAX = 2 << 20,    /* unsent, of one connection; one reply more may come on top */
-    STREAM_PROGRESS_BYTES = 64 * 1024, /* a reader that took so many is no slow reader */
+    STREAM_OUT_BYTES_MAX = 2 << 20,    /* unsent output of one connection; one more reply may exceed it */
+    STREAM_PROGRESS_BYTES = 64 * 1024, /* reading so many restarts the deadline of unread output */
 };
 
-/* What a protocol made of the bytes it was given. */
+/* The result of protocol.take. */
 struct taken {
     size_t consumed;
-    size_t wanted; /* how many bytes, those left over included, it needs before it is asked again; 0: it paused */
+    size_t wanted; /* Call again once so many bytes, the unconsumed ones included, have arrived. 0: call again in a
+                    * later turn; stream_may_go_on was false. */
 };
 
 struct protocol {
     const char *name;
-    /* A connection was accepted. */
+    /* Called once, after accept. May send. */
     void (*opened)(struct stream *stream);
-    /* Takes what is whole, in order, while stream_may_go_on. What it leaves is given again, with more behind it. The
-     * bytes are its own only until it returns, or, where it called stream_borrow, until the next `commit`. */
+    /* Consumes whole messages in order, while stream_may_go_on is true. Unconsumed bytes are passed again, followed by
+     * new ones. The bytes are valid until it returns; after stream_borrow, until the next `commit`. */
     struct taken (*take)(struct stream *stream, const uint8_t *bytes, size_t len);
-    /* All output is with the system again, after a time when it was not. May be NULL. */
+    /* Output that was blocked has been sent completely. May be NULL. */
     void (*drained)(struct stream *stream);
-    /* The connection ends. May be NULL. */
+    /* Called once, before the socket is closed. May be NULL. */
     void (*closed)(struct stream *stream);
-    /* Does what was put off by stream_borrow. May be NULL. */
+    /* Executes what was deferred by stream_borrow, on this loop. May be NULL. */
     void (*commit)(void *context, unsigned loop);
 };
 
 /* Why a connection ended. */
 enum stream_end {
     STREAM_OPEN,
-    STREAM_GONE,       /* the other side closed it, or the network did */
-    STREAM_STRANGER,   /* no handshake of this protocol */
-    STREAM_BROKEN,     /* bytes that are no message */
+    STREAM_GONE,       /* the peer closed it, or the network failed */
+    STREAM_STRANGER,   /* the peer did not complete the handshake */
+    STREAM_BROKEN,     /* the peer sent bytes that are not a message */
     STREAM_UNREAD,     /* output was not read in time */
     STREAM_UNFINISHED, /* a message was not finished in time */
-    STREAM_IDLE,       /* it never asked anything */
+    STREAM_IDLE,       /* the peer never sent a request */
     STREAM_MEMORY,     /* memory is short */
-    STREAM_DONE,       /* this side has no more to say */
+    STREAM_DONE,       /* this side is finished */
 };
 enum { STREAM_ENDS = STREAM_DONE + 1 };
 
 void *stream_context(const struct stream *stream); /* the door's */
 unsigned stream_loop(const struct stream *stream); /* which loop it is on */
-uint64_t stream_id(const struct stream *stream);   /* never given again; not 0 */
+uint64_t stream_id(const struct stream *stream);   /* unique, never reused, not 0 */
 bool stream_is_ipc(const struct stream *stream);
 struct instant stream_now(const struct stream *stream);
 
-/* Where the protocol is with this connection, and what it keeps of it. Both 0 at first. */
+/* State that the protocol keeps for this connection; both are 0 at first. */
 uint8_t *stream_phase(struct stream *stream);
 void **stream_data(struct stream *stream);
 
-/* Whether the protocol may take another message now. False: the output is blocked, the connection ends, or others are
- * to have their turn. */
+/* Whether the protocol may consume another message now. False if output is blocked, the connection is ending, or it has
+ * had its share of this turn. */
 bool stream_may_go_on(const struct stream *stream);
-/* The protocol greeted; from now on the connection is to ask something within its idle time. */
+/* The handshake is complete. Starts the deadline for the first request. */
 void stream_greeted(struct stream *stream);
-/* A request begins. */
+/* A request arrived: counts it, and ends the deadline for the first request. */
 void stream_asked(struct stream *stream);
-/* A request was answered at once, rather than put off: a connection has so many of them in a turn. */
+/* A request was answered without being deferred; a connection may have a limited number of them in a turn. */
 void stream_answered(struct stream *stream);
-/* The bytes of this turn stay until `commit`. */
+/* Keeps the bytes of this turn valid until `commit`. */
 void stream_borrow(struct stream *stream);
-/* Commits now what was borrowed. */
+/* Calls `commit` now rather than at the end of the turn. */
 void stream_commit(struct stream *stream);
 
-/* Looks at the clock: `rest` bytes of those that `take` was given are not consumed yet. If the loop stood still, all
- * bytes that came in before are marked as stale. Returns how long it stood still in ms, 0: it did not. */
+/* Reads the clock. If the loop has not run for longer than stall_ms, all bytes that have arrived on any of its
+ * connections become stale. `rest`: the bytes passed to `take` that are not consumed yet. Returns how long the loop did
+ * not run, in ms; 0 if it ran. */
 uint64_t stream_look(struct stream *stream, size_t rest);
-/* How long the loop stands still since its last look, which this is none: what it answers now is stale if it does. 0:
- * it does not. */
+/* Reads the clock without the effects of stream_look. Returns how long the loop has not run, in ms, if that is longer
+ * than stall_ms, else 0. */
 uint64_t stream_gap_ms(const struct stream *stream);
-/* How long the loop had stood still when the next byte was there already; 0: it came in after that, as usual. */
+/* If the next unconsumed byte is stale: how long the loop had not run, in ms. Else 0. */
 uint64_t stream_stale_ms(const struct stream *stream);
-/* So many bytes are consumed. */
+/* The protocol consumed so many bytes. For the accounting of stale bytes. */
 void stream_consumed(struct stream *stream, size_t bytes);
 
-/* Sends both, one behind the other: copied, or with the system, once it returns. */
+/* Sends head, then body. Both are copied or written to the socket when it returns. */
 void stream_send(struct stream *stream, struct text head, struct text body);
-/* Hands what was sent to the system now, rather than at the end of the turn. */
+/* Writes pending output to the socket now rather than at the end of the turn. */
 void stream_flush(struct stream *stream);
-/* As stream_send, but at the end of the turn, and from any thread; nothing happens where the connection with this id is
- * gone. */
+/* As stream_send, but written at the end of the turn, and callable on any thread. Ignored if the stream has another id
+ * by then. */
 void stream_send_later(struct stream *stream, uint64_t id, struct text head, struct text body);
-/* Bytes that are not with the system yet, those of stream_send_later included. Any thread. */
+/* Bytes of output that are not written to the socket yet, including those of stream_send_later. Any thread. */
 size_t stream_unsent(const struct stream *stream);
-/* Ends it at the end of this turn. */
+/* Closes the connection at the end of this turn. Pending output is discarded: call stream_flush first. */
 void stream_end(struct stream *stream, enum stream_end why);
 
 #endif

@@ -1,5 +1,5 @@
-/* What connections send: bytes come into the loop's buffer, the protocol takes what is whole, and a connection keeps
- * what is left over. */
+/* Input. Bytes are received into the loop's buffer, the protocol consumes whole messages, and the connection keeps the
+ * rest. */
 #include "net_internal.h"
 
 #include <assert.h>
@@ -20,7 +20,7 @@ void stream_drop_input(struct stream *stream) {
     stream->in_at = stream->in_len = stream->in_capacity = stream->in_wanted = 0;
 }
 
-/* Grows with what comes, never with what was announced. */
+/* Grows with the bytes that arrive, never by an announced length. */
 static bool keep_input(struct stream *stream, const uint8_t *bytes, size_t len) {
     size_t needed = stream->in_len + len, capacity = stream->in_capacity;
     if (capacity == 0) capacity = KEPT_INPUT_MIN;
@@ -63,7 +63,7 @@ static struct taken take_bytes(struct stream *stream, const uint8_t *bytes, size
     return taken;
 }
 
-/* What is left over of the bytes: a message that is not whole, or one whose turn comes later. */
+/* Decides what the kept bytes are: a partial message, which gets a deadline, or messages for a later turn. */
 static void settle_rest(struct stream *stream, const struct taken *taken, bool is_new_message) {
     stream->in_wanted = (uint32_t)taken->wanted;
     stream->has_backlog = taken->wanted == 0 && stream->in_len > stream->in_at;
@@ -77,7 +77,7 @@ static void settle_rest(struct stream *stream, const struct taken *taken, bool i
     }
 }
 
-/* Takes from what is kept. */
+/* Passes the kept bytes to the protocol. */
 static void take_kept(struct stream *stream) {
     struct taken taken = take_bytes(stream, stream->in + stream->in_at, stream->in_len - stream->in_at);
     stream_commit(stream); /* before the bytes go */
@@ -91,7 +91,7 @@ static void keep_rest(struct stream *stream, const uint8_t *bytes, size_t len, c
     settle_rest(stream, taken, true);
 }
 
-/* Completes the kept message with the first of the bytes; how many went into it. */
+/* Appends bytes to the kept message until it is whole, and passes it on. Returns how many bytes were appended. */
 static size_t complete_kept(struct stream *stream, const uint8_t *bytes, size_t len) {
     size_t used = 0;
     if (stream->in_at > 0) {
@@ -126,7 +126,7 @@ static void take_received(struct stream *stream, const uint8_t *bytes, size_t le
     size_t used = stream->in != NULL ? complete_kept(stream, bytes, len) : 0;
     loop->visit_rest = 0;
     if (stream->why == STREAM_OPEN && used < len) {
-        struct taken taken = {0}; /* of a backlog: its turn comes later */
+        struct taken taken = {0}; /* a backlog: consumed in a later turn */
         if (!stream->has_backlog) taken = take_bytes(stream, bytes + used, len - used);
         keep_rest(stream, bytes + used + taken.consumed, len - used - taken.consumed, &taken);
     }

@@ -1,4 +1,4 @@
-/* A connection's life on its loop: opened, late, ended. */
+/* Opening, deadlines and closing of connections on their loop. */
 #include "net_internal.h"
 #include "sys/log.h"
 
@@ -11,7 +11,7 @@
 
 /* ---- deadlines ---- */
 
-/* Every list holds streams with the same patience, so that it is ordered by time if each comes in last. */
+/* All streams of a list have the same timeout, so appending keeps the list ordered by time. */
 void stream_move_to(struct stream *stream, enum slow_list list) {
     struct door_part *part = stream_part(stream);
     if (stream->slow != SLOW_NONE) TAILQ_REMOVE(&part->slow[stream->slow], stream, slow_link);
@@ -73,7 +73,7 @@ static bool add_chunk(struct loop *loop) {
     return true;
 }
 
-/* A slot is used again and again; deliveries to those who had it before may still be on their way. */
+/* Slots are reused while posts to their former streams may be pending; the id tells them apart. */
 struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote_key *remote) {
     struct stream *stream = NULL;
     if (!SLIST_EMPTY(&loop->free_streams) || add_chunk(loop)) stream = SLIST_FIRST(&loop->free_streams);
@@ -153,7 +153,7 @@ static void log_end(const struct stream *stream) {
              {"door", stream->door->protocol->name, 0}, {"connections", NULL, atomic_load(&stream->door->connections)});
 }
 
-/* What is still unsent would keep the system's memory: it goes with a reset. */
+/* A reset discards what the kernel still holds for a peer that does not read. */
 static void close_socket(int fd, enum stream_end why) {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     if (why == STREAM_UNREAD || why == STREAM_UNFINISHED || why == STREAM_MEMORY)
@@ -185,7 +185,7 @@ static void reap_stream(struct stream *stream) {
     SLIST_INSERT_HEAD(&loop->free_streams, stream, end_link);
 }
 
-/* A protocol may end others while one ends. */
+/* Closing one stream may end others. */
 void streams_reap(struct loop *loop) {
     struct stream *stream;
     while ((stream = SLIST_FIRST(&loop->ending)) != NULL) {
@@ -249,7 +249,7 @@ static void thaw_stream(struct stream *stream, const void *unconsumed) {
     bool is_visited = stream == stream->loop->visited;
     stream->stale = waiting_in(stream);
     stream->stale += is_visited ? (uint32_t) * (const size_t *)unconsumed : stream->in_len - stream->in_at;
-    stream->unread_ms += stream->loop->stood_still_ms; /* nobody was late for a loop that did not run */
+    stream->unread_ms += stream->loop->stood_still_ms; /* time in which the loop did not run does not count */
     stream->slow_ms += stream->loop->stood_still_ms;
 }
 
@@ -257,7 +257,7 @@ void stream_mark_stale(struct stream *stream) {
     stream->stale = stream->in_len - stream->in_at + waiting_in(stream);
 }
 
-/* The only look at all connections that there is, and one that is not often needed. */
+/* Iterates over all connections, which nothing else does while the loop serves; rare. */
 void streams_mark_stale(struct loop *loop, size_t unconsumed) {
     streams_each(loop, thaw_stream, &unconsumed);
     log_line(LEVEL_WARN, "stood_still", "this process did not run for a while; what was written meanwhile is refused",

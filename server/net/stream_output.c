@@ -1,5 +1,5 @@
-/* What connections are sent. Replies of a turn gather in the loop's buffer, of one connection at a time, and go to the
- * system in one piece; what it does not take is kept by the connection, which is not read until all is gone. */
+/* Output. The replies of a turn are collected in the loop's buffer, for one connection at a time, and written by one
+ * system call. What the socket does not take is kept by the connection, which is not read until all of it is sent. */
 #include "net_internal.h"
 #include "sys/log.h"
 
@@ -46,7 +46,7 @@ void stream_drop_output(struct stream *stream) {
 
 static void keep_output(struct stream *stream, struct text bytes) {
     if (bytes.len == 0 || stream->why != STREAM_OPEN) return;
-    if (stream->out_at > 0) { /* what is sent already makes room */
+    if (stream->out_at > 0) { /* reuse the space of what is sent */
         stream->out_len -= stream->out_at;
         memmove(stream->out, stream->out + stream->out_at, stream->out_len);
         stream->out_at = 0;
@@ -80,7 +80,7 @@ static void reader_is_back(struct stream *stream) {
     if (stream->has_backlog) stream_queue_up(stream);
 }
 
-/* How many of the bytes the system took; 0 where the connection ends. */
+/* Returns how many bytes the socket took; 0 if the connection failed. */
 static size_t hand_to_system(struct stream *stream, struct text head, struct text body) {
     struct iovec pieces[2] = {{(void *)(uintptr_t)head.data, head.len}, {(void *)(uintptr_t)body.data, body.len}};
     const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = body.len > 0 ? 2 : 1};

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-/* A frame with its prefix; those who still have to get it hold it. All on loop 0, once it is posted. */
+/* A frame with its prefix, shared by the queues that hold it. Used on loop 0 only, once it is posted. */
 struct pub_frame {
     struct post post;
     struct pub_door *door;

@@ -11,20 +11,20 @@
 /* Messages a little above the limit are still taken, to be answered with what is wrong; larger ones end the
  * connection. */
 enum { RPC_PAYLOAD_BYTES_MAX = 2 * MUSTER_MESSAGE_BYTES_MAX + SP_HEADER_BYTES_MAX };
-/* What the pump does in one turn of its loop, whose connections wait meanwhile: a few milliseconds. */
+/* Limits the pump to a few milliseconds a turn, since the loop's connections wait meanwhile. */
 enum { PUMP_BATCHES_OF_TURN = 2 };
-/* A promise of room that comes to nothing is forgotten after so long. */
+/* A promise of room that is not used expires after so long. */
 enum { PROMISE_MS = 50 };
 
 /* Where the answer to a parked request goes. */
 struct reply_slot {
-    struct stream *stream; /* or whoever has its place by then; its id tells */
+    struct stream *stream; /* its slot may have another stream by then: compare the id */
     bool is_ipc;
     uint8_t header_len;
     uint8_t header[SP_HEADER_BYTES_MAX];
 };
 
-/* Room that the pump was told of, and has not used yet. The pump's alone. */
+/* Room that waiter_has_room has promised and deliver_answer has not used yet. Used by the pump's thread only. */
 struct promise {
     uint64_t connection;
     uint64_t since_ms;
@@ -178,7 +178,7 @@ static void rpc_message(struct stream *stream, const struct sp_frame *frame, siz
     const struct text call = {header.data + header.len, (uint32_t)frame->payload_len - header.len};
     struct envelope_refusal refusal;
     struct request request;
-    if (header.len == 0) { /* nobody could be answered */
+    if (header.len == 0) { /* a reply needs the id */
         sp_end_broken(stream);
         return;
     }

@@ -1,8 +1,8 @@
 /* The door for calls, on the wire of SP: request-reply on tcp:// and ipc://, one Call in, one Reply out.
  *
- * Requests of a connection take effect in the order in which they came. A watch that waits is parked with the node and
- * holds up nobody: its answer is sent when the node has one and the connection has room for it. The reply slots of a
- * connection that ends are handed back. The pump of the watches is the loops' task. */
+ * Requests of a connection take effect in order. The plain Touches of one turn of a loop are committed as one group. A
+ * Watch with nothing to tell is parked and delays nobody: its answer is sent when there is one and the connection has
+ * room for it. When a connection ends, its parked requests end. The pump of the watches is the loops' task. */
 #ifndef MUSTER_NET_SP_RPC_DOOR_H
 #define MUSTER_NET_SP_RPC_DOOR_H
 

@@ -7,18 +7,18 @@
 
 struct sp_side {
     enum sp_protocol own, other;
-    size_t payload_bytes_max; /* a longer message ends its connection */
-    /* A message came; `rest`: it and what is behind it, for stream_look. */
+    size_t payload_bytes_max; /* a longer message closes the connection */
+    /* Called for each message. `rest`: the bytes from its first byte on, for stream_look. */
     void (*message)(struct stream *stream, const struct sp_frame *frame, size_t rest);
 };
 
 /* For the table of a protocol: `opened` and `take`. */
 void sp_opened(const struct sp_side *side, struct stream *stream);
-/* Whether the other side has shaken hands. */
+/* Whether the peer has completed the handshake. */
 bool sp_is_greeted(struct stream *stream);
 struct taken sp_take(const struct sp_side *side, struct stream *stream, const uint8_t *bytes, size_t len);
 
-/* Ends a connection that sent what is no message, once what it asked before is answered. */
+/* Closes a connection whose peer sent bytes that are not a message, after answering the requests before them. */
 void sp_end_broken(struct stream *stream);
 
 /* What precedes a reply: the prefix, and the header of its request. */
