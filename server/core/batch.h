@@ -51,10 +51,10 @@ enum {
 /* Fetches what committing will write for a beat soon after i, of n. */
 static inline void commit_fetch(const struct batch *batch, size_t i, size_t n) {
     const struct roll *roll = batch->roll;
-    if (i + COMMIT_AHEAD < n) __builtin_prefetch(member_at(roll, batch->plan[i + COMMIT_AHEAD].member), 1);
+    if (i + COMMIT_AHEAD < n) cache_fetch(member_at(roll, batch->plan[i + COMMIT_AHEAD].member));
     if (roll->flushed_sequence == 0 || i + LOG_AHEAD >= n) return;
     uint64_t sequence = member_at(roll, batch->plan[i + LOG_AHEAD].member)->sequence;
-    if (sequence > roll->flushed_sequence) __builtin_prefetch(log_slot(roll, sequence));
+    if (sequence > roll->flushed_sequence) cache_fetch(log_slot(roll, sequence));
 }
 
 /* plan.c */

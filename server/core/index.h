@@ -11,6 +11,7 @@
 #define MUSTER_CORE_INDEX_H
 
 #include "allocator.h"
+#include "cache_fetch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -79,14 +80,13 @@ static inline const struct index_slot *index_begin(const struct index *index, ui
     return table->slots == NULL ? NULL : &table->slots[index_home(table, (uint32_t)(hash >> 32))];
 }
 
-/* Fetches the slots that index_find will look at first, which mostly lie in two cache lines. (A macro: gcc 12 takes an
- * inline function that only prefetches for one that does nothing, and drops the call.) */
-#define INDEX_FETCH(index, hash)                                                                                       \
-    do {                                                                                                               \
-        const struct index_slot *begin_ = index_begin(index, hash);                                                    \
-        __builtin_prefetch(begin_);                                                                                    \
-        __builtin_prefetch(begin_ == NULL ? NULL : begin_ + 7);                                                        \
-    } while (0)
+/* Fetches the slots that index_find will look at first, which mostly lie in two cache lines. */
+static inline void index_fetch(const struct index *index, uint64_t hash) {
+    const struct index_slot *begin = index_begin(index, hash);
+    if (begin == NULL) return;
+    cache_fetch(begin);
+    cache_fetch(begin + 7);
+}
 
 /* The first slot with the upper half of a hash: further ones follow while `high` is the same and ref is not 0. NULL if
  * there is none. Holds until the next change. */

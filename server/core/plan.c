@@ -178,11 +178,11 @@ static bool is_refresh(const struct batch *batch, uint32_t scope_ref, uint32_t r
 
 /* ---- windows -----------------------------------------------------------------------------------------------------
  *
- * Beats are planned in windows, in three stages, each a window behind the one before: names are hashed and their slots
- * fetched; slots are looked through and records fetched; records are looked at. So the misses of a whole window
- * overlap, and those of the next one begin before they are waited for. */
+ * Beats are planned in windows, in four stages, each a window behind the one before: names are hashed and their slots
+ * fetched; slots are searched and records fetched; extras of the records are fetched; the beats are planned. So the
+ * misses of a whole window overlap, and those of the next one begin before they are waited for. */
 
-enum { WINDOW = 32, STAGES = 3 };
+enum { WINDOW = 32, STAGES = 4 };
 
 struct window {
     size_t first, count; /* beats first..first+count-1 */
@@ -204,7 +204,7 @@ static bool window_hash(struct batch *batch, struct window *window, size_t first
     }
     hash_names(roll, names, window->count, window->hashes);
     for (size_t i = 0; i < window->count; i++)
-        INDEX_FETCH(&scope_at(roll, window->scopes[i])->users, window->hashes[i]);
+        index_fetch(&scope_at(roll, window->scopes[i])->users, window->hashes[i]);
     return window->count == n;
 }
 
@@ -213,16 +213,13 @@ static void window_find(const struct batch *batch, struct window *window) {
     for (size_t i = 0; i < window->count; i++) {
         const struct index_slot *slot = index_find(&scope_at(roll, window->scopes[i])->users, window->hashes[i]);
         window->users[i] = slot == NULL ? MEMBER_NONE : slot->ref;
-        if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref), 1);
+        if (slot != NULL) cache_fetch(member_at(roll, slot->ref));
     }
 }
 
-/* Long ids and states have an allocation of their own. */
 static void window_fetch_extras(const struct batch *batch, const struct window *window) {
-    for (size_t i = 0; i < window->count; i++) {
-        const struct member *m = window->users[i] == MEMBER_NONE ? NULL : member_at(batch->roll, window->users[i]);
-        if (m != NULL && m->has_extra) __builtin_prefetch(member_extra(m));
-    }
+    for (size_t i = 0; i < window->count; i++)
+        if (window->users[i] != MEMBER_NONE) member_fetch_extra(member_at(batch->roll, window->users[i]));
 }
 
 /* The first member of beat i's user. An earlier beat may have moved or removed what was found: then the user
@@ -240,7 +237,6 @@ static uint32_t window_user(const struct batch *batch, const struct window *wind
 
 /* *done counts the beats that are planned. */
 static bool window_plan(struct batch *batch, const struct window *window, size_t *done) {
-    if (batch->roll->extra_bytes_held > 0) window_fetch_extras(batch, window);
     for (size_t i = 0; i < window->count; i++, ++*done) {
         struct planned *planned = &batch->plan[*done];
         *planned = (struct planned){.member = window->users[i]};
@@ -266,13 +262,14 @@ static bool plan_windows(struct batch *batch, struct window windows[STAGES], siz
     size_t hashed = 0;
     bool has_memory = true;
     for (size_t step = 0; *done < n; step++) {
-        struct window *hashing = &windows[step % STAGES], *finding = &windows[(step + 2) % STAGES];
+        struct window *hashing = &windows[step % STAGES], *finding = &windows[(step + STAGES - 1) % STAGES];
         hashing->count = 0;
         if (has_memory && hashed < n) {
             has_memory = window_hash(batch, hashing, hashed, n - hashed < WINDOW ? n - hashed : WINDOW);
             hashed += hashing->count;
         }
         window_find(batch, finding);
+        if (batch->roll->extra_bytes_held > 0) window_fetch_extras(batch, &windows[(step + 2) % STAGES]);
         if (!window_plan(batch, &windows[(step + 1) % STAGES], done)) return false;
         if (has_memory || *done < hashed) continue;
         batch->plan[hashed] = (struct planned){.member = MEMBER_NONE};

@@ -28,18 +28,55 @@ static struct user_view view_user(const struct roll *roll, const struct scope *s
     return view;
 }
 
-static void live_batch(const struct roll *roll, const struct scope *scope, const struct text *users, size_t n,
-                       uint64_t now_ms, struct user_view *out) {
-    uint64_t hashes[READ_AHEAD];
-    hash_names(roll, users, n, hashes);
-    for (size_t i = 0; i < n; i++) INDEX_FETCH(&scope->users, hashes[i]);
-    for (size_t i = 0; i < n; i++) {
-        const struct index_slot *slot = index_find(&scope->users, hashes[i]);
-        if (slot != NULL) __builtin_prefetch(member_at(roll, slot->ref));
+/* ---- live --------------------------------------------------------------------------------------------------------
+ *
+ * In windows and four stages, as beats are planned: see plan.c. */
+
+enum { LIVE_WINDOW = 32, LIVE_STAGES = 4 };
+
+struct live_window {
+    size_t first, count; /* users first..first+count-1 */
+    uint64_t hashes[LIVE_WINDOW];
+    uint32_t found[LIVE_WINDOW]; /* the first member of the user, or of another one whose hash begins like its hash */
+};
+
+struct live {
+    const struct roll *roll;
+    const struct scope *scope;
+    const struct text *users;
+    size_t n;
+    uint64_t now_ms;
+    struct user_view *out;
+};
+
+static void live_hash(const struct live *live, struct live_window *window, size_t first) {
+    window->first = first;
+    window->count = live->n - first < LIVE_WINDOW ? live->n - first : LIVE_WINDOW;
+    hash_names(live->roll, live->users + first, window->count, window->hashes);
+    for (size_t i = 0; i < window->count; i++) index_fetch(&live->scope->users, window->hashes[i]);
+}
+
+static void live_find(const struct live *live, struct live_window *window) {
+    for (size_t i = 0; i < window->count; i++) {
+        const struct index_slot *slot = index_find(&live->scope->users, window->hashes[i]);
+        window->found[i] = slot == NULL ? MEMBER_NONE : slot->ref;
+        if (slot != NULL) cache_fetch(member_at(live->roll, slot->ref));
     }
-    for (size_t i = 0; i < n; i++) {
-        out[i] = view_user(roll, scope, user_find(roll, scope, users[i], hashes[i]), now_ms);
-        out[i].user = users[i];
+}
+
+static void live_fetch_extras(const struct live *live, const struct live_window *window) {
+    for (size_t i = 0; i < window->count; i++)
+        if (window->found[i] != MEMBER_NONE) member_fetch_extra(member_at(live->roll, window->found[i]));
+}
+
+static void live_answer(const struct live *live, const struct live_window *window) {
+    for (size_t i = 0; i < window->count; i++) {
+        struct text user = live->users[window->first + i];
+        uint32_t ref = window->found[i];
+        if (ref != MEMBER_NONE && !text_equal(member_user(member_at(live->roll, ref)), user))
+            ref = user_find(live->roll, live->scope, user, window->hashes[i]);
+        live->out[window->first + i] = view_user(live->roll, live->scope, ref, live->now_ms);
+        live->out[window->first + i].user = user;
     }
 }
 
@@ -50,8 +87,18 @@ void roll_live(const struct roll *roll, struct text scope, const struct text *us
         for (size_t i = 0; i < n; i++) out[i] = (struct user_view){.user = users[i]};
         return;
     }
-    for (size_t i = 0; i < n; i += READ_AHEAD)
-        live_batch(roll, scope_at(roll, ref), users + i, n - i < READ_AHEAD ? n - i : READ_AHEAD, now_ms, out + i);
+    const struct live live = {roll, scope_at(roll, ref), users, n, now_ms, out};
+    struct live_window windows[LIVE_STAGES];
+    size_t begun = 0, done = 0;
+    for (int i = 0; i < LIVE_STAGES; i++) windows[i].count = 0;
+    for (size_t step = 0; done < n; step++) {
+        live_hash(&live, &windows[step % LIVE_STAGES], begun);
+        begun += windows[step % LIVE_STAGES].count;
+        live_find(&live, &windows[(step + 3) % LIVE_STAGES]);
+        if (roll->extra_bytes_held > 0) live_fetch_extras(&live, &windows[(step + 2) % LIVE_STAGES]);
+        live_answer(&live, &windows[(step + 1) % LIVE_STAGES]);
+        done += windows[(step + 1) % LIVE_STAGES].count;
+    }
 }
 
 /* The first member of a user by name; also its scope. */
@@ -129,7 +176,7 @@ static bool lister_wants(const struct lister *lister, uint32_t ref, struct user_
 /* The next entries of a walk, whose records are being fetched. */
 static size_t walk_ahead(const struct roll *roll, struct walk *walk, uint32_t refs[READ_AHEAD]) {
     size_t n = 0;
-    while (n < READ_AHEAD && (refs[n] = walk_next(walk)) != 0) __builtin_prefetch(member_at(roll, refs[n++]));
+    while (n < READ_AHEAD && (refs[n] = walk_next(walk)) != 0) cache_fetch(member_at(roll, refs[n++]));
     return n;
 }
 

@@ -70,10 +70,9 @@ static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint32_t ref, u
 
 /* ---- windows -----------------------------------------------------------------------------------------------------
  *
- * As in plan.c: slots of one window are fetched while records of the one before are, and those of the one before that
- * are written. A refresh adds and removes no member, so what was found stays where it is. */
+ * In four stages, as in plan.c. A refresh adds and removes no member, so what was found stays where it is. */
 
-enum { REFRESH_WINDOW = 32, REFRESH_STAGES = 3 };
+enum { REFRESH_WINDOW = 32, REFRESH_STAGES = 4 };
 
 struct refresh_window {
     size_t count;
@@ -91,7 +90,7 @@ static void refresh_window_begin(const struct roll *roll, struct refresh_window 
         if (i == 0 || refreshes[i].scope_hash != refreshes[i - 1].scope_hash)
             scope = scope_at_hash(roll, refreshes[i].scope_hash);
         window->scopes[i] = scope;
-        if (scope != SCOPE_NONE) INDEX_FETCH(&scope_at(roll, scope)->users, refreshes[i].user_hash);
+        if (scope != SCOPE_NONE) index_fetch(&scope_at(roll, scope)->users, refreshes[i].user_hash);
     }
 }
 
@@ -103,8 +102,13 @@ static void refresh_window_find(const struct roll *roll, struct refresh_window *
         const struct index_slot *slot = index_find(&scope->users, window->refreshes[i].user_hash);
         if (slot == NULL || (slot[1].ref != 0 && slot[1].high == slot->high)) continue;
         window->users[i] = slot->ref;
-        __builtin_prefetch(member_at(roll, slot->ref), 1);
+        cache_fetch(member_at(roll, slot->ref));
     }
+}
+
+static void refresh_window_fetch_extras(const struct roll *roll, const struct refresh_window *window) {
+    for (size_t i = 0; i < window->count; i++)
+        if (window->users[i] != MEMBER_NONE) member_fetch_extra(member_at(roll, window->users[i]));
 }
 
 /* The whole hashes of the users who were found: only their upper halves have been compared. */
@@ -153,7 +157,8 @@ size_t roll_refresh(struct roll *roll, uint64_t origin, const struct refresh *re
         size_t next = n - begun < REFRESH_WINDOW ? n - begun : REFRESH_WINDOW;
         refresh_window_begin(roll, &windows[step % REFRESH_STAGES], refreshes + begun, next);
         begun += next;
-        refresh_window_find(roll, &windows[(step + 2) % REFRESH_STAGES]);
+        refresh_window_find(roll, &windows[(step + 3) % REFRESH_STAGES]);
+        if (roll->extra_bytes_held > 0) refresh_window_fetch_extras(roll, &windows[(step + 2) % REFRESH_STAGES]);
         const struct refresh_window *last = &windows[(step + 1) % REFRESH_STAGES];
         failed += refresh_window_apply(roll, last, origin, floor, now_ms, effects);
         done += last->count;

@@ -1,5 +1,7 @@
 #include "timers.h"
 
+#include "cache_fetch.h"
+
 #include "muster/limits.h"
 
 /* The timer_prev of the first member of a list names the list, not a member: so any member can be taken out. */
@@ -92,7 +94,7 @@ static bool lease_cascade(struct timers *timers, uint32_t list, size_t *budget) 
         if (*budget == 0) return false;
         --*budget;
         const struct member *m = slab_at(timers->slab, ref);
-        if (m->timer_next != 0) __builtin_prefetch(slab_at(timers->slab, m->timer_next));
+        if (m->timer_next != 0) cache_fetch(slab_at(timers->slab, m->timer_next));
         list_remove(timers, ref);
         timers_lease(timers, ref);
     }
@@ -129,7 +131,7 @@ uint32_t timers_next_ended(struct timers *timers, uint64_t now_ms, size_t *budge
         if (*budget == 0) return MEMBER_NONE;
         --*budget;
         const struct member *m = slab_at(timers->slab, ref);
-        if (m->timer_next != 0) __builtin_prefetch(slab_at(timers->slab, m->timer_next));
+        if (m->timer_next != 0) cache_fetch(slab_at(timers->slab, m->timer_next));
         if (lease_due_ms(m) <= cursor) return ref;
         list_remove(timers, ref);
         timers_lease(timers, ref);
@@ -184,7 +186,7 @@ uint32_t timers_next_forgettable(struct timers *timers, uint64_t now_ms, size_t 
         if (*budget == 0) return MEMBER_NONE;
         --*budget;
         const struct member *m = slab_at(timers->slab, ref);
-        if (m->timer_next != 0) __builtin_prefetch(slab_at(timers->slab, m->timer_next));
+        if (m->timer_next != 0) cache_fetch(slab_at(timers->slab, m->timer_next));
         if (member_lease_end_ms(m) / timers->bucket_ms < due) return ref;
         /* It was beyond the ring's end. Its bucket is a later one, so it does not come back to this list. */
         timers_drop_tombstone(timers, ref);
