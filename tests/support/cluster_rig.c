@@ -86,9 +86,9 @@ void rig_start(struct rig *rig, size_t i) {
     put_address(&command, "--sync", "tcp://", node->host, node->sync_port);
     for (size_t j = 0; j < rig->count; j++)
         if (j != i) put_address(&command, "--peer", "", rig->nodes[j].host, rig->nodes[j].sync_port);
+    if (command.count + SERVER_DEFAULTS_MAX + 1 > ARGV_MAX) fail_msg("too many flags");
+    server_add_defaults(command.argv, &command.count);
     for (size_t j = 0; rig->flags[j] != NULL; j++) put(&command, rig->flags[j]);
-    if (command.count + 3 > ARGV_MAX) fail_msg("too many flags");
-    server_add_threads(command.argv, &command.count);
     if (node->process != NULL) process_free(node->process);
     node->process = process_start(command.argv, NULL);
     if (!process_await_line(node->process, PROCESS_OUTPUT, "ready", SOON_MS, NULL))

@@ -16,8 +16,12 @@ const char *server_program(void) {
     return program != NULL ? program : MUSTERD_PATH;
 }
 
-void server_add_threads(const char *argv[], size_t *count) {
+void server_add_defaults(const char *argv[], size_t *count) {
     const char *threads = getenv("MUSTER_TEST_THREADS");
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    argv[(*count)++] = "--max-stall";
+    argv[(*count)++] = "30s";
+#endif
     if (threads == NULL) return;
     argv[(*count)++] = "--threads";
     argv[(*count)++] = threads;
@@ -25,10 +29,11 @@ void server_add_threads(const char *argv[], size_t *count) {
 
 static void start(struct server *server, const char *tcp, const struct process_options *options,
                   const char *const flags[]) {
-    const char *argv[SERVER_FLAGS_MAX + 8] = {server_program(), "--rpc", tcp, "--rpc", server->ipc};
+    const char *argv[SERVER_FLAGS_MAX + SERVER_DEFAULTS_MAX + 6] = {server_program(), "--rpc", tcp, "--rpc",
+                                                                    server->ipc};
     size_t n = 5;
+    server_add_defaults(argv, &n);
     for (size_t i = 0; flags != NULL && flags[i] != NULL && i < SERVER_FLAGS_MAX; i++) argv[n++] = flags[i];
-    server_add_threads(argv, &n);
     char *line, port[16];
     server->process = process_start(argv, options);
     if (!process_await_line(server->process, PROCESS_OUTPUT, "ready", READY_MS, &line))

@@ -17,8 +17,10 @@ struct server {
 /* The musterd under test: MUSTER_TEST_MUSTERD in the environment, one with a planted fault say, or the one that was
  * built. */
 const char *server_program(void);
-/* Adds --threads to the argv of a musterd, of *count words, where MUSTER_TEST_THREADS says so. */
-void server_add_threads(const char *argv[], size_t *count);
+/* Adds flags to the argv of a musterd, of *count words, before those of a test, which may set them otherwise: --threads
+ * where MUSTER_TEST_THREADS says so, and with a sanitizer a --max-stall that a crowded machine does not reach. */
+enum { SERVER_DEFAULTS_MAX = 4 };
+void server_add_defaults(const char *argv[], size_t *count);
 
 /* Starts one with these flags besides (NULL at the end; NULL for none) and waits until it is ready. Ends the test if it
  * does not get there. */
