@@ -1,6 +1,5 @@
 #include "action_queue.h"
 #include "common/waiting.h"
-#include "gossip.h"
 #include "sys/log.h"
 
 #include <assert.h>

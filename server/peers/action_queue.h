@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+enum { ACTION_QUEUE_MAX = 512 }; /* frames that wait to be published */
+
 /* Frames are published by one thread at a time, which takes them in their order; be it the thread that made one, or
  * gossip's. */
 struct action_queue {

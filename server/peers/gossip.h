@@ -17,12 +17,6 @@
 
 struct gossip;
 
-enum {
-    GOSSIP_FRAMES_QUEUED = 128, /* of one peer, that wait to be merged; older ones are dropped */
-    ACTION_QUEUE_MAX = 512,     /* frames that wait to be published */
-    SYNC_REQUESTS_MAX = 64,     /* on their way at a time */
-};
-
 /* Whether the system has room for the threads and the memory of libnng, which crashes or hangs where it has not, and
  * for so many threads more. Before gossip_open. False and *error: it has not. */
 bool gossip_check_headroom(unsigned threads, struct error *error);

@@ -5,6 +5,8 @@
 
 #include "node/cluster.h"
 
+enum { GOSSIP_FRAMES_QUEUED = 128 }; /* of one peer, that wait to be merged; older ones are dropped */
+
 struct subscriptions;
 
 enum {

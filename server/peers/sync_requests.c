@@ -1,6 +1,5 @@
 #include "sync_requests.h"
 #include "common/monotonic.h"
-#include "gossip.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 

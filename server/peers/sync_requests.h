@@ -9,6 +9,8 @@
 
 #include "node/cluster.h"
 
+enum { SYNC_REQUESTS_MAX = 64 }; /* on their way at a time */
+
 struct sync_requests;
 
 enum { SYNC_PEER_IDLE_MS = 60000 }; /* a connection without requests for so long is closed */

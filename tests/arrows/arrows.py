@@ -39,11 +39,6 @@ BELOW = {
 
 NNG_FILES = re.compile(r"server/peers/")
 
-# How findings begin that are known, and must still be there: who mends the last of a kind takes the line from here.
-KNOWN = [
-    "circle server/peers/",
-]
-
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', re.M)
 
 
@@ -182,15 +177,11 @@ def main():
     if len(arrows) < 300:
         sys.exit(f"only {len(arrows)} includes found under {root}: is this the tree?")
     found = wrong_arrows(arrows) | circles(arrows) | names_of_nng(root)
-    new = [name for name in found if not name.startswith(tuple(KNOWN))]
-    mended = [known for known in KNOWN if not any(name.startswith(known) for name in found)]
-    for name in new:
+    for name in sorted(found):
         print(found[name])
-    for known in mended:
-        print(f"no longer wrong, so take it from KNOWN in {os.path.basename(__file__)}: {known}")
-    if new or mended:
+    if found:
         sys.exit(1)
-    print(f"{len(arrows)} includes, none of which runs up or in a circle" + (f", but for {len(found)} known ones" if found else ""))
+    print(f"{len(arrows)} includes, none of which runs up or in a circle")
 
 
 if __name__ == "__main__":
