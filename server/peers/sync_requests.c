@@ -31,7 +31,7 @@ struct pending_sync {
     nng_ctx ctx;
     nng_aio *aio;
     _Atomic(enum pending_state) state;
-    uint64_t ticket, until_us;
+    uint64_t ticket, until_us; /* until_us: only for the calling thread */
 };
 
 struct sync_requests {
@@ -53,10 +53,7 @@ static void end_request(struct pending_sync *pending, nng_msg *answer) {
 }
 
 static void receive_response(struct pending_sync *pending) {
-    uint64_t now_us = monotonic_us();
-    uint64_t left_ms = pending->until_us > now_us ? (pending->until_us - now_us) / 1000 : 0;
     atomic_store(&pending->state, PENDING_RECEIVING);
-    nng_aio_set_timeout(pending->aio, (nng_duration)(left_ms + 1));
     nng_ctx_recv(pending->ctx, pending->aio);
 }
 
@@ -155,7 +152,6 @@ static int begin_request(struct sync_requests *requests, const struct action *ac
     pending->until_us = peer->used_us + REPLICA_SYNC_TIMEOUT_MS * 1000;
     atomic_fetch_add(&peer->pending_count, 1);
     atomic_store(&pending->state, PENDING_SENDING);
-    nng_aio_set_timeout(pending->aio, REPLICA_SYNC_TIMEOUT_MS);
     nng_aio_set_msg(pending->aio, message);
     nng_ctx_send(pending->ctx, pending->aio);
     return 0;
@@ -169,7 +165,16 @@ void sync_requests_send(struct sync_requests *requests, const struct action *act
     node_sync_response(requests->node, action->ticket, (struct text){0}, clock_now());
 }
 
+/* nng's own time-outs run on the wall clock, which may be set back. */
+static void cancel_late(struct sync_requests *requests, uint64_t now_us) {
+    for (size_t i = 0; i < SYNC_REQUESTS_MAX; i++) {
+        struct pending_sync *pending = &requests->items[i];
+        if (atomic_load(&pending->state) != PENDING_IDLE && now_us > pending->until_us) nng_aio_cancel(pending->aio);
+    }
+}
+
 void sync_requests_step(struct sync_requests *requests, uint64_t now_us) {
+    cancel_late(requests, now_us);
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct sync_peer *peer = &requests->peers[i];
         if (!peer->is_dialling || atomic_load(&peer->pending_count) > 0) continue;
@@ -183,7 +188,10 @@ struct sync_requests *sync_requests_open(struct node *node) {
     requests->node = node;
     for (size_t i = 0; i < SYNC_REQUESTS_MAX; i++) {
         requests->items[i].node = node;
-        if (nng_aio_alloc(&requests->items[i].aio, on_pending, &requests->items[i]) == 0) continue;
+        if (nng_aio_alloc(&requests->items[i].aio, on_pending, &requests->items[i]) == 0) {
+            nng_aio_set_timeout(requests->items[i].aio, NNG_DURATION_INFINITE);
+            continue;
+        }
         sync_requests_close(requests);
         return NULL;
     }
