@@ -1,4 +1,4 @@
-/* A node from the inside: for server/node itself, and for those who work on its roll under its lock: server/watch,
+/* The inside of a node: for server/node itself, and for the rooms that take turns on it (turn.h): server/watch,
  * server/rpc and server/snapshot. */
 #ifndef MUSTER_NODE_NODE_INTERNAL_H
 #define MUSTER_NODE_NODE_INTERNAL_H
@@ -51,7 +51,7 @@ extern struct node_observer node_nobody;
 /* Ends the program unless the calling thread has the lock: in functions that are for a turn alone. */
 void node_assert_held(const struct node *node);
 
-/* Where the roll's next call puts its effects; NULL: nobody asks for them. */
+/* Where the roll's next call puts its effects; NULL: the observer wants none. */
 static inline struct effects *node_effects(const struct node *node) {
     return node->observer->effects;
 }

@@ -1,4 +1,5 @@
-/* Who wants to know what changes in a node: at most one observer, called under the node's lock. */
+/* The observer of a node: it gets what changes in the roll. A node has at most one. Its functions are called under the
+ * node's lock, but for `wake`. */
 #ifndef MUSTER_NODE_OBSERVER_H
 #define MUSTER_NODE_OBSERVER_H
 
@@ -8,16 +9,16 @@
 
 struct node_observer {
     void *context;
-    /* Where the calls to the roll put what changed; NULL: nothing is asked for now, and then `take_effects` and
-     * `wants_wake` are not called. The observer changes it under the lock. */
+    /* Where the roll's calls write what changed. NULL: the observer wants no effects now, and none of its functions is
+     * called. It changes this field under the lock. */
     struct effects *effects;
-    /* Takes over what is in `effects`, and empties them. At the end of every turn, at the latest. */
+    /* Reads `effects` and empties them. Called at the end of every turn, and before if need be. */
     void (*take_effects)(void *context, const struct roll *roll);
-    /* At the end of every turn: whether `wake` is to be called once the lock is released. */
+    /* Called at the end of every turn: whether `wake` is to be called after it. */
     bool (*wants_wake)(void *context);
-    /* At every tick: lets go of what is too old. */
+    /* Called at every tick: frees what is too old. */
     void (*tidy)(void *context, uint64_t now_ms);
-    /* By any thread, without the lock; must not block. NULL: nobody is to be woken, and wants_wake is not called. */
+    /* Called by any thread, without the lock; it must not block. NULL: wants_wake is not called either. */
     void (*wake)(void *wake_context);
     void *wake_context;
 };

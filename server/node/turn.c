@@ -5,7 +5,7 @@
 
 /* Units of upkeep in one hold of the lock: well under a millisecond, also where each is an event for watches. */
 enum { TURN_TICK_SLICE = 250 };
-/* How often a thread that yields looks whether somebody else had the lock. */
+/* How often a thread that yields checks whether another one had the lock. */
 enum { TURN_YIELDS = 256 };
 
 void node_assert_held(const struct node *node) {

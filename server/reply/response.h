@@ -6,7 +6,7 @@
 #include "muster/codes.h"
 #include "muster/limits.h"
 
-/* Of a body: a door's envelope around it still fits a message. */
+/* A body and the envelope that a door puts around it fit a message. */
 enum { RESPONSE_BODY_BYTES_MAX = MUSTER_MESSAGE_BYTES_MAX - 16, RESPONSE_MESSAGE_BYTES_MAX = 255 };
 
 /* The texts are valid until the worker answers its next request. */

@@ -1,6 +1,4 @@
-/* The rows of Live, List and Watch: copied out of the roll in a turn, encoded after it, and never more than fit a
- * message.
- */
+/* The rows of Live, List and Watch: copied out of the roll in a turn, encoded after it. They always fit a message. */
 #ifndef MUSTER_REPLY_ROWS_H
 #define MUSTER_REPLY_ROWS_H
 
@@ -11,7 +9,7 @@ struct session_row {
     struct text session, state;
     int64_t last_seen_ms;
     uint32_t ttl_ms;
-    uint32_t bytes; /* as it is encoded, without tag and length */
+    uint32_t bytes; /* of its encoding, without tag and length */
     uint8_t status;
 };
 
@@ -21,7 +19,7 @@ struct user_row {
     int64_t last_seen_ms;
     uint64_t seen_ms; /* on the roll's clock, to sort by */
     uint32_t sessions, row_count;
-    uint32_t bytes; /* as it is encoded, without tag and length */
+    uint32_t bytes; /* of its encoding, without tag and length */
     uint8_t status;
     bool live;
     uint8_t kind, reason; /* of a change for a watcher: enum effect_kind + 1, enum effect_reason; else 0 */
@@ -29,7 +27,7 @@ struct user_row {
 
 struct rows {
     struct arena *arena;
-    struct instant now; /* of the request: rows say when a user was seen by this wall clock */
+    struct instant now; /* of the request: its wall clock is the one of last_seen_ms */
     struct user_row *items;
     size_t count;
     size_t bytes; /* of all rows, tags and lengths included */
@@ -46,7 +44,7 @@ bool rows_open(struct rows *rows, struct arena *arena, struct instant now, size_
 
 /* What a row shows of a view. */
 struct row_options {
-    struct text scope; /* where with_sessions looks */
+    struct text scope; /* of the sessions */
     bool with_name, with_sessions;
 };
 

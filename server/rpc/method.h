@@ -1,4 +1,5 @@
-/* The calls of the contract as a table: what each is named, who answers it, and what it takes to be let in. */
+/* The table of methods: the name of each in the contract, its handler, the permission that it needs, and when it is
+ * refused. */
 #ifndef MUSTER_RPC_METHOD_H
 #define MUSTER_RPC_METHOD_H
 

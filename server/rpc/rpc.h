@@ -26,16 +26,19 @@ struct watches *rpc_watches(const struct rpc *rpc); /* for the pump (watch/pump.
 /* A request. Its texts are borrowed until rpc_answer returns, also where the request is parked. */
 struct request {
     enum method method;
-    struct text token;   /* who asks; empty: nobody in particular */
+    struct text token;   /* of the client; empty: it has none */
     struct text body;    /* the serialized XRequest; any bytes */
     uint32_t stalled_ms; /* not 0: it came in before the process stood still for so long. Then a write is refused with
                           * MUSTER_UNAVAILABLE: it would count as made now, and may be obsolete. */
 };
 
 /* Answers a request; whatever its bytes are, there is a response, in *out. False: the request is a Watch, and was
- * parked until something changes; then *out is empty, and the waiter may have been answered already. waiter: who can
- * wait for the answer, copied; NULL: watches are answered at once. Thread-safe, one worker a thread at a time. Decoding
- * and encoding happen without the node's lock, which is held for bounded work. */
+ * parked until something changes; then *out is empty, and the waiter may have been answered already.
+ *
+ * waiter: how to deliver the answer to a parked request; copied. NULL: a Watch is answered at once.
+ *
+ * Thread-safe, with one worker for each thread. Decoding and encoding happen without the node's lock, which is held for
+ * bounded work. */
 bool rpc_answer(struct rpc *rpc, struct worker *worker, const struct request *request, struct instant now,
                 const struct waiter *waiter, struct response *out);
 

@@ -34,7 +34,7 @@ struct journal_event {
 /* A user that has events, or is held. */
 struct journal_user {
     uint64_t hash; /* roll_hash of its name */
-    uint64_t last; /* the version of its last event; of use while `events` is not 0 */
+    uint64_t last; /* the version of its last event, if it has any */
     char *name;
     uint32_t events; /* in the journal */
     uint32_t holds;
