@@ -16,9 +16,9 @@
 /* After the above, which it wants. */
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 20000, CALLS = 2000, FLIGHTS = 20, THREADS = 8 };
+enum { PATIENCE_MS = 20000, CALLS = 2000, IN_FLIGHT = 20, THREADS = 8 };
 
-struct bench {
+struct fixture {
     char url[48];
     const char *address;
     struct fake_node *node;
@@ -27,165 +27,166 @@ struct bench {
 };
 
 static int set_up(void **state) {
-    struct bench *bench = calloc(1, sizeof *bench);
-    snprintf(bench->url, sizeof bench->url, "tcp://127.0.0.1:%u", port_free());
-    bench->address = bench->url;
-    bench->node = fake_node_start(bench->url);
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    snprintf(fixture->url, sizeof fixture->url, "tcp://127.0.0.1:%u", port_free());
+    fixture->address = fixture->url;
+    fixture->node = fake_node_start(fixture->url);
     struct muster_options options = {
-        .addresses = &bench->address, .address_count = 1, .in_flight_max = FLIGHTS, .timeout_ms = PATIENCE_MS};
+        .addresses = &fixture->address, .address_count = 1, .in_flight_max = IN_FLIGHT, .timeout_ms = PATIENCE_MS};
     struct muster_error error;
-    if (muster_open(&options, &bench->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
-    *state = bench;
+    if (muster_open(&options, &fixture->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
+    *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct bench *bench = *state;
-    muster_close(bench->client);
-    fake_node_stop(bench->node);
-    free(bench);
+    struct fixture *fixture = *state;
+    muster_close(fixture->client);
+    fake_node_stop(fixture->node);
+    free(fixture);
     return 0;
 }
 
 /* ---- callbacks --------------------------------------------------------------------------------------------------- */
 
-static void start_one(struct bench *bench);
+static void start_one(struct fixture *fixture);
 
 static void touched_one(void *arg, const struct muster_touched *touched, const struct muster_error *error) {
-    struct bench *bench = arg;
-    if (error->code == MUSTER_OK && touched->joined == 1 && touched->stamp != 0) atomic_fetch_add(&bench->good, 1);
-    else if (error->code == MUSTER_CANCELLED) atomic_fetch_add(&bench->cancelled, 1);
-    else atomic_fetch_add(&bench->bad, 1);
-    if (error->code == MUSTER_OK) start_one(bench);
+    struct fixture *fixture = arg;
+    if (error->code == MUSTER_OK && touched->joined == 1 && touched->stamp != 0) atomic_fetch_add(&fixture->good, 1);
+    else if (error->code == MUSTER_CANCELLED) atomic_fetch_add(&fixture->cancelled, 1);
+    else atomic_fetch_add(&fixture->bad, 1);
+    if (error->code == MUSTER_OK) start_one(fixture);
 }
 
-static void start_one(struct bench *bench) {
-    if (atomic_fetch_add(&bench->started, 1) >= CALLS) return;
+static void start_one(struct fixture *fixture) {
+    if (atomic_fetch_add(&fixture->started, 1) >= CALLS) return;
     struct muster_beat beat = {.user = "ada"};
-    if (muster_touch_async(bench->client, NULL, 0, &beat, 1, touched_one, bench, NULL) != MUSTER_OK)
-        atomic_fetch_add(&bench->bad, 1);
+    if (muster_touch_async(fixture->client, NULL, 0, &beat, 1, touched_one, fixture, NULL) != MUSTER_OK)
+        atomic_fetch_add(&fixture->bad, 1);
 }
 
 static bool is_done(void *context) {
-    struct bench *bench = context;
-    return atomic_load(&bench->good) + atomic_load(&bench->bad) >= CALLS;
+    struct fixture *fixture = context;
+    return atomic_load(&fixture->good) + atomic_load(&fixture->bad) >= CALLS;
 }
 
 static void each_answer_may_start_the_next_call(void **state) {
-    struct bench *bench = *state;
-    for (int i = 0; i < FLIGHTS; i++) start_one(bench);
-    if (!wait_until(is_done, bench, PATIENCE_MS)) fail_msg("%d of %d came back", atomic_load(&bench->good), CALLS);
-    assert_int_equal(atomic_load(&bench->bad), 0);
-    assert_int_equal(fake_node_requests(bench->node), CALLS);
+    struct fixture *fixture = *state;
+    for (int i = 0; i < IN_FLIGHT; i++) start_one(fixture);
+    if (!wait_until(is_done, fixture, PATIENCE_MS)) fail_msg("%d of %d came back", atomic_load(&fixture->good), CALLS);
+    assert_int_equal(atomic_load(&fixture->bad), 0);
+    assert_int_equal(fake_node_requests(fixture->node), CALLS);
 }
 
 static void no_more_than_allowed_are_in_flight(void **state) {
-    struct bench *bench = *state;
-    fake_node_set_mood(bench->node, FAKE_SILENT);
+    struct fixture *fixture = *state;
+    fake_node_set_behaviour(fixture->node, FAKE_SILENT);
     struct muster_beat beat = {.user = "ada"};
     struct muster_error error;
-    for (int i = 0; i < FLIGHTS; i++) {
-        if (muster_touch_async(bench->client, NULL, 0, &beat, 1, touched_one, bench, &error) != MUSTER_OK)
+    for (int i = 0; i < IN_FLIGHT; i++) {
+        if (muster_touch_async(fixture->client, NULL, 0, &beat, 1, touched_one, fixture, &error) != MUSTER_OK)
             fail_msg("%d: %s", i, error.message);
     }
-    assert_int_equal(muster_touch_async(bench->client, NULL, 0, &beat, 1, touched_one, bench, &error),
+    assert_int_equal(muster_touch_async(fixture->client, NULL, 0, &beat, 1, touched_one, fixture, &error),
                      MUSTER_RESOURCE_EXHAUSTED);
     assert_string_equal(error.message, "in_flight_max: 20 calls are in flight");
-    muster_close(bench->client);
-    bench->client = NULL;
-    assert_int_equal(atomic_load(&bench->cancelled), FLIGHTS);
-    assert_int_equal(atomic_load(&bench->good) + atomic_load(&bench->bad), 0);
+    muster_close(fixture->client);
+    fixture->client = NULL;
+    assert_int_equal(atomic_load(&fixture->cancelled), IN_FLIGHT);
+    assert_int_equal(atomic_load(&fixture->good) + atomic_load(&fixture->bad), 0);
 }
 
 static void bad_arguments_free_their_place(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_beat nobody = {.user = ""};
-    for (int i = 0; i < 2 * FLIGHTS; i++)
-        assert_int_equal(muster_touch_async(bench->client, NULL, 0, &nobody, 1, touched_one, bench, NULL),
+    for (int i = 0; i < 2 * IN_FLIGHT; i++)
+        assert_int_equal(muster_touch_async(fixture->client, NULL, 0, &nobody, 1, touched_one, fixture, NULL),
                          MUSTER_INVALID_ARGUMENT);
-    assert_int_equal(atomic_load(&bench->good) + atomic_load(&bench->bad), 0);
+    assert_int_equal(atomic_load(&fixture->good) + atomic_load(&fixture->bad), 0);
     each_answer_may_start_the_next_call(state);
 }
 
 static void closing_ends_calls_that_back_off(void **state) {
-    struct bench *bench = *state;
-    fake_node_set_code(bench->node, MUSTER_UNAVAILABLE);
-    for (int i = 0; i < FLIGHTS; i++) start_one(bench);
+    struct fixture *fixture = *state;
+    fake_node_set_code(fixture->node, MUSTER_UNAVAILABLE);
+    for (int i = 0; i < IN_FLIGHT; i++) start_one(fixture);
     uint64_t began_ms = wait_now_ms();
-    muster_close(bench->client);
-    bench->client = NULL;
+    muster_close(fixture->client);
+    fixture->client = NULL;
     if (wait_now_ms() - began_ms > PATIENCE_MS / 2) fail_msg("closing waited for the time-outs");
-    assert_int_equal(atomic_load(&bench->cancelled), FLIGHTS);
+    assert_int_equal(atomic_load(&fixture->cancelled), IN_FLIGHT);
 }
 
 static void got_users(void *arg, const struct muster_users *users, const struct muster_error *error) {
-    struct bench *bench = arg;
+    struct fixture *fixture = arg;
     atomic_fetch_add(
-        error->code == MUSTER_OK && users->count == 2 && users->items[1].is_live ? &bench->good : &bench->bad, 1);
+        error->code == MUSTER_OK && users->count == 2 && users->items[1].is_live ? &fixture->good : &fixture->bad, 1);
 }
 
 static void got_left(void *arg, const struct muster_left *left, const struct muster_error *error) {
-    struct bench *bench = arg;
-    atomic_fetch_add(error->code == MUSTER_OK && left->left == 1 ? &bench->good : &bench->bad, 1);
+    struct fixture *fixture = arg;
+    atomic_fetch_add(error->code == MUSTER_OK && left->left == 1 ? &fixture->good : &fixture->bad, 1);
 }
 
 static void got_counts(void *arg, const struct muster_counts *counts, const struct muster_error *error) {
-    struct bench *bench = arg;
-    atomic_fetch_add(error->code == MUSTER_UNIMPLEMENTED && counts->count == 0 ? &bench->good : &bench->bad, 1);
+    struct fixture *fixture = arg;
+    atomic_fetch_add(error->code == MUSTER_UNIMPLEMENTED && counts->count == 0 ? &fixture->good : &fixture->bad, 1);
 }
 
 static bool are_four(void *context) {
-    struct bench *bench = context;
-    return atomic_load(&bench->good) + atomic_load(&bench->bad) >= 4;
+    struct fixture *fixture = context;
+    return atomic_load(&fixture->good) + atomic_load(&fixture->bad) >= 4;
 }
 
 static void every_kind_has_its_answer(void **state) {
-    struct bench *bench = *state;
-    fake_node_set_pages(bench->node, 1, 2);
+    struct fixture *fixture = *state;
+    fake_node_set_pages(fixture->node, 1, 2);
     const char *users[] = {"ada", "bob"};
     struct muster_departure departure = {.user = "ada"};
-    assert_int_equal(muster_live_async(bench->client, NULL, users, 2, false, got_users, bench, NULL), MUSTER_OK);
-    assert_int_equal(muster_list_async(bench->client, NULL, got_users, bench, NULL), MUSTER_OK);
-    assert_int_equal(muster_leave_async(bench->client, NULL, &departure, 1, 0, 0, got_left, bench, NULL), MUSTER_OK);
-    assert_int_equal(muster_counts_async(bench->client, NULL, 0, NULL, 0, got_counts, bench, NULL), MUSTER_OK);
-    if (!wait_until(are_four, bench, PATIENCE_MS)) fail_msg("not all came back");
-    assert_int_equal(atomic_load(&bench->bad), 0);
+    assert_int_equal(muster_live_async(fixture->client, NULL, users, 2, false, got_users, fixture, NULL), MUSTER_OK);
+    assert_int_equal(muster_list_async(fixture->client, NULL, got_users, fixture, NULL), MUSTER_OK);
+    assert_int_equal(muster_leave_async(fixture->client, NULL, &departure, 1, 0, 0, got_left, fixture, NULL),
+                     MUSTER_OK);
+    assert_int_equal(muster_counts_async(fixture->client, NULL, 0, NULL, 0, got_counts, fixture, NULL), MUSTER_OK);
+    if (!wait_until(are_four, fixture, PATIENCE_MS)) fail_msg("not all came back");
+    assert_int_equal(atomic_load(&fixture->bad), 0);
 }
 
 /* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 static void *call_in_turn(void *arg) {
-    struct bench *bench = arg;
+    struct fixture *fixture = arg;
     struct muster_users *live = NULL;
     const char *users[] = {"ada", "bob"};
     struct muster_beat beat = {.user = "ada"};
     for (int i = 0; i < 100; i++) {
-        bool is_good = muster_touch(bench->client, NULL, 0, &beat, 1, NULL, NULL) == MUSTER_OK;
-        is_good &= muster_live(bench->client, NULL, users, 2, false, &live, NULL) == MUSTER_OK && live->count == 2;
-        atomic_fetch_add(is_good ? &bench->good : &bench->bad, 1);
+        bool is_good = muster_touch(fixture->client, NULL, 0, &beat, 1, NULL, NULL) == MUSTER_OK;
+        is_good &= muster_live(fixture->client, NULL, users, 2, false, &live, NULL) == MUSTER_OK && live->count == 2;
+        atomic_fetch_add(is_good ? &fixture->good : &fixture->bad, 1);
     }
     muster_users_free(live);
     return NULL;
 }
 
 static void many_threads_share_a_client(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, call_in_turn, bench), 0);
-    for (int i = 0; i < FLIGHTS; i++) start_one(bench);
+    for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, call_in_turn, fixture), 0);
+    for (int i = 0; i < IN_FLIGHT; i++) start_one(fixture);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-    assert_int_equal(atomic_load(&bench->bad), 0);
-    assert_true(atomic_load(&bench->good) >= THREADS * 100);
+    assert_int_equal(atomic_load(&fixture->bad), 0);
+    assert_true(atomic_load(&fixture->good) >= THREADS * 100);
 }
 
 /* ---- walks ------------------------------------------------------------------------------------------------------- */
 
 static void a_walk_comes_by_every_user(void **state) {
-    struct bench *bench = *state;
-    fake_node_set_pages(bench->node, 7, 300);
+    struct fixture *fixture = *state;
+    fake_node_set_pages(fixture->node, 7, 300);
     struct muster_walk *walk;
     struct muster_error error;
-    assert_int_equal(muster_walk_open(bench->client, NULL, &walk, &error), MUSTER_OK);
+    assert_int_equal(muster_walk_open(fixture->client, NULL, &walk, &error), MUSTER_OK);
     size_t seen = 0;
     for (const struct muster_user *user; (user = muster_walk_next(walk)) != NULL; seen++) {
         char wanted[64];
@@ -198,50 +199,50 @@ static void a_walk_comes_by_every_user(void **state) {
 }
 
 static void a_walk_over_empty_pages_ends(void **state) {
-    struct bench *bench = *state;
-    fake_node_set_pages(bench->node, 5, 0);
+    struct fixture *fixture = *state;
+    fake_node_set_pages(fixture->node, 5, 0);
     struct muster_walk *walk;
-    assert_int_equal(muster_walk_open(bench->client, &(struct muster_query){.scope = "s"}, &walk, NULL), MUSTER_OK);
+    assert_int_equal(muster_walk_open(fixture->client, &(struct muster_query){.scope = "s"}, &walk, NULL), MUSTER_OK);
     assert_null(muster_walk_next(walk));
     assert_int_equal(muster_walk_close(walk, NULL), MUSTER_OK);
-    assert_int_equal(fake_node_requests(bench->node), 5);
+    assert_int_equal(fake_node_requests(fixture->node), 5);
 }
 
 static void a_walk_that_fails_says_so_at_its_end(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_walk *walk;
     struct muster_error error;
-    fake_node_set_pages(bench->node, 2, 10);
-    assert_int_equal(muster_walk_open(bench->client, NULL, &walk, &error), MUSTER_OK);
+    fake_node_set_pages(fixture->node, 2, 10);
+    assert_int_equal(muster_walk_open(fixture->client, NULL, &walk, &error), MUSTER_OK);
     assert_non_null(muster_walk_next(walk));
     assert_int_equal(muster_walk_close(walk, &error), MUSTER_OK); /* given up early */
-    fake_node_set_code(bench->node, MUSTER_PERMISSION_DENIED);
-    assert_int_equal(muster_walk_open(bench->client, NULL, &walk, &error), MUSTER_OK);
+    fake_node_set_code(fixture->node, MUSTER_PERMISSION_DENIED);
+    assert_int_equal(muster_walk_open(fixture->client, NULL, &walk, &error), MUSTER_OK);
     assert_null(muster_walk_next(walk));
     assert_int_equal(muster_walk_close(walk, &error), MUSTER_PERMISSION_DENIED);
-    assert_int_equal(muster_walk_open(bench->client, &(struct muster_query){.page_size = 10001}, &walk, &error),
+    assert_int_equal(muster_walk_open(fixture->client, &(struct muster_query){.page_size = 10001}, &walk, &error),
                      MUSTER_INVALID_ARGUMENT);
     assert_null(walk);
 }
 
 static void a_result_is_used_again(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_users *users = NULL;
     struct muster_error error;
-    fake_node_set_pages(bench->node, 3, 1000);
-    assert_int_equal(muster_list(bench->client, NULL, &users, &error), MUSTER_OK);
+    fake_node_set_pages(fixture->node, 3, 1000);
+    assert_int_equal(muster_list(fixture->client, NULL, &users, &error), MUSTER_OK);
     assert_int_equal(users->count, 1000);
     struct muster_users *first = users;
     /* Its own strings may be asked for again. */
     struct muster_query query = {.page_token = users->next_page_token};
-    assert_int_equal(muster_list(bench->client, &query, &users, &error), MUSTER_OK);
+    assert_int_equal(muster_list(fixture->client, &query, &users, &error), MUSTER_OK);
     assert_ptr_equal(users, first);
     assert_string_equal(users->items[0].user, "p001-u0000");
     const char *names[] = {users->items[0].user, users->items[1].user};
-    assert_int_equal(muster_live(bench->client, NULL, names, 2, false, &users, &error), MUSTER_OK);
+    assert_int_equal(muster_live(fixture->client, NULL, names, 2, false, &users, &error), MUSTER_OK);
     assert_int_equal(users->count, 2);
     assert_string_equal(users->items[0].user, "");
-    assert_int_equal(muster_live(bench->client, NULL, NULL, 2, false, &users, &error), MUSTER_INVALID_ARGUMENT);
+    assert_int_equal(muster_live(fixture->client, NULL, NULL, 2, false, &users, &error), MUSTER_INVALID_ARGUMENT);
     assert_int_equal(users->count, 0);
     muster_users_free(users);
 }

@@ -17,27 +17,27 @@ enum { PATIENCE_MS = 30000 };
 
 static const char *page_viewers, *cursors, *badges;
 
-struct bench {
+struct fixture {
     struct server server;
     struct muster_client *client;
 };
 
 static int set_up(void **state) {
-    struct bench *bench = calloc(1, sizeof *bench);
+    struct fixture *fixture = calloc(1, sizeof *fixture);
     struct muster_error error;
-    bench->server = server_start(NULL);
-    const char *address = bench->server.tcp;
+    fixture->server = server_start(NULL);
+    const char *address = fixture->server.tcp;
     struct muster_options options = {.addresses = &address, .address_count = 1};
-    if (muster_open(&options, &bench->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
-    *state = bench;
+    if (muster_open(&options, &fixture->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
+    *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct bench *bench = *state;
-    muster_close(bench->client);
-    server_end(&bench->server);
-    free(bench);
+    struct fixture *fixture = *state;
+    muster_close(fixture->client);
+    server_end(&fixture->server);
+    free(fixture);
     return 0;
 }
 
@@ -66,36 +66,36 @@ static char *end(struct process *process) {
     return text;
 }
 
-static void touch(struct bench *bench, const char *scope, const char *user) {
+static void touch(struct fixture *fixture, const char *scope, const char *user) {
     struct muster_error error;
     struct muster_beat beat = {.user = user};
-    if (muster_touch(bench->client, scope, 0, &beat, 1, NULL, &error) != MUSTER_OK) fail_msg("%s", error.message);
+    if (muster_touch(fixture->client, scope, 0, &beat, 1, NULL, &error) != MUSTER_OK) fail_msg("%s", error.message);
 }
 
-static void leave(struct bench *bench, const char *scope, const char *user) {
+static void leave(struct fixture *fixture, const char *scope, const char *user) {
     struct muster_error error;
     struct muster_departure departure = {.user = user};
-    if (muster_leave(bench->client, scope, &departure, 1, 0, 0, NULL, &error) != MUSTER_OK)
+    if (muster_leave(fixture->client, scope, &departure, 1, 0, 0, NULL, &error) != MUSTER_OK)
         fail_msg("%s", error.message);
 }
 
 static void viewers_of_a_page_are_counted(void **state) {
-    struct bench *bench = *state;
-    touch(bench, "/news", "ada");
-    const char *bob_argv[] = {page_viewers, bench->server.tcp, "/news", "bob", NULL};
-    const char *cyd_argv[] = {page_viewers, bench->server.tcp, "/news", "cyd", NULL};
+    struct fixture *fixture = *state;
+    touch(fixture, "/news", "ada");
+    const char *bob_argv[] = {page_viewers, fixture->server.tcp, "/news", "bob", NULL};
+    const char *cyd_argv[] = {page_viewers, fixture->server.tcp, "/news", "cyd", NULL};
     struct process *bob = start(bob_argv);
     await_line(bob, "2 viewing"); /* ada and bob himself */
     struct process *cyd = start(cyd_argv);
     await_line(bob, "3 viewing");
     await_line(cyd, "3 viewing");
     free(end(cyd)); /* cyd leaves */
-    leave(bench, "/news", "ada");
+    leave(fixture, "/news", "ada");
     await_line(bob, "1 viewing");
     free(end(bob));
     struct muster_counts *counts = NULL;
     const char *scopes[] = {"/news"};
-    assert_int_equal(muster_counts(bench->client, scopes, 1, NULL, 0, &counts, NULL), MUSTER_OK);
+    assert_int_equal(muster_counts(fixture->client, scopes, 1, NULL, 0, &counts, NULL), MUSTER_OK);
     if (counts->items[0].live != 0) fail_msg("%d are still viewing", (int)counts->items[0].live);
     muster_counts_free(counts);
 }
@@ -111,9 +111,9 @@ static size_t count_lines(const char *text, const char *beginning) {
 
 /* Ada moves 60 times a second for three seconds; bob sees at most ten places a second, and the last one in any case. */
 static void pointers_are_seen_ten_times_a_second(void **state) {
-    struct bench *bench = *state;
-    const char *bob_argv[] = {cursors, bench->server.tcp, "board", "bob", "0", NULL};
-    const char *ada_argv[] = {cursors, bench->server.tcp, "board", "ada", "3", NULL};
+    struct fixture *fixture = *state;
+    const char *bob_argv[] = {cursors, fixture->server.tcp, "board", "bob", "0", NULL};
+    const char *ada_argv[] = {cursors, fixture->server.tcp, "board", "ada", "3", NULL};
     struct process *bob = start(bob_argv);
     await_line(bob, "moved 0 times");
     uint64_t began_ms = wait_now_ms();
@@ -133,14 +133,14 @@ static void pointers_are_seen_ten_times_a_second(void **state) {
 }
 
 static void no_badge_is_refreshed_for_who_is_away(void **state) {
-    struct bench *bench = *state;
-    touch(bench, "app", "ada");
-    touch(bench, "elsewhere", "bob");
-    const char *argv[] = {badges, bench->server.tcp, "app", NULL};
+    struct fixture *fixture = *state;
+    touch(fixture, "app", "ada");
+    touch(fixture, "elsewhere", "bob");
+    const char *argv[] = {badges, fixture->server.tcp, "app", NULL};
     struct process *process = start(argv);
     process_write(process, "ada\nbob\ncyd\nada\n", 16);
     await_line(process, "refreshed ada");
-    touch(bench, "app", "dee");
+    touch(fixture, "app", "dee");
     /* The mirror hears of dee within a moment; until then dee is taken to be away. */
     char *text;
     for (uint64_t until_ms = wait_now_ms() + PATIENCE_MS;; free(text)) {

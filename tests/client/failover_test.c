@@ -17,41 +17,42 @@
 
 enum { NODES = 3, PATIENCE_MS = 20000 };
 
-struct bench {
+struct fixture {
     char urls[NODES][48];
     const char *addresses[NODES];
     struct fake_node *nodes[NODES];
 };
 
 static int set_up(void **state) {
-    struct bench *bench = calloc(1, sizeof *bench);
+    struct fixture *fixture = calloc(1, sizeof *fixture);
     for (int i = 0; i < NODES; i++) {
-        snprintf(bench->urls[i], sizeof bench->urls[i], "tcp://127.0.0.1:%u", port_free());
-        bench->addresses[i] = bench->urls[i];
+        snprintf(fixture->urls[i], sizeof fixture->urls[i], "tcp://127.0.0.1:%u", port_free());
+        fixture->addresses[i] = fixture->urls[i];
     }
-    *state = bench;
+    *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct bench *bench = *state;
-    for (int i = 0; i < NODES; i++) fake_node_stop(bench->nodes[i]);
-    free(bench);
+    struct fixture *fixture = *state;
+    for (int i = 0; i < NODES; i++) fake_node_stop(fixture->nodes[i]);
+    free(fixture);
     return 0;
 }
 
-static void start(struct bench *bench, int i) {
-    bench->nodes[i] = fake_node_start(bench->urls[i]);
+static void start(struct fixture *fixture, int i) {
+    fixture->nodes[i] = fake_node_start(fixture->urls[i]);
 }
 
-static void stop(struct bench *bench, int i) {
-    fake_node_stop(bench->nodes[i]);
-    bench->nodes[i] = NULL;
+static void stop(struct fixture *fixture, int i) {
+    fake_node_stop(fixture->nodes[i]);
+    fixture->nodes[i] = NULL;
 }
 
-static struct muster_client *open_client(struct bench *bench, size_t count, uint32_t timeout_ms, uint32_t attempt_ms) {
+static struct muster_client *open_client(struct fixture *fixture, size_t count, uint32_t timeout_ms,
+                                         uint32_t attempt_ms) {
     struct muster_options options = {
-        .addresses = bench->addresses, .address_count = count, .timeout_ms = timeout_ms, .attempt_ms = attempt_ms};
+        .addresses = fixture->addresses, .address_count = count, .timeout_ms = timeout_ms, .attempt_ms = attempt_ms};
     struct muster_client *client;
     struct muster_error error;
     if (muster_open(&options, &client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
@@ -74,55 +75,55 @@ static void expect(enum muster_code got, enum muster_code wanted, const struct m
 }
 
 static void a_node_that_is_not_there_is_passed_over(void **state) {
-    struct bench *bench = *state;
-    start(bench, 1);
-    struct muster_client *client = open_client(bench, 2, 10000, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 1);
+    struct muster_client *client = open_client(fixture, 2, 10000, 0);
     uint64_t began_ms = wait_now_ms();
     must_touch(client);
     if (wait_now_ms() - began_ms > 4000) fail_msg("took %u ms", (unsigned)(wait_now_ms() - began_ms));
-    assert_int_equal(fake_node_requests(bench->nodes[1]), 1);
+    assert_int_equal(fake_node_requests(fixture->nodes[1]), 1);
     muster_close(client);
 }
 
 static void a_silent_node_is_passed_over_and_avoided(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    start(bench, 1);
-    struct muster_client *client = open_client(bench, 2, 10000, 300);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    start(fixture, 1);
+    struct muster_client *client = open_client(fixture, 2, 10000, 300);
     must_touch(client); /* both are connected, or will be before the attempts are over */
-    fake_node_set_mood(bench->nodes[0], FAKE_SILENT);
-    size_t before = fake_node_requests(bench->nodes[1]);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_SILENT);
+    size_t before = fake_node_requests(fixture->nodes[1]);
     for (int i = 0; i < 5; i++) must_touch(client);
-    if (fake_node_requests(bench->nodes[1]) < before + 5) fail_msg("the second node was not asked each time");
-    if (fake_node_requests(bench->nodes[0]) > 2) fail_msg("the silent node was asked again and again");
+    if (fake_node_requests(fixture->nodes[1]) < before + 5) fail_msg("the second node was not asked each time");
+    if (fake_node_requests(fixture->nodes[0]) > 2) fail_msg("the silent node was asked again and again");
     muster_close(client);
 }
 
 static void a_node_that_is_unavailable_is_passed_over(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    start(bench, 1);
-    fake_node_set_code(bench->nodes[0], MUSTER_UNAVAILABLE);
-    fake_node_set_code(bench->nodes[1], MUSTER_UNAVAILABLE);
-    struct muster_client *client = open_client(bench, 2, 500, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    start(fixture, 1);
+    fake_node_set_code(fixture->nodes[0], MUSTER_UNAVAILABLE);
+    fake_node_set_code(fixture->nodes[1], MUSTER_UNAVAILABLE);
+    struct muster_client *client = open_client(fixture, 2, 500, 0);
     struct muster_error error;
     expect(touch(client, &error), MUSTER_UNAVAILABLE, &error);
     if (!error.is_answer) fail_msg("a node said so: %s", error.message);
-    fake_node_set_code(bench->nodes[1], MUSTER_OK);
+    fake_node_set_code(fixture->nodes[1], MUSTER_OK);
     must_touch(client);
     muster_close(client);
 }
 
 static void retries_back_off(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    fake_node_set_code(bench->nodes[0], MUSTER_UNAVAILABLE);
-    struct muster_client *client = open_client(bench, 1, 1000, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    fake_node_set_code(fixture->nodes[0], MUSTER_UNAVAILABLE);
+    struct muster_client *client = open_client(fixture, 1, 1000, 0);
     struct muster_error error;
     uint64_t began_ms = wait_now_ms();
     expect(touch(client, &error), MUSTER_UNAVAILABLE, &error);
     uint64_t took_ms = wait_now_ms() - began_ms;
-    size_t asked = fake_node_requests(bench->nodes[0]);
+    size_t asked = fake_node_requests(fixture->nodes[0]);
     /* 10-20, 20-40, 40-80 … ms apart: four to eight within a second. */
     if (asked < 3 || asked > 8) fail_msg("asked %zu times in %u ms", asked, (unsigned)took_ms);
     if (took_ms > 3000) fail_msg("took %u ms", (unsigned)took_ms);
@@ -130,70 +131,70 @@ static void retries_back_off(void **state) {
 }
 
 static void other_refusals_are_final(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    start(bench, 1);
-    fake_node_set_code(bench->nodes[0], MUSTER_RESOURCE_EXHAUSTED);
-    fake_node_set_code(bench->nodes[1], MUSTER_RESOURCE_EXHAUSTED);
-    struct muster_client *client = open_client(bench, 2, 10000, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    start(fixture, 1);
+    fake_node_set_code(fixture->nodes[0], MUSTER_RESOURCE_EXHAUSTED);
+    fake_node_set_code(fixture->nodes[1], MUSTER_RESOURCE_EXHAUSTED);
+    struct muster_client *client = open_client(fixture, 2, 10000, 0);
     struct muster_error error;
     expect(touch(client, &error), MUSTER_RESOURCE_EXHAUSTED, &error);
     assert_true(error.is_answer);
     assert_string_equal(error.message, "the fake node was told to refuse");
-    assert_int_equal(fake_node_requests(bench->nodes[0]) + fake_node_requests(bench->nodes[1]), 1);
-    fake_node_set_code(bench->nodes[0], (enum muster_code)77);
-    fake_node_set_code(bench->nodes[1], (enum muster_code)77);
+    assert_int_equal(fake_node_requests(fixture->nodes[0]) + fake_node_requests(fixture->nodes[1]), 1);
+    fake_node_set_code(fixture->nodes[0], (enum muster_code)77);
+    fake_node_set_code(fixture->nodes[1], (enum muster_code)77);
     expect(touch(client, &error), MUSTER_UNKNOWN, &error);
     if (strstr(error.message, "77") == NULL) fail_msg("the code is not named: %s", error.message);
     muster_close(client);
 }
 
 static void answers_that_are_none_are_internal_errors(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    struct muster_client *client = open_client(bench, 1, 10000, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    struct muster_client *client = open_client(fixture, 1, 10000, 0);
     struct muster_error error;
-    fake_node_set_mood(bench->nodes[0], FAKE_GARBAGE);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_GARBAGE);
     expect(touch(client, &error), MUSTER_INTERNAL, &error);
-    fake_node_set_mood(bench->nodes[0], FAKE_ELSEWHERE);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_ELSEWHERE);
     expect(touch(client, &error), MUSTER_INTERNAL, &error);
-    fake_node_set_mood(bench->nodes[0], FAKE_MISCOUNTING);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_MISCOUNTING);
     const char *users[] = {"ada", "bob"};
     struct muster_users *live = NULL;
     expect(muster_live(client, NULL, users, 2, false, &live, &error), MUSTER_INTERNAL, &error);
     assert_int_equal(live->count, 0);
     muster_users_free(live);
-    fake_node_set_mood(bench->nodes[0], FAKE_WELL);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_WELL);
     must_touch(client);
     muster_close(client);
 }
 
 static void an_oversized_answer_costs_the_connection_and_goes_elsewhere(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    start(bench, 1);
-    fake_node_set_mood(bench->nodes[0], FAKE_OVERSIZED);
-    struct muster_client *client = open_client(bench, 2, 10000, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    start(fixture, 1);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_OVERSIZED);
+    struct muster_client *client = open_client(fixture, 2, 10000, 0);
     must_touch(client);
-    assert_true(fake_node_requests(bench->nodes[1]) >= 1);
+    assert_true(fake_node_requests(fixture->nodes[1]) >= 1);
     muster_close(client);
 }
 
 static void time_outs_hold(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    fake_node_set_mood(bench->nodes[0], FAKE_SILENT);
-    struct muster_client *client = open_client(bench, 1, 400, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_SILENT);
+    struct muster_client *client = open_client(fixture, 1, 400, 0);
     struct muster_error error;
     uint64_t began_ms = wait_now_ms();
     expect(touch(client, &error), MUSTER_DEADLINE_EXCEEDED, &error);
     uint64_t took_ms = wait_now_ms() - began_ms;
     if (took_ms < 390 || took_ms > 3000) fail_msg("took %u ms", (unsigned)took_ms);
-    if (strstr(error.message, bench->urls[0]) == NULL) fail_msg("the node is not named: %s", error.message);
+    if (strstr(error.message, fixture->urls[0]) == NULL) fail_msg("the node is not named: %s", error.message);
     muster_close(client);
 
-    client = open_client(bench, 3, 600, 0);
-    stop(bench, 0);
+    client = open_client(fixture, 3, 600, 0);
+    stop(fixture, 0);
     began_ms = wait_now_ms();
     expect(touch(client, &error), MUSTER_UNAVAILABLE, &error);
     took_ms = wait_now_ms() - began_ms;
@@ -203,14 +204,14 @@ static void time_outs_hold(void **state) {
 }
 
 static void a_call_waits_for_a_node_that_restarts(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    struct muster_client *client = open_client(bench, 1, PATIENCE_MS, 0);
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    struct muster_client *client = open_client(fixture, 1, PATIENCE_MS, 0);
     must_touch(client);
-    stop(bench, 0);
-    start(bench, 0);
+    stop(fixture, 0);
+    start(fixture, 0);
     must_touch(client);
-    assert_int_equal(fake_node_requests(bench->nodes[0]), 1);
+    assert_int_equal(fake_node_requests(fixture->nodes[0]), 1);
     muster_close(client);
 }
 
@@ -230,20 +231,20 @@ static bool was_asked(void *node) {
 }
 
 static void a_call_whose_node_dies_is_made_elsewhere(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    fake_node_set_mood(bench->nodes[0], FAKE_SILENT);
-    struct touching touching = {.client = open_client(bench, 2, PATIENCE_MS, PATIENCE_MS)};
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_SILENT);
+    struct touching touching = {.client = open_client(fixture, 2, PATIENCE_MS, PATIENCE_MS)};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, touch_in_thread, &touching), 0);
-    if (!wait_until(was_asked, bench->nodes[0], PATIENCE_MS)) fail_msg("the first node was not asked");
-    start(bench, 1);
+    if (!wait_until(was_asked, fixture->nodes[0], PATIENCE_MS)) fail_msg("the first node was not asked");
+    start(fixture, 1);
     uint64_t began_ms = wait_now_ms();
-    stop(bench, 0);
+    stop(fixture, 0);
     pthread_join(thread, NULL);
     expect(touching.error.code, MUSTER_OK, &touching.error);
     if (wait_now_ms() - began_ms > PATIENCE_MS / 2) fail_msg("it was waited for a connection that was lost");
-    assert_int_equal(fake_node_requests(bench->nodes[1]), 1);
+    assert_int_equal(fake_node_requests(fixture->nodes[1]), 1);
     muster_close(touching.client);
 }
 
@@ -253,22 +254,22 @@ static bool was_asked_twice(void *node) {
 
 /* nng 1.5.2 reports a time-out of an aio that slept before as a success, with no message. */
 static void a_time_out_after_a_back_off_is_one(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    fake_node_set_code(bench->nodes[0], MUSTER_UNAVAILABLE);
-    struct touching touching = {.client = open_client(bench, 1, 2000, 0)};
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    fake_node_set_code(fixture->nodes[0], MUSTER_UNAVAILABLE);
+    struct touching touching = {.client = open_client(fixture, 1, 2000, 0)};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, touch_in_thread, &touching), 0);
-    if (!wait_until(was_asked_twice, bench->nodes[0], PATIENCE_MS)) fail_msg("the node was not asked again");
-    fake_node_set_mood(bench->nodes[0], FAKE_SILENT);
+    if (!wait_until(was_asked_twice, fixture->nodes[0], PATIENCE_MS)) fail_msg("the node was not asked again");
+    fake_node_set_behaviour(fixture->nodes[0], FAKE_SILENT);
     pthread_join(thread, NULL);
     expect(touching.error.code, MUSTER_DEADLINE_EXCEEDED, &touching.error);
     muster_close(touching.client);
 }
 
 static void opening_may_wait_for_a_connection(void **state) {
-    struct bench *bench = *state;
-    struct muster_options options = {.addresses = bench->addresses, .address_count = 2, .connect_ms = PATIENCE_MS};
+    struct fixture *fixture = *state;
+    struct muster_options options = {.addresses = fixture->addresses, .address_count = 2, .connect_ms = PATIENCE_MS};
     struct muster_client *client;
     struct muster_error error;
     uint64_t began_ms = wait_now_ms();
@@ -276,11 +277,11 @@ static void opening_may_wait_for_a_connection(void **state) {
     if (wait_now_ms() - began_ms > PATIENCE_MS / 2) fail_msg("a refused connection was waited for");
     assert_null(client);
     if (strstr(error.message, "refused") == NULL) fail_msg("it does not say why: %s", error.message);
-    start(bench, 1);
+    start(fixture, 1);
     expect(muster_open(&options, &client, &error), MUSTER_OK, &error);
     must_touch(client);
-    start(bench, 0); /* the one that refused goes on being dialled */
-    stop(bench, 1);
+    start(fixture, 0); /* the one that refused goes on being dialled */
+    stop(fixture, 1);
     must_touch(client);
     muster_close(client);
 }
@@ -313,13 +314,13 @@ static void bad_options_are_refused(void **state) {
 }
 
 static void the_token_goes_with_every_call(void **state) {
-    struct bench *bench = *state;
-    start(bench, 0);
-    struct muster_options options = {.addresses = bench->addresses, .address_count = 1, .token = "sesame"};
+    struct fixture *fixture = *state;
+    start(fixture, 0);
+    struct muster_options options = {.addresses = fixture->addresses, .address_count = 1, .token = "sesame"};
     struct muster_client *client;
     assert_int_equal(muster_open(&options, &client, NULL), MUSTER_OK);
     must_touch(client);
-    char *token = fake_node_token(bench->nodes[0]);
+    char *token = fake_node_token(fixture->nodes[0]);
     assert_string_equal(token, "sesame");
     free(token);
     muster_close(client);

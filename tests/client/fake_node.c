@@ -14,7 +14,7 @@
 struct fake_node {
     struct fake_socket *socket;
     pthread_mutex_t mutex; /* guards all below */
-    enum fake_mood mood;
+    enum fake_behaviour behaviour;
     enum muster_code code;
     uint32_t ttl_ms;
     size_t pages, page_users;
@@ -131,7 +131,7 @@ static struct packed answer_leave(struct fake_node *node, const Muster__V1__Leav
 }
 
 static struct packed answer_live(struct fake_node *node, const Muster__V1__LiveRequest *live) {
-    size_t count = live->n_users + (node->mood == FAKE_MISCOUNTING);
+    size_t count = live->n_users + (node->behaviour == FAKE_MISCOUNTING);
     Muster__V1__User user = MUSTER__V1__USER__INIT;
     Muster__V1__User **users = malloc((count + 1) * sizeof(Muster__V1__User *));
     if (users == NULL) abort();
@@ -189,15 +189,15 @@ static struct packed answer_junk(size_t len) {
 static struct packed answer(struct fake_node *node, const Muster__V1__Call *call) {
     node->requests++;
     copy_bytes(node->token, sizeof node->token, call->token);
-    if (node->mood == FAKE_SILENT) return (struct packed){0};
-    if (node->mood == FAKE_GARBAGE) return answer_junk(20);
-    if (node->mood == FAKE_OVERSIZED) return answer_junk((size_t)2 * MUSTER_MESSAGE_BYTES_MAX);
+    if (node->behaviour == FAKE_SILENT) return (struct packed){0};
+    if (node->behaviour == FAKE_GARBAGE) return answer_junk(20);
+    if (node->behaviour == FAKE_OVERSIZED) return answer_junk((size_t)2 * MUSTER_MESSAGE_BYTES_MAX);
     if (node->code != MUSTER_OK) return answer_refused(node->code);
     if (node->refuse_next != 0) {
         node->refuse_next--;
         return answer_refused(node->next_code);
     }
-    if (node->mood == FAKE_ELSEWHERE) {
+    if (node->behaviour == FAKE_ELSEWHERE) {
         Muster__V1__LeaveRequest nobody = MUSTER__V1__LEAVE_REQUEST__INIT;
         return answer_leave(node, &nobody);
     }
@@ -269,9 +269,9 @@ void fake_node_stop(struct fake_node *node) {
     free(node);
 }
 
-void fake_node_set_mood(struct fake_node *node, enum fake_mood mood) {
+void fake_node_set_behaviour(struct fake_node *node, enum fake_behaviour behaviour) {
     pthread_mutex_lock(&node->mutex);
-    node->mood = mood;
+    node->behaviour = behaviour;
     pthread_mutex_unlock(&node->mutex);
 }
 

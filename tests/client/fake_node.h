@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum fake_mood {
+enum fake_behaviour {
     FAKE_WELL,        /* answers, with `code` */
     FAKE_SILENT,      /* takes requests and never answers */
     FAKE_GARBAGE,     /* answers bytes that do not decode */
@@ -38,7 +38,7 @@ struct fake_node *fake_node_start(const char *url);
 /* `node` may be NULL. */
 void fake_node_stop(struct fake_node *node);
 
-void fake_node_set_mood(struct fake_node *node, enum fake_mood mood);
+void fake_node_set_behaviour(struct fake_node *node, enum fake_behaviour behaviour);
 /* The code of the answers from now on. */
 void fake_node_set_code(struct fake_node *node, enum muster_code code);
 /* The next `count` requests are answered with this code, and do nothing. */

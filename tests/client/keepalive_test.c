@@ -17,7 +17,7 @@
 
 enum { PATIENCE_MS = 20000, TTL_MS = MUSTER_TTL_MIN_MS };
 
-struct bench {
+struct fixture {
     char url[48];
     const char *address;
     struct fake_node *node;
@@ -30,45 +30,46 @@ struct bench {
 };
 
 static void on_trouble(void *arg, const struct muster_keepalive_trouble *trouble) {
-    struct bench *bench = arg;
-    pthread_mutex_lock(&bench->mutex);
-    bench->troubles++;
-    bench->leaves_failed += trouble->is_leave;
-    bench->last = *trouble;
-    snprintf(bench->last_user, sizeof bench->last_user, "%s", trouble->user == NULL ? "" : trouble->user);
-    pthread_mutex_unlock(&bench->mutex);
+    struct fixture *fixture = arg;
+    pthread_mutex_lock(&fixture->mutex);
+    fixture->troubles++;
+    fixture->leaves_failed += trouble->is_leave;
+    fixture->last = *trouble;
+    snprintf(fixture->last_user, sizeof fixture->last_user, "%s", trouble->user == NULL ? "" : trouble->user);
+    pthread_mutex_unlock(&fixture->mutex);
 }
 
 static int set_up(void **state) {
-    struct bench *bench = calloc(1, sizeof *bench);
-    pthread_mutex_init(&bench->mutex, NULL);
-    snprintf(bench->url, sizeof bench->url, "tcp://127.0.0.1:%u", port_free());
-    bench->address = bench->url;
-    bench->node = fake_node_start(bench->url);
-    fake_node_set_ttl(bench->node, TTL_MS);
-    struct muster_options options = {.addresses = &bench->address, .address_count = 1, .timeout_ms = 3000};
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    pthread_mutex_init(&fixture->mutex, NULL);
+    snprintf(fixture->url, sizeof fixture->url, "tcp://127.0.0.1:%u", port_free());
+    fixture->address = fixture->url;
+    fixture->node = fake_node_start(fixture->url);
+    fake_node_set_ttl(fixture->node, TTL_MS);
+    struct muster_options options = {.addresses = &fixture->address, .address_count = 1, .timeout_ms = 3000};
     struct muster_error error;
-    if (muster_open(&options, &bench->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
-    struct muster_keepalive_options beating = {.ttl_ms = TTL_MS, .trouble = on_trouble, .arg = bench};
-    if (muster_keepalive_open(bench->client, &beating, &bench->keepalive, &error) != MUSTER_OK)
+    if (muster_open(&options, &fixture->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
+    struct muster_keepalive_options beating = {.ttl_ms = TTL_MS, .trouble = on_trouble, .arg = fixture};
+    if (muster_keepalive_open(fixture->client, &beating, &fixture->keepalive, &error) != MUSTER_OK)
         fail_msg("keepalive: %s", error.message);
-    *state = bench;
+    *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct bench *bench = *state;
-    muster_keepalive_close(bench->keepalive, false, NULL);
-    muster_close(bench->client);
-    fake_node_stop(bench->node);
-    pthread_mutex_destroy(&bench->mutex);
-    free(bench);
+    struct fixture *fixture = *state;
+    muster_keepalive_close(fixture->keepalive, false, NULL);
+    muster_close(fixture->client);
+    fake_node_stop(fixture->node);
+    pthread_mutex_destroy(&fixture->mutex);
+    free(fixture);
     return 0;
 }
 
-static void add(struct bench *bench, const char *scope, const char *user) {
+static void add(struct fixture *fixture, const char *scope, const char *user) {
     struct muster_error error;
-    if (muster_keepalive_add(bench->keepalive, scope, user, "tab", MUSTER_STATUS_ONLINE, NULL, 0, &error) != MUSTER_OK)
+    if (muster_keepalive_add(fixture->keepalive, scope, user, "tab", MUSTER_STATUS_ONLINE, NULL, 0, &error) !=
+        MUSTER_OK)
         fail_msg("add %s: %s", user, error.message);
 }
 
@@ -76,16 +77,16 @@ static void add(struct bench *bench, const char *scope, const char *user) {
 
 /* What is waited for: that `count` beats, or leaves, of a user (NULL: anyone) came in. */
 struct wanted {
-    struct bench *bench;
+    struct fixture *fixture;
     const char *user;
     bool is_leave;
     size_t count;
 };
 
-static bool has_come(void *context) {
+static bool has_arrived(void *context) {
     struct wanted *wanted = context;
     size_t count, found = 0;
-    struct fake_entry *journal = fake_node_journal(wanted->bench->node, &count);
+    struct fake_entry *journal = fake_node_journal(wanted->fixture->node, &count);
     for (size_t i = 0; i < count; i++) {
         bool is_user = wanted->user == NULL || strcmp(journal[i].user, wanted->user) == 0;
         found += is_user && journal[i].is_leave == wanted->is_leave;
@@ -94,16 +95,16 @@ static bool has_come(void *context) {
     return found >= wanted->count;
 }
 
-static void await(struct bench *bench, const char *user, bool is_leave, size_t count) {
-    struct wanted wanted = {bench, user, is_leave, count};
-    if (!wait_until(has_come, &wanted, PATIENCE_MS))
+static void await(struct fixture *fixture, const char *user, bool is_leave, size_t count) {
+    struct wanted wanted = {fixture, user, is_leave, count};
+    if (!wait_until(has_arrived, &wanted, PATIENCE_MS))
         fail_msg("%zu %s of %s did not come", count, is_leave ? "leaves" : "beats", user == NULL ? "anyone" : user);
 }
 
 /* The last entry of a user. */
-static struct fake_entry last_of(struct bench *bench, const char *user) {
+static struct fake_entry last_of(struct fixture *fixture, const char *user) {
     size_t count;
-    struct fake_entry *journal = fake_node_journal(bench->node, &count), found = {0};
+    struct fake_entry *journal = fake_node_journal(fixture->node, &count), found = {0};
     for (size_t i = 0; i < count; i++) {
         if (strcmp(journal[i].user, user) == 0) found = journal[i];
     }
@@ -114,35 +115,35 @@ static struct fake_entry last_of(struct bench *bench, const char *user) {
 /* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void beats_come_at_a_third_of_the_ttl_in_batches(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     enum { SESSIONS = 50, ROUNDS = 10 };
     uint64_t began_ms = wait_now_ms();
     for (int i = 0; i < SESSIONS; i++) {
         char user[16];
         snprintf(user, sizeof user, "u%d", i);
-        add(bench, i % 2 == 0 ? "even" : NULL, user);
+        add(fixture, i % 2 == 0 ? "even" : NULL, user);
     }
-    assert_int_equal(muster_keepalive_count(bench->keepalive), SESSIONS);
-    await(bench, NULL, false, SESSIONS * ROUNDS);
+    assert_int_equal(muster_keepalive_count(fixture->keepalive), SESSIONS);
+    await(fixture, NULL, false, SESSIONS * ROUNDS);
     uint64_t took_ms = wait_now_ms() - began_ms;
-    size_t requests = fake_node_requests(bench->node);
+    size_t requests = fake_node_requests(fixture->node);
     /* The first round is at once; the rest are at most 333 ms apart, 320 ms as the wheel divides it. */
     if (took_ms < (ROUNDS - 2) * 300) fail_msg("%d rounds in %u ms: too often", ROUNDS, (unsigned)took_ms);
     if (took_ms > ROUNDS * TTL_MS * 2 / 3) fail_msg("%d rounds in %u ms: too seldom", ROUNDS, (unsigned)took_ms);
-    /* Each add may have been told alone; what follows is shared. */
+    /* Each added session may have been sent alone; later turns share requests. */
     if (requests > SESSIONS + ROUNDS * 4) fail_msg("%zu requests for %d rounds", requests, ROUNDS);
-    struct fake_entry even = last_of(bench, "u0"), odd = last_of(bench, "u1");
+    struct fake_entry even = last_of(fixture, "u0"), odd = last_of(fixture, "u1");
     assert_string_equal(even.scope, "even");
     assert_string_equal(odd.scope, "default");
     assert_string_equal(odd.session, "tab");
     assert_int_equal(odd.ttl_ms, TTL_MS);
-    assert_int_equal(bench->troubles, 0);
+    assert_int_equal(fixture->troubles, 0);
 }
 
 /* The longest time between two beats of any user, and the most that came at one time. */
-static void measure(struct bench *bench, size_t users, uint64_t *longest_ms, size_t *most) {
+static void measure(struct fixture *fixture, size_t users, uint64_t *longest_ms, size_t *most) {
     size_t count;
-    struct fake_entry *journal = fake_node_journal(bench->node, &count);
+    struct fake_entry *journal = fake_node_journal(fixture->node, &count);
     uint64_t *last_ms = calloc(users, sizeof *last_ms);
     size_t together = 0;
     *longest_ms = *most = 0;
@@ -159,17 +160,17 @@ static void measure(struct bench *bench, size_t users, uint64_t *longest_ms, siz
 }
 
 static void beats_of_many_are_spread(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     enum { SESSIONS = 4000 };
     for (int i = 0; i < SESSIONS; i++) {
         char user[16];
         snprintf(user, sizeof user, "u%d", i);
-        add(bench, NULL, user);
+        add(fixture, NULL, user);
     }
-    await(bench, NULL, false, (size_t)SESSIONS * 6);
+    await(fixture, NULL, false, (size_t)SESSIONS * 6);
     uint64_t longest_ms;
     size_t most;
-    measure(bench, SESSIONS, &longest_ms, &most);
+    measure(fixture, SESSIONS, &longest_ms, &most);
     /* Never past the TTL, even on a machine that is busy with other tests; in a 32nd of a turn a 32nd of the sessions.
      */
     if (longest_ms >= TTL_MS) fail_msg("%u ms between two beats", (unsigned)longest_ms);
@@ -177,129 +178,129 @@ static void beats_of_many_are_spread(void **state) {
 }
 
 static void the_ttl_of_the_server_counts(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_keepalive *unset;
-    assert_int_equal(muster_keepalive_open(bench->client, NULL, &unset, NULL), MUSTER_OK);
+    assert_int_equal(muster_keepalive_open(fixture->client, NULL, &unset, NULL), MUSTER_OK);
     assert_int_equal(muster_keepalive_add(unset, NULL, "ada", NULL, MUSTER_STATUS_ONLINE, NULL, 0, NULL), MUSTER_OK);
     /* The default, of 60 s, would take a minute. */
-    await(bench, "ada", false, 4);
-    assert_int_equal(last_of(bench, "ada").ttl_ms, 0);
+    await(fixture, "ada", false, 4);
+    assert_int_equal(last_of(fixture, "ada").ttl_ms, 0);
     assert_int_equal(muster_keepalive_close(unset, true, NULL), MUSTER_OK);
-    await(bench, "ada", true, 1);
+    await(fixture, "ada", true, 1);
 }
 
 static void updates_are_told_at_once_and_kept(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_error error;
-    add(bench, NULL, "ada");
-    await(bench, "ada", false, 1);
+    add(fixture, NULL, "ada");
+    await(fixture, "ada", false, 1);
     assert_int_equal(
-        muster_keepalive_update(bench->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, &error),
+        muster_keepalive_update(fixture->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, &error),
         MUSTER_OK);
-    await(bench, "ada", false, 3);
-    struct fake_entry last = last_of(bench, "ada");
+    await(fixture, "ada", false, 3);
+    struct fake_entry last = last_of(fixture, "ada");
     assert_int_equal(last.status, MUSTER_STATUS_BUSY);
     assert_int_equal(last.state_len, 6);
-    assert_int_equal(muster_keepalive_count(bench->keepalive), 1);
-    add(bench, NULL, "ada"); /* again: an update */
-    assert_int_equal(muster_keepalive_count(bench->keepalive), 1);
-    assert_int_equal(muster_keepalive_update(bench->keepalive, NULL, "ada", "no tab", 0, NULL, 0, &error),
+    assert_int_equal(muster_keepalive_count(fixture->keepalive), 1);
+    add(fixture, NULL, "ada"); /* again: an update */
+    assert_int_equal(muster_keepalive_count(fixture->keepalive), 1);
+    assert_int_equal(muster_keepalive_update(fixture->keepalive, NULL, "ada", "no tab", 0, NULL, 0, &error),
                      MUSTER_NOT_FOUND);
-    assert_int_equal(muster_keepalive_remove(bench->keepalive, NULL, "bob", NULL, 0, &error), MUSTER_NOT_FOUND);
-    assert_int_equal(muster_keepalive_add(bench->keepalive, NULL, "", NULL, 0, NULL, 0, &error),
+    assert_int_equal(muster_keepalive_remove(fixture->keepalive, NULL, "bob", NULL, 0, &error), MUSTER_NOT_FOUND);
+    assert_int_equal(muster_keepalive_add(fixture->keepalive, NULL, "", NULL, 0, NULL, 0, &error),
                      MUSTER_INVALID_ARGUMENT);
     assert_string_equal(error.message, "user: empty, 1 to 128 bytes");
 }
 
 static void removing_leaves_after_the_last_touch(void **state) {
-    struct bench *bench = *state;
-    add(bench, "room", "ada");
-    add(bench, "room", "bob");
-    await(bench, "ada", false, 1);
-    await(bench, "bob", false, 1);
-    assert_int_equal(muster_keepalive_remove(bench->keepalive, "room", "ada", "tab", 2500, NULL), MUSTER_OK);
-    await(bench, "ada", true, 1);
-    struct fake_entry leave = last_of(bench, "ada");
+    struct fixture *fixture = *state;
+    add(fixture, "room", "ada");
+    add(fixture, "room", "bob");
+    await(fixture, "ada", false, 1);
+    await(fixture, "bob", false, 1);
+    assert_int_equal(muster_keepalive_remove(fixture->keepalive, "room", "ada", "tab", 2500, NULL), MUSTER_OK);
+    await(fixture, "ada", true, 1);
+    struct fake_entry leave = last_of(fixture, "ada");
     assert_true(leave.is_leave);
     assert_int_equal(leave.linger_ms, 2500);
     assert_string_equal(leave.scope, "room");
     assert_string_equal(leave.session, "tab");
     if (leave.stamp < FAKE_STAMP(1) || leave.stamp >= FAKE_STAMP(leave.request)) fail_msg("the stamp is no touch's");
-    size_t before = fake_node_requests(bench->node);
-    await(bench, "bob", false, 4);
-    if (!last_of(bench, "ada").is_leave) fail_msg("ada is still told");
-    if (fake_node_requests(bench->node) == before) fail_msg("bob is no longer told");
-    add(bench, "room", "ada");
-    muster_keepalive_remove(bench->keepalive, "room", "ada", "tab", 0, NULL);
-    add(bench, "room", "ada");
-    await(bench, "bob", false, 8);
-    if (last_of(bench, "ada").is_leave) fail_msg("ada was removed and added again, and is gone");
+    size_t before = fake_node_requests(fixture->node);
+    await(fixture, "bob", false, 4);
+    if (!last_of(fixture, "ada").is_leave) fail_msg("ada is still told");
+    if (fake_node_requests(fixture->node) == before) fail_msg("bob is no longer told");
+    add(fixture, "room", "ada");
+    muster_keepalive_remove(fixture->keepalive, "room", "ada", "tab", 0, NULL);
+    add(fixture, "room", "ada");
+    await(fixture, "bob", false, 8);
+    if (last_of(fixture, "ada").is_leave) fail_msg("ada was removed and added again, and is gone");
 }
 
 static void closing_may_let_all_leave(void **state) {
-    struct bench *bench = *state;
-    add(bench, "a", "ada");
-    add(bench, "b", "bob");
-    await(bench, "ada", false, 1);
-    await(bench, "bob", false, 1);
-    assert_int_equal(muster_keepalive_close(bench->keepalive, true, NULL), MUSTER_OK);
-    bench->keepalive = NULL;
-    struct fake_entry ada = last_of(bench, "ada"), bob = last_of(bench, "bob");
+    struct fixture *fixture = *state;
+    add(fixture, "a", "ada");
+    add(fixture, "b", "bob");
+    await(fixture, "ada", false, 1);
+    await(fixture, "bob", false, 1);
+    assert_int_equal(muster_keepalive_close(fixture->keepalive, true, NULL), MUSTER_OK);
+    fixture->keepalive = NULL;
+    struct fake_entry ada = last_of(fixture, "ada"), bob = last_of(fixture, "bob");
     if (!ada.is_leave || !bob.is_leave) fail_msg("not all left");
     if (ada.request != bob.request) fail_msg("the leaves did not share a request");
 }
 
 static void a_restart_is_survived_and_all_are_told_again(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     enum { SESSIONS = 20 };
-    fake_node_set_ttl(bench->node, MUSTER_TTL_MAX_MS); /* so that no beat falls due meanwhile */
+    fake_node_set_ttl(fixture->node, MUSTER_TTL_MAX_MS); /* so that no beat falls due meanwhile */
     for (int i = 0; i < SESSIONS; i++) {
         char user[16];
         snprintf(user, sizeof user, "u%d", i);
-        add(bench, NULL, user);
+        add(fixture, NULL, user);
     }
-    await(bench, NULL, false, SESSIONS);
-    fake_node_stop(bench->node);
-    bench->node = fake_node_start(bench->url);
+    await(fixture, NULL, false, SESSIONS);
+    fake_node_stop(fixture->node);
+    fixture->node = fake_node_start(fixture->url);
     uint64_t began_ms = wait_now_ms();
-    await(bench, NULL, false, SESSIONS);
+    await(fixture, NULL, false, SESSIONS);
     if (wait_now_ms() - began_ms > PATIENCE_MS / 2) fail_msg("not at once");
     for (int i = 0; i < SESSIONS; i++) {
         char user[16];
         snprintf(user, sizeof user, "u%d", i);
-        if (last_of(bench, user).at_ms == 0) fail_msg("%s was not told again", user);
+        if (last_of(fixture, user).at_ms == 0) fail_msg("%s was not told again", user);
     }
-    size_t requests = fake_node_requests(bench->node);
+    size_t requests = fake_node_requests(fixture->node);
     if (requests > 3) fail_msg("%zu requests for one batch", requests);
 }
 
 static bool has_trouble(void *context) {
-    struct bench *bench = context;
-    pthread_mutex_lock(&bench->mutex);
-    bool has = bench->troubles != 0;
-    pthread_mutex_unlock(&bench->mutex);
+    struct fixture *fixture = context;
+    pthread_mutex_lock(&fixture->mutex);
+    bool has = fixture->troubles != 0;
+    pthread_mutex_unlock(&fixture->mutex);
     return has;
 }
 
 static void trouble_is_reported_and_gone_through(void **state) {
-    struct bench *bench = *state;
-    fake_node_set_code(bench->node, MUSTER_UNAVAILABLE);
-    add(bench, NULL, "ada");
-    if (!wait_until(has_trouble, bench, PATIENCE_MS)) fail_msg("no callback");
-    pthread_mutex_lock(&bench->mutex);
-    assert_int_equal(bench->last.error.code, MUSTER_UNAVAILABLE);
-    assert_int_equal(bench->last.sessions, 1);
-    assert_null(bench->last.user);
-    pthread_mutex_unlock(&bench->mutex);
-    fake_node_set_code(bench->node, MUSTER_OK);
-    await(bench, "ada", false, 3);
+    struct fixture *fixture = *state;
+    fake_node_set_code(fixture->node, MUSTER_UNAVAILABLE);
+    add(fixture, NULL, "ada");
+    if (!wait_until(has_trouble, fixture, PATIENCE_MS)) fail_msg("no callback");
+    pthread_mutex_lock(&fixture->mutex);
+    assert_int_equal(fixture->last.error.code, MUSTER_UNAVAILABLE);
+    assert_int_equal(fixture->last.sessions, 1);
+    assert_null(fixture->last.user);
+    pthread_mutex_unlock(&fixture->mutex);
+    fake_node_set_code(fixture->node, MUSTER_OK);
+    await(fixture, "ada", false, 3);
 }
 
-/* Whether u36 was told twice in requests that u37 was not in. */
+/* Whether u36 was sent twice in requests without u37. */
 static bool is_told_without_u37(void *context) {
-    struct bench *bench = context;
+    struct fixture *fixture = context;
     size_t count, good = 0;
-    struct fake_entry *journal = fake_node_journal(bench->node, &count);
+    struct fake_entry *journal = fake_node_journal(fixture->node, &count);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(journal[i].user, "u36") != 0) continue;
         bool has_bad = false;
@@ -312,34 +313,34 @@ static bool is_told_without_u37(void *context) {
 }
 
 static void one_refused_session_does_not_stop_the_others(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     enum { SESSIONS = 100 };
-    fake_node_refuse_user(bench->node, "u37");
+    fake_node_refuse_user(fixture->node, "u37");
     for (int i = 0; i < SESSIONS; i++) {
         char user[16];
         snprintf(user, sizeof user, "u%d", i);
-        add(bench, NULL, user);
+        add(fixture, NULL, user);
     }
-    if (!wait_until(has_trouble, bench, PATIENCE_MS)) fail_msg("no callback");
-    pthread_mutex_lock(&bench->mutex);
-    assert_int_equal(bench->last.error.code, MUSTER_INVALID_ARGUMENT);
-    assert_int_equal(bench->last.sessions, 1);
-    assert_string_equal(bench->last_user, "u37");
-    pthread_mutex_unlock(&bench->mutex);
-    if (!wait_until(is_told_without_u37, bench, PATIENCE_MS))
+    if (!wait_until(has_trouble, fixture, PATIENCE_MS)) fail_msg("no callback");
+    pthread_mutex_lock(&fixture->mutex);
+    assert_int_equal(fixture->last.error.code, MUSTER_INVALID_ARGUMENT);
+    assert_int_equal(fixture->last.sessions, 1);
+    assert_string_equal(fixture->last_user, "u37");
+    pthread_mutex_unlock(&fixture->mutex);
+    if (!wait_until(is_told_without_u37, fixture, PATIENCE_MS))
         fail_msg("u36 was told only together with the refused one");
 }
 
 static void leaves_that_fail_are_reported_at_closing(void **state) {
-    struct bench *bench = *state;
-    add(bench, NULL, "ada");
-    await(bench, "ada", false, 1);
-    fake_node_set_code(bench->node, MUSTER_PERMISSION_DENIED);
+    struct fixture *fixture = *state;
+    add(fixture, NULL, "ada");
+    await(fixture, "ada", false, 1);
+    fake_node_set_code(fixture->node, MUSTER_PERMISSION_DENIED);
     struct muster_error error;
-    assert_int_equal(muster_keepalive_close(bench->keepalive, true, &error), MUSTER_PERMISSION_DENIED);
-    bench->keepalive = NULL;
+    assert_int_equal(muster_keepalive_close(fixture->keepalive, true, &error), MUSTER_PERMISSION_DENIED);
+    fixture->keepalive = NULL;
     assert_string_equal(error.message, "the fake node was told to refuse");
-    assert_int_equal(bench->leaves_failed, 1);
+    assert_int_equal(fixture->leaves_failed, 1);
 }
 
 /* ---- threads ----------------------------------------------------------------------------------------------------- */
@@ -347,7 +348,7 @@ static void leaves_that_fail_are_reported_at_closing(void **state) {
 enum { THREADS = 4, TURNS = 300 };
 
 struct worker {
-    struct bench *bench;
+    struct fixture *fixture;
     int number;
     pthread_t thread;
     int failures; /* asserted by the main thread */
@@ -355,7 +356,7 @@ struct worker {
 
 static void *add_and_remove(void *arg) {
     struct worker *worker = arg;
-    struct muster_keepalive *keepalive = worker->bench->keepalive;
+    struct muster_keepalive *keepalive = worker->fixture->keepalive;
     for (int i = 0; i < TURNS; i++) {
         char user[32];
         snprintf(user, sizeof user, "u%d-%d", worker->number, i % 50);
@@ -370,10 +371,10 @@ static void *add_and_remove(void *arg) {
 }
 
 static void many_threads_share_a_keepalive(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct worker workers[THREADS];
     for (int i = 0; i < THREADS; i++) {
-        workers[i] = (struct worker){.bench = bench, .number = i};
+        workers[i] = (struct worker){.fixture = fixture, .number = i};
         assert_int_equal(pthread_create(&workers[i].thread, NULL, add_and_remove, &workers[i]), 0);
     }
     int failures = 0;
@@ -382,29 +383,29 @@ static void many_threads_share_a_keepalive(void **state) {
         failures += workers[i].failures;
     }
     assert_int_equal(failures, 0);
-    await(bench, "u0-49", false, 2);
+    await(fixture, "u0-49", false, 2);
 }
 
 static bool was_asked_twice(void *context) {
-    struct bench *bench = context;
-    return fake_node_requests(bench->node) >= 2;
+    struct fixture *fixture = context;
+    return fake_node_requests(fixture->node) >= 2;
 }
 
 /* What is tried again is encoded anew: no node is told of what is no longer so. */
 static void a_beat_that_is_tried_again_says_what_is_so_then(void **state) {
-    struct bench *bench = *state;
-    fake_node_set_code(bench->node, MUSTER_UNAVAILABLE);
-    add(bench, NULL, "ada");
-    add(bench, NULL, "bob");
-    if (!wait_until(was_asked_twice, bench, PATIENCE_MS)) fail_msg("it was not tried again");
+    struct fixture *fixture = *state;
+    fake_node_set_code(fixture->node, MUSTER_UNAVAILABLE);
+    add(fixture, NULL, "ada");
+    add(fixture, NULL, "bob");
+    if (!wait_until(was_asked_twice, fixture, PATIENCE_MS)) fail_msg("it was not tried again");
     assert_int_equal(
-        muster_keepalive_update(bench->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, NULL),
+        muster_keepalive_update(fixture->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, NULL),
         MUSTER_OK);
-    assert_int_equal(muster_keepalive_remove(bench->keepalive, NULL, "bob", "tab", 0, NULL), MUSTER_OK);
-    fake_node_set_code(bench->node, MUSTER_OK);
-    await(bench, "ada", false, 1);
+    assert_int_equal(muster_keepalive_remove(fixture->keepalive, NULL, "bob", "tab", 0, NULL), MUSTER_OK);
+    fake_node_set_code(fixture->node, MUSTER_OK);
+    await(fixture, "ada", false, 1);
     size_t count;
-    struct fake_entry *journal = fake_node_journal(bench->node, &count);
+    struct fake_entry *journal = fake_node_journal(fixture->node, &count);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(journal[i].user, "bob") == 0 && !journal[i].is_leave) fail_msg("a beat of bob, who was removed");
         if (strcmp(journal[i].user, "ada") == 0 && journal[i].status != MUSTER_STATUS_BUSY)

@@ -1,4 +1,4 @@
-/* The mirror's table: against a naive model, and under readers who look while it changes. */
+/* The mirror's table: against a naive model, and with threads that read while it changes. */
 #include "client/c/mirror_table.h"
 #include "support/random.h"
 
@@ -123,8 +123,8 @@ static void it_does_as_a_model(void **state) {
 
 /* ---- under readers ----------------------------------------------------------------------------------------------- */
 
-/* Users from NEVER on never were live, the others come and go. All that is told of a user's last activity is its number
- * more than a multiple of STRIDE. */
+/* Users from NEVER on are never live, the others join and leave. A user's last_seen is always its number plus a
+ * multiple of STRIDE. */
 enum { NEVER = 2400, ABSENT = 2500, READERS = 3, CHANGES = 2000000, STRIDE = 10000 };
 
 struct trial {
@@ -135,7 +135,7 @@ struct trial {
     atomic_size_t ghosts, losses, mixtures;
 };
 
-/* What is held against the version is only said where it was the same before and after. */
+/* A reader checks what it read only if the version was the same before and after. */
 static void read_one(struct trial *trial, size_t user) {
     struct fingerprint fingerprint = trial->fingerprints[user];
     unsigned before = atomic_load(&trial->versions[user]);

@@ -19,49 +19,49 @@ enum { NODES = 2, PATIENCE_MS = 30000 };
 
 static const char *musterd, *example;
 
-struct bench {
+struct fixture {
     char urls[NODES][48];
     const char *addresses[NODES];
     struct process *nodes[NODES];
     struct muster_client *client;
 };
 
-static void start(struct bench *bench, int i) {
-    const char *argv[] = {musterd, "--rpc", bench->urls[i], NULL};
-    bench->nodes[i] = process_start(argv, NULL);
-    if (!process_await_line(bench->nodes[i], PROCESS_OUTPUT, "ready", PATIENCE_MS, NULL)) {
-        char *errors = process_text(bench->nodes[i], PROCESS_ERRORS, NULL);
+static void start(struct fixture *fixture, int i) {
+    const char *argv[] = {musterd, "--rpc", fixture->urls[i], NULL};
+    fixture->nodes[i] = process_start(argv, NULL);
+    if (!process_await_line(fixture->nodes[i], PROCESS_OUTPUT, "ready", PATIENCE_MS, NULL)) {
+        char *errors = process_text(fixture->nodes[i], PROCESS_ERRORS, NULL);
         fail_msg("musterd is not ready: %s", errors);
     }
 }
 
-static void end(struct bench *bench, int i) {
-    process_signal(bench->nodes[i], SIGKILL);
-    if (!process_wait(bench->nodes[i], PATIENCE_MS, NULL)) fail_msg("musterd did not end");
-    process_free(bench->nodes[i]);
-    bench->nodes[i] = NULL;
+static void end(struct fixture *fixture, int i) {
+    process_signal(fixture->nodes[i], SIGKILL);
+    if (!process_wait(fixture->nodes[i], PATIENCE_MS, NULL)) fail_msg("musterd did not end");
+    process_free(fixture->nodes[i]);
+    fixture->nodes[i] = NULL;
 }
 
 static int set_up(void **state) {
-    struct bench *bench = calloc(1, sizeof *bench);
+    struct fixture *fixture = calloc(1, sizeof *fixture);
     for (int i = 0; i < NODES; i++) {
-        snprintf(bench->urls[i], sizeof bench->urls[i], "tcp://127.0.0.1:%u", port_free());
-        bench->addresses[i] = bench->urls[i];
+        snprintf(fixture->urls[i], sizeof fixture->urls[i], "tcp://127.0.0.1:%u", port_free());
+        fixture->addresses[i] = fixture->urls[i];
     }
-    start(bench, 0);
+    start(fixture, 0);
     struct muster_options options = {
-        .addresses = bench->addresses, .address_count = NODES, .timeout_ms = 10000, .attempt_ms = 2000};
+        .addresses = fixture->addresses, .address_count = NODES, .timeout_ms = 10000, .attempt_ms = 2000};
     struct muster_error error;
-    if (muster_open(&options, &bench->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
-    *state = bench;
+    if (muster_open(&options, &fixture->client, &error) != MUSTER_OK) fail_msg("open: %s", error.message);
+    *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct bench *bench = *state;
-    muster_close(bench->client);
-    for (int i = 0; i < NODES; i++) process_free(bench->nodes[i]);
-    free(bench);
+    struct fixture *fixture = *state;
+    muster_close(fixture->client);
+    for (int i = 0; i < NODES; i++) process_free(fixture->nodes[i]);
+    free(fixture);
     return 0;
 }
 
@@ -70,7 +70,7 @@ static void must(enum muster_code code, const struct muster_error *error) {
 }
 
 static void users_come_and_go(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_error error;
     struct muster_beat beats[] = {
         {.user = "ada",
@@ -83,14 +83,14 @@ static void users_come_and_go(void **state) {
         {.user = "cyd", .scope = "elsewhere", .status = MUSTER_STATUS_AWAY},
     };
     struct muster_touched touched;
-    must(muster_touch(bench->client, "room", 60000, beats, 3, &touched, &error), &error);
+    must(muster_touch(fixture->client, "room", 60000, beats, 3, &touched, &error), &error);
     assert_int_equal(touched.joined, 3);
     assert_int_equal(touched.ttl_ms, 50000);
     assert_true(touched.stamp != 0);
 
     const char *names[] = {"ada", "bob", "nobody"};
     struct muster_users *live = NULL;
-    must(muster_live(bench->client, "room", names, 3, true, &live, &error), &error);
+    must(muster_live(fixture->client, "room", names, 3, true, &live, &error), &error);
     assert_int_equal(live->count, 3);
     assert_true(live->items[0].is_live && live->items[1].is_live && !live->items[2].is_live);
     assert_int_equal(live->items[0].status, MUSTER_STATUS_BUSY);
@@ -104,10 +104,10 @@ static void users_come_and_go(void **state) {
 
     struct muster_departure departure = {.user = "ada", .session = "tab"};
     struct muster_left left;
-    must(muster_leave(bench->client, "room", &departure, 1, 0, touched.stamp, &left, &error), &error);
+    must(muster_leave(fixture->client, "room", &departure, 1, 0, touched.stamp, &left, &error), &error);
     assert_int_equal(left.left, 1);
     assert_true(left.stamp > touched.stamp);
-    must(muster_live(bench->client, "room", names, 3, false, &live, &error), &error);
+    must(muster_live(fixture->client, "room", names, 3, false, &live, &error), &error);
     assert_false(live->items[0].is_live);
     assert_true(live->items[0].last_seen_ms != 0);
     muster_users_free(live);
@@ -115,7 +115,7 @@ static void users_come_and_go(void **state) {
 
 enum { MANY = 25000 };
 
-static void touch_many(struct bench *bench, const char *scope) {
+static void touch_many(struct fixture *fixture, const char *scope) {
     static char names[1000][16];
     struct muster_beat beats[1000];
     struct muster_error error;
@@ -124,17 +124,18 @@ static void touch_many(struct bench *bench, const char *scope) {
             snprintf(names[i], sizeof names[i], "user-%06zu", base + i);
             beats[i] = (struct muster_beat){.user = names[i]};
         }
-        must(muster_touch(bench->client, scope, 0, beats, 1000, NULL, &error), &error);
+        must(muster_touch(fixture->client, scope, 0, beats, 1000, NULL, &error), &error);
     }
 }
 
 static void a_walk_comes_by_everyone_once(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_error error;
-    touch_many(bench, "stadium");
+    touch_many(fixture, "stadium");
     struct muster_walk *walk;
-    must(muster_walk_open(bench->client, &(struct muster_query){.scope = "stadium", .page_size = 7000}, &walk, &error),
-         &error);
+    must(
+        muster_walk_open(fixture->client, &(struct muster_query){.scope = "stadium", .page_size = 7000}, &walk, &error),
+        &error);
     bool *seen = calloc(MANY, sizeof *seen);
     size_t count = 0;
     for (const struct muster_user *user; (user = muster_walk_next(walk)) != NULL; count++) {
@@ -149,21 +150,22 @@ static void a_walk_comes_by_everyone_once(void **state) {
     free(seen);
 
     struct muster_users *recent = NULL;
-    must(muster_list(bench->client, &(struct muster_query){.scope = "stadium", .recent = 10}, &recent, &error), &error);
+    must(muster_list(fixture->client, &(struct muster_query){.scope = "stadium", .recent = 10}, &recent, &error),
+         &error);
     assert_int_equal(recent->count, 10);
     muster_users_free(recent);
 }
 
 static void scopes_are_counted_and_reset(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_error error;
-    touch_many(bench, "stadium");
+    touch_many(fixture, "stadium");
     struct muster_beat beat = {.user = "ada", .status = MUSTER_STATUS_AWAY};
-    must(muster_touch(bench->client, NULL, 0, &beat, 1, NULL, &error), &error);
+    must(muster_touch(fixture->client, NULL, 0, &beat, 1, NULL, &error), &error);
     const char *scopes[] = {"stadium", "default", "empty"};
     uint64_t windows_ms[] = {300000, 3600000};
     struct muster_counts *counts = NULL;
-    must(muster_counts(bench->client, scopes, 3, windows_ms, 2, &counts, &error), &error);
+    must(muster_counts(fixture->client, scopes, 3, windows_ms, 2, &counts, &error), &error);
     assert_int_equal(counts->count, 3);
     assert_int_equal(counts->items[0].live, MANY);
     assert_int_equal(counts->items[0].windows[1].users, MANY);
@@ -171,30 +173,30 @@ static void scopes_are_counted_and_reset(void **state) {
     assert_string_equal(counts->items[1].scope, "default");
     assert_int_equal(counts->items[1].away, 1);
     assert_int_equal(counts->items[2].live, 0);
-    must(muster_counts(bench->client, NULL, 0, NULL, 0, &counts, &error), &error);
+    must(muster_counts(fixture->client, NULL, 0, NULL, 0, &counts, &error), &error);
     assert_int_equal(counts->items[0].live, 1);
     muster_counts_free(counts);
 
     struct muster_scopes *all = NULL;
-    must(muster_scopes(bench->client, 0, NULL, &all, &error), &error);
+    must(muster_scopes(fixture->client, 0, NULL, &all, &error), &error);
     assert_int_equal(all->count, 2);
     assert_string_equal(all->next_page_token, "");
     muster_scopes_free(all);
 
     struct muster_forgotten forgotten;
-    must(muster_reset(bench->client, "stadium", &forgotten, &error), &error);
+    must(muster_reset(fixture->client, "stadium", &forgotten, &error), &error);
     assert_int_equal(forgotten.forgotten, MANY);
 }
 
 static void what_the_node_refuses_is_told(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_error error;
     struct muster_beat beat = {.user = "\xff\xfe"};
-    assert_int_equal(muster_touch(bench->client, NULL, 0, &beat, 1, NULL, &error), MUSTER_INVALID_ARGUMENT);
+    assert_int_equal(muster_touch(fixture->client, NULL, 0, &beat, 1, NULL, &error), MUSTER_INVALID_ARGUMENT);
     assert_true(error.is_answer);
     if (strstr(error.message, "beats[0].user") == NULL) fail_msg("the field is not named: %s", error.message);
     struct muster_users *users = NULL;
-    assert_int_equal(muster_list(bench->client, &(struct muster_query){.page_token = "nonsense"}, &users, &error),
+    assert_int_equal(muster_list(fixture->client, &(struct muster_query){.page_token = "nonsense"}, &users, &error),
                      MUSTER_INVALID_ARGUMENT);
     assert_int_equal(users->count, 0);
     muster_users_free(users);
@@ -213,29 +215,29 @@ static bool is_ada_gone(void *client) {
 }
 
 static void a_keepalive_outlives_the_node(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_error error;
     struct muster_keepalive *keepalive;
-    must(muster_keepalive_open(bench->client, NULL, &keepalive, &error), &error);
+    must(muster_keepalive_open(fixture->client, NULL, &keepalive, &error), &error);
     must(muster_keepalive_add(keepalive, NULL, "ada", NULL, MUSTER_STATUS_ONLINE, NULL, 0, &error), &error);
-    if (!wait_until(is_ada_live, bench->client, PATIENCE_MS)) fail_msg("ada is not live");
-    end(bench, 0);
-    start(bench, 0);
+    if (!wait_until(is_ada_live, fixture->client, PATIENCE_MS)) fail_msg("ada is not live");
+    end(fixture, 0);
+    start(fixture, 0);
     /* The TTL is 60 s: only a beat that was sent because of the restart comes so early. */
-    if (!wait_until(is_ada_live, bench->client, 10000)) fail_msg("ada was not told to the new node");
-    end(bench, 0);
-    start(bench, 1);
-    if (!wait_until(is_ada_live, bench->client, 10000)) fail_msg("ada was not told to the other node");
+    if (!wait_until(is_ada_live, fixture->client, 10000)) fail_msg("ada was not told to the new node");
+    end(fixture, 0);
+    start(fixture, 1);
+    if (!wait_until(is_ada_live, fixture->client, 10000)) fail_msg("ada was not told to the other node");
     must(muster_keepalive_close(keepalive, true, &error), &error);
-    if (!wait_until(is_ada_gone, bench->client, PATIENCE_MS)) fail_msg("ada did not leave");
+    if (!wait_until(is_ada_gone, fixture->client, PATIENCE_MS)) fail_msg("ada did not leave");
 }
 
 static void the_example_tells_who_is_on_a_page(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     struct muster_error error;
     struct muster_beat beats[] = {{.user = "ada", .scope = "/news", .status = MUSTER_STATUS_AWAY}};
-    must(muster_touch(bench->client, NULL, 0, beats, 1, NULL, &error), &error);
-    const char *argv[] = {example, bench->urls[0], "/news", "bob", NULL};
+    must(muster_touch(fixture->client, NULL, 0, beats, 1, NULL, &error), &error);
+    const char *argv[] = {example, fixture->urls[0], "/news", "bob", NULL};
     struct process *process = process_start(argv, &(struct process_options){.keep_input = true});
     char *line;
     if (!process_await_line(process, PROCESS_OUTPUT, "/news:", PATIENCE_MS, &line))
@@ -250,7 +252,7 @@ static void the_example_tells_who_is_on_a_page(void **state) {
     process_free(process);
     const char *names[] = {"bob"};
     struct muster_users *users = NULL;
-    must(muster_live(bench->client, "/news", names, 1, false, &users, &error), &error);
+    must(muster_live(fixture->client, "/news", names, 1, false, &users, &error), &error);
     assert_false(users->items[0].is_live);
     muster_users_free(users);
 }

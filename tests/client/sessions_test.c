@@ -24,7 +24,7 @@ static void add_many(struct sessions *sessions, size_t count) {
     }
 }
 
-/* Tells all that is due; how many requests and beats that took. */
+/* Sends all that is due, and counts the requests and beats. */
 static size_t tell_due(struct sessions *sessions, size_t *requests) {
     size_t told = 0, n;
     while ((n = sessions_take(sessions, BATCH, beats)) != 0) {

@@ -1,4 +1,4 @@
-/* Watches and mirrors against real nodes: what is told end to end, and where a node ends. */
+/* Watches and mirrors against real nodes, one that restarts and two of which one ends. */
 #include "journal.h"
 #include "muster/muster.h"
 #include "support/cluster_rig.h"
@@ -19,7 +19,7 @@
 
 enum { PATIENCE_MS = 20000, LONG_MS = 600000 };
 
-struct bench {
+struct fixture {
     struct rig rig;
     const char *addresses[2];
     struct muster_client *client, *teller; /* teller: of node 1 alone where there are two */
@@ -32,9 +32,9 @@ static void must(enum muster_code code, const struct muster_error *error) {
     if (code != MUSTER_OK) fail_msg("%s: %s", muster_strerror(code), error->message);
 }
 
-static struct muster_client *client_of(struct bench *bench, size_t first, size_t count) {
+static struct muster_client *client_of(struct fixture *fixture, size_t first, size_t count) {
     struct muster_options options = {
-        .addresses = &bench->addresses[first], .address_count = count, .connect_ms = PATIENCE_MS};
+        .addresses = &fixture->addresses[first], .address_count = count, .connect_ms = PATIENCE_MS};
     struct muster_client *client;
     struct muster_error error;
     must(muster_open(&options, &client, &error), &error);
@@ -42,29 +42,29 @@ static struct muster_client *client_of(struct bench *bench, size_t first, size_t
 }
 
 /* The watching client is connected to the first node before there is a second one: it is watched there. */
-static struct bench *bench_new(size_t nodes) {
-    struct bench *bench = calloc(1, sizeof *bench);
-    rig_open(&bench->rig, nodes, NULL);
-    bench->journal = journal_new();
-    for (size_t i = 0; i < nodes; i++) bench->addresses[i] = bench->rig.nodes[i].rpc;
-    rig_start(&bench->rig, 0);
-    bench->client = client_of(bench, 0, nodes);
-    for (size_t i = 1; i < nodes; i++) rig_start(&bench->rig, i);
-    for (size_t i = 0; i < nodes; i++) rig_await_joined(&bench->rig, i);
+static struct fixture *bench_new(size_t nodes) {
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    rig_open(&fixture->rig, nodes, NULL);
+    fixture->journal = journal_new();
+    for (size_t i = 0; i < nodes; i++) fixture->addresses[i] = fixture->rig.nodes[i].rpc;
+    rig_start(&fixture->rig, 0);
+    fixture->client = client_of(fixture, 0, nodes);
+    for (size_t i = 1; i < nodes; i++) rig_start(&fixture->rig, i);
+    for (size_t i = 0; i < nodes; i++) rig_await_joined(&fixture->rig, i);
     for (size_t i = 0; i < nodes; i++)
-        for (size_t j = 0; j < nodes; j++) rig_expect_state(&bench->rig, i, j, MUSTER_NODE_ALIVE, PATIENCE_MS);
-    bench->teller = client_of(bench, nodes - 1, 1);
-    return bench;
+        for (size_t j = 0; j < nodes; j++) rig_expect_state(&fixture->rig, i, j, MUSTER_NODE_ALIVE, PATIENCE_MS);
+    fixture->teller = client_of(fixture, nodes - 1, 1);
+    return fixture;
 }
 
-static void bench_free(struct bench *bench) {
-    muster_watch_close(bench->watch);
-    muster_mirror_close(bench->mirror);
-    muster_close(bench->client);
-    muster_close(bench->teller);
-    rig_close(&bench->rig);
-    journal_free(bench->journal);
-    free(bench);
+static void bench_free(struct fixture *fixture) {
+    muster_watch_close(fixture->watch);
+    muster_mirror_close(fixture->mirror);
+    muster_close(fixture->client);
+    muster_close(fixture->teller);
+    rig_close(&fixture->rig);
+    journal_free(fixture->journal);
+    free(fixture);
 }
 
 static int one_node(void **state) {
@@ -82,88 +82,88 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static void watch(struct bench *bench, struct muster_watch_options options) {
+static void watch(struct fixture *fixture, struct muster_watch_options options) {
     struct muster_error error;
     options.scope = "room";
     options.callbacks = journal_callbacks();
-    options.arg = bench->journal;
-    must(muster_watch_open(bench->client, &options, &bench->watch, &error), &error);
+    options.arg = fixture->journal;
+    must(muster_watch_open(fixture->client, &options, &fixture->watch, &error), &error);
 }
 
-static void come(struct bench *bench, const char *user, enum muster_status status, const char *state_text,
+static void come(struct fixture *fixture, const char *user, enum muster_status status, const char *state_text,
                  uint32_t ttl_ms) {
     struct muster_error error;
     struct muster_beat beat = {
         .user = user, .session = "tab", .status = status, .state = state_text, .state_len = strlen(state_text)};
-    must(muster_touch(bench->teller, "room", ttl_ms, &beat, 1, NULL, &error), &error);
+    must(muster_touch(fixture->teller, "room", ttl_ms, &beat, 1, NULL, &error), &error);
 }
 
-static void go(struct bench *bench, const char *user) {
+static void go(struct fixture *fixture, const char *user) {
     struct muster_error error;
     struct muster_departure departure = {.user = user, .all_sessions = true};
-    must(muster_leave(bench->teller, "room", &departure, 1, 0, 0, NULL, &error), &error);
+    must(muster_leave(fixture->teller, "room", &departure, 1, 0, 0, NULL, &error), &error);
 }
 
-static void tells(struct bench *bench, const char *wanted) {
-    journal_expect(bench->journal, wanted);
+static void tells(struct fixture *fixture, const char *wanted) {
+    journal_expect(fixture->journal, wanted);
 }
 
 /* ---- one node ---------------------------------------------------------------------------------------------------- */
 
 static void every_change_is_told_once(void **state) {
-    struct bench *bench = *state;
-    come(bench, "old", MUSTER_STATUS_AWAY, "", LONG_MS);
-    watch(bench, (struct muster_watch_options){.with_sessions = true});
-    tells(bench, "+old:1 synced");
-    come(bench, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    tells(bench, "+ada:2");
-    come(bench, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS); /* a mere refresh */
-    come(bench, "ada", MUSTER_STATUS_BUSY, "", LONG_MS);
-    tells(bench, "~ada:3");
-    come(bench, "ada", MUSTER_STATUS_BUSY, "typing", LONG_MS);
-    tells(bench, "~ada:3/typing");
-    go(bench, "ada");
-    tells(bench, "-ada:1");
-    come(bench, "bob", MUSTER_STATUS_ONLINE, "", 1000);
-    tells(bench, "+bob:2");
-    tells(bench, "-bob:2"); /* a second later */
-    come(bench, "cyd", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    tells(bench, "+cyd:2");
-    go(bench, "old");
-    tells(bench, "-old:1");
+    struct fixture *fixture = *state;
+    come(fixture, "old", MUSTER_STATUS_AWAY, "", LONG_MS);
+    watch(fixture, (struct muster_watch_options){.with_sessions = true});
+    tells(fixture, "+old:1 synced");
+    come(fixture, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    tells(fixture, "+ada:2");
+    come(fixture, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS); /* a mere refresh */
+    come(fixture, "ada", MUSTER_STATUS_BUSY, "", LONG_MS);
+    tells(fixture, "~ada:3");
+    come(fixture, "ada", MUSTER_STATUS_BUSY, "typing", LONG_MS);
+    tells(fixture, "~ada:3/typing");
+    go(fixture, "ada");
+    tells(fixture, "-ada:1");
+    come(fixture, "bob", MUSTER_STATUS_ONLINE, "", 1000);
+    tells(fixture, "+bob:2");
+    tells(fixture, "-bob:2"); /* a second later */
+    come(fixture, "cyd", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    tells(fixture, "+cyd:2");
+    go(fixture, "old");
+    tells(fixture, "-old:1");
     struct muster_error error;
-    must(muster_reset(bench->teller, "room", NULL, &error), &error);
-    tells(bench, "-cyd:3");
+    must(muster_reset(fixture->teller, "room", NULL, &error), &error);
+    tells(fixture, "-cyd:3");
 }
 
 static void named_users_are_watched_alone(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     const char *users[] = {"ada", "cyd"};
-    come(bench, "bob", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    come(bench, "cyd", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    watch(bench, (struct muster_watch_options){.users = users, .user_count = 2});
-    tells(bench, "+cyd:2 synced");
-    come(bench, "dee", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    go(bench, "bob");
-    come(bench, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    tells(bench, "+ada:2");
+    come(fixture, "bob", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    come(fixture, "cyd", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    watch(fixture, (struct muster_watch_options){.users = users, .user_count = 2});
+    tells(fixture, "+cyd:2 synced");
+    come(fixture, "dee", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    go(fixture, "bob");
+    come(fixture, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    tells(fixture, "+ada:2");
 }
 
 static void counts_are_watched_alone(void **state) {
-    struct bench *bench = *state;
-    watch(bench, (struct muster_watch_options){.counts_only = true});
-    tells(bench, "counts:0,0 synced");
-    come(bench, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    tells(bench, "counts:1,1");
-    go(bench, "ada");
-    tells(bench, "counts:0,1");
+    struct fixture *fixture = *state;
+    watch(fixture, (struct muster_watch_options){.counts_only = true});
+    tells(fixture, "counts:0,0 synced");
+    come(fixture, "ada", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    tells(fixture, "counts:1,1");
+    go(fixture, "ada");
+    tells(fixture, "counts:0,1");
 }
 
 enum { CROWD = 30000 };
 
 static bool is_whole_crowd(void *context) {
-    struct bench *bench = context;
-    return muster_mirror_count(bench->mirror) == CROWD;
+    struct fixture *fixture = context;
+    return muster_mirror_count(fixture->mirror) == CROWD;
 }
 
 static bool count_one(void *arg, const char *user, enum muster_status status, int64_t last_seen_ms) {
@@ -173,20 +173,21 @@ static bool count_one(void *arg, const char *user, enum muster_status status, in
 }
 
 static void a_crowd_comes_in_pages(void **state) {
-    struct bench *bench = *state;
-    rig_touch_many(&bench->rig, 0, "u", CROWD / 2, LONG_MS);
+    struct fixture *fixture = *state;
+    rig_touch_many(&fixture->rig, 0, "u", CROWD / 2, LONG_MS);
     struct muster_error error;
-    must(muster_mirror_open(bench->client, &(struct muster_mirror_options){.scope = "room"}, &bench->mirror, &error),
-         &error);
-    if (!muster_mirror_wait(bench->mirror, PATIENCE_MS)) fail_msg("it is not whole");
-    assert_int_equal(muster_mirror_count(bench->mirror), CROWD / 2);
-    rig_touch_many(&bench->rig, 0, "u", CROWD, LONG_MS); /* half of them are there */
-    if (!wait_until(is_whole_crowd, bench, PATIENCE_MS))
-        fail_msg("%zu are live, not %d", muster_mirror_count(bench->mirror), CROWD);
+    must(
+        muster_mirror_open(fixture->client, &(struct muster_mirror_options){.scope = "room"}, &fixture->mirror, &error),
+        &error);
+    if (!muster_mirror_wait(fixture->mirror, PATIENCE_MS)) fail_msg("it is not whole");
+    assert_int_equal(muster_mirror_count(fixture->mirror), CROWD / 2);
+    rig_touch_many(&fixture->rig, 0, "u", CROWD, LONG_MS); /* half of them are there */
+    if (!wait_until(is_whole_crowd, fixture, PATIENCE_MS))
+        fail_msg("%zu are live, not %d", muster_mirror_count(fixture->mirror), CROWD);
     size_t odd = 0;
-    assert_int_equal(muster_mirror_for_each(bench->mirror, count_one, &odd), CROWD);
+    assert_int_equal(muster_mirror_for_each(fixture->mirror, count_one, &odd), CROWD);
     assert_int_equal(odd, 0);
-    if (!muster_mirror_is_live(bench->mirror, "u0") || muster_mirror_is_live(bench->mirror, "u30000"))
+    if (!muster_mirror_is_live(fixture->mirror, "u0") || muster_mirror_is_live(fixture->mirror, "u30000"))
         fail_msg("u0 is live, u30000 is not");
 }
 
@@ -211,20 +212,20 @@ static bool has_new_and_lost(void *context) {
     return journal_count(context, "+new:2") == 1 && count_sign(context, '-') == 1;
 }
 
-static void begin_with_a_crowd(struct bench *bench) {
-    rig_touch_many(&bench->rig, 1, "u", USERS, LONG_MS);
-    for (size_t i = 0; i < 2; i++) rig_expect_count(&bench->rig, i, USERS, PATIENCE_MS);
-    watch(bench, (struct muster_watch_options){.max_wait_ms = 1000});
-    struct journal *journal = bench->journal;
+static void begin_with_a_crowd(struct fixture *fixture) {
+    rig_touch_many(&fixture->rig, 1, "u", USERS, LONG_MS);
+    for (size_t i = 0; i < 2; i++) rig_expect_count(&fixture->rig, i, USERS, PATIENCE_MS);
+    watch(fixture, (struct muster_watch_options){.max_wait_ms = 1000});
+    struct journal *journal = fixture->journal;
     uint64_t until_ms = wait_now_ms() + PATIENCE_MS;
     while (journal_count(journal, "synced") == 0 && wait_now_ms() < until_ms) wait_until(is_synced_twice, journal, 5);
     assert_int_equal(count_sign(journal, '+'), USERS);
 }
 
-static void expect_only_real_changes(struct bench *bench) {
-    struct journal *journal = bench->journal;
-    come(bench, "new", MUSTER_STATUS_ONLINE, "", LONG_MS);
-    go(bench, "u7");
+static void expect_only_real_changes(struct fixture *fixture) {
+    struct journal *journal = fixture->journal;
+    come(fixture, "new", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    go(fixture, "u7");
     if (!wait_until(has_new_and_lost, journal, PATIENCE_MS)) fail_msg("told: %s", journal->text);
     if (!wait_until(is_synced_twice, journal, PATIENCE_MS)) fail_msg("it did not begin anew");
     size_t joined = count_sign(journal, '+'), left = count_sign(journal, '-'), updated = count_sign(journal, '~');
@@ -234,20 +235,20 @@ static void expect_only_real_changes(struct bench *bench) {
 }
 
 static void a_node_that_dies_changes_nothing(void **state) {
-    struct bench *bench = *state;
-    begin_with_a_crowd(bench);
-    rig_kill(&bench->rig, 0);
-    expect_only_real_changes(bench);
+    struct fixture *fixture = *state;
+    begin_with_a_crowd(fixture);
+    rig_kill(&fixture->rig, 0);
+    expect_only_real_changes(fixture);
 }
 
 static void a_node_that_drains_changes_nothing(void **state) {
-    struct bench *bench = *state;
-    begin_with_a_crowd(bench);
+    struct fixture *fixture = *state;
+    begin_with_a_crowd(fixture);
     uint64_t began_ms = wait_now_ms();
-    rig_stop(&bench->rig, 0);
-    if (!wait_until(is_synced_twice, bench->journal, PATIENCE_MS)) fail_msg("it did not begin anew");
+    rig_stop(&fixture->rig, 0);
+    if (!wait_until(is_synced_twice, fixture->journal, PATIENCE_MS)) fail_msg("it did not begin anew");
     print_message("synced at the other %llu ms after SIGTERM\n", (unsigned long long)(wait_now_ms() - began_ms));
-    expect_only_real_changes(bench);
+    expect_only_real_changes(fixture);
 }
 
 /* ---- a mirror under readers -------------------------------------------------------------------------------------- */
@@ -255,14 +256,14 @@ static void a_node_that_drains_changes_nothing(void **state) {
 enum { READERS = 2, COMERS = 300, ROUNDS = 60 };
 
 struct reading {
-    struct bench *bench;
+    struct fixture *fixture;
     atomic_bool is_over;
     atomic_size_t reads, wrong;
 };
 
 static void *read_on(void *arg) {
     struct reading *reading = arg;
-    struct muster_mirror *mirror = reading->bench->mirror;
+    struct muster_mirror *mirror = reading->fixture->mirror;
     struct random random = random_of((uint64_t)(uintptr_t)&random);
     char user[16];
     while (!atomic_load(&reading->is_over)) {
@@ -277,8 +278,8 @@ static void *read_on(void *arg) {
     return NULL;
 }
 
-/* Comers are there in odd rounds. */
-static void come_or_go(struct bench *bench, bool comes) {
+/* These users are present in odd rounds. */
+static void come_or_go(struct fixture *fixture, bool comes) {
     static char names[COMERS][16];
     struct muster_beat beats[COMERS];
     struct muster_departure departures[COMERS];
@@ -288,40 +289,41 @@ static void come_or_go(struct bench *bench, bool comes) {
         beats[i] = (struct muster_beat){.user = names[i]};
         departures[i] = (struct muster_departure){.user = names[i]};
     }
-    if (comes) must(muster_touch(bench->teller, "room", LONG_MS, beats, COMERS, NULL, &error), &error);
-    else must(muster_leave(bench->teller, "room", departures, COMERS, 0, 0, NULL, &error), &error);
+    if (comes) must(muster_touch(fixture->teller, "room", LONG_MS, beats, COMERS, NULL, &error), &error);
+    else must(muster_leave(fixture->teller, "room", departures, COMERS, 0, 0, NULL, &error), &error);
 }
 
 static bool is_full(void *context) {
-    struct bench *bench = context;
-    return muster_mirror_count(bench->mirror) == USERS + COMERS;
+    struct fixture *fixture = context;
+    return muster_mirror_count(fixture->mirror) == USERS + COMERS;
 }
 
 static bool is_quiet(void *context) {
-    struct bench *bench = context;
-    return muster_mirror_count(bench->mirror) == USERS;
+    struct fixture *fixture = context;
+    return muster_mirror_count(fixture->mirror) == USERS;
 }
 
 static void readers_of_a_mirror_see_who_is_there(void **state) {
-    struct bench *bench = *state;
-    struct reading reading = {.bench = bench};
+    struct fixture *fixture = *state;
+    struct reading reading = {.fixture = fixture};
     struct muster_error error;
     pthread_t readers[READERS];
-    rig_touch_many(&bench->rig, 0, "u", USERS, LONG_MS);
-    must(muster_mirror_open(bench->client, &(struct muster_mirror_options){.scope = "room"}, &bench->mirror, &error),
-         &error);
-    if (!muster_mirror_wait(bench->mirror, PATIENCE_MS)) fail_msg("it is not whole");
+    rig_touch_many(&fixture->rig, 0, "u", USERS, LONG_MS);
+    must(
+        muster_mirror_open(fixture->client, &(struct muster_mirror_options){.scope = "room"}, &fixture->mirror, &error),
+        &error);
+    if (!muster_mirror_wait(fixture->mirror, PATIENCE_MS)) fail_msg("it is not whole");
     for (size_t i = 0; i < READERS; i++) assert_int_equal(pthread_create(&readers[i], NULL, read_on, &reading), 0);
     for (size_t round = 0; round < ROUNDS; round++) {
-        come_or_go(bench, round % 2 == 0);
-        if (!wait_until(round % 2 == 0 ? is_full : is_quiet, bench, PATIENCE_MS))
-            fail_msg("round %zu: %zu are live", round, muster_mirror_count(bench->mirror));
+        come_or_go(fixture, round % 2 == 0);
+        if (!wait_until(round % 2 == 0 ? is_full : is_quiet, fixture, PATIENCE_MS))
+            fail_msg("round %zu: %zu are live", round, muster_mirror_count(fixture->mirror));
     }
     atomic_store(&reading.is_over, true);
     for (size_t i = 0; i < READERS; i++) pthread_join(readers[i], NULL);
     if (atomic_load(&reading.wrong) != 0)
         fail_msg("%zu of %zu reads were wrong", atomic_load(&reading.wrong), atomic_load(&reading.reads));
-    if (muster_mirror_last_seen(bench->mirror, "comer-7") == 0) fail_msg("who left is remembered");
+    if (muster_mirror_last_seen(fixture->mirror, "comer-7") == 0) fail_msg("who left is remembered");
 }
 
 #define TEST(name, nodes) cmocka_unit_test_setup_teardown(name, nodes, tear_down)

@@ -1,4 +1,4 @@
-/* Watches, against nodes that say what the test wants: what the program is told, and what the nodes are asked. */
+/* Watches, against nodes that answer by script: the callbacks, and the requests that the nodes get. */
 #include "fake_watch.h"
 #include "journal.h"
 #include "muster/muster.h"
@@ -18,7 +18,7 @@
 
 enum { NODES = 2, PATIENCE_MS = 20000 };
 
-struct bench {
+struct fixture {
     char urls[NODES][48];
     const char *addresses[NODES];
     struct fake_watch *nodes[NODES];
@@ -28,69 +28,70 @@ struct bench {
     struct muster_error error;
 };
 
-static void start(struct bench *bench, int i) {
-    bench->nodes[i] = fake_watch_start(bench->urls[i]);
+static void start(struct fixture *fixture, int i) {
+    fixture->nodes[i] = fake_watch_start(fixture->urls[i]);
 }
 
-static void stop(struct bench *bench, int i) {
-    fake_watch_stop(bench->nodes[i]);
-    bench->nodes[i] = NULL;
+static void stop(struct fixture *fixture, int i) {
+    fake_watch_stop(fixture->nodes[i]);
+    fixture->nodes[i] = NULL;
 }
 
 static int set_up(void **state) {
-    struct bench *bench = calloc(1, sizeof *bench);
+    struct fixture *fixture = calloc(1, sizeof *fixture);
     for (int i = 0; i < NODES; i++) {
-        snprintf(bench->urls[i], sizeof bench->urls[i], "tcp://127.0.0.1:%u", port_free());
-        bench->addresses[i] = bench->urls[i];
+        snprintf(fixture->urls[i], sizeof fixture->urls[i], "tcp://127.0.0.1:%u", port_free());
+        fixture->addresses[i] = fixture->urls[i];
     }
-    bench->journal = journal_new();
-    start(bench, 0);
-    *state = bench;
+    fixture->journal = journal_new();
+    start(fixture, 0);
+    *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct bench *bench = *state;
-    muster_watch_close(bench->watch);
-    muster_watch_close(bench->other);
-    muster_close(bench->client);
-    for (int i = 0; i < NODES; i++) fake_watch_stop(bench->nodes[i]);
-    journal_free(bench->journal);
-    free(bench);
+    struct fixture *fixture = *state;
+    muster_watch_close(fixture->watch);
+    muster_watch_close(fixture->other);
+    muster_close(fixture->client);
+    for (int i = 0; i < NODES; i++) fake_watch_stop(fixture->nodes[i]);
+    journal_free(fixture->journal);
+    free(fixture);
     return 0;
 }
 
-static void open_client(struct bench *bench, size_t nodes) {
-    struct muster_options options = {.addresses = bench->addresses,
+static void open_client(struct fixture *fixture, size_t nodes) {
+    struct muster_options options = {.addresses = fixture->addresses,
                                      .address_count = nodes,
                                      .timeout_ms = 2000,
                                      .connect_ms = 5000,
                                      .in_flight_max = 1};
-    if (muster_open(&options, &bench->client, &bench->error) != MUSTER_OK) fail_msg("open: %s", bench->error.message);
+    if (muster_open(&options, &fixture->client, &fixture->error) != MUSTER_OK)
+        fail_msg("open: %s", fixture->error.message);
 }
 
-/* Its callbacks write the bench's journal unless the options have others. */
-static struct muster_watch *watch(struct bench *bench, struct muster_watch_options options) {
+/* Its callbacks write the fixture's journal unless the options have others. */
+static struct muster_watch *watch(struct fixture *fixture, struct muster_watch_options options) {
     struct muster_watch_callbacks none = {0};
     struct muster_watch *made;
     if (memcmp(&options.callbacks, &none, sizeof none) == 0) options.callbacks = journal_callbacks();
-    if (options.arg == NULL) options.arg = bench->journal;
-    if (muster_watch_open(bench->client, &options, &made, &bench->error) != MUSTER_OK)
-        fail_msg("watch: %s", bench->error.message);
+    if (options.arg == NULL) options.arg = fixture->journal;
+    if (muster_watch_open(fixture->client, &options, &made, &fixture->error) != MUSTER_OK)
+        fail_msg("watch: %s", fixture->error.message);
     return made;
 }
 
-static void open_watch(struct bench *bench, size_t nodes, struct muster_watch_options options) {
-    open_client(bench, nodes);
-    bench->watch = watch(bench, options);
+static void open_watch(struct fixture *fixture, size_t nodes, struct muster_watch_options options) {
+    open_client(fixture, nodes);
+    fixture->watch = watch(fixture, options);
 }
 
-static void say(struct bench *bench, int i, const char *script) {
-    fake_watch_say(bench->nodes[i], script);
+static void say(struct fixture *fixture, int i, const char *script) {
+    fake_watch_say(fixture->nodes[i], script);
 }
 
-static void tells(struct bench *bench, const char *wanted) {
-    journal_expect(bench->journal, wanted);
+static void tells(struct fixture *fixture, const char *wanted) {
+    journal_expect(fixture->journal, wanted);
 }
 
 struct asked {
@@ -103,10 +104,10 @@ static bool is_asked(void *context) {
     return fake_watch_asked(asked->node) >= asked->count;
 }
 
-static void await_asked(struct bench *bench, int i, size_t count) {
-    struct asked asked = {bench->nodes[i], count};
+static void await_asked(struct fixture *fixture, int i, size_t count) {
+    struct asked asked = {fixture->nodes[i], count};
     if (!wait_until(is_asked, &asked, PATIENCE_MS))
-        fail_msg("node %d was asked %zu times, not %zu", i, fake_watch_asked(bench->nodes[i]), count);
+        fail_msg("node %d was asked %zu times, not %zu", i, fake_watch_asked(fixture->nodes[i]), count);
 }
 
 static bool is_connected(void *context) {
@@ -114,329 +115,329 @@ static bool is_connected(void *context) {
 }
 
 /* Begins to watch at node 0, while there is no other; then node 1 is there too. */
-static void open_watch_at_first(struct bench *bench, uint32_t max_wait_ms, const char *wanted) {
-    open_watch(bench, NODES, (struct muster_watch_options){.max_wait_ms = max_wait_ms});
-    tells(bench, wanted);
-    start(bench, 1);
-    if (!wait_until(is_connected, bench->nodes[1], PATIENCE_MS)) fail_msg("node 1 is not connected to");
+static void open_watch_at_first(struct fixture *fixture, uint32_t max_wait_ms, const char *wanted) {
+    open_watch(fixture, NODES, (struct muster_watch_options){.max_wait_ms = max_wait_ms});
+    tells(fixture, wanted);
+    start(fixture, 1);
+    if (!wait_until(is_connected, fixture->nodes[1], PATIENCE_MS)) fail_msg("node 1 is not connected to");
 }
 
 /* The n-th request of a node has `part` in it; {} there stands for the node's port. */
-static void expect_request(struct bench *bench, int i, size_t n, const char *part) {
+static void expect_request(struct fixture *fixture, int i, size_t n, const char *part) {
     char request[FAKE_REQUEST_BYTES], wanted[FAKE_REQUEST_BYTES];
-    const char *port = strrchr(bench->urls[i], ':') + 1, *braces = strstr(part, "{}");
+    const char *port = strrchr(fixture->urls[i], ':') + 1, *braces = strstr(part, "{}");
     int before = braces == NULL ? (int)strlen(part) : (int)(braces - part);
     snprintf(wanted, sizeof wanted, "%.*s%s%s", before, part, braces == NULL ? "" : port,
              braces == NULL ? "" : braces + 2);
-    await_asked(bench, i, n + 1);
-    fake_watch_request(bench->nodes[i], n, request);
+    await_asked(fixture, i, n + 1);
+    fake_watch_request(fixture->nodes[i], n, request);
     if (strstr(request, wanted) == NULL) fail_msg("request %zu was \"%s\", without \"%s\"", n, request, wanted);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void a_snapshot_comes_in_pages_and_changes_follow(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada =bob:1 more");
-    say(bench, 0, "=cyd more");
-    say(bench, 0, "+dee ~ada:3");
-    open_watch(bench, 1, (struct muster_watch_options){.scope = "room", .max_wait_ms = 700, .min_interval_ms = 30});
-    tells(bench, "+ada:2 +bob:1 +cyd:2 +dee:2 ~ada:3 synced");
-    say(bench, 0, "-bob:2 -cyd:3 +eve");
-    tells(bench, "-bob:2 -cyd:3 +eve:2");
-    say(bench, 0, "+bob ~eve:1 -dee:1");
-    tells(bench, "+bob:2 ~eve:1 -dee:1");
-    expect_request(bench, 0, 0, "scope=room cursor= wait=700 interval=30");
-    expect_request(bench, 0, 1, "cursor={}-1 ");
-    expect_request(bench, 0, 5, "cursor={}-5 ");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada =bob:1 more");
+    say(fixture, 0, "=cyd more");
+    say(fixture, 0, "+dee ~ada:3");
+    open_watch(fixture, 1, (struct muster_watch_options){.scope = "room", .max_wait_ms = 700, .min_interval_ms = 30});
+    tells(fixture, "+ada:2 +bob:1 +cyd:2 +dee:2 ~ada:3 synced");
+    say(fixture, 0, "-bob:2 -cyd:3 +eve");
+    tells(fixture, "-bob:2 -cyd:3 +eve:2");
+    say(fixture, 0, "+bob ~eve:1 -dee:1");
+    tells(fixture, "+bob:2 ~eve:1 -dee:1");
+    expect_request(fixture, 0, 0, "scope=room cursor= wait=700 interval=30");
+    expect_request(fixture, 0, 1, "cursor={}-1 ");
+    expect_request(fixture, 0, 5, "cursor={}-5 ");
 }
 
 static void a_resync_tells_only_what_differs(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada#100 =bob#100 =cyd#100");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "+ada:2 +bob:2 +cyd:2 synced");
-    say(bench, 0, "resync =ada#200 =bob:3#200 =eve more");
-    say(bench, 0, "=fay ~eve:1");
-    tells(bench, "~bob:3 +eve:2 +fay:2 ~eve:1 -cyd:0 synced");
-    say(bench, 0, "resync =ada =bob:3 =eve:1 =fay");
-    tells(bench, "synced");
-    say(bench, 0, "resync"); /* a scope that was emptied meanwhile */
-    say(bench, 0, "+ada");
-    await_asked(bench, 0, 7);
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada#100 =bob#100 =cyd#100");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "+ada:2 +bob:2 +cyd:2 synced");
+    say(fixture, 0, "resync =ada#200 =bob:3#200 =eve more");
+    say(fixture, 0, "=fay ~eve:1");
+    tells(fixture, "~bob:3 +eve:2 +fay:2 ~eve:1 -cyd:0 synced");
+    say(fixture, 0, "resync =ada =bob:3 =eve:1 =fay");
+    tells(fixture, "synced");
+    say(fixture, 0, "resync"); /* a scope that was emptied meanwhile */
+    say(fixture, 0, "+ada");
+    await_asked(fixture, 0, 7);
     for (const char *const *word = (const char *const[]){"-ada:0", "-bob:0", "-eve:0", "-fay:0", "+ada:2", NULL};
          *word != NULL; word++) {
         size_t wanted = strcmp(*word, "+ada:2") == 0 ? 2 : 1;
-        if (journal_count(bench->journal, *word) != wanted) fail_msg("%s was not told %zu times", *word, wanted);
+        if (journal_count(fixture->journal, *word) != wanted) fail_msg("%s was not told %zu times", *word, wanted);
     }
 }
 
 /* A snapshot that is broken off by another one. */
 static void a_resync_within_a_snapshot_begins_anew(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada more");
-    say(bench, 0, "=bob more");
-    say(bench, 0, "resync =bob more");
-    say(bench, 0, "=cyd");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "+ada:2 +bob:2 +cyd:2 -ada:0 synced");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada more");
+    say(fixture, 0, "=bob more");
+    say(fixture, 0, "resync =bob more");
+    say(fixture, 0, "=cyd");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "+ada:2 +bob:2 +cyd:2 -ada:0 synced");
 }
 
 static void joins_and_leaves_alternate_whatever_a_node_says(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada =ada +ada");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "+ada:2 synced");
-    say(bench, 0, "+ada -zoe:1 ~ada:2 ?bob =:2 +");
-    say(bench, 0, "~ada:3 +ada:1 -ada:1 -ada:2 ~ada");
-    tells(bench, "~ada:3 ~ada:1 -ada:1 +ada:2");
-    say(bench, 0, "~ada*2 ~ada*2 =gil");
-    tells(bench, "+gil:2 ~ada:2");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada =ada +ada");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "+ada:2 synced");
+    say(fixture, 0, "+ada -zoe:1 ~ada:2 ?bob =:2 +");
+    say(fixture, 0, "~ada:3 +ada:1 -ada:1 -ada:2 ~ada");
+    tells(fixture, "~ada:3 ~ada:1 -ada:1 +ada:2");
+    say(fixture, 0, "~ada*2 ~ada*2 =gil");
+    tells(fixture, "+gil:2 ~ada:2");
 }
 
 static void states_are_told_where_asked(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada/typing");
-    open_watch(bench, 1, (struct muster_watch_options){.with_sessions = true});
-    tells(bench, "+ada:2/typing synced");
-    expect_request(bench, 0, 0, " sessions");
-    say(bench, 0, "~ada/typing");
-    say(bench, 0, "~ada/thinking");
-    tells(bench, "~ada:2/thinking");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada/typing");
+    open_watch(fixture, 1, (struct muster_watch_options){.with_sessions = true});
+    tells(fixture, "+ada:2/typing synced");
+    expect_request(fixture, 0, 0, " sessions");
+    say(fixture, 0, "~ada/typing");
+    say(fixture, 0, "~ada/thinking");
+    tells(fixture, "~ada:2/thinking");
 }
 
 static void states_are_ignored_where_not_asked(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada/typing");
-    say(bench, 0, "~ada/thinking");
-    say(bench, 0, "~ada:3/done");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "+ada:2 synced ~ada:3");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada/typing");
+    say(fixture, 0, "~ada/thinking");
+    say(fixture, 0, "~ada:3/done");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "+ada:2 synced ~ada:3");
 }
 
 static void named_users_are_asked_for(void **state) {
-    struct bench *bench = *state;
+    struct fixture *fixture = *state;
     char first[] = "ada";
     const char *users[] = {first, "bob"};
-    say(bench, 0, "=bob");
-    open_watch(bench, 1, (struct muster_watch_options){.users = users, .user_count = 2});
+    say(fixture, 0, "=bob");
+    open_watch(fixture, 1, (struct muster_watch_options){.users = users, .user_count = 2});
     strcpy(first, "xxx"); /* they were copied */
     users[1] = NULL;
-    tells(bench, "+bob:2 synced");
-    expect_request(bench, 0, 1, " users=ada,bob");
+    tells(fixture, "+bob:2 synced");
+    expect_request(fixture, 0, 1, " users=ada,bob");
 }
 
 static void counts_are_told_when_they_change(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "counts:3,5 =ada");
-    open_watch(bench, 1, (struct muster_watch_options){.counts_only = true});
-    tells(bench, "counts:3,5 synced");
-    expect_request(bench, 0, 0, " counts");
-    say(bench, 0, "counts:3,5");
-    say(bench, 0, "counts:3,6");
-    say(bench, 0, "resync counts:3,6");
-    say(bench, 0, "counts:2,6");
-    tells(bench, "counts:3,6 synced counts:2,6");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "counts:3,5 =ada");
+    open_watch(fixture, 1, (struct muster_watch_options){.counts_only = true});
+    tells(fixture, "counts:3,5 synced");
+    expect_request(fixture, 0, 0, " counts");
+    say(fixture, 0, "counts:3,5");
+    say(fixture, 0, "counts:3,6");
+    say(fixture, 0, "resync counts:3,6");
+    say(fixture, 0, "counts:2,6");
+    tells(fixture, "counts:3,6 synced counts:2,6");
 }
 
 static void staleness_begins_again_with_each_answer(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada more");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "+ada:2");
-    if (muster_watch_staleness_ms(bench->watch) != UINT64_MAX) fail_msg("not all is told yet");
-    say(bench, 0, "");
-    tells(bench, "synced");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada more");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "+ada:2");
+    if (muster_watch_staleness_ms(fixture->watch) != UINT64_MAX) fail_msg("not all is told yet");
+    say(fixture, 0, "");
+    tells(fixture, "synced");
     uint64_t began_ms = wait_now_ms();
-    wait_until(is_asked, &(struct asked){bench->nodes[0], SIZE_MAX}, 60); /* 60 ms pass */
-    uint64_t stale_ms = muster_watch_staleness_ms(bench->watch), passed_ms = wait_now_ms() - began_ms;
+    wait_until(is_asked, &(struct asked){fixture->nodes[0], SIZE_MAX}, 60); /* 60 ms pass */
+    uint64_t stale_ms = muster_watch_staleness_ms(fixture->watch), passed_ms = wait_now_ms() - began_ms;
     if (stale_ms < 55) fail_msg("%u ms, after %u", (unsigned)stale_ms, (unsigned)passed_ms);
-    say(bench, 0, "+bob");
-    tells(bench, "+bob:2");
-    if (muster_watch_staleness_ms(bench->watch) > wait_now_ms() - began_ms - 50) fail_msg("it did not begin again");
+    say(fixture, 0, "+bob");
+    tells(fixture, "+bob:2");
+    if (muster_watch_staleness_ms(fixture->watch) > wait_now_ms() - began_ms - 50) fail_msg("it did not begin again");
 }
 
 /* ---- nodes that fail --------------------------------------------------------------------------------------------- */
 
 static void a_node_that_stops_sends_the_watch_elsewhere(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada =bob");
-    open_watch_at_first(bench, 0, "+ada:2 +bob:2 synced");
-    await_asked(bench, 0, 2); /* parked */
-    say(bench, 1, "=bob =cyd");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada =bob");
+    open_watch_at_first(fixture, 0, "+ada:2 +bob:2 synced");
+    await_asked(fixture, 0, 2); /* parked */
+    say(fixture, 1, "=bob =cyd");
     uint64_t began_ms = wait_now_ms();
-    fake_watch_refuse(bench->nodes[0], MUSTER_UNAVAILABLE);
-    tells(bench, "+cyd:2 -ada:0 synced");
+    fake_watch_refuse(fixture->nodes[0], MUSTER_UNAVAILABLE);
+    tells(fixture, "+cyd:2 -ada:0 synced");
     if (wait_now_ms() - began_ms > 1000) fail_msg("it took %u ms", (unsigned)(wait_now_ms() - began_ms));
-    expect_request(bench, 1, 0, "cursor= ");
-    /* It stays there, though the first one is well again. */
-    fake_watch_refuse(bench->nodes[0], MUSTER_OK);
-    say(bench, 1, "+dee");
-    tells(bench, "+dee:2");
-    expect_request(bench, 1, 2, "cursor={}-2 ");
-    assert_int_equal(fake_watch_asked(bench->nodes[0]), 2);
+    expect_request(fixture, 1, 0, "cursor= ");
+    /* It stays there, although the first one answers again. */
+    fake_watch_refuse(fixture->nodes[0], MUSTER_OK);
+    say(fixture, 1, "+dee");
+    tells(fixture, "+dee:2");
+    expect_request(fixture, 1, 2, "cursor={}-2 ");
+    assert_int_equal(fake_watch_asked(fixture->nodes[0]), 2);
 }
 
 /* The cursor is not lost where no other node could answer either. */
 static void a_watch_resumes_where_it_was(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada");
-    open_watch_at_first(bench, 0, "+ada:2 synced");
-    await_asked(bench, 0, 2);
-    fake_watch_refuse(bench->nodes[1], MUSTER_UNAVAILABLE);
-    fake_watch_refuse(bench->nodes[0], MUSTER_UNAVAILABLE);
-    tells(bench, "trouble:14");
-    say(bench, 0, "+bob");
-    fake_watch_refuse(bench->nodes[0], MUSTER_OK);
-    tells(bench, "+bob:2");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada");
+    open_watch_at_first(fixture, 0, "+ada:2 synced");
+    await_asked(fixture, 0, 2);
+    fake_watch_refuse(fixture->nodes[1], MUSTER_UNAVAILABLE);
+    fake_watch_refuse(fixture->nodes[0], MUSTER_UNAVAILABLE);
+    tells(fixture, "trouble:14");
+    say(fixture, 0, "+bob");
+    fake_watch_refuse(fixture->nodes[0], MUSTER_OK);
+    tells(fixture, "+bob:2");
     char request[FAKE_REQUEST_BYTES];
-    fake_watch_request(bench->nodes[0], SIZE_MAX, request);
-    expect_request(bench, 0, 2, "cursor={}-1 ");
+    fake_watch_request(fixture->nodes[0], SIZE_MAX, request);
+    expect_request(fixture, 0, 2, "cursor={}-1 ");
 }
 
 /* Calls of the program go to the node that answered last; a watch stays where its cursor is of use. */
 static void a_watch_does_not_follow_calls(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada");
-    open_watch_at_first(bench, 0, "+ada:2 synced");
-    await_asked(bench, 0, 2);
-    fake_watch_answer_calls(bench->nodes[0], MUSTER_UNAVAILABLE);
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada");
+    open_watch_at_first(fixture, 0, "+ada:2 synced");
+    await_asked(fixture, 0, 2);
+    fake_watch_answer_calls(fixture->nodes[0], MUSTER_UNAVAILABLE);
     struct muster_beat beat = {.user = "ada"};
-    enum muster_code code = muster_touch(bench->client, NULL, 0, &beat, 1, NULL, &bench->error);
-    if (code != MUSTER_UNIMPLEMENTED) fail_msg("the other node answers so: %s", bench->error.message);
-    say(bench, 0, "+bob");
-    say(bench, 0, "+cyd");
-    tells(bench, "+bob:2 +cyd:2");
-    assert_int_equal(fake_watch_asked(bench->nodes[1]), 0);
+    enum muster_code code = muster_touch(fixture->client, NULL, 0, &beat, 1, NULL, &fixture->error);
+    if (code != MUSTER_UNIMPLEMENTED) fail_msg("the other node answers so: %s", fixture->error.message);
+    say(fixture, 0, "+bob");
+    say(fixture, 0, "+cyd");
+    tells(fixture, "+bob:2 +cyd:2");
+    assert_int_equal(fake_watch_asked(fixture->nodes[1]), 0);
 }
 
 static void a_silent_node_is_given_up(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada");
-    open_watch_at_first(bench, 100, "+ada:2 synced");
-    say(bench, 1, "=ada =bob");
-    tells(bench, "+bob:2 synced"); /* the first never answers the second question */
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada");
+    open_watch_at_first(fixture, 100, "+ada:2 synced");
+    say(fixture, 1, "=ada =bob");
+    tells(fixture, "+bob:2 synced"); /* the first never answers the second question */
 }
 
 static void a_node_that_comes_back_is_found(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada =bob");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "+ada:2 +bob:2 synced");
-    await_asked(bench, 0, 2);
-    stop(bench, 0);
-    tells(bench, "trouble:14");
-    start(bench, 0);
-    say(bench, 0, "resync =bob");
-    tells(bench, "-ada:0 synced");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada =bob");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "+ada:2 +bob:2 synced");
+    await_asked(fixture, 0, 2);
+    stop(fixture, 0);
+    tells(fixture, "trouble:14");
+    start(fixture, 0);
+    say(fixture, 0, "resync =bob");
+    tells(fixture, "-ada:0 synced");
 }
 
 static void nonsense_is_trouble_and_tried_again(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "garbage");
-    say(bench, 0, "=zoe nocursor");
-    say(bench, 0, "=zoe bigcursor");
-    say(bench, 0, "=ada");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "trouble:13 +ada:2 synced");
-    expect_request(bench, 0, 4, "cursor={}-4 ");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "garbage");
+    say(fixture, 0, "=zoe nocursor");
+    say(fixture, 0, "=zoe bigcursor");
+    say(fixture, 0, "=ada");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "trouble:13 +ada:2 synced");
+    expect_request(fixture, 0, 4, "cursor={}-4 ");
 }
 
 static void trouble_is_told_once_a_spell(void **state) {
-    struct bench *bench = *state;
-    fake_watch_refuse(bench->nodes[0], MUSTER_PERMISSION_DENIED);
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    await_asked(bench, 0, 5);
-    tells(bench, "trouble:7");
-    fake_watch_refuse(bench->nodes[0], MUSTER_RESOURCE_EXHAUSTED);
-    tells(bench, "trouble:8");
-    say(bench, 0, "=ada");
-    fake_watch_refuse(bench->nodes[0], MUSTER_OK);
-    tells(bench, "+ada:2 synced");
+    struct fixture *fixture = *state;
+    fake_watch_refuse(fixture->nodes[0], MUSTER_PERMISSION_DENIED);
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    await_asked(fixture, 0, 5);
+    tells(fixture, "trouble:7");
+    fake_watch_refuse(fixture->nodes[0], MUSTER_RESOURCE_EXHAUSTED);
+    tells(fixture, "trouble:8");
+    say(fixture, 0, "=ada");
+    fake_watch_refuse(fixture->nodes[0], MUSTER_OK);
+    tells(fixture, "+ada:2 synced");
 }
 
-/* A node that cannot let a question wait answers at once: it is asked again and again, but not in a loop. */
+/* A node that cannot park a request answers at once: it is asked again and again, but not in a busy loop. */
 static void a_node_with_nothing_to_say_is_not_hammered(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada");
-    for (int i = 0; i < 20; i++) say(bench, 0, i % 2 == 0 ? "" : "more");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada");
+    for (int i = 0; i < 20; i++) say(fixture, 0, i % 2 == 0 ? "" : "more");
     uint64_t began_ms = wait_now_ms();
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    await_asked(bench, 0, 22);
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    await_asked(fixture, 0, 22);
     if (wait_now_ms() - began_ms < 20 * 15) fail_msg("22 questions in %u ms", (unsigned)(wait_now_ms() - began_ms));
     began_ms = wait_now_ms();
-    for (int i = 0; i < 5; i++) say(bench, 0, "resync =ada");
-    await_asked(bench, 0, 27);
+    for (int i = 0; i < 5; i++) say(fixture, 0, "resync =ada");
+    await_asked(fixture, 0, 27);
     if (wait_now_ms() - began_ms < 4 * 150) fail_msg("5 snapshots in %u ms", (unsigned)(wait_now_ms() - began_ms));
 }
 
 /* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 static void close_myself(void *arg, const struct muster_user *user) {
-    struct bench *bench = arg;
-    journal_note(bench->journal, "%s", user->user);
-    muster_watch_close(bench->watch);
-    bench->watch = NULL;
+    struct fixture *fixture = arg;
+    journal_note(fixture->journal, "%s", user->user);
+    muster_watch_close(fixture->watch);
+    fixture->watch = NULL;
 }
 
 static void not_again(void *arg) {
-    struct bench *bench = arg;
-    journal_note(bench->journal, "again");
+    struct fixture *fixture = arg;
+    journal_note(fixture->journal, "again");
 }
 
 static void a_callback_may_close_its_watch(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada =bob =cyd");
-    open_client(bench, 1);
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada =bob =cyd");
+    open_client(fixture, 1);
     struct muster_watch_callbacks callbacks = {.joined = close_myself, .synced = not_again};
-    struct muster_watch_options options = {.callbacks = callbacks, .arg = bench};
-    if (muster_watch_open(bench->client, &options, &bench->watch, NULL) != MUSTER_OK) fail_msg("not opened");
-    tells(bench, "ada");
-    muster_close(bench->client); /* nothing of it is left */
-    bench->client = NULL;
-    tells(bench, "");
-    assert_int_equal(fake_watch_asked(bench->nodes[0]), 1);
+    struct muster_watch_options options = {.callbacks = callbacks, .arg = fixture};
+    if (muster_watch_open(fixture->client, &options, &fixture->watch, NULL) != MUSTER_OK) fail_msg("not opened");
+    tells(fixture, "ada");
+    muster_close(fixture->client); /* nothing of it is left */
+    fixture->client = NULL;
+    tells(fixture, "");
+    assert_int_equal(fake_watch_asked(fixture->nodes[0]), 1);
 }
 
 static void open_another(void *arg) {
-    struct bench *bench = arg;
-    struct muster_watch_options options = {.scope = "other", .callbacks = journal_callbacks(), .arg = bench->journal};
-    if (muster_watch_open(bench->client, &options, &bench->other, NULL) != MUSTER_OK)
-        journal_note(bench->journal, "refused");
-    muster_watch_close(bench->watch);
-    bench->watch = NULL;
+    struct fixture *fixture = arg;
+    struct muster_watch_options options = {.scope = "other", .callbacks = journal_callbacks(), .arg = fixture->journal};
+    if (muster_watch_open(fixture->client, &options, &fixture->other, NULL) != MUSTER_OK)
+        journal_note(fixture->journal, "refused");
+    muster_watch_close(fixture->watch);
+    fixture->watch = NULL;
 }
 
 static void a_callback_may_open_a_watch_and_close_another(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada");
-    say(bench, 0, "=bob");
-    open_client(bench, 1);
-    struct muster_watch_options options = {.callbacks = {.synced = open_another}, .arg = bench};
-    if (muster_watch_open(bench->client, &options, &bench->watch, NULL) != MUSTER_OK) fail_msg("not opened");
-    tells(bench, "+bob:2 synced");
-    expect_request(bench, 0, 1, "scope=other ");
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada");
+    say(fixture, 0, "=bob");
+    open_client(fixture, 1);
+    struct muster_watch_options options = {.callbacks = {.synced = open_another}, .arg = fixture};
+    if (muster_watch_open(fixture->client, &options, &fixture->watch, NULL) != MUSTER_OK) fail_msg("not opened");
+    tells(fixture, "+bob:2 synced");
+    expect_request(fixture, 0, 1, "scope=other ");
 }
 
 static void a_parked_watch_closes_at_once(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada");
-    open_watch(bench, 1, (struct muster_watch_options){.max_wait_ms = 60000});
-    tells(bench, "+ada:2 synced");
-    await_asked(bench, 0, 2);
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada");
+    open_watch(fixture, 1, (struct muster_watch_options){.max_wait_ms = 60000});
+    tells(fixture, "+ada:2 synced");
+    await_asked(fixture, 0, 2);
     uint64_t began_ms = wait_now_ms();
-    muster_watch_close(bench->watch);
-    bench->watch = NULL;
-    say(bench, 0, "+bob");
-    muster_close(bench->client);
-    bench->client = NULL;
+    muster_watch_close(fixture->watch);
+    fixture->watch = NULL;
+    say(fixture, 0, "+bob");
+    muster_close(fixture->client);
+    fixture->client = NULL;
     if (wait_now_ms() - began_ms > 2000) fail_msg("it took %u ms", (unsigned)(wait_now_ms() - began_ms));
-    tells(bench, "");
+    tells(fixture, "");
 }
 
 struct slow {
     atomic_bool is_inside, was_inside;
-    struct bench *bench;
+    struct fixture *fixture;
 };
 
 static bool never(void *context) {
@@ -459,17 +460,17 @@ static bool was_inside(void *context) {
 }
 
 static void closing_waits_for_a_callback_that_runs(void **state) {
-    struct bench *bench = *state;
-    struct slow slow = {.bench = bench};
-    say(bench, 0, "=ada =bob =cyd");
-    open_watch(bench, 1, (struct muster_watch_options){.callbacks = {.joined = be_slow}, .arg = &slow});
+    struct fixture *fixture = *state;
+    struct slow slow = {.fixture = fixture};
+    say(fixture, 0, "=ada =bob =cyd");
+    open_watch(fixture, 1, (struct muster_watch_options){.callbacks = {.joined = be_slow}, .arg = &slow});
     if (!wait_until(was_inside, &slow, PATIENCE_MS)) fail_msg("nobody joined");
-    muster_watch_close(bench->watch);
-    bench->watch = NULL;
+    muster_watch_close(fixture->watch);
+    fixture->watch = NULL;
     bool is_inside = atomic_load(&slow.is_inside);
     atomic_store(&slow.was_inside, false);
-    muster_close(bench->client);
-    bench->client = NULL;
+    muster_close(fixture->client);
+    fixture->client = NULL;
     if (is_inside) fail_msg("a callback ran still when it was closed");
     if (atomic_load(&slow.was_inside)) fail_msg("a callback began after it was closed");
 }
@@ -481,42 +482,43 @@ static void got_touched(void *arg, const struct muster_touched *touched, const s
     journal_note(arg, "touched:%d", (int)error->code);
 }
 
-static void touch_async(struct bench *bench) {
+static void touch_async(struct fixture *fixture) {
     struct muster_beat beat = {.user = "ada"};
-    if (muster_touch_async(bench->client, NULL, 0, &beat, 1, got_touched, bench->journal, &bench->error) != MUSTER_OK)
-        fail_msg("%s", bench->error.message);
-    tells(bench, "touched:12");
+    if (muster_touch_async(fixture->client, NULL, 0, &beat, 1, got_touched, fixture->journal, &fixture->error) !=
+        MUSTER_OK)
+        fail_msg("%s", fixture->error.message);
+    tells(fixture, "touched:12");
 }
 
 /* in_flight_max is 1 here. */
 static void a_parked_watch_takes_no_place_of_calls(void **state) {
-    struct bench *bench = *state;
-    say(bench, 0, "=ada");
-    open_watch(bench, 1, (struct muster_watch_options){0});
-    tells(bench, "+ada:2 synced");
-    await_asked(bench, 0, 2);
-    touch_async(bench);
-    muster_watch_close(bench->watch);
-    bench->watch = NULL;
-    say(bench, 0, ""); /* ends it at some time in the following */
+    struct fixture *fixture = *state;
+    say(fixture, 0, "=ada");
+    open_watch(fixture, 1, (struct muster_watch_options){0});
+    tells(fixture, "+ada:2 synced");
+    await_asked(fixture, 0, 2);
+    touch_async(fixture);
+    muster_watch_close(fixture->watch);
+    fixture->watch = NULL;
+    say(fixture, 0, ""); /* ends it at some time in the following */
     for (int i = 0; i < 10; i++) {
-        touch_async(bench);
+        touch_async(fixture);
         wait_until(never, NULL, 10);
     }
 }
 
 static void watches_share_one_thread(void **state) {
-    struct bench *bench = *state;
-    open_watch(bench, 1, (struct muster_watch_options){.scope = "a"});
-    bench->other = watch(bench, (struct muster_watch_options){.scope = "b"});
-    fake_watch_refuse(bench->nodes[0], MUSTER_PERMISSION_DENIED);
-    tells(bench, "trouble:7 trouble:7");
-    if (bench->journal->has_threads) fail_msg("callbacks came from several threads");
+    struct fixture *fixture = *state;
+    open_watch(fixture, 1, (struct muster_watch_options){.scope = "a"});
+    fixture->other = watch(fixture, (struct muster_watch_options){.scope = "b"});
+    fake_watch_refuse(fixture->nodes[0], MUSTER_PERMISSION_DENIED);
+    tells(fixture, "trouble:7 trouble:7");
+    if (fixture->journal->has_threads) fail_msg("callbacks came from several threads");
 }
 
 static void bad_options_are_refused(void **state) {
-    struct bench *bench = *state;
-    open_client(bench, 1);
+    struct fixture *fixture = *state;
+    open_client(fixture, 1);
     const char *users[] = {"ada", ""};
     static const struct muster_watch_options good = {0};
     struct muster_watch_options bad[6] = {good, good, good, good, good, good};
@@ -529,11 +531,11 @@ static void bad_options_are_refused(void **state) {
     const char *fields[] = {"max_wait_ms: 60001",  "min_interval_ms: 60001",       "users[1]: empty",
                             "users: must be none", "with_sessions: must be unset", "users: 1001"};
     for (size_t i = 0; i < 6; i++) {
-        struct muster_watch *made = (struct muster_watch *)bench;
-        enum muster_code code = muster_watch_open(bench->client, &bad[i], &made, &bench->error);
+        struct muster_watch *made = (struct muster_watch *)fixture;
+        enum muster_code code = muster_watch_open(fixture->client, &bad[i], &made, &fixture->error);
         if (code != MUSTER_INVALID_ARGUMENT || made != NULL) fail_msg("%s: not refused", fields[i]);
-        if (strncmp(bench->error.message, fields[i], strlen(fields[i])) != 0)
-            fail_msg("\"%s\", not \"%s\"", bench->error.message, fields[i]);
+        if (strncmp(fixture->error.message, fields[i], strlen(fields[i])) != 0)
+            fail_msg("\"%s\", not \"%s\"", fixture->error.message, fields[i]);
     }
 }
 
