@@ -354,7 +354,7 @@ struct known {
 /* Where a walk over all registers stands: begin with {0}. It may go on in another roll with the same key. */
 struct walk_cursor {
     bool is_begun, is_scope_done, has_user;
-    uint8_t scope_bits, user_bits; /* how fine the segments are in which it goes: see changes.c */
+    uint8_t scope_bits, user_bits; /* how fine the segments are in which it goes: see register_walk.c */
     uint64_t scope_hash, user_hash;
     uint64_t split_user, split_session; /* split_session 0: no user is told of in parts */
 };

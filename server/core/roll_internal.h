@@ -217,7 +217,12 @@ void reset_sweep(struct roll *roll, uint32_t scope, uint64_t now_ms, size_t *bud
  * undo is on its way any more. */
 void reset_forget_ended(struct roll *roll, uint64_t now_ms);
 
+/* live.c */
+/* What a reader sees of a user; `user` is left unset. Does not rely on what roll_tick does. */
+struct user_view view_user(const struct roll *roll, const struct scope *scope, uint32_t first, uint64_t now_ms);
+
 /* changes.c */
+void change_of_reset(const struct roll *roll, const struct scope *scope, struct change *out);
 void change_of_register(const struct roll *roll, uint32_t ref, struct change *out);
 
 /* effects.c */
