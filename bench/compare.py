@@ -324,16 +324,16 @@ def main():
     starts = {"muster": servers.musterd}
     if old:
         starts["before"] = functools.partial(servers.musterd, "before", old)
-    run_middle(book, old)
-    run_small(book, old)
-    run_large(book, old)
-    rows_core(book, old)
-    rows_stalls(book, starts)
-    row_fan(book, starts)
-    rows_connections(book, starts)
-    row_spread(book, cluster_starts(old))
-    rows_sustained(book, cluster_starts(old))
+    sections = (functools.partial(run_middle, book, old), functools.partial(run_small, book, old),
+                functools.partial(run_large, book, old), functools.partial(rows_core, book, old),
+                functools.partial(rows_stalls, book, starts), functools.partial(row_fan, book, starts),
+                functools.partial(rows_connections, book, starts),
+                functools.partial(row_spread, book, cluster_starts(old)),
+                functools.partial(rows_sustained, book, cluster_starts(old)))
+    failures = [section.func.__name__ for section in sections if not measure.succeeds(section)]
     measure.finish(book, known, "", report.write_report)
+    if failures:
+        raise SystemExit(f"failed, and not in the table: {', '.join(failures)}")
 
 
 if __name__ == "__main__":

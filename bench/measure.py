@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import report
@@ -179,6 +180,22 @@ def await_true(what, is_true, patience_s=60, poll_s=0.005):
         if time.monotonic() > until:
             raise SystemExit(f"{what}: not within {patience_s} s")
         time.sleep(poll_s)
+
+
+def succeeds(section):
+    """Runs a part of the table. A failure is printed, and does not cost the rows of the other parts."""
+    try:
+        section()
+    except SystemExit as error:
+        if isinstance(error.code, int):  # a signal
+            raise
+        print(f"{section.func.__name__} failed: {error.code}", flush=True)
+    except Exception:  # pylint: disable=broad-except
+        traceback.print_exc()
+    else:
+        return True
+    servers.stop_all()
+    return False
 
 
 def finish(book, known, suffix, write_report):
