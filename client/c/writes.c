@@ -20,6 +20,7 @@ bool writes_init(struct writes *writes, struct muster_client *client) {
 }
 
 void writes_destroy(struct writes *writes) {
+    nng_aio_stop(writes->nap_aio); /* its callback may still run: what it leaves is looked at below */
     assert(writes->first == NULL && writes->ended == NULL && writes->under_way == 0);
     nng_aio_free(writes->nap_aio);
     pthread_mutex_destroy(&writes->mutex);
