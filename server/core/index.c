@@ -7,6 +7,10 @@ enum {
     INDEX_CAPACITY_MIN = 8,
     INDEX_MOVE_EACH_INSERT = 8, /* a table grows by half, so 3 would do: moving is over long before the next growth */
     INDEX_LOAD_PERCENT_MAX = 85,
+    /* The pages of a large table are fetched by another thread, a few milliseconds each. The old table takes so many
+     * percent more until the first of them is written to. */
+    INDEX_REST_PERCENT = 2,
+    INDEX_REST_CAPACITY_MIN = 1 << 18,
 };
 
 static uint32_t table_tail(uint32_t capacity) {
@@ -66,6 +70,7 @@ static void index_finish_move(struct index *index, const struct allocator *alloc
     table_clear(&index->old, allocator);
     index->frontier = 0;
     index->old_at = 0;
+    index->rest = 0;
 }
 
 /* Moves the next run of equal hashes, so that the frontier never splits one. false if `now` has no room for it. */
@@ -122,6 +127,10 @@ static uint64_t index_home_end(const struct index_table *table, uint32_t slot) {
 
 bool index_move(struct index *index, uint32_t entries, const struct allocator *allocator) {
     if (index->old.slots == NULL) return false;
+    if (index->rest > 0) {
+        index->rest -= entries < index->rest ? entries : index->rest;
+        return true;
+    }
     uint32_t moved = 0, looked = 0;
     while (moved < entries && looked < 4 * entries) {
         if (index->old_at == index->old.total) {
@@ -154,6 +163,9 @@ static bool index_resize(struct index *index, uint32_t capacity, const struct al
     index->now = fresh;
     index->frontier = 0;
     index->old_at = 0;
+    index->rest = 0;
+    if (capacity >= INDEX_REST_CAPACITY_MIN)
+        index->rest = (uint32_t)((uint64_t)index->old.capacity * INDEX_REST_PERCENT / 100 * INDEX_MOVE_EACH_INSERT);
     return true;
 }
 

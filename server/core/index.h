@@ -33,6 +33,7 @@ struct index {
     struct index_table now, old; /* old.slots is NULL unless entries are being moved */
     uint64_t frontier;           /* hashes below it have moved */
     uint32_t old_at;             /* slots of `old` before this one have moved */
+    uint32_t rest;               /* entries that are not moved yet, since the pages of `now` are being fetched */
     uint32_t count;
 };
 
@@ -110,7 +111,7 @@ bool index_insert(struct index *index, uint64_t hash, uint32_t ref, index_hash_f
 void index_replace(struct index *index, uint64_t hash, uint32_t was, uint32_t ref);
 /* Removes the entry that holds `ref`, which must be there. Never fails, never allocates. */
 void index_remove(struct index *index, uint64_t hash, uint32_t ref);
-/* Moves up to `entries` entries; whether there are more to move. */
+/* Moves up to `entries` entries, or counts them off where a large table rests; whether there are more to move. */
 bool index_move(struct index *index, uint32_t entries, const struct allocator *allocator);
 /* Begins to shrink a table that is far too large. Where memory is short it stays as it is. Not while entries are being
  * removed in the order of their hashes: what is left would crowd one end of a smaller table. */

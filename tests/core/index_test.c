@@ -1,6 +1,7 @@
 /* The table that is sorted by hash, against a plain sorted array. */
 #include "core/index.h"
 
+#include "common/random.h"
 #include "support/heap.h"
 #include "support/random.h"
 
@@ -215,6 +216,46 @@ static void eight_slots_are_compared_at_once(void **state) {
     }
 }
 
+static uint64_t mixed_hash(const void *context, uint32_t ref) {
+    (void)context;
+    return splitmix64_mix(ref);
+}
+
+static void insert_mixed(struct expected *expected, uint32_t ref) {
+    if (!index_insert(&expected->index, splitmix64_mix(ref), ref, mixed_hash, NULL, &expected->allocator))
+        fail_msg("entry %u has no room", ref);
+}
+
+static bool is_untouched(const struct index_table *table) {
+    for (uint32_t i = 0; i < table->total; i++)
+        if (table->slots[i].high != 0 || table->slots[i].ref != 0) return false;
+    return true;
+}
+
+/* Its pages are fetched meanwhile: the first entry that moves must not wait for them. */
+static void a_large_table_is_not_written_to_at_once(void **state) {
+    (void)state;
+    struct expected *expected = expected_new(10);
+    const struct index *index = &expected->index;
+    uint32_t ref = 0, rested = 0;
+    while (index->old.slots == NULL || index->now.capacity < 1u << 19) insert_mixed(expected, ++ref);
+    uint32_t old_capacity = index->old.capacity;
+    for (; index->frontier == 0 && rested < old_capacity; rested++) {
+        if (rested % 1000 == 0 && !is_untouched(&index->now)) fail_msg("written to after %u insertions", rested);
+        insert_mixed(expected, ++ref);
+    }
+    if (rested < old_capacity / 100) fail_msg("entries move after %u insertions", rested);
+    if (rested > old_capacity / 20) fail_msg("entries move after %u insertions only", rested);
+    while (index->old.slots != NULL) insert_mixed(expected, ++ref);
+    if (index->count != ref) fail_msg("%u entries, not %u", index->count, ref);
+    for (uint32_t each = 1; each <= ref; each++) {
+        const struct index_slot *slot = index_find(index, splitmix64_mix(each));
+        while (slot != NULL && slot->ref != 0 && slot->ref != each) slot++;
+        if (slot == NULL || slot->ref == 0) fail_msg("entry %u is not found", each);
+    }
+    expected_free(expected);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_insertions_and_removals_keep_the_order),
@@ -225,6 +266,7 @@ int main(void) {
         cmocka_unit_test(a_reference_is_replaced_in_its_place),
         cmocka_unit_test(without_memory_an_insertion_fails_and_changes_nothing),
         cmocka_unit_test(a_full_table_lies_about_nobody),
+        cmocka_unit_test(a_large_table_is_not_written_to_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
