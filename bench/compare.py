@@ -35,7 +35,7 @@ class Scale:
         self.spread_s = 3 if quick else 8
         self.spread_large_s = 3 if quick else 16
         self.growth_per_s = 3 * self.users if quick else 600_000  # well below what saturates two cores
-        self.stall_rounds = 1 if quick else 5 if full else 2
+        self.stall_rounds = 1 if quick else 5 if full else 3
         self.fan_rounds = 1 if quick else 5 if full else 2
         self.fan_s = 2 if quick else 8 if full else 4
         self.spread_rounds = 1 if quick else 4 if full else 2
