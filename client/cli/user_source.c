@@ -45,10 +45,6 @@ void user_source_free(struct user_source *source) {
     free(source);
 }
 
-bool user_source_is_streamed(const struct user_source *source) {
-    return source->lines != NULL;
-}
-
 const char *user_source_where(const struct user_source *source) {
     return source->lines == NULL ? NULL : source->where;
 }

@@ -19,7 +19,4 @@ size_t user_source_next(struct user_source *source, const char *const **out, int
 /* The origin of the last batch for messages, "lines 1 to 10000"; NULL: the arguments. */
 const char *user_source_where(const struct user_source *source);
 
-/* Whether users are read from standard input. */
-bool user_source_is_streamed(const struct user_source *source);
-
 #endif

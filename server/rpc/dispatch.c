@@ -23,10 +23,6 @@ void rpc_free(struct rpc *rpc) {
     free(rpc);
 }
 
-struct node *rpc_node(const struct rpc *rpc) {
-    return rpc->node;
-}
-
 struct watches *rpc_watches(const struct rpc *rpc) {
     return rpc->watches;
 }

@@ -20,7 +20,6 @@ struct rpc;
 struct rpc *rpc_new(struct node *node, size_t watches_max);
 /* After the last request and the last run of the pump. `rpc` may be NULL. */
 void rpc_free(struct rpc *rpc);
-struct node *rpc_node(const struct rpc *rpc);
 struct watches *rpc_watches(const struct rpc *rpc); /* for the pump (watch/pump.h) */
 
 /* A request. Its texts are borrowed until rpc_answer returns, also where the request is parked. */

@@ -31,10 +31,6 @@ struct watches *watches_new(struct node *node, size_t watches_max) {
     return watches;
 }
 
-struct node *watches_node(const struct watches *watches) {
-    return watches->node;
-}
-
 const struct cursor_key *watches_cursor_key(const struct watches *watches) {
     return &watches->cursor_key;
 }

@@ -95,7 +95,6 @@ struct watches;
 struct watches *watches_new(struct node *node, size_t watches_max);
 /* Frees it before the node is freed. Parked watches are freed without an answer. `watches` may be NULL. */
 void watches_free(struct watches *watches);
-struct node *watches_node(const struct watches *watches);
 const struct cursor_key *watches_cursor_key(const struct watches *watches); /* never changes: without the lock */
 size_t watches_parked(const struct watches *watches);
 
