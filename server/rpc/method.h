@@ -40,8 +40,8 @@ struct method_entry {
     method_handler *handle;
     enum permission permission;
     bool writes; /* it changes who is present */
-    bool
-        needs_ready; /* refused until the node is in sync with its peers: what it does not know yet, it must not deny */
+    /* Refused until the node is in sync with its peers: it must not deny what it does not know yet. */
+    bool needs_ready;
 };
 
 /* The entry of a method; its name is NULL for METHOD_NONE and METHOD_UNKNOWN. */
