@@ -1,4 +1,5 @@
 #include "duration.h"
+#include "number.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,12 +14,7 @@ enum { UNITS = sizeof units / sizeof units[0] };
 bool duration_parse(const char *text, uint64_t *ms) {
     uint64_t number = 0;
     *ms = 0;
-    if (*text < '0' || *text > '9') return false;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        uint64_t digit = (uint64_t)(*text - '0');
-        if (number > (UINT64_MAX - digit) / 10) return false;
-        number = number * 10 + digit;
-    }
+    if (!number_take(&text, &number)) return false;
     for (size_t i = 0; i < UNITS; i++) {
         if (strcmp(text, units[i].name) != 0) continue;
         if (number > UINT64_MAX / units[i].ms) return false;

@@ -1,6 +1,7 @@
 /* What the values of options may be. */
 #include "config_option.h"
 #include "common/duration.h"
+#include "common/number.h"
 #include "common/url.h"
 
 #include <assert.h>
@@ -26,12 +27,7 @@ static bool parse_number(const char *text, bool has_units, uint64_t *out) {
     } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
     uint64_t number = 0;
     *out = 0;
-    if (*text < '0' || *text > '9') return false;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        uint64_t digit = (uint64_t)(*text - '0');
-        if (number > (UINT64_MAX - digit) / 10) return false;
-        number = number * 10 + digit;
-    }
+    if (!number_take(&text, &number)) return false;
     for (size_t i = 0; i < (has_units ? sizeof units / sizeof units[0] : 1); i++) {
         if (strcmp(text, units[i].name) != 0) continue;
         if (number > UINT64_MAX >> units[i].shift) return false;

@@ -1,6 +1,7 @@
 #include "values.h"
 
 #include "common/duration.h"
+#include "common/number.h"
 
 #include <string.h>
 
@@ -15,13 +16,7 @@ bool value_span(const char *text, uint64_t least_ms, uint64_t most_ms, uint64_t 
 bool value_number(const char *text, uint64_t least, uint64_t most, uint64_t *out) {
     uint64_t number = 0;
     *out = 0;
-    if (*text == '\0') return false;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9') return false;
-        const uint64_t digit = (uint64_t)(*text - '0');
-        if (number > (UINT64_MAX - digit) / 10) return false;
-        number = number * 10 + digit;
-    }
+    if (!number_take(&text, &number) || *text != '\0') return false;
     if (number < least || number > most) return false;
     *out = number;
     return true;
