@@ -22,12 +22,13 @@ enum {
     MUSTER_WATCH_WAIT_MAX_MS = 60 * 1000,     /* Watch.max_wait_ms */
     MUSTER_WATCH_INTERVAL_MAX_MS = 60 * 1000, /* Watch.min_interval_ms */
     MUSTER_CURSOR_BYTES_MAX = 256,            /* Watch.cursor */
+    MUSTER_WHERE_USERS_MAX = 1000,            /* users of one Where */
 };
 
 enum {
     MUSTER_TTL_MIN_MS = 1000,
     MUSTER_TTL_MAX_MS = 24 * 60 * 60 * 1000,
-    MUSTER_TTL_DEFAULT_MS = 60 * 1000,
+    MUSTER_TTL_DEFAULT_MS = 90 * 1000, /* browsers run the timers of a hidden tab once a minute: with 60 s it flaps */
     MUSTER_LINGER_MAX_MS = MUSTER_TTL_MAX_MS,
     MUSTER_TICK_MIN_MS = 10,
     MUSTER_TICK_MAX_MS = 1000,
@@ -35,6 +36,7 @@ enum {
 };
 
 /* Spans that pass 2^31 are no enum constants in C11. */
+#define MUSTER_STATUS_TTL_MAX_MS    (UINT64_C(30) * 24 * 60 * 60 * 1000) /* SetStatus.ttl_ms */
 #define MUSTER_RETENTION_MIN_MS     UINT64_C(1000)
 #define MUSTER_RETENTION_DEFAULT_MS (UINT64_C(24) * 60 * 60 * 1000)
 #define MUSTER_RETENTION_MAX_MS     (UINT64_C(30) * 24 * 60 * 60 * 1000)

@@ -20,6 +20,8 @@ enum method {
     METHOD_RESET,
     METHOD_WATCH,
     METHOD_NODES,
+    METHOD_WHERE,
+    METHOD_SET_STATUS,
     METHODS /* how many there are */
 };
 

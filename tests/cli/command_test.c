@@ -36,7 +36,7 @@ static const char *string(const json_t *row, const char *key) {
 
 static void touches_and_leaves(void **state) {
     (void)state;
-    EXPECT(0, "touched 2, joined 2, ttl 1m\n", "", "touch", "ada", "bob", "--to", server.tcp, "-s", "t");
+    EXPECT(0, "touched 2, joined 2, ttl 90s\n", "", "touch", "ada", "bob", "--to", server.tcp, "-s", "t");
     EXPECT(0, "touched 2, joined 1, ttl 5m\n", "", "--to", server.ipc, "-s", "t", "touch", "ada", "cyd", "--ttl", "5m");
     EXPECT(0, "left 1 of 2\n", "", "leave", "ada", "nobody", "--to", server.tcp, "-s", "t");
     EXPECT(0, "left 0 of 1\n", "", "leave", "bob", "--linger", "10s", "--to", server.tcp, "-s", "t");
@@ -65,7 +65,7 @@ static void answers_writes_in_json(void **state) {
 
 static void reads_users_from_its_input(void **state) {
     (void)state;
-    EXPECT_WITH("ada\n\nbob\r\ncyd", 0, "touched 3, joined 3, ttl 1m\n", "", "touch", "-", "--to", server.tcp, "-s",
+    EXPECT_WITH("ada\n\nbob\r\ncyd", 0, "touched 3, joined 3, ttl 90s\n", "", "touch", "-", "--to", server.tcp, "-s",
                 "i");
     EXPECT_WITH("ada\nbob\ncyd\n", 0, NULL, "", "live", "-", "--to", server.tcp, "-s", "i");
     EXPECT_WITH("ada\nbob\n", 0, "left 2 of 2\n", "", "leave", "-", "--to", server.tcp, "-s", "i");
@@ -83,7 +83,7 @@ static void sends_many_users_in_batches(void **state) {
     (void)fclose(out);
     memset(text, 's', STATE_BYTES);
     text[STATE_BYTES] = '\0';
-    EXPECT_WITH(input, 0, "touched 25000, joined 25000, ttl 1m\n", "", "touch", "-", "--to", server.tcp, "-s", "many");
+    EXPECT_WITH(input, 0, "touched 25000, joined 25000, ttl 90s\n", "", "touch", "-", "--to", server.tcp, "-s", "many");
     input[strlen("user-0\n") * 10 + strlen("user-10\n") * 3000] = '\0';
     EXPECT_WITH(input, 0, NULL, "", "touch", "-", "--to", server.tcp, "-s", "many", "--state", text);
     json_t *rows = JSON(0, "list", "--json", "--to", server.tcp, "-s", "many");
@@ -132,7 +132,7 @@ static void shows_sessions(void **state) {
                     is_tab ? "session status last_seen_ms ttl_ms state" : "session status last_seen_ms ttl_ms");
         assert_string_equal(string(session, "status"), is_tab ? "busy" : "online");
         assert_string_equal(string(session, "state"), is_tab ? "x\ny" : "(none)");
-        assert_int_equal(integer(session, "ttl_ms"), is_tab ? 60000 : 120000);
+        assert_int_equal(integer(session, "ttl_ms"), is_tab ? 90000 : 120000);
     }
     json_decref(rows);
     struct process_result result = CLI(NULL, "live", "ada", "nobody", "--sessions", "--to", server.tcp, "-s", "se");

@@ -182,7 +182,7 @@ static void the_ttl_of_the_server_counts(void **state) {
     struct muster_keepalive *unset;
     assert_int_equal(muster_keepalive_open(fixture->client, NULL, &unset, NULL), MUSTER_OK);
     assert_int_equal(muster_keepalive_add(unset, NULL, "ada", NULL, MUSTER_STATUS_ONLINE, NULL, 0, NULL), MUSTER_OK);
-    /* The default, of 60 s, would take a minute. */
+    /* The default, of 90 s, would take half a minute. */
     await(fixture, "ada", false, 4);
     assert_int_equal(last_of(fixture, "ada").ttl_ms, 0);
     assert_int_equal(muster_keepalive_close(unset, true, NULL), MUSTER_OK);

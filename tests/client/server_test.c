@@ -223,7 +223,7 @@ static void a_keepalive_outlives_the_node(void **state) {
     if (!wait_until(is_ada_live, fixture->client, PATIENCE_MS)) fail_msg("ada is not live");
     end(fixture, 0);
     start(fixture, 0);
-    /* The TTL is 60 s: only a beat that was sent because of the restart comes so early. */
+    /* The TTL is 90 s: only a beat that was sent because of the restart comes so early. */
     if (!wait_until(is_ada_live, fixture->client, 10000)) fail_msg("ada was not told to the new node");
     end(fixture, 0);
     start(fixture, 1);

@@ -120,7 +120,7 @@ static void test_last_seen_is_on_the_wall_clock(void **state) {
 static void test_a_lease_is_inclusive(void **state) {
     struct bench *bench = *state;
     touch(&bench->answerer, "s", "ada", "");
-    pass_ms(bench, 60000);
+    pass_ms(bench, MUSTER_TTL_DEFAULT_MS);
     if (!is_live(&bench->answerer, "s", "ada")) fail_msg("gone at the age of the TTL");
     pass_ms(bench, 1);
     if (is_live(&bench->answerer, "s", "ada")) fail_msg("live past the TTL");
@@ -146,11 +146,11 @@ static void test_counts_expire_without_a_tick(void **state) {
             builder_beat(&builder, "", "")->user = builder_number(&builder, "u", j + 9000u * i);
         reply_free(ask(&bench->answerer, &builder));
     }
-    pass_ms(bench, 60001);
+    pass_ms(bench, MUSTER_TTL_DEFAULT_MS + 1);
     builder_counts(&builder);
     builder_scope(&builder, builder_bytes("s"));
-    builder_window(&builder, 60001);
-    builder_window(&builder, 60000);
+    builder_window(&builder, MUSTER_TTL_DEFAULT_MS + 1);
+    builder_window(&builder, MUSTER_TTL_DEFAULT_MS);
     Muster__V1__Reply *reply = ask(&bench->answerer, &builder);
     const Muster__V1__ScopeCounts *row = reply->counts->scopes[0];
     if (row->live != 0 || row->windows[0]->users != 27000 || row->windows[1]->users != 0)
@@ -307,7 +307,7 @@ static void test_ticks_expire_and_forget(void **state) {
     struct bench *bench = *state;
     struct node_figures figures;
     touch(&bench->answerer, "s", "ada", "");
-    pass_ms(bench, MUSTER_RETENTION_DEFAULT_MS + 70000);
+    pass_ms(bench, MUSTER_RETENTION_DEFAULT_MS + MUSTER_TTL_DEFAULT_MS + 45000);
     for (int i = 0; i < 100; i++) node_tick(bench->node, bench->now), pass_ms(bench, 100);
     node_figures(bench->node, &figures);
     if (figures.members != 0) fail_msg("%llu members are remembered", (unsigned long long)figures.members);

@@ -1,4 +1,5 @@
 #include "call_suite.h"
+#include "muster/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +60,7 @@ void suite_touch(const struct answerer *answerer) {
     builder_beat(&builder, "ada", "tab-1");
     reply = ask(answerer, &builder);
     expect_equal(answerer, reply->touch->joined, 0);
-    expect_equal(answerer, reply->touch->ttl_ms, 60000);
+    expect_equal(answerer, reply->touch->ttl_ms, MUSTER_TTL_DEFAULT_MS);
     expect(answerer, reply->touch->stamp > stamp);
     reply_free(reply);
 

@@ -6,20 +6,20 @@
 #include <stdio.h>
 
 /* Field numbers of the contract (presence.proto). */
-enum { CALL_TOKEN = 1, CALL_TOUCH = 2, CALL_NODES = 10 };
-enum { REPLY_CODE = 1, REPLY_MESSAGE = 2, REPLY_TOUCH = 3, REPLY_NODES = 11 };
+enum { CALL_TOKEN = 1, CALL_TOUCH = 2, CALL_SET_STATUS = 12 };
+enum { REPLY_CODE = 1, REPLY_MESSAGE = 2, REPLY_TOUCH = 3, REPLY_SET_STATUS = 13 };
 
 /* Methods stand in the order of their fields, in Call and in Reply. */
-_Static_assert(METHOD_NODES - METHOD_TOUCH == CALL_NODES - CALL_TOUCH, "a field of Call for each method");
-_Static_assert(METHOD_NODES - METHOD_TOUCH == REPLY_NODES - REPLY_TOUCH, "a field of Reply for each method");
-_Static_assert(METHODS == METHOD_NODES + 1, "a new method has its fields above");
+_Static_assert(METHOD_SET_STATUS - METHOD_TOUCH == CALL_SET_STATUS - CALL_TOUCH, "a field of Call for each method");
+_Static_assert(METHOD_SET_STATUS - METHOD_TOUCH == REPLY_SET_STATUS - REPLY_TOUCH, "a field of Reply for each method");
+_Static_assert(METHODS == METHOD_SET_STATUS + 1, "a new method has its fields above");
 
 static bool open_fields(struct text call, struct request *request) {
     struct pb_reader in = pb_read(call);
     struct pb_field field;
     *request = (struct request){.method = METHOD_NONE};
     while (pb_next(&in, &field)) {
-        if (field.number > CALL_NODES) {
+        if (field.number > CALL_SET_STATUS) {
             if (request->method == METHOD_NONE) request->method = METHOD_UNKNOWN;
             continue;
         }
