@@ -1,5 +1,6 @@
 #include "service.h"
 #include "common/headroom.h"
+#include "common/monotonic.h"
 #include "net/sp/rpc_door.h"
 #include "node/figures.h"
 #include "node/tick.h"
@@ -18,6 +19,8 @@
 #include <unistd.h>
 
 enum { DRAIN_MS = 5000, CLOSE_S = 2 };
+/* What is parked is answered within this time, unless its clients do not read. */
+enum { ANSWER_PARKED_MS = 1000, ANSWER_STEP_MS = 2 };
 /* Descriptors that are kept for listeners, loops, snapshots, the log, what libraries open, and connections that are
  * accepted only to be closed. */
 enum { FILES_RESERVED = 64, FILES_NEEDED = 32 };
@@ -185,13 +188,20 @@ static void exit_at_once(int signal_number) {
     _exit(status_at_once);
 }
 
+/* Clients that wait for a change are answered, and go elsewhere. */
+static void answer_parked(struct watches *watches) {
+    uint64_t until_ms = monotonic_ms() + ANSWER_PARKED_MS;
+    pump_stop(watches);
+    while (pump_parked(watches) > 0 && monotonic_ms() < until_ms) usleep(ANSWER_STEP_MS * 1000);
+}
+
 /* Whether all that had come in was answered in time. */
 static bool drain_door(struct service *service, const char *reason) {
     struct door *door = rpc_door_door(service->door);
     door_refuse(door); /* before it is logged, so that the log is true */
-    log_line(LEVEL_INFO, "draining", "no new connections; answering what has come in", {"signal", reason, 0},
+    log_line(LEVEL_INFO, "draining", "no new connections; requests are refused", {"signal", reason, 0},
              {"connections", NULL, door_figures(door).connections});
-    pump_stop(rpc_watches(service->rpc)); /* clients that wait for a change go elsewhere */
+    answer_parked(rpc_watches(service->rpc));
     return door_drain(door, DRAIN_MS);
 }
 

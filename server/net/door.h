@@ -19,7 +19,11 @@ enum {
     DOOR_IDLE_MS = 30000,        /* the time a new connection has to send its first request */
     DOOR_IDLE_CROWDED_MS = 1000, /* the same while connections are refused */
     DOOR_SHARE_MIN = 16,         /* the smallest share of one address */
+    DOOR_LINGER_MS = 250,        /* the time a peer has to close a connection that this side has closed (drain) */
 };
+
+/* A drain. */
+enum { DRAIN_QUIET_MS = 100, DRAIN_CLOSE_ALL_MS = 300 };
 
 struct door;
 
@@ -50,11 +54,13 @@ struct door_figures {
 };
 struct door_figures door_figures(const struct door *door);
 
-/* From now on new connections are closed at once. */
+/* From now on new connections are closed at once, and requests are refused (stream_must_refuse). */
 void door_refuse(struct door *door);
-/* Refuses new connections and answers the requests that have arrived: those of the first second after the call, then no
- * more. Returns true once every reply is sent and no request arrived for 100 ms, false after timeout_ms. Blocks; not on
- * a loop's thread. */
+/* Closes the connections, once what they sent is answered and sent: one of which a request was refused at once, the
+ * others after DRAIN_CLOSE_ALL_MS, unless no request arrives for DRAIN_QUIET_MS before. A peer that goes on sending to
+ * a connection that is being closed still gets all its replies. What is parked must have been answered before. Returns
+ * true once every reply is sent and no request arrives any more, false after timeout_ms. Blocks; not on a loop's
+ * thread. */
 bool door_drain(struct door *door, uint32_t timeout_ms);
 
 /* Closes every connection and frees the door. After loops_stop. `door` may be NULL. */

@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 enum { RESERVED_PART = 16, RESERVED_MAX = 16, SHARE_PART = 4 };
-/* A drain ends when no request came for so long; of those that come after so long none is read. */
-enum { DRAIN_QUIET_MS = 100, DRAIN_TAKES_MS = 1000, DRAIN_STEP_MS = 5 };
+enum { DRAIN_STEP_MS = 5 };
 
 static size_t at_most(size_t value, size_t most) {
     return value < most ? value : most;
@@ -127,16 +126,16 @@ void door_refuse(struct door *door) {
 /* Runs between two turns of the loop: everything it has read is answered. */
 static void answer_drain(struct post *post, struct loop *loop) {
     struct drain_question *question = (struct drain_question *)post;
-    if (question->is_last_call) streams_last_call(loop, question->door);
-    atomic_store(&question->state, streams_are_busy(loop, question->door) ? DRAIN_BUSY : DRAIN_CLEAR);
+    bool is_busy = streams_drain(loop, question->door, question->step);
+    atomic_store(&question->state, is_busy ? DRAIN_BUSY : DRAIN_CLEAR);
 }
 
-static void ask_drain(struct door *door, bool is_last_call) {
+static void ask_drain(struct door *door, enum drain_step step) {
     for (unsigned i = 0; i < door->loops->count; i++) {
         struct drain_question *question = &door->drain[i];
         question->post.run = answer_drain;
         question->door = door;
-        question->is_last_call = is_last_call;
+        question->step = step;
         atomic_store(&question->state, DRAIN_ASKED);
         loop_post(&door->loops->items[i], &question->post);
     }
@@ -157,14 +156,15 @@ bool door_drain(struct door *door, uint32_t timeout_ms) {
     uint64_t start_us = monotonic_us(), quiet_us = start_us, now_us = start_us;
     uint64_t requests = door_figures(door).requests;
     door_refuse(door);
-    ask_drain(door, false);
+    ask_drain(door, DRAIN_LOOK);
     for (; now_us - start_us < (uint64_t)timeout_ms * 1000; now_us = monotonic_us()) {
         enum drain_state answer = drain_answer(door);
         uint64_t requests_now = door_figures(door).requests;
         if (requests_now != requests || answer == DRAIN_BUSY) quiet_us = now_us;
         requests = requests_now;
         if (answer == DRAIN_CLEAR && now_us - quiet_us > DRAIN_QUIET_MS * 1000) return true;
-        if (answer != DRAIN_ASKED) ask_drain(door, now_us - start_us > DRAIN_TAKES_MS * 1000);
+        bool is_last = now_us - start_us > DRAIN_CLOSE_ALL_MS * 1000;
+        if (answer != DRAIN_ASKED) ask_drain(door, is_last ? DRAIN_LAST : DRAIN_CLOSE);
         usleep(DRAIN_STEP_MS * 1000);
     }
     return false;

@@ -30,8 +30,8 @@ struct source {
 
 /* The list of its door that a stream is in because of a deadline. Streams with unread output are in another list, too.
  */
-enum slow_list { SLOW_NONE, SLOW_GREETING, SLOW_IDLE, SLOW_UNFINISHED };
-enum { SLOW_LISTS = SLOW_UNFINISHED + 1 };
+enum slow_list { SLOW_NONE, SLOW_GREETING, SLOW_IDLE, SLOW_UNFINISHED, SLOW_LINGERING };
+enum { SLOW_LISTS = SLOW_LINGERING + 1 };
 
 struct stream {
     struct source source; /* fd -1: the slot is free */
@@ -42,6 +42,7 @@ struct stream {
     bool has_backlog; /* `in` holds messages for later turns; the socket is not read meanwhile */
     bool is_queued;   /* in loop->backlog; never while is_blocked */
     bool is_dirty;
+    bool is_refused; /* a request was refused by the drain: it is closed once all that it sent is answered */
     _Atomic uint64_t id;
     struct loop *loop;
     struct door *door;
@@ -74,18 +75,24 @@ struct listener {
 
 /* One loop's share of a door. Each list is ordered by the time of its members' deadlines. */
 struct door_part {
-    bool is_last_call; /* see struct drain_question */
+    bool is_last_call; /* only what had arrived by then is read: DRAIN_LAST */
     struct stream_queue unread, slow[SLOW_LISTS];
     _Atomic uint64_t requests;
     _Atomic uint64_t ended[STREAM_ENDS];
 };
 
-/* A post by which a draining door asks a loop whether any of its connections has bytes to be read, answered or sent. */
+/* A post by which a draining door asks a loop whether any of its connections has bytes to be read, answered or sent,
+ * and closes those that have none. */
+enum drain_step {
+    DRAIN_LOOK,  /* closes none: posts of other loops for a connection may be on their way */
+    DRAIN_CLOSE, /* closes those of which a request was refused */
+    DRAIN_LAST,  /* closes all; reads only what has arrived by now */
+};
 enum drain_state { DRAIN_ASKED, DRAIN_BUSY, DRAIN_CLEAR };
 struct drain_question {
     struct post post;
     struct door *door;
-    bool is_last_call; /* read only what has arrived by now */
+    enum drain_step step;
     _Atomic(enum drain_state) state;
 };
 
@@ -191,10 +198,9 @@ bool streams_make_room(const struct stream *needy, size_t bytes);
 void streams_mark_stale(struct loop *loop, size_t unconsumed);
 void stream_mark_stale(struct stream *stream);
 void streams_close_of(struct loop *loop, const struct door *door);
-/* Only what has come in by now is read of the door's connections. */
-void streams_last_call(struct loop *loop, const struct door *door);
-/* Whether a connection of the door has bytes that are not read, answered or sent. Looks at all of them. */
-bool streams_are_busy(const struct loop *loop, const struct door *door);
+/* One step of a drain, between two turns. Whether a connection of the door has bytes that are not read, answered or
+ * sent, or is being closed. Looks at all of them. */
+bool streams_drain(struct loop *loop, const struct door *door, enum drain_step step);
 void streams_free(struct loop *loop);
 
 static inline struct door_part *stream_part(const struct stream *stream) {

@@ -71,6 +71,9 @@ bool stream_may_go_on(const struct stream *stream);
 void stream_greeted(struct stream *stream);
 /* A request arrived: counts it, and ends the deadline for the first request. */
 void stream_asked(struct stream *stream);
+/* Whether the door is draining: the request that arrived is to be refused. The connection is closed once all that it
+ * sent is answered. */
+bool stream_must_refuse(struct stream *stream);
 /* A request was answered without being deferred; a connection may have a limited number of them in a turn. */
 void stream_answered(struct stream *stream);
 /* Keeps the bytes of this turn valid until `commit`. */

@@ -147,8 +147,21 @@ static void receive_bytes(struct stream *stream) {
     loop->in_used = loop->is_borrowed ? (size_t)(room - loop->in) + (size_t)received : 0;
 }
 
+/* What a peer sends that has not read yet that this side has closed. A socket that is closed with unread input sends a
+ * reset, which may overtake the replies. */
+static void discard_input(struct stream *stream) {
+    char ignored[4096];
+    ssize_t received = recv(stream->source.fd, ignored, sizeof ignored, 0);
+    if (received > 0 || (received < 0 && (errno == EAGAIN || errno == EINTR))) return;
+    stream_end(stream, STREAM_DONE);
+}
+
 void stream_event(struct stream *stream, uint32_t events) {
     if (stream->source.fd < 0 || stream->why != STREAM_OPEN) return; /* ended earlier in this turn */
+    if (stream->slow == SLOW_LINGERING) {
+        discard_input(stream);
+        return;
+    }
     bool is_read = !stream->is_blocked && (!stream_part(stream)->is_last_call || stream->due > 0);
     if (!is_read && (events & (EPOLLERR | EPOLLHUP)) != 0) stream_end(stream, STREAM_GONE);
     else if (stream->is_blocked) output_resume(stream);

@@ -48,6 +48,7 @@ static void expire_part(struct loop *loop, const struct door *door, bool is_shor
     expire_slow(&part->slow[SLOW_GREETING], now_ms, is_crowded ? idle_ms : door->unfinished_ms, STREAM_STRANGER);
     expire_slow(&part->slow[SLOW_IDLE], now_ms, idle_ms, STREAM_IDLE);
     expire_slow(&part->slow[SLOW_UNFINISHED], now_ms, door->unfinished_ms, STREAM_UNFINISHED);
+    expire_slow(&part->slow[SLOW_LINGERING], now_ms, DOOR_LINGER_MS, STREAM_DONE);
 }
 
 void streams_expire(struct loop *loop) {
@@ -93,7 +94,7 @@ struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is
     stream->remote = *remote;
     stream->phase = 0;
     stream->data = NULL;
-    stream->has_asked = stream->has_greeted = false;
+    stream->has_asked = stream->has_greeted = stream->is_refused = false;
     stream->stale = stream->due = 0;
     atomic_store(&stream->id, ++loop->next_id << 8 | loop->index);
     stream_move_to(stream, SLOW_GREETING);
@@ -215,14 +216,10 @@ void streams_close_of(struct loop *loop, const struct door *door) {
     streams_reap(loop);
 }
 
+/* ---- draining ---- */
+
 static void call_last(struct stream *stream, const void *door) {
     if (stream->door == door) stream->due = stream->in_len - stream->in_at + waiting_in(stream);
-}
-
-void streams_last_call(struct loop *loop, const struct door *door) {
-    if (loop->parts[door->index].is_last_call) return;
-    loop->parts[door->index].is_last_call = true;
-    streams_each(loop, call_last, door);
 }
 
 static bool is_busy(const struct stream *stream) {
@@ -230,13 +227,33 @@ static bool is_busy(const struct stream *stream) {
     return (!stream_part(stream)->is_last_call || stream->due > 0) && waiting_in(stream) > 0;
 }
 
-bool streams_are_busy(const struct loop *loop, const struct door *door) {
+/* The peer reads all that was sent, then the end, and closes its side. */
+static void begin_lingering(struct stream *stream) {
+    stream_move_to(stream, SLOW_LINGERING);
+    if (shutdown(stream->source.fd, SHUT_WR) != 0 || !loop_watch(stream->loop, &stream->source, EPOLLIN, false))
+        stream_end(stream, STREAM_GONE);
+}
+
+/* Whether the connection keeps its door from being drained. */
+static bool drain_stream(struct stream *stream, enum drain_step step) {
+    if (stream->slow == SLOW_LINGERING || stream->why != STREAM_OPEN || is_busy(stream)) return true;
+    if (step == DRAIN_LOOK || (step == DRAIN_CLOSE && !stream->is_refused)) return false;
+    begin_lingering(stream);
+    return true;
+}
+
+bool streams_drain(struct loop *loop, const struct door *door, enum drain_step step) {
+    bool is_any_busy = false;
+    if (step == DRAIN_LAST && !loop->parts[door->index].is_last_call) {
+        loop->parts[door->index].is_last_call = true;
+        streams_each(loop, call_last, door);
+    }
     for (size_t i = 0; i < loop->chunk_count; i++)
         for (size_t j = 0; j < STREAMS_PER_CHUNK; j++) {
-            const struct stream *stream = &loop->chunks[i][j];
-            if (stream->source.fd >= 0 && stream->door == door && is_busy(stream)) return true;
+            struct stream *stream = &loop->chunks[i][j];
+            if (stream->source.fd >= 0 && stream->door == door) is_any_busy |= drain_stream(stream, step);
         }
-    return false;
+    return is_any_busy;
 }
 
 void streams_free(struct loop *loop) {

@@ -46,6 +46,11 @@ void stream_asked(struct stream *stream) {
     stream->has_asked = true;
 }
 
+bool stream_must_refuse(struct stream *stream) {
+    stream->is_refused |= atomic_load_explicit(&stream->door->is_refusing, memory_order_relaxed);
+    return stream->is_refused;
+}
+
 void stream_answered(struct stream *stream) {
     stream->loop->visit_answers++;
 }

@@ -4,6 +4,7 @@
 #include "support/sp.h"
 #include "support/wait.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -261,6 +262,56 @@ static void it_drains_though_clients_go_on(void **state) {
     tempdir_remove(&server.dir);
 }
 
+/* Fault 29: with a client that polled every 50 ms, a drain took five seconds, and requests timed out in the end. */
+static void who_polls_is_refused_once_and_hung_up(void **state) {
+    enum { EVERY_MS = 50, UNAVAILABLE = 14, POLLERS = 3 };
+    (void)state;
+    struct server server = server_start(NULL);
+    struct sp sps[POLLERS];
+    bool is_open[POLLERS];
+    unsigned open = POLLERS, refused[POLLERS] = {0};
+    for (int i = 0; i < POLLERS; i++) {
+        sps[i] = sp_open(i == 0 ? server.ipc : server.tcp, SERVED_MS);
+        is_open[i] = sp_is_answered(&sps[i], SERVED_MS);
+        if (!is_open[i]) fail_msg("not served");
+    }
+    process_signal(server.process, SIGTERM);
+    if (!process_await_line(server.process, PROCESS_ERRORS, "event=draining", SOON_MS, NULL)) fail_msg("no drain");
+    for (uint64_t start_ms = wait_now_ms(), at_ms = start_ms; open > 0 && at_ms - start_ms < SOON_MS;
+         at_ms = wait_now_ms()) {
+        for (int i = 0; i < POLLERS; i++) {
+            struct request_builder builder;
+            uint32_t id;
+            size_t len;
+            builder_touch(&builder, "s");
+            builder_beat(&builder, "ada", "");
+            if (!is_open[i]) {
+                builder_free(&builder);
+                continue;
+            }
+            bool is_sent = sp_send_built(&sps[i], &builder, &id);
+            uint8_t *bytes = is_sent ? sp_receive(&sps[i], SERVED_MS, &id, &len) : NULL;
+            Muster__V1__Reply *reply = bytes != NULL ? muster__v1__reply__unpack(NULL, len, bytes) : NULL;
+            if (reply != NULL && reply->code != UNAVAILABLE) fail_msg("code %u during a drain", reply->code);
+            refused[i] += reply != NULL;
+            is_open[i] = reply != NULL;
+            open -= reply == NULL;
+            if (reply != NULL) reply_free(reply);
+            free(bytes);
+        }
+        (void)poll(NULL, 0, EVERY_MS);
+    }
+    if (open > 0) fail_msg("%u of %d are still served", open, POLLERS);
+    for (int i = 0; i < POLLERS; i++) {
+        if (refused[i] == 0 || refused[i] > 3) fail_msg("client %d was refused %u times", i, refused[i]);
+        sp_close(&sps[i]);
+    }
+    if (server_stop(&server) != 0) fail_msg("it does not exit with status 0");
+    if (!process_await_line(server.process, PROCESS_ERRORS, "all that had come in was answered", SOON_MS, NULL))
+        fail_msg("replies were not delivered in time");
+    server_end(&server);
+}
+
 static void it_refuses_connections_while_it_drains(void **state) {
     (void)state;
     struct server server = server_start(NULL);
@@ -303,6 +354,7 @@ int main(void) {
         cmocka_unit_test(it_logs_json),
         cmocka_unit_test(it_drains),
         cmocka_unit_test(it_drains_though_clients_go_on),
+        cmocka_unit_test(who_polls_is_refused_once_and_hung_up),
         cmocka_unit_test(it_refuses_connections_while_it_drains),
         cmocka_unit_test(it_starts_again_where_it_was),
     };

@@ -26,6 +26,7 @@ static void echo_message(struct stream *stream, const struct sp_frame *frame, si
     stream_answered(stream);
     echo->answered++;
     echo->stale += stream_stale_ms(stream) > 0;
+    echo->refused += stream_must_refuse(stream);
     if (echo->is_deaf) return;
     size_t len = sp_prefix_write(stream_is_ipc(stream), frame->payload_len, prefix);
     stream_send(stream, (struct text){(char *)prefix, (uint32_t)len},

@@ -10,8 +10,10 @@ enum { ECHO_PAYLOAD_MAX = 2 << 20 };
 struct echo {
     struct loops *loops;
     struct door *door;
-    uint64_t answered, stale; /* requests, and those of them that came before the loop stood still */
-    bool is_deaf;             /* nothing is answered */
+    uint64_t answered; /* requests */
+    uint64_t stale;    /* those of them that came before the loop stood still */
+    uint64_t refused;  /* those of them that came during a drain */
+    bool is_deaf;      /* nothing is answered */
 };
 
 /* The clock of all loops of the test. */

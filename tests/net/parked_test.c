@@ -208,6 +208,7 @@ static void a_drain_answers_who_waits(void **state) {
     waiting_send(&waiting, &sp, 1000);
     expect_parked(&house, 1000, "before the drain");
     pump_stop(rpc_watches(house.rpc));
+    expect_parked(&house, 0, "after the pump was stopped");
     if (!door_drain(house.door, DRAIN_MS)) fail_msg("the door does not drain");
     expect_parked(&house, 0, "after the drain");
     expect_told(&sp, 1000, UNAVAILABLE, "who waited");

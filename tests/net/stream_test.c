@@ -285,6 +285,73 @@ static void a_loop_that_stood_still_blames_nobody(void **state) {
     echo_close(&echo);
 }
 
+/* ---- draining ---- */
+
+static bool is_ended(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK) == 0; /* and not a reset */
+}
+
+static bool drain_step(struct echo *echo, enum drain_step step) {
+    bool is_busy = streams_drain(loops_at(echo->loops, 0), echo->door, step);
+    echo_turn(echo, 1);
+    return is_busy;
+}
+
+/* Who goes on sending gets the replies first, then the end of the connection. */
+static void a_drained_connection_gets_all_its_replies(void **state) {
+    (void)state;
+    struct echo echo;
+    char answers[2 * REQUEST_BYTES + 1];
+    echo_open(&echo, 1);
+    int polls = echo_connect(&echo, 0, true), idle = echo_connect(&echo, 0, true);
+    door_refuse(echo.door);
+    echo_send(polls, 4, WHOLE);
+    echo_send(polls, 4, WHOLE);
+    echo_turn(&echo, 1);
+    if (echo.answered != 2 || echo.refused != 2) fail_msg("%llu of 2 are refused", (unsigned long long)echo.refused);
+    if (drain_step(&echo, DRAIN_LOOK)) fail_msg("a door without anything to do is busy");
+    if (!drain_step(&echo, DRAIN_CLOSE)) fail_msg("a connection that is being closed does not count");
+    for (int i = 0; i < 3; i++) { /* it has not looked yet */
+        echo_send(polls, 4, WHOLE);
+        if (!drain_step(&echo, DRAIN_CLOSE)) fail_msg("its peer may not have read all");
+    }
+    if (echo.answered != 2) fail_msg("a connection that is being closed is answered");
+    if (echo_read(polls, answers, sizeof answers) != 2 * REQUEST_BYTES) fail_msg("replies are lost");
+    if (!is_ended(polls)) fail_msg("a refused connection is not closed");
+    if (is_ended(idle)) fail_msg("a connection that asked nothing is closed");
+    close(polls);
+    echo_turn(&echo, 1);
+    if (ended(&echo, STREAM_DONE) != 1 || drain_step(&echo, DRAIN_CLOSE)) fail_msg("it is kept once its peer is gone");
+    drain_step(&echo, DRAIN_LAST);
+    if (!is_ended(idle)) fail_msg("the last step leaves a connection open");
+    advance_ms(&echo, DOOR_LINGER_MS); /* its peer never closes it */
+    if (ended(&echo, STREAM_DONE) != 2 || drain_step(&echo, DRAIN_LAST)) fail_msg("it is kept for ever");
+    close(idle);
+    echo_close(&echo);
+}
+
+/* Who sends without a pause is read up to where it was when the last step began. */
+static void who_never_pauses_does_not_keep_a_drain(void **state) {
+    (void)state;
+    enum { STEPS_MAX = 50 };
+    struct echo echo;
+    echo_open(&echo, 1);
+    int fd = echo_connect(&echo, 0, true);
+    door_refuse(echo.door);
+    for (int i = 0; i < STEPS_MAX && !is_ended(fd); i++) {
+        char ignored[4096];
+        for (int j = 0; j < 3 && ended(&echo, STREAM_DONE) == 0; j++) echo_send(fd, 4, WHOLE);
+        streams_drain(loops_at(echo.loops, 0), echo.door, DRAIN_LAST);
+        for (int j = 0; j < 3 && ended(&echo, STREAM_DONE) == 0; j++) echo_send(fd, 4, WHOLE);
+        echo_turn(&echo, 1);
+        while (echo_read(fd, ignored, sizeof ignored) > 0) continue;
+    }
+    if (!is_ended(fd)) fail_msg("a connection that never pauses is read for ever");
+    close(fd);
+    echo_close(&echo);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_has_ten_seconds),
@@ -297,6 +364,8 @@ int main(void) {
         cmocka_unit_test(what_came_before_it_stood_still_is_stale),
         cmocka_unit_test(what_began_before_it_stood_still_is_stale),
         cmocka_unit_test(a_loop_that_stood_still_blames_nobody),
+        cmocka_unit_test(a_drained_connection_gets_all_its_replies),
+        cmocka_unit_test(who_never_pauses_does_not_keep_a_drain),
     };
     return cmocka_run_group_tests_name("net: streams", tests, NULL, NULL);
 }

@@ -172,6 +172,15 @@ static void answer_request(struct stream *stream, struct text header, struct req
     send_response(stream, header, request->method, &response);
 }
 
+/* The node stops: clients go elsewhere. Touches that came before take effect, and are answered, first. */
+static void refuse_request(struct stream *stream, struct text header) {
+    static const struct response refusal = {.code = MUSTER_UNAVAILABLE,
+                                            .message = {"the node stops", sizeof "the node stops" - 1}};
+    if (has_touches(stream)) stream_commit(stream);
+    stream_answered(stream);
+    send_response(stream, header, METHOD_NONE, &refusal);
+}
+
 static void rpc_message(struct stream *stream, const struct sp_frame *frame, size_t rest) {
     const struct text header = {(const char *)frame->payload,
                                 (uint32_t)sp_header_len(frame->payload, frame->payload_len)};
@@ -183,6 +192,10 @@ static void rpc_message(struct stream *stream, const struct sp_frame *frame, siz
         return;
     }
     stream_asked(stream);
+    if (stream_must_refuse(stream)) {
+        refuse_request(stream, header);
+        return;
+    }
     if (envelope_open(call, &request, &refusal)) {
         answer_request(stream, header, &request, rest);
         return;
