@@ -10,7 +10,7 @@ void change_of_reset(const struct roll *roll, const struct scope *scope, struct 
     *out = (struct change){.origin = roll->origins[scope->reset_origin].id,
                            .sequence = scope->reset_sequence,
                            .is_reset = true,
-                           .scope = {scope->name, scope->name_len},
+                           .scope = scope_name(scope),
                            .stamp = scope->reset_stamp,
                            .seen_ms = scope->reset_seen_ms};
 }
@@ -22,7 +22,7 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
                            .sequence = m->sequence,
                            .stamp = m->stamp,
                            .seen_ms = m->seen_ms,
-                           .scope = {scope->name, scope->name_len},
+                           .scope = scope_name(scope),
                            .user = member_user(m),
                            .session = member_session(m),
                            .state = member_state(m),
@@ -34,7 +34,7 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
 static bool change_of_log_slot(const struct roll *roll, uint32_t slot, uint64_t sequence, struct change *out) {
     uint32_t kind = slot & LOG_KIND;
     if (kind == LOG_RESET || kind == LOG_FOREIGN_RESET) {
-        const struct scope *scope = scope_at(roll, slot & LOG_MEMBER);
+        const struct scope *scope = scope_exists(roll, slot & LOG_MEMBER) ? scope_at(roll, slot & LOG_MEMBER) : NULL;
         bool is_own = scope != NULL && scope->reset_origin == ORIGIN_SELF && scope->reset_sequence == sequence;
         bool is_it = scope != NULL && scope->reset_stamp != 0 && (is_own || kind == LOG_FOREIGN_RESET);
         if (is_it) change_of_reset(roll, scope, out);

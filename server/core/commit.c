@@ -106,13 +106,13 @@ static bool commit_plain(struct batch *batch, const struct planned *planned, con
     struct scope *scope = scope_at(roll, m->scope);
     uint64_t seen_ms = m->seen_ms, old_end = member_lease_end_ms(m), old_sequence = m->sequence;
     bool is_news = m->ttl_ms != beat->ttl_ms;
-    scope->by_status[m->status]--;
+    uint8_t status = m->status;
     if (commit_register(batch, planned, beat,
                         &(struct writing){batch->stamp, ++roll->sequence, batch->now_ms, ORIGIN_SELF, true})) {
         is_news = true;
         effect_note(roll, batch->effects, EFFECT_UPDATED, REASON_NONE, m->scope, planned->member);
     }
-    scope->by_status[m->status]++;
+    scope_count_status(scope, status, m->status);
     scope_history_move(scope, seen_ms, batch->now_ms);
     commit_log(batch, planned->member, old_sequence, old_end, is_news);
     return true;

@@ -3,7 +3,7 @@
 
 static void windows_by_looking(const struct roll *roll, const struct scope *scope, const uint64_t *from_ms, size_t n,
                                uint64_t now_ms, struct window_count *windows) {
-    struct walk walk = walk_begin(&scope->users, NULL, user_hash, roll);
+    struct walk walk = walk_users(roll, scope, NULL);
     uint32_t refs[WALK_AHEAD];
     size_t users;
     while ((users = walk_ahead(roll, &walk, refs)) > 0)

@@ -11,7 +11,7 @@ void effect_note(const struct roll *roll, struct effects *effects, enum effect_k
                  uint32_t scope_ref, uint32_t user_ref) {
     if (effects == NULL) return;
     const struct scope *in = scope_at(roll, scope_ref);
-    struct text scope = {in->name, in->name_len}, user = {0};
+    struct text scope = scope_name(in), user = {0};
     if (user_ref != MEMBER_NONE) user = member_user(member_at(roll, user_ref));
     /* Most calls are of one scope. */
     const struct effect *last = effects->count == 0 ? NULL : &effects->items[effects->count - 1];

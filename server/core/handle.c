@@ -1,5 +1,5 @@
 /* Handles: members named by hashes. */
-#include "roll_internal.h"
+#include "scope_users.h"
 
 uint64_t roll_session_hash(const struct roll *roll, struct text session) {
     return session.len == 0 ? 0 : (hash_of_name(roll, session.data, session.len) & UINT32_MAX) | 1;
@@ -10,8 +10,8 @@ bool roll_find_handle(const struct roll *roll, struct text scope_name, uint64_t 
     uint32_t scope_ref = scope_find(roll, scope_name);
     if (scope_ref == SCOPE_NONE) return false;
     const struct scope *scope = scope_at(roll, scope_ref);
-    const struct index_slot *slot = index_find(&scope->users, user_hash_asked);
-    for (uint32_t high = slot == NULL ? 0 : slot->high; slot != NULL && slot->ref != 0 && slot->high == high; slot++) {
+    const struct index_slot *slot = scope_users_find(scope, user_hash_asked);
+    for (; slot != NULL; slot = scope_users_next(scope, slot)) {
         if (user_hash(roll, slot->ref) != user_hash_asked) continue;
         for (uint32_t ref = slot->ref; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
             const struct member *m = member_at(roll, ref);

@@ -24,7 +24,7 @@ struct page roll_list(const struct roll *roll, struct text scope, unsigned statu
     uint32_t ref = scope_find(roll, scope);
     if (ref == SCOPE_NONE) return page;
     struct lister lister = {roll, scope_at(roll, ref), statuses, now_ms};
-    struct walk walk = walk_begin(&lister.scope->users, after, user_hash, roll);
+    struct walk walk = walk_users(roll, lister.scope, after);
     uint32_t refs[WALK_AHEAD], last = 0;
     size_t n, looked_max = limit * 4 > WALK_LOOKED_MIN ? limit * 4 : WALK_LOOKED_MIN;
     while ((n = walk_ahead(roll, &walk, refs)) > 0) {
@@ -54,7 +54,7 @@ struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t l
                         struct scope_view *out) {
     (void)now_ms;
     struct page page = {0};
-    struct walk walk = walk_begin(&roll->directory, after, scope_hash, roll);
+    struct walk walk = walk_scopes(roll, after);
     uint32_t last = 0;
     for (uint32_t ref; (ref = walk_next(&walk)) != 0; last = ref) {
         bool is_tired = walk.looked >= WALK_LOOKED_MIN && last != 0;
@@ -64,13 +64,13 @@ struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t l
             return page;
         }
         const struct scope *scope = scope_at(roll, ref);
-        if (scope->users_counted == 0) continue;
+        if (scope_users_counted(scope) == 0) continue;
         if (page.count == limit) {
             size_t keep = scopes_before(roll, &page, scope_hash(roll, ref), out);
             if (keep == 0) continue;
             return (struct page){keep, true, roll_hash(roll, out[keep - 1].scope)};
         }
-        out[page.count++] = (struct scope_view){{scope->name, scope->name_len}, scope->live};
+        out[page.count++] = (struct scope_view){scope_name(scope), scope_live(scope)};
     }
     return page;
 }

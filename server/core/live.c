@@ -1,5 +1,5 @@
 /* Answers about users by name. */
-#include "roll_internal.h"
+#include "scope_users.h"
 
 uint64_t roll_hash(const struct roll *roll, struct text name) {
     return hash_of_name(roll, name.data, name.len);
@@ -46,12 +46,12 @@ static void live_hash(const struct live *live, struct live_window *window, size_
     window->first = first;
     window->count = live->n - first < LIVE_WINDOW ? live->n - first : LIVE_WINDOW;
     hash_names(live->roll, live->users + first, window->count, window->hashes);
-    for (size_t i = 0; i < window->count; i++) index_fetch(&live->scope->users, window->hashes[i]);
+    for (size_t i = 0; i < window->count; i++) scope_users_fetch(live->scope, window->hashes[i]);
 }
 
 static void live_find(const struct live *live, struct live_window *window) {
     for (size_t i = 0; i < window->count; i++) {
-        const struct index_slot *slot = index_find(&live->scope->users, window->hashes[i]);
+        const struct index_slot *slot = scope_users_find(live->scope, window->hashes[i]);
         window->found[i] = slot == NULL ? MEMBER_NONE : slot->ref;
         if (slot != NULL) cache_fetch(member_at(live->roll, slot->ref));
     }

@@ -56,7 +56,7 @@ static bool merge_wants(const struct roll *roll, struct merge_scope *last, const
                         uint64_t now_ms) {
     if (change->is_reset || change->seen_ms + change->ttl_ms + roll->config.retention_ms < now_ms) return false;
     uint32_t scope = merge_scope_find(roll, last, change->scope);
-    return scope == SCOPE_NONE || change->stamp > scope_at(roll, scope)->reset_stamp;
+    return scope == SCOPE_NONE || change->stamp > scope_reset_stamp(scope_at(roll, scope));
 }
 
 /* Fills the batch with the changes that are wanted, of which there are *count. */

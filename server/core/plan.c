@@ -1,4 +1,5 @@
 #include "batch.h"
+#include "scope_users.h"
 
 static uint32_t plan_scope(struct batch *batch, struct text name) {
     if (batch->last_scope_ref != SCOPE_NONE && name.len == batch->last_scope.len &&
@@ -59,8 +60,7 @@ static uint32_t plan_member(struct batch *batch, uint32_t scope_ref, uint32_t fi
         return ref;
     }
     m->is_first = 1;
-    if (!index_insert(&scope->users, hash, ref, user_hash, roll, &roll->allocator)) goto fail_extra;
-    if (scope->users.old.slots != NULL) scope_wants_upkeep(roll, scope_ref);
+    if (!scope_users_insert(roll, scope_ref, hash, ref)) goto fail_extra;
     return ref;
 fail_extra:
     member_drop_extra(roll, m);
@@ -203,15 +203,14 @@ static bool window_hash(struct batch *batch, struct window *window, size_t first
         names[window->count] = beat->user;
     }
     hash_names(roll, names, window->count, window->hashes);
-    for (size_t i = 0; i < window->count; i++)
-        index_fetch(&scope_at(roll, window->scopes[i])->users, window->hashes[i]);
+    for (size_t i = 0; i < window->count; i++) scope_users_fetch(scope_at(roll, window->scopes[i]), window->hashes[i]);
     return window->count == n;
 }
 
 static void window_find(const struct batch *batch, struct window *window) {
     const struct roll *roll = batch->roll;
     for (size_t i = 0; i < window->count; i++) {
-        const struct index_slot *slot = index_find(&scope_at(roll, window->scopes[i])->users, window->hashes[i]);
+        const struct index_slot *slot = scope_users_find(scope_at(roll, window->scopes[i]), window->hashes[i]);
         window->users[i] = slot == NULL ? MEMBER_NONE : slot->ref;
         if (slot != NULL) cache_fetch(member_at(roll, slot->ref));
     }
@@ -254,7 +253,7 @@ static bool window_plan(struct batch *batch, const struct window *window, size_t
 /* Lets go of scopes that were made for beats which then were not planned. */
 static void window_release_scopes(struct roll *roll, const struct window *window) {
     for (size_t i = 0; i < window->count; i++)
-        if (scope_at(roll, window->scopes[i]) != NULL) scope_release_if_empty(roll, window->scopes[i]);
+        if (scope_exists(roll, window->scopes[i])) scope_release_if_empty(roll, window->scopes[i]);
 }
 
 /* Plans all n beats; *done: how many came so far. */

@@ -48,7 +48,7 @@ bool roll_recent(const struct roll *roll, struct text scope, unsigned statuses, 
         return true;
     }
     struct lister lister = {roll, scope_at(roll, ref), statuses, now_ms};
-    struct walk walk = walk_begin(&lister.scope->users, search->is_begun ? &search->after : NULL, user_hash, roll);
+    struct walk walk = walk_users(roll, lister.scope, search->is_begun ? &search->after : NULL);
     search->is_begun = true;
     uint32_t refs[WALK_AHEAD], last = 0;
     size_t n;
@@ -74,14 +74,15 @@ bool roll_recent_view(const struct roll *roll, struct text scope, const struct r
                       struct user_view *out) {
     uint32_t ref = scope_find(roll, scope);
     if (ref == SCOPE_NONE) return false;
+    const struct scope *in = scope_at(roll, ref);
     /* By its hash: the session it was found by may be no more, while the user lives on in another. */
-    const struct index_slot *slot = index_find(&scope_at(roll, ref)->users, found->hash);
+    const struct index_slot *slot = scope_users_find(in, found->hash);
     uint32_t first = MEMBER_NONE;
-    for (uint32_t high = slot == NULL ? 0 : slot->high; slot != NULL && slot->ref != 0 && slot->high == high; slot++)
+    for (; slot != NULL; slot = scope_users_next(in, slot))
         if (user_hash(roll, slot->ref) == found->hash && (first == MEMBER_NONE || slot->ref == found->member.v))
             first = slot->ref;
     if (first == MEMBER_NONE) return false;
-    *out = view_user(roll, scope_at(roll, ref), first, now_ms);
+    *out = view_user(roll, in, first, now_ms);
     out->user = member_user(member_at(roll, first));
     return out->known;
 }

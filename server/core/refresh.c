@@ -1,12 +1,12 @@
 /* Beats of other origins that only extended a lease. They name members by hashes, need no plan and cannot be refused.
  */
-#include "roll_internal.h"
+#include "scope_users.h"
 
 /* The only member that a handle may mean; MEMBER_NONE if there is none, or more than one. */
 static uint32_t handle_find(const struct roll *roll, const struct scope *scope, const struct refresh *refresh) {
     uint32_t found = MEMBER_NONE;
-    const struct index_slot *slot = index_find(&scope->users, refresh->user_hash);
-    for (uint32_t high = slot == NULL ? 0 : slot->high; slot != NULL && slot->ref != 0 && slot->high == high; slot++) {
+    const struct index_slot *slot = scope_users_find(scope, refresh->user_hash);
+    for (; slot != NULL; slot = scope_users_next(scope, slot)) {
         if (user_hash(roll, slot->ref) != refresh->user_hash) continue;
         for (uint32_t ref = slot->ref; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
             if (roll_session_hash(roll, member_session(member_at(roll, ref))) != refresh->session_hash) continue;
@@ -56,7 +56,7 @@ static void refresh_write(struct roll *roll, uint32_t ref, const struct refresh 
 static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint32_t ref, uint64_t origin,
                           const struct refresh *refresh, uint64_t floor, uint64_t now_ms, struct effects *effects) {
     const struct scope *scope = scope_at(roll, scope_ref);
-    if (refresh->stamp <= scope->reset_stamp) return true;
+    if (refresh->stamp <= scope_reset_stamp(scope)) return true;
     if (ref == MEMBER_NONE) return false;
     const struct member *m = member_at(roll, ref);
     const struct change as_change = {.origin = origin, .stamp = refresh->stamp, .sequence = refresh->sequence};
@@ -90,7 +90,7 @@ static void refresh_window_begin(const struct roll *roll, struct refresh_window 
         if (i == 0 || refreshes[i].scope_hash != refreshes[i - 1].scope_hash)
             scope = scope_at_hash(roll, refreshes[i].scope_hash);
         window->scopes[i] = scope;
-        if (scope != SCOPE_NONE) index_fetch(&scope_at(roll, scope)->users, refreshes[i].user_hash);
+        if (scope != SCOPE_NONE) scope_users_fetch(scope_at(roll, scope), refreshes[i].user_hash);
     }
 }
 
@@ -99,8 +99,8 @@ static void refresh_window_find(const struct roll *roll, struct refresh_window *
         window->users[i] = MEMBER_NONE;
         if (window->scopes[i] == SCOPE_NONE) continue;
         const struct scope *scope = scope_at(roll, window->scopes[i]);
-        const struct index_slot *slot = index_find(&scope->users, window->refreshes[i].user_hash);
-        if (slot == NULL || (slot[1].ref != 0 && slot[1].high == slot->high)) continue;
+        const struct index_slot *slot = scope_users_find(scope, window->refreshes[i].user_hash);
+        if (slot == NULL || scope_users_next(scope, slot) != NULL) continue;
         window->users[i] = slot->ref;
         cache_fetch(member_at(roll, slot->ref));
     }

@@ -1,5 +1,5 @@
 /* Walks over all registers, for peers that the change log cannot serve. */
-#include "roll_internal.h"
+#include "scope_users.h"
 
 /* A walk goes over the hash space in segments of a few slots, and takes these in the order of their numbers with the
  * bits reversed (van der Corput, 1935). Whoever merges what a walk tells, under the same key, so fills tables that are
@@ -8,15 +8,16 @@
 enum { SEGMENT_SLOTS = 16, SEGMENT_BITS_MAX = 20 };
 
 struct scattered_walk {
-    const struct index *index;
+    const struct roll *roll;
+    const struct scope *scope; /* over its users; NULL: over the scopes */
     struct index_walk walk;
     uint32_t segment;
     uint8_t bits;
 };
 
-static uint8_t segment_bits(const struct index *index) {
+static uint8_t segment_bits(uint32_t slots) {
     uint8_t bits = 0;
-    while (bits < SEGMENT_BITS_MAX && index->now.capacity >> bits > SEGMENT_SLOTS) bits++;
+    while (bits < SEGMENT_BITS_MAX && slots >> bits > SEGMENT_SLOTS) bits++;
     return bits;
 }
 
@@ -26,10 +27,14 @@ static uint32_t bits_reversed(uint32_t number, unsigned bits) {
     return reversed;
 }
 
-static struct scattered_walk scattered_from(const struct index *index, uint8_t bits, uint32_t high) {
-    struct scattered_walk walk = {.index = index, .bits = bits <= SEGMENT_BITS_MAX ? bits : SEGMENT_BITS_MAX};
+static struct scattered_walk scattered_from(const struct roll *roll, const struct scope *scope, uint8_t bits,
+                                            uint32_t high) {
+    struct scattered_walk walk = {
+        .roll = roll, .scope = scope, .bits = bits <= SEGMENT_BITS_MAX ? bits : SEGMENT_BITS_MAX};
     walk.segment = (uint32_t)((uint64_t)high >> (32 - walk.bits));
-    walk.walk = index_walk_range(index, high, (uint64_t)(walk.segment + 1) << (32 - walk.bits));
+    uint64_t until = (uint64_t)(walk.segment + 1) << (32 - walk.bits);
+    walk.walk =
+        scope != NULL ? scope_users_walk_range(scope, high, until) : index_walk_range(&roll->directory, high, until);
     return walk;
 }
 
@@ -40,7 +45,7 @@ static bool scattered_step(struct scattered_walk *walk, uint64_t *hash) {
     if (number == (UINT32_C(1) << walk->bits) - 1) return false;
     *hash = ((uint64_t)(walk->segment + 1) << (64 - walk->bits)) - 1;
     uint32_t next = bits_reversed(number + 1, walk->bits);
-    *walk = scattered_from(walk->index, walk->bits, next << (32 - walk->bits));
+    *walk = scattered_from(walk->roll, walk->scope, walk->bits, next << (32 - walk->bits));
     return true;
 }
 
@@ -136,7 +141,7 @@ static void cursor_stop(const struct roll *roll, struct walk_cursor *cursor, uin
 static bool registers_of_scope(struct registers *registers, const struct scope *scope, struct walk_cursor *cursor) {
     const struct roll *roll = registers->roll;
     uint32_t from = cursor->has_user ? (uint32_t)(cursor->user_hash >> 32) : 0;
-    struct scattered_walk scattered = scattered_from(&scope->users, cursor->user_bits, from);
+    struct scattered_walk scattered = scattered_from(roll, scope, cursor->user_bits, from);
     do {
         uint32_t last = MEMBER_NONE;
         const struct index_slot *slot;
@@ -163,10 +168,10 @@ static bool registers_of_slot(struct registers *registers, const struct index_sl
     if (!is_resumed)
         *cursor = (struct walk_cursor){.is_begun = true,
                                        .scope_bits = cursor->scope_bits,
-                                       .user_bits = segment_bits(&scope->users),
+                                       .user_bits = segment_bits(scope_users_slots(scope)),
                                        .scope_hash = hash};
     /* Also where the walk goes on: a reset since then has taken members that were yet to come. */
-    if (scope->reset_stamp != 0 && scope->reset_sequence > registers->have[scope->reset_origin])
+    if (scope_reset_stamp(scope) != 0 && scope->reset_sequence > registers->have[scope->reset_origin])
         change_of_reset(registers->roll, scope, &registers->out[registers->count++]);
     if (!registers_of_scope(registers, scope, cursor)) return false;
     cursor->is_scope_done = true;
@@ -178,9 +183,9 @@ size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const stru
     struct registers registers = {.roll = roll, .out = out, .limit = limit, .budget = budget};
     registers_begin(&registers, have, have_count);
     *done = false;
-    if (!cursor->is_begun) cursor->scope_bits = segment_bits(&roll->directory);
+    if (!cursor->is_begun) cursor->scope_bits = segment_bits(roll->directory.now.capacity);
     uint32_t from = cursor->is_begun ? (uint32_t)(cursor->scope_hash >> 32) : 0;
-    struct scattered_walk scattered = scattered_from(&roll->directory, cursor->scope_bits, from);
+    struct scattered_walk scattered = scattered_from(roll, NULL, cursor->scope_bits, from);
     do {
         const struct index_slot *slot;
         while ((slot = index_walk_next(&scattered.walk, &registers.looked)) != NULL) {
@@ -206,7 +211,7 @@ uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms) {
         const struct scope *scope = scope_at(roll, m->scope);
         if (!member_is_kept(roll, scope, m, now_ms)) continue;
         struct text user = member_user(m), session = member_session(m);
-        uint64_t parts[6] = {hash_of_name(roll, scope->name, scope->name_len),
+        uint64_t parts[6] = {scope_hash(roll, m->scope),
                              hash_of_name(roll, user.data, user.len),
                              hash_of_name(roll, session.data, session.len),
                              m->stamp,

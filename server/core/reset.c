@@ -1,13 +1,13 @@
 /* Forgetting a scope: a reset is a register of the scope that makes older members void at once. Their memory is freed
  * by the ticks that follow. */
-#include "roll_internal.h"
+#include "scope_users.h"
 
 enum { RESETS_A_TICK = 8 };
 
 void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t *budget, struct effects *effects) {
     struct scope *scope = scope_at(roll, scope_ref);
     while (*budget > 0) {
-        struct index_walk walk = index_walk_from(&scope->users, scope->sweep_high);
+        struct index_walk walk = scope_users_walk(scope, scope->sweep_high);
         const struct index_slot *slot;
         size_t looked = 0;
         uint32_t began = scope->sweep_high;
@@ -20,7 +20,7 @@ void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t 
         if (slot == NULL) {
             scope->is_sweeping = false;
             scope->epochs_unswept = 0;
-            index_tidy(&scope->users, &roll->allocator);
+            scope_users_tidy(roll, scope_ref);
             return;
         }
         if (member_at(roll, slot->ref)->epoch != scope->epoch)
@@ -31,8 +31,9 @@ void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t 
 void reset_forget_ended(struct roll *roll, uint64_t now_ms) {
     for (uint32_t i = 0; i < RESETS_A_TICK && i < roll->scope_fresh; i++) {
         if (++roll->reset_at >= roll->scope_fresh) roll->reset_at = 1;
-        struct scope *scope = roll->scope_fresh > 1 ? scope_at(roll, roll->reset_at) : NULL;
-        if (scope == NULL || scope->reset_stamp == 0 || scope->is_sweeping) continue;
+        if (roll->scope_fresh <= 1 || !scope_exists(roll, roll->reset_at)) continue;
+        struct scope *scope = scope_at(roll, roll->reset_at);
+        if (scope_reset_stamp(scope) == 0 || scope->is_sweeping) continue;
         if (scope->reset_seen_ms + roll->config.retention_ms + MUSTER_TTL_MAX_MS >= now_ms) continue;
         scope->reset_stamp = 0;
         scope_release_if_empty(roll, roll->reset_at);
@@ -42,7 +43,7 @@ void reset_forget_ended(struct roll *roll, uint64_t now_ms) {
 bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
                  struct effects *effects) {
     struct scope *scope = scope_at(roll, ref);
-    if (scope->reset_stamp != 0 &&
+    if (scope_reset_stamp(scope) != 0 &&
         !register_is_older(roll, scope->reset_stamp, scope->reset_origin, scope->reset_sequence, change))
         return false;
     /* Epochs wrap: a member of the one that comes next must be gone before. */
@@ -85,7 +86,7 @@ enum muster_code roll_reset(struct roll *roll, struct text name, uint64_t stamp,
                             .sequence = roll->sequence + 1,
                             .origin = roll->origins[ORIGIN_SELF].id,
                             .is_reset = true};
-    uint64_t users = scope_at(roll, ref)->users_counted;
+    uint64_t users = scope_users_counted(scope_at(roll, ref));
     if (!reset_apply(roll, ref, &change, ORIGIN_SELF, now_ms, effects)) return MUSTER_OK;
     *forgotten = users;
     roll->sequence++;

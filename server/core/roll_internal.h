@@ -111,6 +111,30 @@ static inline struct scope *scope_at(const struct roll *roll, uint32_t ref) {
     return roll->scopes[ref];
 }
 
+/* Whether a number that was a scope's still is one's. */
+static inline bool scope_exists(const struct roll *roll, uint32_t ref) {
+    return roll->scopes[ref] != NULL;
+}
+
+static inline struct text scope_name(const struct scope *scope) {
+    return (struct text){scope->name, scope->name_len};
+}
+
+/* Members whose stamp is not after it are void: no reader sees them. 0: it was not reset. */
+static inline uint64_t scope_reset_stamp(const struct scope *scope) {
+    return scope->reset_stamp;
+}
+
+/* Users that its counts stand for: those of its epoch. */
+static inline uint64_t scope_users_counted(const struct scope *scope) {
+    return scope->users_counted;
+}
+
+/* Of these the live ones. */
+static inline uint64_t scope_live(const struct scope *scope) {
+    return scope->live;
+}
+
 static inline uint64_t hash_of_name(const struct roll *roll, const char *name, size_t len) {
 #ifdef ROLL_TEST_WEAK_HASH /* a test's: so few hashes that they and their upper halves collide all the time */
     uint64_t hash = siphash(roll->config.hash_key, 1, 3, name, len) % ROLL_TEST_WEAK_HASH;
@@ -130,7 +154,7 @@ static inline void hash_names(const struct roll *roll, const struct text *names,
 }
 
 static inline bool member_is_void(const struct scope *scope, const struct member *m) {
-    return m->stamp <= scope->reset_stamp && m->stamp != 0;
+    return m->stamp <= scope_reset_stamp(scope) && m->stamp != 0;
 }
 
 static inline bool member_is_kept(const struct roll *roll, const struct scope *scope, const struct member *m,
@@ -158,6 +182,11 @@ void scope_free_all(struct roll *roll);
 uint64_t scope_hash(const void *roll, uint32_t ref);
 /* Puts it in the list of those that roll_tick works for. */
 void scope_wants_upkeep(struct roll *roll, uint32_t ref);
+/* A live user's status is `is` instead of `was`. */
+static inline void scope_count_status(struct scope *scope, uint8_t was, uint8_t is) {
+    scope->by_status[was]--;
+    scope->by_status[is]++;
+}
 /* Makes or drops the history as the number of users asks for. */
 void scope_fit_history(struct roll *roll, uint32_t ref, uint64_t now_ms);
 void scope_drop_history(struct scope *scope);

@@ -1,4 +1,4 @@
-#include "roll_internal.h"
+#include "scope_users.h"
 
 static size_t scope_bytes(size_t name_len) {
     return sizeof(struct scope) + name_len;
@@ -7,15 +7,15 @@ static size_t scope_bytes(size_t name_len) {
 uint64_t scope_hash(const void *context, uint32_t ref) {
     const struct roll *roll = context;
     const struct scope *scope = scope_at(roll, ref);
-    return hash_of_name(roll, scope->name, scope->name_len);
+    struct text name = scope_name(scope);
+    return hash_of_name(roll, name.data, name.len);
 }
 
 uint32_t scope_find(const struct roll *roll, struct text name) {
     const struct index_slot *slot = index_find(&roll->directory, hash_of_name(roll, name.data, name.len));
     if (slot == NULL) return SCOPE_NONE;
     for (uint32_t high = slot->high; slot->ref != 0 && slot->high == high; slot++) {
-        const struct scope *scope = scope_at(roll, slot->ref);
-        if (text_equal((struct text){scope->name, scope->name_len}, name)) return slot->ref;
+        if (text_equal(scope_name(scope_at(roll, slot->ref)), name)) return slot->ref;
     }
     return SCOPE_NONE;
 }
@@ -87,14 +87,14 @@ static void scope_free(struct roll *roll, uint32_t ref) {
     struct scope *scope = scope_at(roll, ref);
     if (scope->incomplete_ms > roll->released_incomplete_ms) roll->released_incomplete_ms = scope->incomplete_ms;
     scope_drop_history(scope);
-    index_clear(&scope->users, &roll->allocator);
+    scope_users_clear(roll, ref);
     roll->allocator.release(roll->allocator.context, scope, scope_bytes(scope->name_len));
     scope_give_ref(roll, ref);
 }
 
 void scope_release_if_empty(struct roll *roll, uint32_t ref) {
     struct scope *scope = scope_at(roll, ref);
-    if (scope->users.count > 0 || scope->reset_stamp != 0 || scope->in_upkeep) return;
+    if (scope_users_count(scope) > 0 || scope->reset_stamp != 0 || scope->in_upkeep) return;
     index_remove(&roll->directory, scope_hash(roll, ref), ref);
     index_tidy(&roll->directory, &roll->allocator);
     scope_free(roll, ref);
@@ -102,7 +102,7 @@ void scope_release_if_empty(struct roll *roll, uint32_t ref) {
 
 void scope_free_all(struct roll *roll) {
     for (uint32_t ref = 1; ref < roll->scope_fresh; ref++)
-        if (scope_at(roll, ref) != NULL) scope_free(roll, ref);
+        if (scope_exists(roll, ref)) scope_free(roll, ref);
     index_clear(&roll->directory, &roll->allocator);
     const struct allocator *a = &roll->allocator;
     if (roll->scopes == NULL) return;
@@ -141,7 +141,7 @@ void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms) {
 
 /* Fills a new history by looking at every user. */
 static bool history_fill(const struct roll *roll, const struct scope *scope, struct history *history) {
-    struct index_walk walk = index_walk_from(&scope->users, 0);
+    struct index_walk walk = scope_users_walk(scope, 0);
     const struct index_slot *slot;
     size_t looked = 0;
     while ((slot = index_walk_next(&walk, &looked)) != NULL) {

@@ -1,9 +1,7 @@
 /* What time does to the roll, in steps of bounded work. */
-#include "roll_internal.h"
+#include "scope_users.h"
 
 enum {
-    MOVE_ENTRIES = 32,      /* entries of a growing table that one unit of budget moves */
-    MOVE_UNITS = 64,        /* units a call: joins move a table too, so nothing waits for this */
     COMPACT_EVERY_MS = 500, /* histories need it each second */
     COMPACT_COST = 16,      /* units of budget */
 };
@@ -36,9 +34,7 @@ static void forget_tombstones(struct roll *roll, uint64_t now_ms, size_t *budget
 static bool scope_upkeep(struct roll *roll, uint32_t ref, uint64_t now_ms, size_t *budget, struct effects *effects) {
     struct scope *scope = scope_at(roll, ref);
     if (scope->is_sweeping) reset_sweep(roll, ref, now_ms, budget, effects);
-    bool is_moving = scope->users.old.slots != NULL;
-    for (int i = 0; is_moving && *budget > 0 && i < MOVE_UNITS; i++, --*budget)
-        is_moving = index_move(&scope->users, MOVE_ENTRIES, &roll->allocator);
+    bool is_moving = scope_users_move(roll, ref, budget);
     if (scope->history != NULL && now_ms - scope->compacted_ms >= COMPACT_EVERY_MS) {
         *budget -= *budget < COMPACT_COST ? *budget : COMPACT_COST;
         scope->compacted_ms = now_ms;

@@ -21,11 +21,11 @@ enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, si
     for (size_t i = batch.refreshes; i < n; i++) {
         commit_fetch(&batch, i, n);
         const struct scope *scope = scope_at(roll, member_at(roll, batch.plan[i].member)->scope);
-        uint64_t live = scope->live;
+        uint64_t live = scope_live(scope);
         commit_beat(&batch, &batch.plan[i], &beats[i]);
-        out->joined += scope->live > live;
-        out->left += scope->live < live;
-        if (joined != NULL) joined[i] = scope->live > live;
+        out->joined += scope_live(scope) > live;
+        out->left += scope_live(scope) < live;
+        if (joined != NULL) joined[i] = scope_live(scope) > live;
     }
     if (batch.is_untidy) commit_tidy(&batch, n);
     return MUSTER_OK;

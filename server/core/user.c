@@ -1,4 +1,4 @@
-#include "roll_internal.h"
+#include "scope_users.h"
 
 uint64_t user_hash(const void *context, uint32_t ref) {
     const struct roll *roll = context;
@@ -7,9 +7,8 @@ uint64_t user_hash(const void *context, uint32_t ref) {
 }
 
 uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t hash) {
-    const struct index_slot *slot = index_find(&scope->users, hash);
-    if (slot == NULL) return MEMBER_NONE;
-    for (uint32_t high = slot->high; slot->ref != 0 && slot->high == high; slot++)
+    const struct index_slot *slot = scope_users_find(scope, hash);
+    for (; slot != NULL; slot = scope_users_next(scope, slot))
         if (text_equal(member_user(member_at(roll, slot->ref)), user)) return slot->ref;
     return MEMBER_NONE;
 }
@@ -52,8 +51,7 @@ void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const st
     }
     assert(scope->sessions >= before->sessions);
     scope->sessions += (uint64_t)after->sessions - before->sessions;
-    scope->by_status[before->status]--;
-    scope->by_status[after->status]++;
+    scope_count_status(scope, before->status, after->status);
     if (before->sessions > 0 && after->sessions > 0) {
         if (is_changed || before->sessions != after->sessions || before->status != after->status)
             effect_note(roll, effects, EFFECT_UPDATED, REASON_NONE, scope_ref, user);
@@ -109,7 +107,6 @@ static uint32_t user_of(const struct roll *roll, uint32_t ref) {
 
 void member_unlink(struct roll *roll, uint32_t ref) {
     struct member *m = member_at(roll, ref);
-    struct scope *scope = scope_at(roll, m->scope);
     uint32_t first = user_of(roll, ref);
     assert(first != MEMBER_NONE);
     assert(m->timer_prev == 0); /* in no timer's list */
@@ -118,12 +115,10 @@ void member_unlink(struct roll *roll, uint32_t ref) {
         while (member_at(roll, before)->next_session != ref) before = member_at(roll, before)->next_session;
         member_at(roll, before)->next_session = m->next_session;
     } else if (m->next_session != MEMBER_NONE) {
-        index_replace(&scope->users, user_hash(roll, ref), ref, m->next_session);
+        scope_users_replace(roll, m->scope, user_hash(roll, ref), ref, m->next_session);
         member_at(roll, m->next_session)->is_first = 1;
     } else {
-        index_remove(&scope->users, user_hash(roll, ref), ref);
-        if (!scope->is_sweeping) index_tidy(&scope->users, &roll->allocator);
-        if (scope->users.old.slots != NULL) scope_wants_upkeep(roll, m->scope);
+        scope_users_remove(roll, m->scope, user_hash(roll, ref), ref);
     }
     member_drop_extra(roll, m);
     if (m->stamp != 0) {

@@ -1,8 +1,15 @@
 #include "user_walk.h"
 
-struct walk walk_begin(const struct index *index, const uint64_t *after, index_hash_fn *hash_of, const void *context) {
-    return (struct walk){index_walk_from(index, after == NULL ? 0 : (uint32_t)(*after >> 32)), hash_of, context, after,
-                         0};
+static uint32_t first_high(const uint64_t *after) {
+    return after == NULL ? 0 : (uint32_t)(*after >> 32);
+}
+
+struct walk walk_users(const struct roll *roll, const struct scope *scope, const uint64_t *after) {
+    return (struct walk){scope_users_walk(scope, first_high(after)), user_hash, roll, after, 0};
+}
+
+struct walk walk_scopes(const struct roll *roll, const uint64_t *after) {
+    return (struct walk){index_walk_from(&roll->directory, first_high(after)), scope_hash, roll, after, 0};
 }
 
 uint32_t walk_next(struct walk *walk) {
@@ -10,7 +17,7 @@ uint32_t walk_next(struct walk *walk) {
     while ((slot = index_walk_next(&walk->at, &walk->looked)) != NULL) {
         /* Entries stand in the order of their whole hash, so only those of the same upper half are in question. */
         if (walk->after != NULL && slot->high == *walk->after >> 32 &&
-            walk->hash_of(walk->context, slot->ref) <= *walk->after)
+            walk->hash_of(walk->roll, slot->ref) <= *walk->after)
             continue;
         walk->after = NULL;
         return slot->ref;

@@ -2,7 +2,7 @@
 #ifndef MUSTER_CORE_USER_WALK_H
 #define MUSTER_CORE_USER_WALK_H
 
-#include "roll_internal.h"
+#include "scope_users.h"
 
 enum {
     WALK_AHEAD = 16, /* records fetched side by side */
@@ -10,16 +10,19 @@ enum {
         16384, /* slots that a page may look at, though it finds nobody: half a millisecond at the worst */
 };
 
-/* A walk over an index that stands before the first entry whose hash is greater than *after. */
+/* A walk that stands before the first entry whose hash is greater than *after. */
 struct walk {
     struct index_walk at;
     index_hash_fn *hash_of;
-    const void *context;
+    const struct roll *roll;
     const uint64_t *after; /* NULL once it is passed */
     size_t looked;
 };
 
-struct walk walk_begin(const struct index *index, const uint64_t *after, index_hash_fn *hash_of, const void *context);
+/* Over the users of a scope. after: NULL for the first; it stays the caller's. */
+struct walk walk_users(const struct roll *roll, const struct scope *scope, const uint64_t *after);
+/* Over the scopes. */
+struct walk walk_scopes(const struct roll *roll, const uint64_t *after);
 /* The next entry's reference, 0 at the end. */
 uint32_t walk_next(struct walk *walk);
 /* The next entries of a walk, whose records are being fetched. */
