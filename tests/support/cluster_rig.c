@@ -90,7 +90,7 @@ void rig_start(struct rig *rig, size_t i) {
     server_add_defaults(command.argv, &command.count);
     for (size_t j = 0; rig->flags[j] != NULL; j++) put(&command, rig->flags[j]);
     if (node->process != NULL) process_free(node->process);
-    node->process = process_start(command.argv, NULL);
+    node->process = process_start(command.argv, &(struct process_options){.environment = node->environment});
     if (!process_await_line(node->process, PROCESS_OUTPUT, "ready", SOON_MS, NULL))
         fail_msg("%s does not become ready:\n%s", node->name, rig_log(rig, i));
 }

@@ -17,6 +17,7 @@ struct rig_node {
     uint16_t gossip_port, sync_port;
     char netns[32]; /* empty: this one's */
     struct tempdir key_file;
+    const char *const *environment; /* of its processes, as process_options has it; NULL: this process' own */
     struct answerer answerer;
 };
 

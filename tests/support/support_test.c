@@ -4,6 +4,7 @@
 #include "random.h"
 #include "tempdir.h"
 #include "wait.h"
+#include "wall.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 /* After the above, which it wants. */
 #include <cmocka.h>
@@ -85,6 +87,34 @@ static void a_missing_program_says_so(void **state) {
     process_result_free(&result);
 }
 
+/* How many days the wall clock of a program is off, which answers a line with itself and the time in s since 1970. */
+static long days_off(struct process *program, const char *question) {
+    enum { DAY_S = 86400 };
+    char *line;
+    process_write(program, question, strlen(question));
+    process_write(program, "\n", 1);
+    if (!process_await_line(program, PROCESS_OUTPUT, question, PATIENCE_MS, &line)) fail_msg("no answer");
+    double off_s = (double)(strtoll(line + strlen(question), NULL, 10) - (long long)time(NULL));
+    free(line);
+    return (long)(off_s / DAY_S + (off_s < 0 ? -0.5 : 0.5));
+}
+
+static void the_wall_clock_of_a_program_is_shifted_and_stepped_while_it_runs(void **state) {
+    (void)state;
+    const int64_t day_ms = INT64_C(86400) * 1000;
+    struct tempdir dir = tempdir_make();
+    struct wall wall;
+    wall_open(&wall, &dir, "wall", -1000 * day_ms);
+    const char *argv[] = {"bash", "-c", "while read line; do printf '%s %(%s)T\n' $line -1; done", NULL};
+    struct process *program =
+        process_start(argv, &(struct process_options){.environment = wall.environment, .keep_input = true});
+    assert_int_equal(days_off(program, "first"), -1000);
+    wall_step(&wall, 2 * day_ms);
+    assert_int_equal(days_off(program, "second"), 2);
+    process_free(program);
+    tempdir_remove(&dir);
+}
+
 static void a_program_gets_environment_and_directory(void **state) {
     (void)state;
     struct tempdir dir = tempdir_make();
@@ -138,6 +168,7 @@ int main(void) {
         cmocka_unit_test(freeing_ends_the_program),
         cmocka_unit_test(a_missing_program_says_so),
         cmocka_unit_test(a_program_gets_environment_and_directory),
+        cmocka_unit_test(the_wall_clock_of_a_program_is_shifted_and_stepped_while_it_runs),
         cmocka_unit_test(a_temporary_folder_is_written_read_and_removed),
         cmocka_unit_test(free_ports_differ_and_nobody_listens),
         cmocka_unit_test(the_generator_repeats_itself_and_stays_in_bounds),
