@@ -26,6 +26,7 @@ struct replica *replica_new(const struct replica_config *config, uint64_t now_ms
     label_set(&replica->sync_address, config->sync_address);
     replica->random = config->seed;
     replica->started_ms = now_ms;
+    replica->wall_ms_at_zero = config->clock->wall_ms_at_zero;
     replica->refresh_by_ms = UINT64_MAX;
     replica->digest_at_ms = now_ms + replica_random(replica) % REPLICA_DIGEST_MS;
     /* What the roll holds already was loaded from a snapshot: it is not news. */
@@ -115,6 +116,10 @@ struct actions replica_sync_response(struct replica *replica, uint64_t ticket, c
 
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms) {
     return readiness_is_given(replica, now_ms);
+}
+
+void replica_set_wall(struct replica *replica, uint64_t wall_ms, uint64_t now_ms) {
+    replica->wall_ms_at_zero = wall_ms - now_ms;
 }
 
 struct actions replica_tick(struct replica *replica, uint64_t now_ms) {

@@ -36,6 +36,10 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
  * replica_touched says so and replica_flush_news does not do. */
 struct actions replica_tick(struct replica *replica, uint64_t now_ms);
 
+/* The wall clock at now_ms, as it says now; without a call, as the hybrid clock had it at the start. Peers are told of
+ * it, so that people see whose clock is wrong; nothing else depends on it. */
+void replica_set_wall(struct replica *replica, uint64_t wall_ms, uint64_t now_ms);
+
 /* The roll took local beats, as roll_touch or roll_reset said: decides when they are flushed. Returns whether that
  * should be at once: they are news, and the last flush is older than flush_ms. */
 bool replica_touched(struct replica *replica, const struct touched *touched, uint64_t now_ms);
@@ -83,7 +87,7 @@ struct peer_view {
     uint64_t members;  /* that the peer says it holds */
     uint64_t lag;      /* sequences of it that are known to exist and are not here */
     uint64_t delay_ms; /* how much longer than its fastest frame its last one took */
-    int64_t clock_ms;  /* its wall clock (by stamps) minus this node's */
+    int64_t clock_ms;  /* its wall clock minus this node's */
     uint64_t silent_ms;
 };
 /* This node and its peers; writes at most `limit`, returns how many. */

@@ -24,7 +24,7 @@ struct node_info replica_node_info(const struct replica *replica) {
 }
 
 uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms) {
-    return replica->config.clock->wall_ms_at_zero + now_ms;
+    return replica->wall_ms_at_zero + now_ms;
 }
 
 uint64_t replica_random(struct replica *replica) {

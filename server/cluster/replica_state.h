@@ -44,6 +44,7 @@ struct replica {
 
     bool is_ready;
     uint64_t started_ms;
+    uint64_t wall_ms_at_zero; /* what the wall clock says, minus the monotonic clock; may wrap, is only added */
 
     struct known known[ROLL_ORIGINS_MAX];  /* this node's vector, to be encoded: see replica_list_known */
     struct change changes[ROLL_MERGE_MAX]; /* from the roll, to be encoded */
@@ -54,7 +55,7 @@ uint64_t replica_sequence(const struct replica *replica);
 /* Lists this node's vector, its own origin included, in replica->known; returns how many entries it has. */
 size_t replica_list_known(struct replica *replica, uint64_t own_sequence, uint64_t now_ms);
 struct node_info replica_node_info(const struct replica *replica);
-/* The wall clock as stamps have it. */
+/* The wall clock, for people: see replica_set_wall. */
 uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms);
 uint64_t replica_random(struct replica *replica);
 

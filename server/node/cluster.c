@@ -52,6 +52,7 @@ void node_set_action_sink(struct node *node, struct action_sink sink) {
 
 uint64_t node_gossip(struct node *node, struct instant now) {
     struct turn turn = node_begin(node, now);
+    replica_set_wall(node->replica, now.wall_ms, now.now_ms);
     give_actions(node, replica_tick(node->replica, turn.now_ms));
     look_ready(node);
     node->is_idle = !node->is_told;
