@@ -58,6 +58,15 @@ need() {
         die "apt-get could not install what is missing: ${missing[*]}"
 }
 
+# need_languages: installs what tests/contract decodes replies with in other languages, unless the machine has it from
+# elsewhere. Go is used where it is there: Debian 12's is too old for the generator. What is missing is skipped.
+need_languages() {
+    local wanted=(ruby ruby-google-protobuf php-cli php-google-protobuf libprotobuf-java libgoogle-gson-java libguava-java)
+    command -v javac >/dev/null || wanted+=(default-jdk-headless)
+    command -v npm >/dev/null || wanted+=(nodejs npm)
+    (need "${wanted[@]}") || say "languages are missing: tests contract.decodes_… will be skipped"
+}
+
 # need_python: makes build/python, where a test finds the Python packages that Debian does not have. Without a network there
 # is none, and the test is skipped.
 need_python() {

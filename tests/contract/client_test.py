@@ -67,4 +67,5 @@ def main():
     print("every call and its refusals, spoken from Python")
 
 
-main()
+if __name__ == "__main__":
+    main()
