@@ -14,6 +14,7 @@ enum {
     RECORD_SEQUENCE,
     RECORD_ORIGIN,
     RECORD_RESET,
+    RECORD_KIND,
 };
 
 void record_put(struct pb_writer *out, unsigned number, const struct change *change, uint64_t sender, uint64_t now_ms) {
@@ -25,6 +26,7 @@ void record_put(struct pb_writer *out, unsigned number, const struct change *cha
         pb_write_text(out, RECORD_STATE, change->state);
         pb_write_number(out, RECORD_TTL, change->ttl_ms);
         pb_write_number(out, RECORD_STATUS, change->status);
+        pb_write_number(out, RECORD_KIND, change->kind);
     }
     pb_write_number(out, RECORD_AGE, now_ms > change->seen_ms ? now_ms - change->seen_ms : 0);
     pb_write_fixed64(out, RECORD_STAMP, change->stamp);
@@ -39,17 +41,38 @@ static bool is_id(struct text text, uint32_t least) {
     return text.len >= least && text.len <= MUSTER_ID_BYTES_MAX && utf8_check(text, &at) == UTF8_GOOD;
 }
 
-static bool is_in_range(const struct change *change, uint64_t ttl_ms, uint64_t status) {
+/* The numbers of a record that are checked before they are narrowed. */
+struct record_numbers {
+    uint64_t ttl_ms, status, kind;
+};
+
+static bool is_register_in_range(const struct change *change, const struct record_numbers *numbers) {
+    bool has_status = numbers->ttl_ms == 0 ? numbers->status <= STATUS_BUSY
+                                           : numbers->status >= STATUS_AWAY && numbers->status <= STATUS_BUSY;
+    switch (numbers->kind) {
+    case REGISTER_SESSION:
+        return is_id(change->session, 0) && change->state.len <= MUSTER_STATE_BYTES_MAX &&
+               numbers->ttl_ms <= MUSTER_TTL_MAX_MS && has_status;
+    case REGISTER_LEAVE:
+        return text_equal(change->session, register_session(REGISTER_LEAVE)) && change->state.len == 0 &&
+               numbers->ttl_ms == 0 && has_status;
+    case REGISTER_STATUS:
+        return text_equal(change->session, register_session(REGISTER_STATUS)) && change->state.len == 0 &&
+               numbers->ttl_ms <= MUSTER_STATUS_TTL_MAX_MS && has_status;
+    default: /* of a newer version */
+        return false;
+    }
+}
+
+static bool is_in_range(const struct change *change, const struct record_numbers *numbers) {
     if (!is_id(change->scope, 1) || change->stamp == 0 || change->origin == 0) return false;
     if (change->sequence == 0 || change->sequence > SEQUENCE_MAX || change->seen_ms > RECORD_AGE_MAX_MS) return false;
     if (change->is_reset) return true;
-    if (!is_id(change->user, 1) || !is_id(change->session, 0)) return false;
-    return change->state.len <= MUSTER_STATE_BYTES_MAX && ttl_ms <= MUSTER_TTL_MAX_MS && status <= STATUS_BUSY &&
-           (ttl_ms == 0 || status != STATUS_NONE);
+    return is_id(change->user, 1) && is_register_in_range(change, numbers);
 }
 
 /* A field of the wrong type reads as 0 or as empty, which is out of range, or unset. */
-static void record_take_field(const struct pb_field *field, struct change *change, uint64_t *ttl_ms, uint64_t *status) {
+static void record_take_field(const struct pb_field *field, struct change *change, struct record_numbers *numbers) {
     switch (field->number) {
     case RECORD_SCOPE:
         change->scope = field->bytes;
@@ -64,10 +87,10 @@ static void record_take_field(const struct pb_field *field, struct change *chang
         change->state = field->bytes;
         break;
     case RECORD_TTL:
-        *ttl_ms = field->value;
+        numbers->ttl_ms = field->value;
         break;
     case RECORD_STATUS:
-        *status = field->value;
+        numbers->status = field->value;
         break;
     case RECORD_AGE:
         change->seen_ms = field->value;
@@ -84,6 +107,9 @@ static void record_take_field(const struct pb_field *field, struct change *chang
     case RECORD_RESET:
         change->is_reset = field->value != 0;
         break;
+    case RECORD_KIND:
+        numbers->kind = field->value;
+        break;
     default: /* of a newer version */
         break;
     }
@@ -91,15 +117,19 @@ static void record_take_field(const struct pb_field *field, struct change *chang
 
 enum record_verdict record_get(struct text bytes, uint64_t sender, struct change *change) {
     *change = (struct change){.origin = sender};
-    uint64_t ttl_ms = 0, status = 0;
+    struct record_numbers numbers = {0};
     struct pb_reader in = pb_read(bytes);
     struct pb_field field;
-    while (pb_next(&in, &field)) record_take_field(&field, change, &ttl_ms, &status);
+    while (pb_next(&in, &field)) record_take_field(&field, change, &numbers);
     if (in.is_broken) return RECORD_BROKEN;
-    if (!is_in_range(change, ttl_ms, status)) return RECORD_WRONG;
-    if (change->is_reset) change->user = change->session = change->state = (struct text){0};
-    change->ttl_ms = change->is_reset ? 0 : (uint32_t)ttl_ms;
-    change->status = change->is_reset ? 0 : (uint8_t)status;
+    if (!is_in_range(change, &numbers)) return RECORD_WRONG;
+    if (change->is_reset) {
+        change->user = change->session = change->state = (struct text){0};
+        return RECORD_GOOD;
+    }
+    change->ttl_ms = (uint32_t)numbers.ttl_ms;
+    change->status = (uint8_t)numbers.status;
+    change->kind = (uint8_t)numbers.kind;
     return RECORD_GOOD;
 }
 

@@ -1,4 +1,4 @@
-/* A record: a member's register, or a scope's reset, on the wire (muster.v1.Record). */
+/* A record: a register of a session or of a user, or a scope's reset, on the wire (muster.v1.Record). */
 #ifndef MUSTER_CLUSTER_RECORD_H
 #define MUSTER_CLUSTER_RECORD_H
 
@@ -10,7 +10,7 @@
 enum { RECORD_BYTES_MAX = 1 + 3 + 3 * (1 + 2 + MUSTER_ID_BYTES_MAX) + (1 + 2 + MUSTER_STATE_BYTES_MAX) + 64 };
 
 /* The greatest age of a record: what is older is forgotten everywhere. */
-#define RECORD_AGE_MAX_MS (MUSTER_RETENTION_MAX_MS + MUSTER_TTL_MAX_MS)
+#define RECORD_AGE_MAX_MS (MUSTER_RETENTION_MAX_MS + MUSTER_STATUS_TTL_MAX_MS)
 #define SEQUENCE_MAX      ((UINT64_C(1) << 48) - 1) /* as the roll keeps it */
 
 /* Writes it as field `number`. sender: the origin that is left out; now_ms: the instant at which the age is meant. */

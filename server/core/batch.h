@@ -17,6 +17,8 @@ struct batch {
     uint32_t last_scope_ref;
     size_t refreshes; /* so many beats, the first ones, only extend a lease: see plan.c */
     bool is_untidy;   /* something is left for commit_tidy */
+    bool has_leaves;  /* a leave of all sessions was written, and is to be applied: commit_leaves */
+    bool has_void;    /* a session was planned that a leave of all sessions makes void */
     struct touched *touched;
 };
 
@@ -70,6 +72,8 @@ void commit_refreshes(struct batch *batch);
 void commit_beat(struct batch *batch, const struct planned *planned, const struct beat *beat);
 void commit_writing(struct batch *batch, const struct planned *planned, const struct beat *beat,
                     const struct writing *writing);
+/* Applies the leaves of all sessions among the n beats, once all beats are written: each tells of its user once. */
+void commit_leaves(struct batch *batch, size_t n);
 /* What a call leaves behind: states of those who left, sessions beyond a user's cap. */
 void commit_tidy(struct batch *batch, size_t n);
 

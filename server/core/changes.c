@@ -27,7 +27,8 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
                            .session = member_session(m),
                            .state = member_state(m),
                            .ttl_ms = m->ttl_ms,
-                           .status = m->status};
+                           .status = m->status,
+                           .kind = (uint8_t)member_kind(m)};
 }
 
 /* What a slot of the log tells, if it is not stale. */

@@ -100,7 +100,7 @@ static uint32_t commit_user(const struct roll *roll, uint32_t ref) {
 static bool commit_plain(struct batch *batch, const struct planned *planned, const struct beat *beat) {
     struct roll *roll = batch->roll;
     struct member *m = member_at(roll, planned->member);
-    if (!m->is_live || !m->is_first || m->next_session != MEMBER_NONE || beat->ttl_ms == 0 ||
+    if (!m->is_live || !m->is_first || m->is_register || m->next_session != MEMBER_NONE || beat->ttl_ms == 0 ||
         m->origin != ORIGIN_SELF || batch->now_ms + beat->ttl_ms < member_lease_end_ms(m))
         return false;
     struct scope *scope = scope_at(roll, m->scope);
@@ -142,14 +142,15 @@ void commit_writing(struct batch *batch, const struct planned *planned, const st
     if (was_live && (!m->is_live || member_lease_end_ms(m) < old_end)) timers_drop_lease(&roll->timers, ref);
     if (m->is_live && m->timer_prev == 0) timers_lease(&roll->timers, ref);
     if (!m->is_live) tombstone_add(roll, ref);
-    roll->live_members += (uint64_t)m->is_live - was_live;
+    if (!m->is_register) roll->live_members += (uint64_t)m->is_live - was_live;
+    else batch->has_leaves |= beat->kind == REGISTER_LEAVE;
     /* Only a live member is refreshed: peers may have dropped the state of a tombstone. */
     if (batch->changes == NULL)
         commit_log(batch, ref, old_sequence, old_end,
-                   is_changed || !was_live || !m->is_live || is_foreign || old_ttl != beat->ttl_ms);
+                   is_changed || !was_live || !m->is_live || is_foreign || old_ttl != beat->ttl_ms || m->is_register);
     struct user_sum after = user_sum(roll, user);
-    user_account(roll, m->scope, user, &before, &after, is_changed || m->is_live != was_live, REASON_LEFT,
-                 batch->now_ms, batch->effects);
+    bool is_seen = !m->is_register && (is_changed || m->is_live != was_live);
+    user_account(roll, m->scope, user, &before, &after, is_seen, REASON_LEFT, batch->now_ms, batch->effects);
 }
 
 void commit_beat(struct batch *batch, const struct planned *planned, const struct beat *beat) {
@@ -168,6 +169,7 @@ static void commit_trim_sessions(struct batch *batch, uint32_t first) {
         uint64_t longest_end = UINT64_MAX;
         for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
             const struct member *m = member_at(roll, ref);
+            if (m->is_register) continue;
             count++;
             if (m->is_live || m->stamp == 0 || member_lease_end_ms(m) >= longest_end) continue;
             longest = ref;
@@ -176,6 +178,17 @@ static void commit_trim_sessions(struct batch *batch, uint32_t first) {
         if (count <= MUSTER_SESSIONS_MAX || longest == MEMBER_NONE) return;
         if (longest == first) first = member_at(roll, first)->next_session;
         member_forget(roll, longest, batch->now_ms);
+    }
+}
+
+void commit_leaves(struct batch *batch, size_t n) {
+    struct roll *roll = batch->roll;
+    for (size_t i = 0; i < n; i++) {
+        if (batch->beats[i].kind != REGISTER_LEAVE) continue;
+        const struct scope *scope = scope_at(roll, member_at(roll, batch->plan[i].member)->scope);
+        uint64_t live = scope->live;
+        user_apply_leave(roll, batch->plan[i].member, batch->now_ms, batch->effects);
+        batch->touched->left += scope->live < live;
     }
 }
 

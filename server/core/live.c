@@ -7,10 +7,15 @@ uint64_t roll_hash(const struct roll *roll, struct text name) {
 
 struct user_view view_user(const struct roll *roll, const struct scope *scope, uint32_t first, uint64_t now_ms) {
     struct user_view view = {0};
+    uint8_t set_status = STATUS_NONE;
     for (uint32_t ref = first; ref != MEMBER_NONE;) {
         const struct member *m = member_at(roll, ref);
         ref = m->next_session;
         if (!member_is_kept(roll, scope, m, now_ms)) continue;
+        if (m->is_register && member_kind(m) == REGISTER_STATUS) {
+            if (member_lease_holds(m, now_ms)) set_status = m->status;
+            continue;
+        }
         view.known = true;
         if (m->seen_ms > view.seen_ms) view.seen_ms = m->seen_ms;
         if (!member_lease_holds(m, now_ms)) continue;
@@ -18,6 +23,7 @@ struct user_view view_user(const struct roll *roll, const struct scope *scope, u
         view.sessions++;
         if (m->status > view.status) view.status = m->status;
     }
+    if (view.live && set_status != STATUS_NONE) view.status = set_status;
     return view;
 }
 
@@ -109,7 +115,7 @@ size_t roll_sessions(const struct roll *roll, struct text scope, struct text use
     for (uint32_t ref = find_user(roll, scope, user, &in); ref != MEMBER_NONE && count < MUSTER_SESSIONS_MAX;) {
         const struct member *m = member_at(roll, ref);
         ref = m->next_session;
-        if (member_is_void(in, m) || !member_lease_holds(m, now_ms)) continue;
+        if (m->is_register || member_is_void(in, m) || !member_lease_holds(m, now_ms)) continue;
         out[count++] = (struct session_view){member_session(m), member_state(m), m->status, m->ttl_ms, m->seen_ms};
     }
     return count;

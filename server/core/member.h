@@ -24,13 +24,13 @@ struct member {
         struct {
             uint64_t seen_ms : 48;
             uint64_t status : 2;
-            uint64_t is_live : 1;   /* counted as live: the end of its lease has not been handled */
-            uint64_t has_extra : 1; /* `id` holds a struct extra * */
-            uint64_t will_live : 1; /* the call that is being planned makes it live */
-            uint64_t is_used : 1;   /* not in the free list */
-            uint64_t is_first : 1;  /* of its user's sessions: the one that the index holds */
-            uint64_t unused : 1;
-            uint64_t epoch : 8; /* the scope's when the member was counted: a reset begins another one */
+            uint64_t is_live : 1;     /* counted as live: the end of its lease has not been handled */
+            uint64_t has_extra : 1;   /* `id` holds a struct extra * */
+            uint64_t will_live : 1;   /* the call that is being planned makes it live */
+            uint64_t is_used : 1;     /* not in the free list */
+            uint64_t is_first : 1;    /* of its user's sessions: the one that the index holds */
+            uint64_t is_register : 1; /* of the user, not of a session: see user_register.c */
+            uint64_t epoch : 8;       /* the scope's when the member was counted: a reset begins another one */
         };
         uint64_t seen_and_flags; /* all of these, to be compared at once */
     };

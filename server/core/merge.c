@@ -1,17 +1,26 @@
 /* Applying the changes of other origins. */
 #include "batch.h"
 
+/* Whether a leave of all sessions makes a session's change void. */
+static bool is_void_by_leave(const struct roll *roll, uint32_t ref, const struct change *change) {
+    const struct member *m = member_at(roll, ref);
+    if (change->kind != REGISTER_SESSION || (m->is_first && m->next_session == MEMBER_NONE)) return false;
+    return change->stamp < user_leave_stamp(roll, user_first(roll, ref));
+}
+
 /* Whether the change was newer than what is here. */
 static bool merge_change(struct batch *batch, struct planned *planned, size_t i) {
     struct roll *roll = batch->roll;
     const struct change *change = batch->changes[i];
     struct member *m = member_at(roll, planned->member);
+    bool is_void = is_void_by_leave(roll, planned->member, change);
     bool is_newer = m->stamp == 0 || register_is_older(roll, m->stamp, m->origin, m->sequence, change);
-    if (!is_newer) {
+    if (is_void || !is_newer) {
         m->will_live = 0;
         plan_drop_extra(roll, planned);
+        batch->has_void |= is_void;
         /* plan_make_room held it back while others were evicted. */
-        if (!m->is_live && m->timer_prev == 0) tombstone_add(roll, planned->member);
+        if (m->stamp != 0 && !m->is_live && m->timer_prev == 0) tombstone_add(roll, planned->member);
         return false;
     }
     commit_writing(
@@ -59,8 +68,9 @@ static bool merge_wants(const struct roll *roll, struct merge_scope *last, const
     return scope == SCOPE_NONE || change->stamp > scope_reset_stamp(scope_at(roll, scope));
 }
 
-/* Fills the batch with the changes that are wanted, of which there are *count. */
-static bool merge_pick(struct batch *batch, const struct change *changes, size_t n, size_t *count) {
+/* Fills the batch with the changes that are wanted, of which there are *count. *has_leaves: some are leaves of all
+ * sessions. */
+static bool merge_pick(struct batch *batch, const struct change *changes, size_t n, size_t *count, bool *has_leaves) {
     struct roll *roll = batch->roll;
     struct merge_room *room = roll->merge_room;
     struct merge_scope last = {0};
@@ -71,8 +81,9 @@ static bool merge_pick(struct batch *batch, const struct change *changes, size_t
         if (origin == ROLL_ORIGINS_MAX) return batch_refuse(batch, "origins", ROLL_ORIGINS_MAX, i);
         room->origins[*count] = origin;
         room->wanted[*count] = change;
-        room->beats[*count] =
-            (struct beat){change->scope, change->user, change->session, change->state, change->ttl_ms, change->status};
+        room->beats[*count] = (struct beat){change->scope,  change->user,   change->session, change->state,
+                                            change->ttl_ms, change->status, change->kind};
+        *has_leaves |= change->kind == REGISTER_LEAVE;
         ++*count;
     }
     return true;
@@ -89,6 +100,27 @@ static bool merge_obtain_room(struct batch *batch) {
     return true;
 }
 
+/* Removes the members that were made for sessions which are void. */
+static void merge_remove_void(struct roll *roll, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t ref = roll->plan[i].member;
+        const struct member *m = member_at(roll, ref);
+        if (m->is_used && m->stamp == 0) member_unlink(roll, ref);
+    }
+}
+
+/* Writes the changes that are leaves of all sessions, or all others; returns how many changed something. */
+static size_t merge_kind(struct batch *batch, size_t n, bool are_leaves) {
+    struct roll *roll = batch->roll;
+    size_t applied = 0;
+    for (size_t i = 0; i < n; i++) {
+        if ((batch->beats[i].kind == REGISTER_LEAVE) != are_leaves) continue;
+        roll->plan[i].origin = roll->merge_room->origins[i];
+        applied += merge_change(batch, &roll->plan[i], i);
+    }
+    return applied;
+}
+
 enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
                             struct effects *effects, size_t *applied, struct refusal *why) {
     *applied = 0;
@@ -99,13 +131,16 @@ enum muster_code roll_merge(struct roll *roll, const struct change *changes, siz
     struct batch batch = {
         .roll = roll, .plan = roll->plan, .now_ms = now_ms, .effects = effects, .why = why, .touched = &touched};
     size_t count = 0;
+    bool has_leaves = false;
     if (!merge_obtain_room(&batch) || !merge_resets(&batch, changes, n, applied) ||
-        !merge_pick(&batch, changes, n, &count) || !plan_beats(&batch, count))
+        !merge_pick(&batch, changes, n, &count, &has_leaves) || !plan_beats(&batch, count))
         return MUSTER_RESOURCE_EXHAUSTED;
-    for (size_t i = 0; i < count; i++) {
-        roll->plan[i].origin = roll->merge_room->origins[i];
-        *applied += merge_change(&batch, &roll->plan[i], i);
-    }
+    /* Leaves of all sessions are written first, so that what they make void never shows, and applied last, so that a
+     * user of whom sessions remain does not leave and join. */
+    if (has_leaves) *applied += merge_kind(&batch, count, true);
+    *applied += merge_kind(&batch, count, false);
+    if (batch.has_void) merge_remove_void(roll, count);
+    if (batch.has_leaves) commit_leaves(&batch, count);
     commit_tidy(&batch, count);
     return MUSTER_OK;
 }

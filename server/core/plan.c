@@ -46,6 +46,7 @@ static uint32_t plan_member(struct batch *batch, uint32_t scope_ref, uint32_t fi
     m->session_len = (uint8_t)beat->session.len;
     m->scope = scope_ref;
     m->epoch = scope->epoch;
+    m->is_register = beat->kind != REGISTER_SESSION;
     if (beat->user.len + beat->session.len > MEMBER_INLINE_BYTES || beat->state.len > 0) {
         struct extra *extra = extra_new(roll, beat, state_room(beat->state.len));
         if (extra == NULL) goto fail_member;
@@ -91,8 +92,10 @@ static uint32_t session_find(const struct roll *roll, uint32_t first, struct tex
 
 static bool has_room_for_session(const struct roll *roll, uint32_t first) {
     unsigned live = 0;
-    for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session)
-        live += member_at(roll, ref)->is_live || member_at(roll, ref)->will_live;
+    for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
+        const struct member *m = member_at(roll, ref);
+        live += !m->is_register && (m->is_live || m->will_live);
+    }
     return live < MUSTER_SESSIONS_MAX;
 }
 
@@ -128,7 +131,7 @@ static bool plan_beat(struct batch *batch, size_t i, uint32_t scope_ref, uint32_
     bool was_live = planned->member != MEMBER_NONE && member_at(roll, planned->member)->is_live;
     bool lives = beat_lives(batch, i);
     /* Another node has accepted its sessions already: they are merged whatever their number. */
-    if (batch->changes == NULL && lives && !was_live && first != MEMBER_NONE &&
+    if (batch->changes == NULL && beat->kind == REGISTER_SESSION && lives && !was_live && first != MEMBER_NONE &&
         !(planned->member != MEMBER_NONE && member_at(roll, planned->member)->will_live) &&
         !has_room_for_session(roll, first))
         return batch_refuse(batch, "sessions", MUSTER_SESSIONS_MAX, i);

@@ -9,12 +9,26 @@ static uint32_t handle_find(const struct roll *roll, const struct scope *scope, 
     for (; slot != NULL; slot = scope_users_next(scope, slot)) {
         if (user_hash(roll, slot->ref) != refresh->user_hash) continue;
         for (uint32_t ref = slot->ref; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
-            if (roll_session_hash(roll, member_session(member_at(roll, ref))) != refresh->session_hash) continue;
+            const struct member *m = member_at(roll, ref);
+            if (m->is_register || roll_session_hash(roll, member_session(m)) != refresh->session_hash) continue;
             if (found != MEMBER_NONE) return MEMBER_NONE;
             found = ref;
         }
     }
     return found;
+}
+
+/* Whether a leave of all sessions makes the refresh void: of the only user that its handle may mean. */
+static bool is_void_by_leave(const struct roll *roll, const struct scope *scope, const struct refresh *refresh) {
+    uint64_t stamp = 0;
+    size_t users = 0;
+    const struct index_slot *slot = scope_users_find(scope, refresh->user_hash);
+    for (; slot != NULL; slot = scope_users_next(scope, slot)) {
+        if (user_hash(roll, slot->ref) != refresh->user_hash) continue;
+        users++;
+        stamp = user_leave_stamp(roll, slot->ref);
+    }
+    return users == 1 && refresh->stamp < stamp;
 }
 
 static uint32_t scope_at_hash(const struct roll *roll, uint64_t hash) {
@@ -57,7 +71,7 @@ static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint32_t ref, u
                           const struct refresh *refresh, uint64_t floor, uint64_t now_ms, struct effects *effects) {
     const struct scope *scope = scope_at(roll, scope_ref);
     if (refresh->stamp <= scope_reset_stamp(scope)) return true;
-    if (ref == MEMBER_NONE) return false;
+    if (ref == MEMBER_NONE) return is_void_by_leave(roll, scope, refresh);
     const struct member *m = member_at(roll, ref);
     const struct change as_change = {.origin = origin, .stamp = refresh->stamp, .sequence = refresh->sequence};
     if (m->epoch != scope->epoch) return false;
@@ -125,7 +139,8 @@ static uint32_t refresh_window_member(const struct roll *roll, const struct refr
     const struct refresh *refresh = &window->refreshes[i];
     if (window->users[i] != MEMBER_NONE && hash == refresh->user_hash) {
         const struct member *m = member_at(roll, window->users[i]);
-        if (m->next_session == MEMBER_NONE && roll_session_hash(roll, member_session(m)) == refresh->session_hash)
+        if (m->next_session == MEMBER_NONE && !m->is_register &&
+            roll_session_hash(roll, member_session(m)) == refresh->session_hash)
             return window->users[i];
     }
     return handle_find(roll, scope_at(roll, window->scopes[i]), refresh);

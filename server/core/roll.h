@@ -111,12 +111,45 @@ static inline struct text effect_user(const struct effects *effects, const struc
 
 /* ---- writing -------------------------------------------------------------------------------------------------- */
 
-struct beat {
-    struct text scope, user, session;
-    struct text state; /* len 0: none */
-    uint32_t ttl_ms;   /* 0: the session leaves now */
-    uint8_t status;    /* enum status, not STATUS_NONE; of no effect where ttl_ms is 0 */
+/* What a register is of: a session, or the user as a whole (user_register.c). The numbers are on the wire. */
+enum register_kind {
+    REGISTER_SESSION = 0,
+    REGISTER_LEAVE = 1,  /* every session of the user that was stamped before is gone */
+    REGISTER_STATUS = 2, /* decides the user's status while its lease holds and a session is live */
+    REGISTER_KINDS
 };
+
+/* The name under which a register of a user stands among its sessions: it begins with NUL, so no session has it. Empty
+ * for REGISTER_SESSION. Static. */
+struct text register_session(enum register_kind kind);
+
+struct beat {
+    struct text scope, user, session; /* session: register_session(kind) where kind is not REGISTER_SESSION */
+    struct text state;                /* len 0: none, as in a register of the user */
+    uint32_t ttl_ms;                  /* 0: the session leaves now, the user's status is cleared; 0 in REGISTER_LEAVE */
+    uint8_t status;                   /* enum status, not STATUS_NONE; of no effect where ttl_ms is 0 */
+    uint8_t kind;                     /* enum register_kind */
+};
+
+/* Beats that write a user's registers. Every session that was stamped before the leave is gone, whenever it arrives;
+ * sessions with the same stamp, as those of the same call, stay. */
+static inline struct beat beat_of_leave(struct text scope, struct text user) {
+    return (struct beat){.scope = scope,
+                         .user = user,
+                         .session = register_session(REGISTER_LEAVE),
+                         .status = STATUS_ONLINE,
+                         .kind = REGISTER_LEAVE};
+}
+
+/* ttl_ms: at most MUSTER_STATUS_TTL_MAX_MS; 0: the status is cleared. */
+static inline struct beat beat_of_status(struct text scope, struct text user, enum status status, uint32_t ttl_ms) {
+    return (struct beat){.scope = scope,
+                         .user = user,
+                         .session = register_session(REGISTER_STATUS),
+                         .ttl_ms = ttl_ms,
+                         .status = (uint8_t)status,
+                         .kind = REGISTER_STATUS};
+}
 
 /* Why a call was refused, for the message. */
 struct refusal {
@@ -292,9 +325,10 @@ struct change {
     uint64_t stamp, seen_ms; /* seen_ms on this roll's clock: now - age */
     bool is_reset;           /* of `scope`; all below is unset */
     bool is_refresh; /* roll_changes: since roll_refreshes_since only stamp, sequence and seen_ms have changed */
-    struct text scope, user, session, state;
+    struct text scope, user, session, state; /* session: register_session(kind) in a register of the user */
     uint32_t ttl_ms;
     uint8_t status;
+    uint8_t kind; /* enum register_kind */
 };
 
 /* The local changes after sequence *after, each member once, as it is now, in the order of sequences; at most

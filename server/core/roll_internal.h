@@ -95,7 +95,7 @@ struct roll {
     struct planned plan[MUSTER_BEATS_MAX];
 };
 
-/* The live sessions of a user, as far as they are counted, and when it was last seen. */
+/* The live sessions of a user, as far as they are counted, the status of the user, and when it was last seen. */
 struct user_sum {
     uint32_t sessions;
     uint8_t status;
@@ -196,10 +196,19 @@ void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
 bool scope_history_take(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
 void scope_history_put(struct scope *scope, uint64_t now_ms, uint32_t users);
 
+/* user_register.c */
+enum register_kind member_kind(const struct member *m);
+/* The stamp of the leave of all sessions of a user; 0 if there is none. */
+uint64_t user_leave_stamp(const struct roll *roll, uint32_t first);
+/* Removes what the leave of all sessions `leave`, a member that was written, makes void. */
+void user_apply_leave(struct roll *roll, uint32_t leave, uint64_t now_ms, struct effects *effects);
+
 /* user.c */
 uint64_t user_hash(const void *roll, uint32_t ref);
 /* The first member of a user, MEMBER_NONE if it has none. */
 uint32_t user_find(const struct roll *roll, const struct scope *scope, struct text user, uint64_t hash);
+/* The first member of the user of any member. */
+uint32_t user_first(const struct roll *roll, uint32_t ref);
 struct user_sum user_sum(const struct roll *roll, uint32_t first);
 /* Brings the scope's counts and history from `before` to `after`, and notes what a watcher would see. */
 void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const struct user_sum *before,

@@ -27,6 +27,7 @@ enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, si
         out->left += scope_live(scope) < live;
         if (joined != NULL) joined[i] = scope_live(scope) > live;
     }
+    if (batch.has_leaves) commit_leaves(&batch, n);
     if (batch.is_untidy) commit_tidy(&batch, n);
     return MUSTER_OK;
 }

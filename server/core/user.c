@@ -15,16 +15,22 @@ uint32_t user_find(const struct roll *roll, const struct scope *scope, struct te
 
 struct user_sum user_sum(const struct roll *roll, uint32_t first) {
     struct user_sum sum = {0};
+    uint8_t set_status = STATUS_NONE;
     for (uint32_t ref = first; ref != MEMBER_NONE;) {
         const struct member *m = member_at(roll, ref);
         ref = m->next_session;
         if (m->stamp == 0) continue; /* planned, not yet there */
+        if (m->is_register && member_kind(m) == REGISTER_STATUS) {
+            if (m->is_live) set_status = m->status;
+            continue;
+        }
         sum.is_known = true;
         if (m->seen_ms > sum.seen_ms) sum.seen_ms = m->seen_ms;
         if (!m->is_live) continue;
         sum.sessions++;
         if (m->status > sum.status) sum.status = m->status;
     }
+    if (sum.sessions > 0 && set_status != STATUS_NONE) sum.status = set_status;
     return sum;
 }
 
@@ -99,7 +105,7 @@ void tombstone_remove(struct roll *roll, uint32_t ref) {
 }
 
 /* The first member of a member's user. */
-static uint32_t user_of(const struct roll *roll, uint32_t ref) {
+uint32_t user_first(const struct roll *roll, uint32_t ref) {
     const struct member *m = member_at(roll, ref);
     if (m->is_first) return ref;
     return user_find(roll, scope_at(roll, m->scope), member_user(m), user_hash(roll, ref));
@@ -107,7 +113,7 @@ static uint32_t user_of(const struct roll *roll, uint32_t ref) {
 
 void member_unlink(struct roll *roll, uint32_t ref) {
     struct member *m = member_at(roll, ref);
-    uint32_t first = user_of(roll, ref);
+    uint32_t first = user_first(roll, ref);
     assert(first != MEMBER_NONE);
     assert(m->timer_prev == 0); /* in no timer's list */
     if (first != ref) {
@@ -130,22 +136,25 @@ void member_unlink(struct roll *roll, uint32_t ref) {
 
 void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
     struct member *m = member_at(roll, ref);
-    uint32_t first = user_of(roll, ref);
+    uint32_t first = user_first(roll, ref);
     struct user_sum before = user_sum(roll, first);
-    assert(m->is_live && roll->live_members > 0);
+    assert(m->is_live);
     m->is_live = 0;
-    roll->live_members--;
-    roll->expired++;
+    if (!m->is_register) {
+        assert(roll->live_members > 0);
+        roll->live_members--;
+        roll->expired++;
+    }
     timers_drop_lease(&roll->timers, ref);
     member_slim(roll, m);
     tombstone_add(roll, ref);
     struct user_sum after = user_sum(roll, first);
-    user_account(roll, m->scope, first, &before, &after, true, REASON_EXPIRED, now_ms, effects);
+    user_account(roll, m->scope, first, &before, &after, !m->is_register, REASON_EXPIRED, now_ms, effects);
 }
 
 void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms) {
     struct member *m = member_at(roll, ref);
-    uint32_t scope = m->scope, first = user_of(roll, ref);
+    uint32_t scope = m->scope, first = user_first(roll, ref);
     struct user_sum before = user_sum(roll, first);
     if (first == ref) first = m->next_session;
     tombstone_remove(roll, ref);
@@ -160,7 +169,7 @@ static void note_reset(const struct roll *roll, uint32_t scope_ref, uint32_t fir
     bool was_live = false, is_live = false;
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
         const struct member *m = member_at(roll, ref);
-        if (!m->is_live) continue;
+        if (!m->is_live || m->is_register) continue;
         was_live = true;
         is_live |= !member_is_void(scope, m);
     }
@@ -182,7 +191,7 @@ uint32_t user_apply_reset(struct roll *roll, uint32_t scope_ref, uint32_t first,
             continue;
         }
         if (m->is_live) {
-            roll->live_members--;
+            if (!m->is_register) roll->live_members--;
             timers_drop_lease(&roll->timers, ref);
         } else {
             tombstone_remove(roll, ref);
@@ -196,7 +205,7 @@ uint32_t user_apply_reset(struct roll *roll, uint32_t scope_ref, uint32_t first,
 }
 
 uint32_t user_apply_reset_of(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effects *effects) {
-    return user_apply_reset(roll, member_at(roll, ref)->scope, user_of(roll, ref), now_ms, effects);
+    return user_apply_reset(roll, member_at(roll, ref)->scope, user_first(roll, ref), now_ms, effects);
 }
 
 uint64_t roll_bytes(const struct roll *roll) {
@@ -215,7 +224,7 @@ bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects)
         scope_release_if_empty(roll, scope_ref);
         return true;
     }
-    if (m->seen_ms > scope->incomplete_ms) scope->incomplete_ms = m->seen_ms;
+    if (member_kind(m) != REGISTER_STATUS && m->seen_ms > scope->incomplete_ms) scope->incomplete_ms = m->seen_ms;
     member_forget(roll, ref, now_ms);
     scope_release_if_empty(roll, scope_ref);
     roll->evicted++;

@@ -22,13 +22,15 @@
 #include "core/roll.h"
 
 enum {
-    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_VERSION = 2,        /* that is written */
+    SNAPSHOT_VERSION_OLDEST = 1, /* that is read; 1 has no registers of users */
     SNAPSHOT_HEAD_BYTES = 16 + 4,
     SNAPSHOT_PREFIX_BYTES = 1 + 4, /* before a block's payload */
     SNAPSHOT_SUM_BYTES = 16,
     SNAPSHOT_BLOCK_CHANGES_MAX = 256,      /* a slice of the roll: one hold of the lock */
     SNAPSHOT_BLOCK_BYTES_MAX = 512 * 1024, /* a whole block */
-    SNAPSHOT_CHANGE_BYTES_MAX = 1 + 8 + 8 + 10 + 10 + 5 + 3 * (1 + MUSTER_ID_BYTES_MAX) + 2 + MUSTER_STATE_BYTES_MAX,
+    SNAPSHOT_CHANGE_BYTES_MAX =
+        1 + 8 + 8 + 10 + 10 + 5 + 3 * (1 + MUSTER_ID_BYTES_MAX) + 2 + MUSTER_STATE_BYTES_MAX + 1,
     SNAPSHOT_ORIGINS_MAX = ROLL_ORIGINS_MAX, /* of the version vector; beyond it the oldest are left out */
     SNAPSHOT_PEERS_MAX = REPLICA_PEERS_MAX,
     SNAPSHOT_BOOT_BYTES = 16,
@@ -123,6 +125,7 @@ struct snapshot_reader {
     struct change changes[SNAPSHOT_BLOCK_CHANGES_MAX]; /* of CHANGES: texts point into the block; seen_ms is an *age* */
     size_t change_count;
 
+    uint32_t version;
     uint64_t changes_before; /* in all blocks before the last */
     uint8_t sum[SNAPSHOT_SUM_BYTES];
     bool has_header, is_ended;

@@ -2,6 +2,7 @@
 #ifndef MUSTER_SNAPSHOT_FORMAT_LAYOUT_H
 #define MUSTER_SNAPSHOT_FORMAT_LAYOUT_H
 
+#include "common/byteorder.h"
 #include "format.h"
 
 #include <sodium.h>
@@ -17,8 +18,9 @@ static const char snapshot_magic[16] = "muster snapshot";
 enum { SNAPSHOT_LOOKS = 4 * SNAPSHOT_BLOCK_CHANGES_MAX };
 
 /* The layout of a change: flags; origin (8 bytes) unless it is the same as in the change before; stamp (8); sequence;
- * age in ms; scope, unless it is the same as in the change before. Unless it is a reset, there follow: TTL, user,
- * session if there is one, and state if there is one, with its length in two bytes. */
+ * age in ms; scope, unless it is the same as in the change before. Unless it is a reset, there follow: TTL; user; the
+ * kind (a byte) of a register of the user, else session if there is one, and state if there is one, with its length in
+ * two bytes. */
 enum {
     FLAG_RESET = 1,
     FLAG_SAME_ORIGIN = 2,
@@ -26,13 +28,13 @@ enum {
     FLAG_SESSION = 8,
     FLAG_STATE = 16,
     FLAG_STATUS_SHIFT = 5, /* two bits */
-    FLAGS_UNKNOWN = 0x80,
+    FLAG_REGISTER = 0x80,  /* of the user; without FLAG_SESSION and FLAG_STATE; since version 2 */
 };
 
 /* The chain of checksums: each one covers the one before it. */
-static inline void snapshot_sum_begin(uint8_t sum[SNAPSHOT_SUM_BYTES]) {
+static inline void snapshot_sum_begin(uint8_t sum[SNAPSHOT_SUM_BYTES], uint32_t version) {
     memset(sum, 0, SNAPSHOT_SUM_BYTES);
-    sum[0] = SNAPSHOT_VERSION;
+    put_le32(sum, version);
 }
 
 static inline void snapshot_sum(uint8_t sum[SNAPSHOT_SUM_BYTES], const uint8_t *data, size_t len) {

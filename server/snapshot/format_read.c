@@ -64,10 +64,12 @@ enum snapshot_fault snapshot_open(struct snapshot_reader *reader, const uint8_t 
     reader->change_count = 0;
     reader->changes_before = 0;
     reader->header = (struct snapshot_header){.vector = reader->vector, .peers = reader->peers};
-    snapshot_sum_begin(reader->sum);
     if (memcmp(head, snapshot_magic, sizeof snapshot_magic) != 0) return SNAPSHOT_FOREIGN;
-    if (get_le32(head + sizeof snapshot_magic) > SNAPSHOT_VERSION) return SNAPSHOT_NEWER;
-    if (get_le32(head + sizeof snapshot_magic) != SNAPSHOT_VERSION) return SNAPSHOT_FOREIGN;
+    uint32_t version = get_le32(head + sizeof snapshot_magic);
+    snapshot_sum_begin(reader->sum, version);
+    if (version > SNAPSHOT_VERSION) return SNAPSHOT_NEWER;
+    if (version < SNAPSHOT_VERSION_OLDEST) return SNAPSHOT_FOREIGN;
+    reader->version = version;
     reader->is_ended = false;
     return SNAPSHOT_GOOD;
 }
@@ -102,12 +104,28 @@ static void read_header(struct snapshot_reader *reader, struct pb_reader *in) {
     if (header->stamp > SNAPSHOT_STAMP_MAX) pb_break(in);
 }
 
-static struct change read_change(struct pb_reader *in, const struct change *before) {
+/* What a change says of a register of the user, in place of a session. */
+static void read_register(struct pb_reader *in, struct change *change) {
+    change->kind = read_byte(in);
+    if (change->kind == REGISTER_SESSION || change->kind >= REGISTER_KINDS) {
+        pb_break(in);
+        change->kind = REGISTER_SESSION;
+    }
+    change->session = register_session(change->kind);
+    if (change->kind == REGISTER_LEAVE && change->ttl_ms != 0) pb_break(in);
+}
+
+static bool flags_are_known(uint8_t flags, uint32_t version) {
+    const uint8_t not_of_reset = (uint8_t) ~(FLAG_RESET | FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE);
+    if ((flags & FLAG_RESET) != 0 && (flags & not_of_reset) != 0) return false;
+    return (flags & FLAG_REGISTER) == 0 || (version >= 2 && (flags & (FLAG_SESSION | FLAG_STATE)) == 0);
+}
+
+static struct change read_change(struct pb_reader *in, const struct change *before, uint32_t version) {
     static const struct change none;
     uint8_t flags = read_byte(in);
-    const uint8_t not_of_reset = (uint8_t) ~(FLAG_RESET | FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE);
-    bool is_reset = (flags & FLAG_RESET) != 0;
-    if ((flags & FLAGS_UNKNOWN) != 0 || (is_reset && (flags & not_of_reset) != 0)) pb_break(in);
+    bool is_reset = (flags & FLAG_RESET) != 0, is_register = (flags & FLAG_REGISTER) != 0;
+    if (!flags_are_known(flags, version)) pb_break(in);
     if (before == NULL && (flags & (FLAG_SAME_ORIGIN | FLAG_SAME_SCOPE)) != 0) pb_break(in);
     if (before == NULL) before = &none;
 
@@ -120,12 +138,11 @@ static struct change read_change(struct pb_reader *in, const struct change *befo
     if (change.origin == 0 || change.stamp == 0 || change.stamp > SNAPSHOT_STAMP_MAX) pb_break(in);
     if (is_reset) return change;
     change.status = (flags >> FLAG_STATUS_SHIFT) & 3;
-    change.ttl_ms = (uint32_t)read_number(in, MUSTER_TTL_MAX_MS);
+    change.ttl_ms = (uint32_t)read_number(in, is_register ? MUSTER_STATUS_TTL_MAX_MS : MUSTER_TTL_MAX_MS);
     change.user = read_id(in);
+    if (is_register) read_register(in, &change);
     if ((flags & FLAG_SESSION) != 0) change.session = read_id(in);
-    if ((flags & FLAG_STATE) != 0) {
-        change.state = read_state(in);
-    }
+    if ((flags & FLAG_STATE) != 0) change.state = read_state(in);
     return change;
 }
 
@@ -133,7 +150,7 @@ static void read_changes(struct snapshot_reader *reader, struct pb_reader *in) {
     reader->written_ms = pb_read_varint(in);
     size_t count = (size_t)read_number(in, SNAPSHOT_BLOCK_CHANGES_MAX);
     for (size_t i = 0; i < count && !in->is_broken; i++)
-        reader->changes[i] = read_change(in, i == 0 ? NULL : &reader->changes[i - 1]);
+        reader->changes[i] = read_change(in, i == 0 ? NULL : &reader->changes[i - 1], reader->version);
     reader->change_count = in->is_broken ? 0 : count;
 }
 

@@ -53,7 +53,7 @@ size_t snapshot_begin(struct snapshot_writer *writer, const struct snapshot_head
     *writer = (struct snapshot_writer){.begun_ms = header->begun.now_ms};
     memcpy(out, snapshot_magic, sizeof snapshot_magic);
     put_le32(out + sizeof snapshot_magic, SNAPSHOT_VERSION);
-    snapshot_sum_begin(writer->sum);
+    snapshot_sum_begin(writer->sum, SNAPSHOT_VERSION);
 
     uint8_t *block = out + SNAPSHOT_HEAD_BYTES;
     uint8_t *at = block_begin(block, SNAPSHOT_HEADER);
@@ -95,6 +95,11 @@ static uint8_t *put_change(uint8_t *at, const struct change *change, const struc
     }
     at = pb_put_varint(at, change->ttl_ms);
     at = put_id(at, change->user);
+    if (change->kind != REGISTER_SESSION) {
+        *flags |= FLAG_REGISTER;
+        *at++ = change->kind;
+        return at;
+    }
     if (change->session.len > 0) {
         *flags |= FLAG_SESSION;
         at = put_id(at, change->session);

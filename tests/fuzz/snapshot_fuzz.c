@@ -66,7 +66,7 @@ static void read_payloads(const uint8_t *data, size_t size, struct roll *roll, s
     memcpy(head, snapshot_magic, sizeof snapshot_magic);
     head[sizeof snapshot_magic] = SNAPSHOT_VERSION;
     hold(snapshot_open(&reader, head) == SNAPSHOT_GOOD);
-    snapshot_sum_begin(sum);
+    snapshot_sum_begin(sum, SNAPSHOT_VERSION);
     while (size >= 3) {
         size_t len = data[1] | (size_t)data[2] << 8;
         if (len > size - 3) len = size - 3;

@@ -50,6 +50,15 @@ static struct text name_of(char *out, const char *kind, uint64_t number) {
     return (struct text){out, (uint32_t)len};
 }
 
+/* Makes it one of a register of the user. */
+static void draw_register(struct change *change, struct random *random) {
+    change->kind = (uint8_t)random_between(random, REGISTER_LEAVE, REGISTER_STATUS);
+    change->session = register_session(change->kind);
+    change->state.len = 0;
+    if (change->kind == REGISTER_LEAVE) change->ttl_ms = 0;
+    else if (random_chance(random, 1, 3)) change->ttl_ms = (uint32_t)MUSTER_STATUS_TTL_MAX_MS;
+}
+
 static void draw(struct past *past, struct random *random) {
     struct change *change = &past->change;
     *change = (struct change){.scope = name_of(past->scope, "scope", random_below(random, SCOPES)),
@@ -66,6 +75,7 @@ static void draw(struct past *past, struct random *random) {
         change->ttl_ms = 0;
         change->state.len = 0;
     }
+    if (random_chance(random, 1, 8)) draw_register(change, random);
 }
 
 static void live_once(struct roll *roll, struct random *random, uint64_t stamp, uint64_t sequence, uint64_t now_ms) {
@@ -84,7 +94,8 @@ static void live_once(struct roll *roll, struct random *random, uint64_t stamp, 
             fail_msg("not merged: %s", why.what);
         return;
     }
-    struct beat beat = {change->scope, change->user, change->session, change->state, change->ttl_ms, change->status};
+    struct beat beat = {change->scope,  change->user,   change->session, change->state,
+                        change->ttl_ms, change->status, change->kind};
     if (roll_touch(roll, &beat, 1, stamp, now_ms, NULL, &touched, &why) != MUSTER_OK)
         fail_msg("not touched: %s", why.what);
 }
