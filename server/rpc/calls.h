@@ -14,5 +14,6 @@ enum muster_code call_scopes(struct call *call, struct text body);
 enum muster_code call_reset(struct call *call, struct text body);
 enum muster_code call_watch(struct call *call, struct text body); /* or parks it: call->is_parked */
 enum muster_code call_nodes(struct call *call, struct text body);
+enum muster_code call_set_status(struct call *call, struct text body);
 
 #endif

@@ -27,7 +27,7 @@ static const struct method_entry entries[METHODS] = {
     [METHOD_WATCH] = {"Watch", call_watch, PERMISSION_READ, false, true},
     [METHOD_NODES] = {"Nodes", call_nodes, PERMISSION_ADMIN, false, false},
     [METHOD_WHERE] = {"Where", refuse_unknown, PERMISSION_READ, false, true},
-    [METHOD_SET_STATUS] = {"SetStatus", refuse_unknown, PERMISSION_WRITE, true, false},
+    [METHOD_SET_STATUS] = {"SetStatus", call_set_status, PERMISSION_WRITE, true, false},
 };
 
 const struct method_entry *method_entry(enum method method) {

@@ -26,6 +26,8 @@ static struct server tcp_server, ipc_server;
 #define EACH(X)                                                                                                        \
     X(touch)                                                                                                           \
     X(leave)                                                                                                           \
+    X(leave_unknown)                                                                                                   \
+    X(set_status)                                                                                                      \
     X(linger)                                                                                                          \
     X(live)                                                                                                            \
     X(list_pages)                                                                                                      \

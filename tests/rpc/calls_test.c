@@ -83,6 +83,8 @@ static void pass_ms(struct bench *bench, uint64_t ms) {
     }
 SUITE(touch)
 SUITE(leave)
+SUITE(leave_unknown)
+SUITE(set_status)
 SUITE(linger)
 SUITE(live)
 SUITE(list_pages)
@@ -228,8 +230,8 @@ static void test_sessions_of_a_user_are_capped(void **state) {
     if (is_live(&bench->answerer, "s", "bob")) fail_msg("half a request was done");
 }
 
-/* All sessions of many users are more than one request may end. */
-static void test_leaving_too_much_is_refused_whole(void **state) {
+/* All sessions of many users are more than one request may let linger. */
+static void test_lingering_too_much_is_refused_whole(void **state) {
     enum { USERS = 160 };
     struct bench *bench = *state;
     struct request_builder builder;
@@ -242,20 +244,42 @@ static void test_leaving_too_much_is_refused_whole(void **state) {
         }
         reply_free(ask(&bench->answerer, &builder));
     }
-    for (size_t users = USERS; users >= 150; users -= 10) {
+    for (uint32_t linger_ms = 2; linger_ms-- > 0;) {
         builder_leave(&builder, "s");
-        for (size_t i = 0; i < users; i++) {
+        for (size_t i = 0; i < USERS; i++) {
             Muster__V1__Departure *departure = builder_departure(&builder, "", "");
             departure->user = builder_number(&builder, "u", i);
             departure->all_sessions = true;
         }
-        if (users * MUSTER_SESSIONS_MAX > MUSTER_BEATS_MAX) {
+        builder.leave.linger_ms = linger_ms;
+        if (linger_ms > 0) {
             ask_refused(&bench->answerer, &builder, MUSTER_RESOURCE_EXHAUSTED, "at most 10000");
             if (!is_live(&bench->answerer, "s", "u0")) fail_msg("half a request was done");
             continue;
         }
         Muster__V1__Reply *reply = ask(&bench->answerer, &builder);
-        if (reply->leave->left != users) fail_msg("%u left", reply->leave->left);
+        if (reply->leave->left != USERS) fail_msg("%u left", reply->leave->left);
+        reply_free(reply);
+    }
+}
+
+/* A status that was set ends by its TTL, and by nothing else. */
+static void test_a_set_status_ends(void **state) {
+    struct bench *bench = *state;
+    struct request_builder builder;
+    touch(&bench->answerer, "s", "ada", "");
+    builder_set_status(&builder, "s", "ada", MUSTER__V1__STATUS__STATUS_BUSY);
+    builder.set_status.ttl_ms = 5000;
+    reply_free(ask(&bench->answerer, &builder));
+    static const struct {
+        uint64_t pass_ms;
+        Muster__V1__Status status;
+    } steps[] = {{5000, MUSTER__V1__STATUS__STATUS_BUSY}, {1, MUSTER__V1__STATUS__STATUS_ONLINE}};
+    for (size_t i = 0; i < 2; i++) {
+        pass_ms(bench, steps[i].pass_ms);
+        Muster__V1__Reply *reply = live_of(bench, "ada", false);
+        if (reply->live->users[0]->status != steps[i].status)
+            fail_msg("step %zu: status %d", i, (int)reply->live->users[0]->status);
         reply_free(reply);
     }
 }
@@ -319,6 +343,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_touch),
         TEST(test_leave),
+        TEST(test_leave_unknown),
+        TEST(test_set_status),
         TEST(test_linger),
         TEST(test_live),
         TEST(test_list_pages),
@@ -339,7 +365,8 @@ int main(void) {
         TEST(test_leave_observes_a_stamp),
         TEST(test_a_full_node_refuses_whole),
         TEST(test_sessions_of_a_user_are_capped),
-        TEST(test_leaving_too_much_is_refused_whole),
+        TEST(test_lingering_too_much_is_refused_whole),
+        TEST(test_a_set_status_ends),
         TEST(test_page_tokens_across_nodes),
         TEST(test_settings_out_of_range),
         TEST(test_ticks_expire_and_forget),

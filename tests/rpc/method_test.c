@@ -115,7 +115,8 @@ static void the_table_has_the_methods_of_the_contract(void **state) {
 static void every_method_is_answered(void **state) {
     (void)state;
     struct fixture fixture = fixture_of(0);
-    for (int method = METHOD_TOUCH; method < METHOD_WHERE; method++) {
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        if (method == METHOD_WHERE) continue; /* until it has its handler */
         const struct request request = request_of((enum method)method);
         expect_answer(&fixture, &request, MUSTER_OK, "");
     }
@@ -134,7 +135,8 @@ static void reads_are_refused_while_the_node_joins(void **state) {
                                                 .join_timeout_ms = 10000,
                                                 .expects_peers = true};
     assert_true(node_join(fixture.node, &cluster, fixture.now));
-    for (int method = METHOD_TOUCH; method < METHOD_WHERE; method++) {
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        if (method == METHOD_WHERE) continue; /* until it has its handler */
         const struct request request = request_of((enum method)method);
         bool is_read = method_entry((enum method)method)->permission == PERMISSION_READ;
         assert_int_equal(method_entry((enum method)method)->needs_ready, is_read);
@@ -147,9 +149,11 @@ static void writes_of_before_a_standstill_are_refused(void **state) {
     (void)state;
     struct fixture fixture = fixture_of(0);
     struct node_figures figures;
-    for (int method = METHOD_TOUCH; method < METHOD_WHERE; method++) {
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        if (method == METHOD_WHERE) continue; /* until it has its handler */
         struct request request = request_of((enum method)method);
-        bool is_write = method == METHOD_TOUCH || method == METHOD_LEAVE || method == METHOD_RESET;
+        bool is_write =
+            method == METHOD_TOUCH || method == METHOD_LEAVE || method == METHOD_RESET || method == METHOD_SET_STATUS;
         request.stalled_ms = 3000;
         expect_answer(&fixture, &request, is_write ? MUSTER_UNAVAILABLE : MUSTER_OK,
                       is_write ? "the node stood still for 3000 ms; send it again" : "");
@@ -163,7 +167,8 @@ static void what_is_too_long_is_refused_by_every_method(void **state) {
     (void)state;
     struct fixture fixture = fixture_of(0);
     char *bytes = calloc(1, MUSTER_MESSAGE_BYTES_MAX + 1);
-    for (int method = METHOD_TOUCH; method < METHOD_WHERE; method++) {
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        if (method == METHOD_WHERE) continue; /* until it has its handler */
         struct request request = request_of((enum method)method);
         request.token = (struct text){bytes, MUSTER_TOKEN_BYTES_MAX};
         expect_answer(&fixture, &request, MUSTER_OK, "");

@@ -1,4 +1,5 @@
 #include "call_suite.h"
+#include "muster/codes.h"
 #include "muster/limits.h"
 
 #include <setjmp.h>
@@ -109,6 +110,102 @@ static void linger(const struct answerer *answerer, const char *user, const char
     Muster__V1__Reply *reply = ask(answerer, &builder);
     expect_equal(answerer, reply->leave->left, left);
     reply_free(reply);
+}
+
+/* Departures that end nothing which is live at the node are listed, and done all the same. */
+void suite_leave_unknown(const struct answerer *answerer) {
+    struct request_builder builder;
+    touch(answerer, "unknown", "ada", "one");
+    touch(answerer, "unknown", "ada", "two");
+    touch(answerer, "unknown", "bob", "");
+    for (uint32_t linger_ms = 0; linger_ms <= 5000; linger_ms += 5000) {
+        builder_leave(&builder, "unknown");
+        builder_departure(&builder, "ada", "three");
+        builder_departure(&builder, "ada", "two");
+        builder_departure(&builder, "eve", "")->all_sessions = true;
+        builder_departure(&builder, "bob", "")->all_sessions = true;
+        builder_departure(&builder, "eve", "");
+        builder.leave.linger_ms = 5000 - linger_ms; /* first they linger, then they go */
+        Muster__V1__Reply *reply = ask(answerer, &builder);
+        static const uint32_t expected[] = {0, 2, 4};
+        expect_equal(answerer, reply->leave->n_unknown, 3);
+        for (size_t i = 0; i < 3; i++) expect_equal(answerer, reply->leave->unknown[i], expected[i]);
+        expect_equal(answerer, reply->leave->left, linger_ms > 0);
+        reply_free(reply);
+        expect_equal(answerer, is_live(answerer, "unknown", "bob"), linger_ms == 0);
+    }
+    expect(answerer, is_live(answerer, "unknown", "ada"));
+}
+
+static void set_status(const struct answerer *answerer, const char *user, int status, uint32_t ttl_ms) {
+    struct request_builder builder;
+    builder_set_status(&builder, "set", user, status);
+    builder.set_status.ttl_ms = ttl_ms;
+    Muster__V1__Reply *reply = ask(answerer, &builder);
+    expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_SET_STATUS);
+    expect(answerer, reply->set_status->stamp > 0);
+    reply_free(reply);
+}
+
+/* The status of a user as Live, List and Counts tell it; 0: it is not live. */
+static void expect_status(const struct answerer *answerer, const char *user, int status) {
+    struct request_builder builder;
+    Muster__V1__Reply *reply = ask_live(answerer, "set", user, false);
+    expect_equal(answerer, reply->live->users[0]->status, status);
+    reply_free(reply);
+    for (int asked = AWAY; asked <= (int)BUSY; asked++) {
+        builder_list(&builder, "set");
+        builder_status(&builder, asked);
+        reply = ask(answerer, &builder);
+        expect_equal(answerer, reply->list->n_users, asked == status);
+        reply_free(reply);
+    }
+    builder_counts(&builder);
+    builder_scope(&builder, builder_bytes("set"));
+    reply = ask(answerer, &builder);
+    expect_equal(answerer, reply->counts->scopes[0]->live, status != 0);
+    expect_equal(answerer, reply->counts->scopes[0]->online, status == (int)ONLINE);
+    expect_equal(answerer, reply->counts->scopes[0]->away, status == (int)AWAY);
+    expect_equal(answerer, reply->counts->scopes[0]->busy, status == (int)BUSY);
+    reply_free(reply);
+}
+
+void suite_set_status(const struct answerer *answerer) {
+    set_status(answerer, "ada", BUSY, 0);
+    expect_status(answerer, "ada", 0); /* it makes nobody live */
+    touch(answerer, "set", "ada", "one");
+    touch(answerer, "set", "ada", "two");
+    expect_status(answerer, "ada", BUSY);
+    set_status(answerer, "ada", AWAY, 60000);
+    expect_status(answerer, "ada", AWAY);
+    touch(answerer, "set", "ada", "one");
+    leave(answerer, "set", "ada", "two");
+    expect_status(answerer, "ada", AWAY); /* beats and leaves keep it */
+    set_status(answerer, "ada", 0, 0);
+    expect_status(answerer, "ada", ONLINE);
+    set_status(answerer, "ada", BUSY, (uint32_t)MUSTER_STATUS_TTL_MAX_MS);
+    expect_status(answerer, "ada", BUSY);
+    struct request_builder builder;
+    builder_reset(&builder, "set");
+    reply_free(ask(answerer, &builder));
+    touch(answerer, "set", "ada", "one");
+    expect_status(answerer, "ada", ONLINE); /* a reset drops it */
+    leave(answerer, "set", "ada", "one");
+    expect_status(answerer, "ada", 0);
+
+    builder_set_status(&builder, "set", "", BUSY);
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "user: empty, 1 to 128 bytes");
+    builder_set_status(&builder, "set", "ada", 4);
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "status: 4 is no status, at most 3");
+    builder_set_status(&builder, "set", "ada", BUSY);
+    builder.set_status.ttl_ms = MUSTER_TTL_MIN_MS - 1;
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "ttl_ms: 999, at least 1000");
+    builder_set_status(&builder, "set", "ada", BUSY);
+    builder.set_status.ttl_ms = (uint32_t)MUSTER_STATUS_TTL_MAX_MS + 1;
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "ttl_ms: 2592000001, at most 2592000000");
+    builder_set_status(&builder, "", "ada", BUSY);
+    builder.set_status.scope = builder_filled(&builder, 's', MUSTER_ID_BYTES_MAX + 1);
+    ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, "scope: 129 bytes, at most 128");
 }
 
 void suite_linger(const struct answerer *answerer) {

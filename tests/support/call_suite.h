@@ -7,6 +7,8 @@
 
 void suite_touch(const struct answerer *answerer);
 void suite_leave(const struct answerer *answerer);
+void suite_leave_unknown(const struct answerer *answerer);
+void suite_set_status(const struct answerer *answerer);
 void suite_linger(const struct answerer *answerer);
 void suite_live(const struct answerer *answerer);
 void suite_list_pages(const struct answerer *answerer);

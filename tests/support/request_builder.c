@@ -57,6 +57,13 @@ void builder_touch(struct request_builder *builder, const char *scope) {
     builder->touch.scope = builder_bytes(scope);
 }
 
+void builder_set_status(struct request_builder *builder, const char *scope, const char *user, int status) {
+    BUILD(set_status, SET_STATUS);
+    builder->set_status.scope = builder_bytes(scope);
+    builder->set_status.user = builder_bytes(user);
+    builder->set_status.status = (Muster__V1__Status)status;
+}
+
 void builder_leave(struct request_builder *builder, const char *scope) {
     BUILD(leave, LEAVE);
     builder->leave.scope = builder_bytes(scope);

@@ -28,6 +28,7 @@ struct request_builder {
     Muster__V1__ResetRequest reset;
     Muster__V1__NodesRequest nodes;
     Muster__V1__WatchRequest watch;
+    Muster__V1__SetStatusRequest set_status;
     void *pieces; /* allocated, chained */
 };
 
@@ -41,6 +42,7 @@ void builder_scopes(struct request_builder *builder);
 void builder_reset(struct request_builder *builder, const char *scope);
 void builder_nodes(struct request_builder *builder);
 void builder_watch(struct request_builder *builder, const char *scope);
+void builder_set_status(struct request_builder *builder, const char *scope, const char *user, int status);
 void builder_free(struct request_builder *builder);
 
 /* Zeroed memory that lives as long as the builder. */
