@@ -292,7 +292,7 @@ static bool refresh_reader_next(struct refresh_reader *reader, struct refresh *r
                                 .stamp = reader->stamp,
                                 .seen_ms = reader->age_ms};
     return !reader->ages.is_broken && !reader->sequences.is_broken && !reader->stamps.is_broken &&
-           refresh->sequence != 0 && refresh->sequence <= SEQUENCE_MAX && refresh->stamp != 0 &&
+           refresh->sequence != 0 && refresh->sequence <= SEQUENCE_MAX && hlc_is_stamp(refresh->stamp) &&
            refresh->seen_ms <= RECORD_AGE_MAX_MS;
 }
 

@@ -36,11 +36,10 @@ static void merge_chunk(struct replica *replica, struct batch *batch, const stru
     merge_piece(replica, batch, changes, n);
 }
 
-/* Whether the record can exist: its origin has come that far, as far as this node can tell, and its stamp is not too
- * far in the future. */
-static bool is_credible(const struct replica *replica, const struct change *change, uint64_t now_ms) {
-    if (change->origin == replica->config.origin && change->sequence > replica_sequence(replica)) return false;
-    return hlc_plausible(replica->config.clock, change->stamp, now_ms);
+/* Whether the record can exist: this node's own origin has come that far. Its stamp may say what it likes: the wall
+ * clock that it comes from may be wrong by years, and what its node did counts. */
+static bool is_credible(const struct replica *replica, const struct change *change) {
+    return change->origin != replica->config.origin || change->sequence <= replica_sequence(replica);
 }
 
 /* When a beat of that age was, on this node's clock. The delay of the message is added to the age. */
@@ -50,35 +49,31 @@ static uint64_t instant_of_age(const struct batch *batch, uint64_t age_ms) {
 }
 
 void merge_records(struct replica *replica, struct batch *batch, const struct record_list *records) {
-    size_t n = 0;
-    replica->stats.dropped_records += records->wrong;
+    size_t n = 0, wrong = records->wrong;
     for (size_t i = 0; i < records->count; i++) {
         struct change change = records->items[i];
-        if (!is_credible(replica, &change, batch->now_ms)) {
-            replica->stats.dropped_records++;
+        if (!is_credible(replica, &change)) {
+            wrong++;
             continue;
         }
         hlc_observe(replica->config.clock, change.stamp, batch->now_ms);
         change.seen_ms = instant_of_age(batch, change.seen_ms);
         records->items[n++] = change;
     }
+    replica->stats.dropped_records += wrong;
+    batch->is_refused |= wrong > 0;
     for (size_t at = 0; at < n; at += ROLL_MERGE_MAX)
         merge_chunk(replica, batch, records->items + at, n - at < ROLL_MERGE_MAX ? n - at : ROLL_MERGE_MAX);
 }
 
 bool merge_refreshes(struct replica *replica, struct batch *batch, const struct frame *frame, uint64_t floor) {
-    size_t n = 0, failed = 0;
+    size_t n = frame->refresh_count, failed = frame->wrong_refreshes;
     replica->stats.dropped_records += frame->wrong_refreshes;
     if (frame->are_refreshes_broken) replica->stats.dropped_broken++;
-    for (size_t i = 0; i < frame->refresh_count; i++) {
-        struct refresh refresh = frame->refreshes[i];
-        if (!hlc_plausible(replica->config.clock, refresh.stamp, batch->now_ms)) {
-            replica->stats.dropped_records++;
-            continue;
-        }
-        hlc_observe(replica->config.clock, refresh.stamp, batch->now_ms);
-        refresh.seen_ms = instant_of_age(batch, refresh.seen_ms);
-        frame->refreshes[n++] = refresh;
+    for (size_t i = 0; i < n; i++) {
+        struct refresh *refresh = &frame->refreshes[i];
+        hlc_observe(replica->config.clock, refresh->stamp, batch->now_ms);
+        refresh->seen_ms = instant_of_age(batch, refresh->seen_ms);
     }
     for (size_t at = 0; at < n; at += ROLL_MERGE_MAX)
         failed += roll_refresh(replica->config.roll, batch->sender, frame->refreshes + at,

@@ -1,6 +1,7 @@
 #include "record.h"
 
 #include "common/utf8.h"
+#include "core/hlc.h"
 
 enum {
     RECORD_SCOPE = 1,
@@ -65,7 +66,7 @@ static bool is_register_in_range(const struct change *change, const struct recor
 }
 
 static bool is_in_range(const struct change *change, const struct record_numbers *numbers) {
-    if (!is_id(change->scope, 1) || change->stamp == 0 || change->origin == 0) return false;
+    if (!is_id(change->scope, 1) || !hlc_is_stamp(change->stamp) || change->origin == 0) return false;
     if (change->sequence == 0 || change->sequence > SEQUENCE_MAX || change->seen_ms > RECORD_AGE_MAX_MS) return false;
     if (change->is_reset) return true;
     return is_id(change->user, 1) && is_register_in_range(change, numbers);

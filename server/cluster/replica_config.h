@@ -25,7 +25,7 @@ struct replica_stats {
     uint64_t frames_in, frames_out, bytes_in, bytes_out, refreshes_out, refresh_bytes_out;
     uint64_t dropped_forged, dropped_replayed, dropped_foreign, dropped_broken, gaps, sync_requests, pages;
     uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
-    uint64_t dropped_records;        /* a value is out of its range, or the stamp is too far in the future */
+    uint64_t dropped_records;        /* a value is out of its range; the vector does not cover them */
     uint64_t refused;                /* records that the roll had no room for; they are requested again */
     uint64_t adopted;                /* registers of origins that are gone: see adopt.h */
 };

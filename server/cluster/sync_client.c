@@ -139,6 +139,7 @@ static void take_who(struct replica *replica, struct peer *peer, const struct sy
     peer->life.was_queried = true;
     peer->members = response->members;
     peer->query.failures = 0;
+    hlc_follow(replica->config.clock, response->stamp, now_ms);
     peer->timing.clock_ms = (int64_t)(response->wall_ms - replica_wall_ms(replica, now_ms));
 }
 

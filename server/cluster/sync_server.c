@@ -118,6 +118,7 @@ static struct sync_response response_to(const struct replica *replica, const str
                                      .sequence = stats.sequence,
                                      .members = stats.members,
                                      .wall_ms = replica_wall_ms(replica, now_ms),
+                                     .stamp = hlc_now(replica->config.clock, now_ms),
                                      .node_info = replica_node_info(replica),
                                      .is_ready = readiness_is_given(replica, now_ms)};
     memcpy(response.nonce, request->nonce, sizeof response.nonce);

@@ -1,5 +1,6 @@
 #include "peers_log.h"
 #include "common/monotonic.h"
+#include "core/hlc.h"
 #include "node/figures.h"
 #include "node/node.h"
 #include "sys/clock.h"
@@ -14,6 +15,7 @@ enum { LOOK_EVERY_MS = 1000 };
 struct seen {
     uint64_t origin;
     enum peer_state state;
+    int64_t clock_ms;
     char name[REPLICA_NAME_BYTES_MAX + 1];
     char address[REPLICA_ADDRESS_BYTES_MAX + 1];
 };
@@ -21,7 +23,7 @@ struct seen {
 struct cluster_log {
     struct node *node;
     uint64_t start_us, next_us;
-    bool was_ready;
+    bool was_ready, was_clock_wrong;
     struct replica_stats stats;
     struct seen before[REPLICA_PEERS_MAX], now[REPLICA_PEERS_MAX];
     size_t before_count, now_count;
@@ -39,6 +41,7 @@ static void note_peer(void *context, const struct peer_view *view) {
     struct seen *seen = &log->now[log->now_count++];
     seen->origin = view->origin;
     seen->state = view->state;
+    seen->clock_ms = view->clock_ms;
     copy(view->name, seen->name, sizeof seen->name);
     copy(view->address, seen->address, sizeof seen->address);
 }
@@ -72,6 +75,36 @@ static void say_peers(struct cluster_log *log) {
     log->before_count = log->now_count;
 }
 
+/* By how much the wall clocks of peers are ahead of this node's, of those that are alive and further from it than
+ * HLC_FAR_MS: the greatest. 0: they are not the most. */
+static int64_t clock_error_ms(const struct cluster_log *log) {
+    size_t alive = 0, far = 0;
+    int64_t most_ms = 0;
+    for (size_t i = 0; i < log->now_count; i++) {
+        int64_t clock_ms = log->now[i].clock_ms;
+        if (log->now[i].state != PEER_ALIVE) continue;
+        alive++;
+        if (clock_ms <= HLC_FAR_MS && clock_ms >= -HLC_FAR_MS) continue;
+        far++;
+        if ((clock_ms < 0 ? -clock_ms : clock_ms) > (most_ms < 0 ? -most_ms : most_ms)) most_ms = clock_ms;
+    }
+    return far * 2 > alive ? most_ms : 0;
+}
+
+/* Users of a wrong clock see nothing of it: stamps follow the peers'. But an operator should put it right. */
+static void say_clock(struct cluster_log *log) {
+    int64_t error_ms = clock_error_ms(log);
+    if ((error_ms != 0) == log->was_clock_wrong) return;
+    log->was_clock_wrong = error_ms != 0;
+    if (error_ms == 0)
+        log_line(LEVEL_INFO, "clock_right", "the wall clocks of this node and of its peers agree again",
+                 {"peers", NULL, log->now_count});
+    else
+        log_line(LEVEL_WARN, "clock_wrong",
+                 "the wall clocks of this node and of most of its peers differ; its stamps follow theirs",
+                 {error_ms > 0 ? "behind_ms" : "ahead_ms", NULL, (uint64_t)(error_ms > 0 ? error_ms : -error_ms)});
+}
+
 /* Since the start. */
 static void say_traffic(const struct replica_stats *stats) {
     log_line(LEVEL_DEBUG, "traffic", "between this node and its peers", {"frames_in", NULL, stats->frames_in},
@@ -86,6 +119,9 @@ static void say_dropped(struct cluster_log *log) {
     node_cluster_stats(log->node, &is);
     log->stats = is;
     say_traffic(&is);
+    if (is.dropped_records != was.dropped_records)
+        log_line(LEVEL_WARN, "record_dropped", "records of peers have values that this version does not take",
+                 {"records", NULL, is.dropped_records - was.dropped_records});
     uint64_t forged = is.dropped_forged - was.dropped_forged, replayed = is.dropped_replayed - was.dropped_replayed;
     uint64_t foreign = is.dropped_foreign - was.dropped_foreign, broken = is.dropped_broken - was.dropped_broken;
     if (forged + replayed + foreign + broken == 0) return;
@@ -120,6 +156,7 @@ void cluster_log_step(struct cluster_log *log, uint64_t now_us) {
     if (now_us < log->next_us) return;
     log->next_us = now_us + (uint64_t)LOOK_EVERY_MS * 1000;
     say_peers(log);
+    say_clock(log);
     say_dropped(log);
 }
 

@@ -100,10 +100,10 @@ static enum muster_code apply_endings(struct call *call, struct turn *turn, cons
     *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
     if (request->stamp != 0 && !hlc_plausible(turn->hlc, request->stamp, turn->now_ms))
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "stamp: is of no touch, more than %d h ahead",
-                           (int)(HLC_AHEAD_MAX_MS / (60 * 60 * 1000)));
+                           (int)(HLC_CARRIED_AHEAD_MAX_MS / (60 * 60 * 1000)));
     enum muster_code code = append_departures(call, turn, departures, request, endings);
     if (code != MUSTER_OK) return code;
-    if (request->stamp != 0) hlc_observe(turn->hlc, request->stamp, turn->now_ms);
+    if (request->stamp != 0) hlc_observe_carried(turn->hlc, request->stamp, turn->now_ms);
     response->stamp = hlc_next(turn->hlc, turn->now_ms);
     struct refusal why = {0};
     code = roll_touch(turn->roll, endings->beats, endings->count, response->stamp, turn->now_ms, turn_effects(turn),

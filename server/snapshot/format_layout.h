@@ -10,9 +10,8 @@
 
 static const char snapshot_magic[16] = "muster snapshot";
 
-/* A stamp that no clock reaches before the year 6429; a greater one is damage. It leaves a hybrid clock room to go on
- * from any stamp that is read. */
-#define SNAPSHOT_STAMP_MAX (UINT64_MAX >> 1)
+/* A greater stamp is damage. */
+#define SNAPSHOT_STAMP_MAX HLC_STAMP_MAX
 
 /* The most slots that roll_walk looks at in one slice, so that the lock is held briefly where few slots are taken. */
 enum { SNAPSHOT_LOOKS = 4 * SNAPSHOT_BLOCK_CHANGES_MAX };

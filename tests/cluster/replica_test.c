@@ -305,6 +305,28 @@ static void a_full_roll_does_not_claim_to_know(void **state) {
 }
 
 /* A digest each second is no flush that news has to keep its distance from. */
+/* A record with a value that this version does not know, say: it must not be taken for known. */
+static void a_record_that_is_not_taken_never_raises_the_vector(void **state) {
+    (void)state;
+    struct cluster_fixture *fixture = three();
+    fixture_touch(fixture, 1, "room", "ada", 60000);
+    uint64_t known = fixture_known(fixture, 0, 1);
+    const struct beat wrong = {.scope = text_of("room"), .user = text_of("bob"), .ttl_ms = 60000};
+    fixture_beat(fixture, 1, &wrong);
+    fixture_touch(fixture, 1, "room", "eve", 600000);
+    fixture_run(fixture, 1000);
+    unsigned sync_requests = fixture->sync_requests;
+    fixture_run(fixture, 60000);
+    if (fixture_known(fixture, 0, 1) != known || fixture_known(fixture, 2, 1) != known)
+        fail_msg("known up to %d and %d, not %d", (int)fixture_known(fixture, 0, 1), (int)fixture_known(fixture, 2, 1),
+                 (int)known);
+    if (fixture_stats(fixture, 0).dropped_records == 0) fail_msg("nobody counts it");
+    if (fixture->sync_requests - sync_requests > 40)
+        fail_msg("%u sync requests in a minute", fixture->sync_requests - sync_requests);
+    require_live(fixture, "eve", true);
+    fixture_free(fixture);
+}
+
 static void news_after_silence_goes_out_at_once(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
@@ -374,6 +396,7 @@ int main(void) {
         cmocka_unit_test(recorded_frames_are_inert),
         cmocka_unit_test(garbage_and_forgeries_are_counted),
         cmocka_unit_test(a_full_roll_does_not_claim_to_know),
+        cmocka_unit_test(a_record_that_is_not_taken_never_raises_the_vector),
         cmocka_unit_test(news_after_silence_goes_out_at_once),
         cmocka_unit_test(a_flush_of_news_is_small),
         cmocka_unit_test(a_node_that_leaves_has_left),

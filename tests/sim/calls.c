@@ -98,7 +98,7 @@ static void leave(struct world *world, struct node *node) {
     uint64_t carried = 0, now_ms = node_now_ms(world, node);
     if (random_chance(random, 1, 2)) carried = world->stamps[member_find(whom.scope, whom.user, whom.session)];
     if (carried != 0 && !hlc_plausible(&node->clock, carried, now_ms)) return;
-    if (carried != 0) hlc_observe(&node->clock, carried, now_ms);
+    if (carried != 0) hlc_observe_carried(&node->clock, carried, now_ms);
     apply(world, node, linger_ms > 0 ? "linger" : "leave", beats, n);
 }
 

@@ -3,8 +3,6 @@
 
 #include <inttypes.h>
 
-enum { WALL_JUMP_MAX_MS = 3600 * 1000 };
-
 /* Mostly short, sometimes longer than any TTL that is about. */
 static uint64_t draw_span_ms(struct world *world) {
     struct random *random = &world->random;
@@ -80,7 +78,9 @@ static void pause_node(struct world *world, uint64_t until_ms) {
 
 static void jump_wall(struct world *world) {
     struct node *node = &world->nodes[draw_node(world)];
-    node->wall_error_ms = (int64_t)random_below(&world->random, 2 * WALL_JUMP_MAX_MS) - WALL_JUMP_MAX_MS;
+    bool is_put_right = random_chance(&world->random, 1, 3);
+    node->wall_error_ms =
+        is_put_right ? 0 : plan_draw_wall_error(&world->plan, &world->random, WORLD_WALL_MS + world->now_ms);
     transcript_add(&world->transcript, world->now_ms, "the wall clock of node %u jumps: wrong by %" PRId64 " s",
                    node->index, node->wall_error_ms / 1000);
 }

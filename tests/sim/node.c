@@ -7,7 +7,6 @@
 
 enum { HEAP_ALIGNED_BYTES = 4096, PAGES_BYTES = 128 * 1024 };
 
-static const uint64_t wall_at_begin_ms = UINT64_C(1700000000000);
 static const uint8_t hash_key[16] = "sixteen bytes...";
 
 /* A roll is large, and nearly all of it is never touched: its pages should not be either. */
@@ -80,7 +79,7 @@ void node_start(struct world *world, struct node *node) {
     node->is_up = true;
     node->origin = random_next(&world->random) | 1;
     node->started_ms = node->rolled_ms = world->now_ms;
-    int64_t wall_ms = (int64_t)(wall_at_begin_ms + world->now_ms) + node->wall_error_ms;
+    int64_t wall_ms = (int64_t)(WORLD_WALL_MS + world->now_ms) + node->wall_error_ms;
     node->clock = hlc_start((uint64_t)wall_ms, node_now_ms(world, node));
     node->roll = make_roll(world, node->origin);
     transcript_add(&world->transcript, world->now_ms,

@@ -37,7 +37,7 @@ struct plan plan_draw(struct random *random, bool is_large) {
         .members_max = 2 * MEMBERS,
         .users = USERS_FEW,
         .log_slots = (uint32_t)ONE_OF(random, 16, 64, 1024, 1024),
-        .clocks_are_wrong = random_chance(random, 1, 2),
+        .walls = (enum wall_error)ONE_OF(random, WALLS_RIGHT, WALLS_RIGHT, WALLS_BY_AN_HOUR, WALLS_BY_YEARS),
         .is_sealed = random_chance(random, 1, 2),
     };
     plan.nodes = plan.nodes_at_start;
@@ -54,6 +54,31 @@ struct plan plan_draw(struct random *random, bool is_large) {
     return plan;
 }
 
+/* Around the day that is often a bound, and far beyond it. */
+static int64_t draw_years_ms(struct random *random, uint64_t true_wall_ms) {
+    const int64_t hour_ms = 3600 * INT64_C(1000), year_ms = 365 * 24 * hour_ms;
+    switch (random_below(random, 6)) {
+    case 0:
+        return 0;
+    case 1:
+        return -(int64_t)true_wall_ms; /* 1970 */
+    case 2:
+        return 25 * hour_ms;
+    case 3:
+        return -25 * hour_ms;
+    case 4:
+        return (int64_t)random_below(random, (uint64_t)(30 * year_ms));
+    default:
+        return -(int64_t)random_below(random, (uint64_t)(30 * year_ms));
+    }
+}
+
+int64_t plan_draw_wall_error(const struct plan *plan, struct random *random, uint64_t true_wall_ms) {
+    const int64_t hour_ms = 3600 * INT64_C(1000);
+    if (plan->walls == WALLS_BY_YEARS) return draw_years_ms(random, true_wall_ms);
+    return (int64_t)random_below(random, (uint64_t)(2 * hour_ms)) - hour_ms;
+}
+
 bool plan_has(const struct plan *plan, enum fault fault) {
     return (plan->faults >> fault & 1) != 0;
 }
@@ -66,7 +91,7 @@ void plan_print(const struct plan *plan, FILE *out) {
             plan->nodes_at_start, plan->nodes, plan->meets_all ? "all" : "one", plan->active_ms, plan->flush_ms,
             plan->delay_max_ms, plan->loss_permille, plan->sync_loss_permille, plan->is_chaotic ? "chaotic, " : "",
             plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->users, plan->members_max, plan->log_slots,
-            plan->clocks_are_wrong ? "wrong" : "right");
+            (const char *const[]){"right", "wrong", "very wrong"}[plan->walls]);
     for (unsigned i = 0; i < FAULTS; i++)
         if (plan_has(plan, (enum fault)i)) fprintf(out, " %s", fault_names[i]);
     fputc('\n', out);

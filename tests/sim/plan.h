@@ -18,11 +18,18 @@ enum fault {
     FAULT_PAUSE,     /* SIGSTOP, later SIGCONT */
     FAULT_JOIN,      /* a node that was never there */
     FAULT_LEAVE,     /* a drain */
-    FAULT_WALL_JUMP, /* the wall clock of a node jumps, by up to an hour */
+    FAULT_WALL_JUMP, /* the wall clock of a node jumps, or is put right; who starts reads it anew */
     FAULT_SAVE,      /* a snapshot */
     FAULT_REPLAY,    /* the attacker sends what it has recorded */
     FAULT_GARBAGE,   /* the attacker sends what is broken */
     FAULTS,
+};
+
+/* How wrong wall clocks are. */
+enum wall_error {
+    WALLS_RIGHT,
+    WALLS_BY_AN_HOUR, /* by up to an hour either way */
+    WALLS_BY_YEARS,   /* by up to decades, or a day and a bit, or at 1970: no two nodes alike */
 };
 
 struct plan {
@@ -42,12 +49,14 @@ struct plan {
     uint64_t retention_ms;
     uint64_t members_max;
     uint32_t log_slots;
-    bool clocks_are_wrong; /* by up to an hour */
+    enum wall_error walls;
     bool is_sealed;
 };
 
 /* is_large: many users, whatever the seed says. */
 struct plan plan_draw(struct random *random, bool is_large);
+/* By how much a wall clock that says true_wall_ms is wrong, in ms. */
+int64_t plan_draw_wall_error(const struct plan *plan, struct random *random, uint64_t true_wall_ms);
 bool plan_has(const struct plan *plan, enum fault fault);
 void plan_print(const struct plan *plan, FILE *out);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_EVERY_MS = 500, WALL_ERROR_MAX_MS = 3600 * 1000 };
+enum { LOOK_EVERY_MS = 500 };
 
 static const char keyring_text[] = "primary 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
 
@@ -184,8 +184,8 @@ static void node_place(struct world *world, unsigned index) {
     node->zero_ms = (UINT64_C(1) << 40) + random_below(&world->random, UINT64_C(1) << 36);
     snprintf(node->gossip_address, sizeof node->gossip_address, "tcp://10.0.0.%u:7701", index + 1);
     snprintf(node->sync_address, sizeof node->sync_address, "tcp://10.0.0.%u:7704", index + 1);
-    if (world->plan.clocks_are_wrong)
-        node->wall_error_ms = (int64_t)random_below(&world->random, 2 * WALL_ERROR_MAX_MS) - WALL_ERROR_MAX_MS;
+    if (world->plan.walls != WALLS_RIGHT)
+        node->wall_error_ms = plan_draw_wall_error(&world->plan, &world->random, WORLD_WALL_MS);
 }
 
 /* A frame may wait for a tick on its way, and each hop adds what the least delay of a peer hides. A process that was

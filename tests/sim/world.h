@@ -23,6 +23,9 @@ enum {
     SIM_JOIN_TIMEOUT_MS = 10000
 };
 
+/* What a wall clock that is right says when the world begins. */
+#define WORLD_WALL_MS UINT64_C(1700000000000)
+
 /* What a node wrote to its disk. */
 struct snapshot {
     bool is_there;

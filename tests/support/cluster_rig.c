@@ -162,6 +162,13 @@ void rig_touch(struct rig *rig, size_t i, const char *user, uint32_t ttl_ms) {
     reply_free(ask(&rig->nodes[i].answerer, &builder));
 }
 
+void rig_leave(struct rig *rig, size_t i, const char *user) {
+    struct request_builder builder;
+    builder_leave(&builder, scope);
+    builder_departure(&builder, user, "");
+    reply_free(ask(&rig->nodes[i].answerer, &builder));
+}
+
 void rig_touch_many(struct rig *rig, size_t i, const char *stem, size_t count, uint32_t ttl_ms) {
     for (size_t done = 0; done < count; done += BATCH) {
         struct request_builder builder;

@@ -56,6 +56,8 @@ void rig_expect_count(struct rig *rig, size_t i, uint64_t live, uint64_t timeout
 /* Touches one user, or `count` of them called stem0, stem1, ... in batches, in the scope that all of the above ask. */
 void rig_touch(struct rig *rig, size_t i, const char *user, uint32_t ttl_ms);
 void rig_touch_many(struct rig *rig, size_t i, const char *stem, size_t count, uint32_t ttl_ms);
+/* A user leaves the scope, with its session of no name. */
+void rig_leave(struct rig *rig, size_t i, const char *user);
 /* The state of node `of` as node `i` sees it (NodeState), 0 if it does not know it. */
 int rig_state(struct rig *rig, size_t i, size_t of);
 void rig_expect_state(struct rig *rig, size_t i, size_t of, int state, uint64_t timeout_ms);
