@@ -9,8 +9,9 @@ static bool commit_register(struct batch *batch, const struct planned *planned, 
         member_drop_extra(roll, m);
         member_set_extra(m, planned->extra);
     }
-    bool is_changed = m->is_live && (m->status != beat->status || !text_equal(member_state(m), beat->state));
-    if (m->has_extra) {
+    bool is_changed =
+        !beat->is_refresh && m->is_live && (m->status != beat->status || !text_equal(member_state(m), beat->state));
+    if (m->has_extra && !beat->is_refresh) {
         struct extra *extra = member_extra(m);
         extra->state_len = writing->lives ? (uint16_t)beat->state.len : 0;
         if (extra->state_len > 0)
@@ -25,7 +26,7 @@ static bool commit_register(struct batch *batch, const struct planned *planned, 
     m->sequence = writing->sequence;
     m->seen_ms = writing->seen_ms;
     m->ttl_ms = beat->ttl_ms;
-    m->status = beat->status & 3;
+    if (!beat->is_refresh) m->status = beat->status & 3;
     m->is_live = writing->lives;
     m->will_live = 0;
     return is_changed;
@@ -59,15 +60,26 @@ static void commit_log(struct batch *batch, uint32_t ref, uint64_t old_sequence,
     *log_slot(roll, roll->sequence) = ref | kind;
 }
 
-void commit_refreshes(struct batch *batch) {
+/* A refresh whose session is not live. */
+static void commit_nothing(struct batch *batch, size_t i, struct beat_outcome *each) {
+    batch->touched->unknown++;
+    if (each != NULL) each[i].is_unknown = true;
+}
+
+void commit_refreshes(struct batch *batch, struct beat_outcome *each) {
     struct roll *roll = batch->roll;
     size_t n = batch->refreshes;
+    if (each != NULL) memset(each, 0, n * sizeof *each);
     uint64_t sequence = roll->sequence, now_ms = batch->now_ms, least_end_ms = UINT64_MAX;
     struct scope *scope = NULL;
     uint32_t scope_ref = SCOPE_NONE, moved = 0; /* users of the scope who were taken out of its history */
     for (size_t i = 0; i < n; i++) {
         commit_fetch(batch, i, n);
         uint32_t ref = batch->plan[i].member;
+        if (ref == MEMBER_NONE) {
+            commit_nothing(batch, i, each);
+            continue;
+        }
         struct member *m = member_at(roll, ref);
         if (m->scope != scope_ref) {
             if (moved > 0) scope_history_put(scope, now_ms, moved);
@@ -83,10 +95,10 @@ void commit_refreshes(struct batch *batch) {
         m->seen_ms = now_ms;
     }
     if (moved > 0) scope_history_put(scope, now_ms, moved);
+    if (roll->sequence == sequence) return;
     roll->sequence = sequence;
     uint64_t left_ms = least_end_ms - now_ms; /* what is planned as a refresh is live */
-    if (n > 0 && now_ms + left_ms / 2 < batch->touched->refresh_by_ms)
-        batch->touched->refresh_by_ms = now_ms + left_ms / 2;
+    if (now_ms + left_ms / 2 < batch->touched->refresh_by_ms) batch->touched->refresh_by_ms = now_ms + left_ms / 2;
 }
 
 /* The user's first member, known without a look-up where the member is alone. */
@@ -126,13 +138,13 @@ static void commit_mark_foreign(struct roll *roll, const struct member *m) {
     *slot = (*slot & LOG_MEMBER) | LOG_FOREIGN;
 }
 
-void commit_writing(struct batch *batch, const struct planned *planned, const struct beat *beat,
-                    const struct writing *writing) {
-    batch->is_untidy = true;
+/* Writes a register, with its timers and its slot in the log; the user's counts are the caller's. Whether a watcher of
+ * the user would see the difference. */
+static bool commit_member(struct batch *batch, const struct planned *planned, const struct beat *beat,
+                          const struct writing *writing) {
     struct roll *roll = batch->roll;
-    uint32_t ref = planned->member, user = commit_user(roll, ref);
+    uint32_t ref = planned->member;
     struct member *m = member_at(roll, ref);
-    struct user_sum before = user_sum(roll, user);
     bool was_live = m->is_live, is_foreign = m->origin != ORIGIN_SELF;
     uint64_t old_end = member_lease_end_ms(m), old_sequence = m->sequence;
     uint32_t old_ttl = m->ttl_ms;
@@ -148,9 +160,52 @@ void commit_writing(struct batch *batch, const struct planned *planned, const st
     if (batch->changes == NULL)
         commit_log(batch, ref, old_sequence, old_end,
                    is_changed || !was_live || !m->is_live || is_foreign || old_ttl != beat->ttl_ms || m->is_register);
+    return !m->is_register && (is_changed || m->is_live != was_live);
+}
+
+static bool is_seen_before(const struct member *a, const struct member *b) {
+    if (a->seen_ms != b->seen_ms) return a->seen_ms < b->seen_ms;
+    return a->stamp != b->stamp ? a->stamp < b->stamp : a->sequence < b->sequence;
+}
+
+/* The live session of a user that was seen the longest ago, but for one. */
+static uint32_t longest_unseen(const struct roll *roll, uint32_t first, uint32_t but) {
+    uint32_t found = MEMBER_NONE;
+    for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
+        const struct member *m = member_at(roll, ref);
+        if (!m->is_live || m->is_register || ref == but) continue;
+        if (found == MEMBER_NONE || is_seen_before(m, member_at(roll, found))) found = ref;
+    }
+    return found;
+}
+
+/* Where a session has become live that is one too many, others of its user leave. *sum is the user's. */
+static void commit_displace(struct batch *batch, uint32_t first, uint32_t newcomer, struct user_sum *sum) {
+    struct roll *roll = batch->roll;
+    while (sum->sessions > SESSIONS_LIVE_MAX) {
+        const struct planned leaver = {.member = longest_unseen(roll, first, newcomer)};
+        const struct beat leave = {.status = member_at(roll, leaver.member)->status};
+        commit_member(batch, &leaver, &leave,
+                      &(struct writing){batch->stamp, ++roll->sequence, batch->now_ms, ORIGIN_SELF, false});
+        batch->touched->displaced++;
+        roll->displaced++;
+        *sum = user_sum(roll, first);
+    }
+}
+
+void commit_writing(struct batch *batch, const struct planned *planned, const struct beat *beat,
+                    const struct writing *writing) {
+    batch->is_untidy = true;
+    struct roll *roll = batch->roll;
+    const struct member *m = member_at(roll, planned->member);
+    uint32_t user = commit_user(roll, planned->member);
+    struct user_sum before = user_sum(roll, user);
+    bool was_live = m->is_live, is_changed = commit_member(batch, planned, beat, writing);
     struct user_sum after = user_sum(roll, user);
-    bool is_seen = !m->is_register && (is_changed || m->is_live != was_live);
-    user_account(roll, m->scope, user, &before, &after, is_seen, REASON_LEFT, batch->now_ms, batch->effects);
+    /* Another node has accepted its sessions already: they are merged whatever their number. */
+    if (batch->changes == NULL && !m->is_register && m->is_live && !was_live)
+        commit_displace(batch, user, planned->member, &after);
+    user_account(roll, m->scope, user, &before, &after, is_changed, REASON_LEFT, batch->now_ms, batch->effects);
 }
 
 void commit_beat(struct batch *batch, const struct planned *planned, const struct beat *beat) {
@@ -160,24 +215,28 @@ void commit_beat(struct batch *batch, const struct planned *planned, const struc
                    &(struct writing){batch->stamp, ++roll->sequence, batch->now_ms, ORIGIN_SELF, beat->ttl_ms > 0});
 }
 
-/* A user keeps so many sessions; for new ones the oldest tombstones are forgotten. */
+/* Whether a tombstone is forgotten before another one of its user. Of those that ended at one instant the last one that
+ * left goes first: peers have heard the least of its session. */
+static bool is_forgotten_before(const struct member *a, const struct member *b) {
+    uint64_t a_end = member_lease_end_ms(a), b_end = member_lease_end_ms(b);
+    return a_end != b_end ? a_end < b_end : a->sequence > b->sequence;
+}
+
+/* A user keeps so many tombstones; beyond them the oldest are forgotten. */
 static void commit_trim_sessions(struct batch *batch, uint32_t first) {
     struct roll *roll = batch->roll;
     for (;;) {
-        unsigned count = 0;
-        uint32_t longest = MEMBER_NONE;
-        uint64_t longest_end = UINT64_MAX;
+        unsigned gone = 0;
+        uint32_t oldest = MEMBER_NONE;
         for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
             const struct member *m = member_at(roll, ref);
-            if (m->is_register) continue;
-            count++;
-            if (m->is_live || m->stamp == 0 || member_lease_end_ms(m) >= longest_end) continue;
-            longest = ref;
-            longest_end = member_lease_end_ms(m);
+            if (m->is_register || m->is_live || m->stamp == 0) continue;
+            gone++;
+            if (oldest == MEMBER_NONE || is_forgotten_before(m, member_at(roll, oldest))) oldest = ref;
         }
-        if (count <= MUSTER_SESSIONS_MAX || longest == MEMBER_NONE) return;
-        if (longest == first) first = member_at(roll, first)->next_session;
-        member_forget(roll, longest, batch->now_ms);
+        if (gone <= SESSIONS_GONE_MAX) return;
+        if (oldest == first) first = member_at(roll, first)->next_session;
+        member_forget(roll, oldest, batch->now_ms);
     }
 }
 
@@ -192,18 +251,28 @@ void commit_leaves(struct batch *batch, size_t n) {
     }
 }
 
+/* Lets go of what a session had to show, once it is gone. */
+static void commit_slim(struct roll *roll, uint32_t ref) {
+    struct member *m = member_at(roll, ref);
+    if (m->is_live || m->stamp == 0 || !m->has_extra || m->user_len + m->session_len > MEMBER_INLINE_BYTES) return;
+    tombstone_remove(roll, ref);
+    member_slim(roll, m);
+    tombstone_add(roll, ref);
+}
+
 void commit_tidy(struct batch *batch, size_t n) {
     struct roll *roll = batch->roll;
     for (size_t i = 0; i < n; i++) {
         uint32_t ref = batch->plan[i].member;
+        if (ref == MEMBER_NONE) continue;
         struct member *m = member_at(roll, ref);
         /* The member may be forgotten by now, for another session of the same call. */
         if (!m->is_used || m->stamp == 0) continue;
-        if (!m->is_live && m->has_extra) {
-            tombstone_remove(roll, ref);
-            member_slim(roll, m);
-            tombstone_add(roll, ref);
-        }
+        commit_slim(roll, ref);
+        /* Those that were displaced are in no plan. */
+        if (batch->touched->displaced > 0)
+            for (uint32_t at = commit_user(roll, ref); at != MEMBER_NONE; at = member_at(roll, at)->next_session)
+                commit_slim(roll, at);
         if (m->next_session != MEMBER_NONE || !m->is_first) commit_trim_sessions(batch, commit_user(roll, ref));
     }
 }

@@ -81,8 +81,13 @@ static bool merge_pick(struct batch *batch, const struct change *changes, size_t
         if (origin == ROLL_ORIGINS_MAX) return batch_refuse(batch, "origins", ROLL_ORIGINS_MAX, i);
         room->origins[*count] = origin;
         room->wanted[*count] = change;
-        room->beats[*count] = (struct beat){change->scope,  change->user,   change->session, change->state,
-                                            change->ttl_ms, change->status, change->kind};
+        room->beats[*count] = (struct beat){.scope = change->scope,
+                                            .user = change->user,
+                                            .session = change->session,
+                                            .state = change->state,
+                                            .ttl_ms = change->ttl_ms,
+                                            .status = change->status,
+                                            .kind = change->kind};
         *has_leaves |= change->kind == REGISTER_LEAVE;
         ++*count;
     }
@@ -133,7 +138,7 @@ enum muster_code roll_merge(struct roll *roll, const struct change *changes, siz
     size_t count = 0;
     bool has_leaves = false;
     if (!merge_obtain_room(&batch) || !merge_resets(&batch, changes, n, applied) ||
-        !merge_pick(&batch, changes, n, &count, &has_leaves) || !plan_beats(&batch, count))
+        !merge_pick(&batch, changes, n, &count, &has_leaves) || (count > 0 && plan_beats(&batch, count) == 0))
         return MUSTER_RESOURCE_EXHAUSTED;
     /* Leaves of all sessions are written first, so that what they make void never shows, and applied last, so that a
      * user of whom sessions remain does not leave and join. */

@@ -1,12 +1,16 @@
 #include "batch.h"
 #include "scope_users.h"
 
-static uint32_t plan_scope(struct batch *batch, struct text name) {
-    if (batch->last_scope_ref != SCOPE_NONE && name.len == batch->last_scope.len &&
-        (name.data == batch->last_scope.data || text_equal(name, batch->last_scope)))
-        return batch->last_scope_ref;
-    batch->last_scope = name;
-    return batch->last_scope_ref = scope_obtain(batch->roll, name);
+/* The scope of a beat. A refresh makes none, and may have none. false: memory is short. */
+static bool plan_scope(struct batch *batch, const struct beat *beat, uint32_t *scope) {
+    struct text name = beat->scope;
+    if (batch->last_scope_ref == SCOPE_NONE || name.len != batch->last_scope.len ||
+        (name.data != batch->last_scope.data && !text_equal(name, batch->last_scope))) {
+        batch->last_scope = name;
+        batch->last_scope_ref = beat->is_refresh ? scope_find(batch->roll, name) : scope_obtain(batch->roll, name);
+    }
+    *scope = batch->last_scope_ref;
+    return *scope != SCOPE_NONE || beat->is_refresh;
 }
 
 static struct extra *extra_new(struct roll *roll, const struct beat *beat, uint32_t state_capacity) {
@@ -84,19 +88,14 @@ static uint32_t plan_catch_up(struct batch *batch, uint32_t scope_ref, uint32_t 
     return first;
 }
 
-static uint32_t session_find(const struct roll *roll, uint32_t first, struct text session) {
-    for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session)
-        if (text_equal(member_session(member_at(roll, ref)), session)) return ref;
-    return MEMBER_NONE;
-}
-
-static bool has_room_for_session(const struct roll *roll, uint32_t first) {
-    unsigned live = 0;
+/* *made: how many of the sessions that were looked at the call itself has made. */
+static uint32_t session_find(const struct roll *roll, uint32_t first, struct text session, unsigned *made) {
+    *made = 0;
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
-        const struct member *m = member_at(roll, ref);
-        live += !m->is_register && (m->is_live || m->will_live);
+        if (text_equal(member_session(member_at(roll, ref)), session)) return ref;
+        *made += member_at(roll, ref)->stamp == 0;
     }
-    return live < MUSTER_SESSIONS_MAX;
+    return MEMBER_NONE;
 }
 
 /* Room for the beat's state where the member has none. A later beat of the same call may rely on it: the room never
@@ -118,6 +117,7 @@ static bool is_plain(const struct batch *batch, const struct scope *scope, uint3
            (beat->state.len == 0 || (m->has_extra && beat->state.len <= member_extra(m)->state_capacity));
 }
 
+/* false: refused, or cut before beat i. */
 static bool plan_beat(struct batch *batch, size_t i, uint32_t scope_ref, uint32_t first, uint64_t hash) {
     const struct beat *beat = &batch->beats[i];
     struct planned *planned = &batch->plan[i];
@@ -127,15 +127,18 @@ static bool plan_beat(struct batch *batch, size_t i, uint32_t scope_ref, uint32_
         return true;
     }
     first = plan_catch_up(batch, scope_ref, first);
-    planned->member = session_find(roll, first, beat->session);
+    unsigned made;
+    planned->member = session_find(roll, first, beat->session, &made);
     bool was_live = planned->member != MEMBER_NONE && member_at(roll, planned->member)->is_live;
+    if (beat->is_refresh) {
+        bool will_live = planned->member != MEMBER_NONE && member_at(roll, planned->member)->will_live;
+        if (!was_live && !will_live) planned->member = MEMBER_NONE;
+        return true;
+    }
     bool lives = beat_lives(batch, i);
-    /* Another node has accepted its sessions already: they are merged whatever their number. */
-    if (batch->changes == NULL && beat->kind == REGISTER_SESSION && lives && !was_live && first != MEMBER_NONE &&
-        !(planned->member != MEMBER_NONE && member_at(roll, planned->member)->will_live) &&
-        !has_room_for_session(roll, first))
-        return batch_refuse(batch, "sessions", MUSTER_SESSIONS_MAX, i);
     if (planned->member == MEMBER_NONE) {
+        batch->is_cut = batch->changes == NULL && made >= ROLL_SESSIONS_A_PIECE;
+        if (batch->is_cut) return false;
         planned->member = plan_member(batch, scope_ref, first, hash, beat);
         if (planned->member == MEMBER_NONE) return batch_refuse(batch, "memory", 0, i);
     }
@@ -146,18 +149,15 @@ static bool plan_beat(struct batch *batch, size_t i, uint32_t scope_ref, uint32_
 
 /* ---- refreshes ---------------------------------------------------------------------------------------------------
  *
- * Nearly all beats are of a user's only session and say what its last beat said: nothing is to be made for them, no
- * watcher sees a difference, and all that changes in the member's record is stamp, sequence and seen_ms. As long as a
- * call has had no other beat, they are planned by one look at the record and committed without another. */
+ * Nearly all beats are of a user's only session and say what its last beat said, or say nothing but that it is still
+ * here: nothing is to be made for them, no watcher sees a difference, and all that changes in the member's record is
+ * stamp, sequence and seen_ms. As long as a call has had no other beat, they are planned by one look at the record and
+ * committed without another. Refreshes of sessions that are not live may be among them: they do nothing. */
 
 /* What the flags of such a member are, with seen_ms 0. */
-static inline uint64_t refresh_flags(const struct scope *scope, const struct beat *beat, bool has_extra) {
-    const struct member expected = {.status = beat->status & 3,
-                                    .is_live = 1,
-                                    .has_extra = has_extra,
-                                    .is_used = 1,
-                                    .is_first = 1,
-                                    .epoch = scope->epoch};
+static inline uint64_t refresh_flags(const struct scope *scope, unsigned status, bool has_extra) {
+    const struct member expected = {
+        .status = status & 3, .is_live = 1, .has_extra = has_extra, .is_used = 1, .is_first = 1, .epoch = scope->epoch};
     return expected.seen_and_flags;
 }
 
@@ -166,9 +166,10 @@ static inline uint64_t refresh_flags_mask(void) {
     return ~all_seen.seen_and_flags;
 }
 
-static bool is_refresh(const struct batch *batch, uint32_t scope_ref, uint32_t ref, const struct beat *beat) {
+static bool only_extends(const struct batch *batch, uint32_t scope_ref, uint32_t ref, const struct beat *beat) {
     const struct member *m = member_at(batch->roll, ref);
-    uint64_t flags = refresh_flags(scope_at(batch->roll, scope_ref), beat, m->has_extra);
+    unsigned status = beat->is_refresh ? m->status : beat->status;
+    uint64_t flags = refresh_flags(scope_at(batch->roll, scope_ref), status, m->has_extra);
     if ((m->seen_and_flags & refresh_flags_mask()) != flags || m->scope != scope_ref || m->ttl_ms != beat->ttl_ms ||
         m->next_session != MEMBER_NONE || m->origin != ORIGIN_SELF || !member_lease_holds(m, batch->now_ms))
         return false;
@@ -176,7 +177,7 @@ static bool is_refresh(const struct batch *batch, uint32_t scope_ref, uint32_t r
         return beat->state.len == 0 && text_equal((struct text){m->id, m->user_len}, beat->user) &&
                text_equal((struct text){m->id + m->user_len, m->session_len}, beat->session);
     return text_equal(member_user(m), beat->user) && text_equal(member_session(m), beat->session) &&
-           text_equal(member_state(m), beat->state);
+           (beat->is_refresh || text_equal(member_state(m), beat->state));
 }
 
 /* ---- windows -----------------------------------------------------------------------------------------------------
@@ -200,19 +201,20 @@ static bool window_hash(struct batch *batch, struct window *window, size_t first
     window->first = first;
     for (window->count = 0; window->count < n; window->count++) {
         const struct beat *beat = &batch->beats[first + window->count];
-        uint32_t scope = plan_scope(batch, beat->scope);
-        if (scope == SCOPE_NONE) break;
-        window->scopes[window->count] = scope;
+        if (!plan_scope(batch, beat, &window->scopes[window->count])) break;
         names[window->count] = beat->user;
     }
     hash_names(roll, names, window->count, window->hashes);
-    for (size_t i = 0; i < window->count; i++) scope_users_fetch(scope_at(roll, window->scopes[i]), window->hashes[i]);
+    for (size_t i = 0; i < window->count; i++)
+        if (window->scopes[i] != SCOPE_NONE) scope_users_fetch(scope_at(roll, window->scopes[i]), window->hashes[i]);
     return window->count == n;
 }
 
 static void window_find(const struct batch *batch, struct window *window) {
     const struct roll *roll = batch->roll;
     for (size_t i = 0; i < window->count; i++) {
+        window->users[i] = MEMBER_NONE;
+        if (window->scopes[i] == SCOPE_NONE) continue;
         const struct index_slot *slot = scope_users_find(scope_at(roll, window->scopes[i]), window->hashes[i]);
         window->users[i] = slot == NULL ? MEMBER_NONE : slot->ref;
         if (slot != NULL) cache_fetch(member_at(roll, slot->ref));
@@ -243,12 +245,16 @@ static bool window_plan(struct batch *batch, const struct window *window, size_t
         struct planned *planned = &batch->plan[*done];
         *planned = (struct planned){.member = window->users[i]};
         if (batch->refreshes == *done && batch->changes == NULL && planned->member != MEMBER_NONE &&
-            is_refresh(batch, window->scopes[i], planned->member, &batch->beats[*done])) {
+            only_extends(batch, window->scopes[i], planned->member, &batch->beats[*done])) {
             batch->refreshes++;
             continue;
         }
         planned->member = MEMBER_NONE;
-        if (!plan_beat(batch, *done, window->scopes[i], window_user(batch, window, i), window->hashes[i])) return false;
+        if (window->scopes[i] != SCOPE_NONE &&
+            !plan_beat(batch, *done, window->scopes[i], window_user(batch, window, i), window->hashes[i]))
+            return false;
+        /* Nothing is to be done for it: it may stand among the first refreshes. */
+        if (planned->member == MEMBER_NONE && batch->refreshes == *done) batch->refreshes++;
     }
     return true;
 }
@@ -256,7 +262,8 @@ static bool window_plan(struct batch *batch, const struct window *window, size_t
 /* Lets go of scopes that were made for beats which then were not planned. */
 static void window_release_scopes(struct roll *roll, const struct window *window) {
     for (size_t i = 0; i < window->count; i++)
-        if (scope_exists(roll, window->scopes[i])) scope_release_if_empty(roll, window->scopes[i]);
+        if (window->scopes[i] != SCOPE_NONE && scope_exists(roll, window->scopes[i]))
+            scope_release_if_empty(roll, window->scopes[i]);
 }
 
 /* Plans all n beats; *done: how many came so far. */
@@ -304,6 +311,7 @@ static void plan_undo(struct batch *batch, size_t n) {
 /* Takes tombstones that the call names out of their ring, so that they make no room; or puts them back. */
 static void plan_hold_tombstones(struct batch *batch, size_t n, bool hold) {
     for (size_t i = 0; i < n; i++) {
+        if (batch->plan[i].member == MEMBER_NONE) continue;
         const struct member *m = member_at(batch->roll, batch->plan[i].member);
         if (m->stamp == 0 || m->is_live || (m->timer_prev != 0) != hold) continue;
         if (hold) tombstone_remove(batch->roll, batch->plan[i].member);
@@ -334,12 +342,35 @@ static bool plan_make_room(struct batch *batch, size_t n) {
     return true;
 }
 
-bool plan_beats(struct batch *batch, size_t n) {
+/* Whether the beats from `planned` on, whatever they are, will find room once those before them are committed: a call
+ * that goes in pieces must not be refused after the first one. Tombstones that the call names make no room. */
+static bool plan_rest_fits(struct batch *batch, size_t planned, size_t n) {
+    const struct roll *roll = batch->roll;
+    uint64_t tombstones = roll->timers.tombstones > n ? roll->timers.tombstones - n : 0, bytes = 0;
+    for (size_t i = planned; i < n; i++) {
+        const struct beat *beat = &batch->beats[i];
+        bytes += ROLL_MEMBER_BYTES + ROLL_SCOPE_BYTES + sizeof(struct extra) + beat->user.len + beat->session.len +
+                 state_room(beat->state.len);
+    }
+    if (roll->slab.count + (n - planned) > roll->config.members_max + tombstones)
+        return batch_refuse(batch, "members", roll->config.members_max, planned);
+    if (roll_bytes(roll) + bytes > roll->config.bytes_max + tombstones * ROLL_MEMBER_BYTES)
+        return batch_refuse(batch, "bytes", roll->config.bytes_max, planned);
+    return true;
+}
+
+size_t plan_beats(struct batch *batch, size_t n) {
     struct window windows[STAGES];
     size_t done = 0;
     for (int i = 0; i < STAGES; i++) windows[i].count = 0;
-    if (plan_windows(batch, windows, n, &done) && plan_make_room(batch, n)) return true;
-    for (int i = 0; i < STAGES; i++) window_release_scopes(batch->roll, &windows[i]);
+    batch->refreshes = 0;
+    batch->is_cut = false;
+    batch->last_scope_ref = SCOPE_NONE;
+    bool is_planned = plan_windows(batch, windows, n, &done);
+    if (!is_planned)
+        for (int i = 0; i < STAGES; i++) window_release_scopes(batch->roll, &windows[i]);
+    if (batch->is_cut) is_planned = plan_rest_fits(batch, done, n);
+    if (is_planned && plan_make_room(batch, done)) return done;
     plan_undo(batch, done < n ? done + 1 : n);
-    return false;
+    return 0;
 }

@@ -47,6 +47,7 @@ void roll_stats(const struct roll *roll, struct roll_stats *out) {
         .evicted = roll->evicted,
         .expired = roll->expired,
         .forgotten = roll->forgotten,
+        .displaced = roll->displaced,
     };
 }
 

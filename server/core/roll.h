@@ -41,7 +41,11 @@ enum {
     ROLL_SCOPE_BYTES = 384, /* the same for a scope */
 };
 
-enum { ROLL_ORIGINS_MAX = 1024, ROLL_MERGE_MAX = 1024 };
+enum {
+    ROLL_ORIGINS_MAX = 1024,
+    ROLL_MERGE_MAX = 1024,
+    ROLL_SESSIONS_A_PIECE = 64, /* new sessions of a user that a call of roll_touch makes before it commits them */
+};
 
 struct roll_config {
     uint64_t origin;       /* the id of this node's incarnation; 0: it never meets another */
@@ -127,8 +131,11 @@ struct beat {
     struct text scope, user, session; /* session: register_session(kind) where kind is not REGISTER_SESSION */
     struct text state;                /* len 0: none, as in a register of the user */
     uint32_t ttl_ms;                  /* 0: the session leaves now, the user's status is cleared; 0 in REGISTER_LEAVE */
-    uint8_t status;                   /* enum status, not STATUS_NONE; of no effect where ttl_ms is 0 */
+    uint8_t status;                   /* enum status, not STATUS_NONE; of no effect where ttl_ms is 0, or is_refresh */
     uint8_t kind;                     /* enum register_kind */
+    bool is_refresh; /* of a session that is still here: extends the lease by ttl_ms (not 0), and keeps status and
+                      * state; `state` is empty. Where the session is not live at its turn, the beat changes nothing and
+                      * takes no sequence. Not in one call with a leave of all sessions of its user */
 };
 
 /* Beats that write a user's registers. Every session that was stamped before the leave is gone, whenever it arrives;
@@ -153,7 +160,7 @@ static inline struct beat beat_of_status(struct text scope, struct text user, en
 
 /* Why a call was refused, for the message. */
 struct refusal {
-    const char *what; /* "members", "bytes", "sessions", "memory"; static */
+    const char *what; /* "members", "bytes", "origins", "memory"; static */
     uint64_t limit;   /* the cap that was met; 0 for "memory" */
     size_t index;     /* the beat it was met at, where one can be named */
 };
@@ -164,27 +171,41 @@ struct touched {
                              * lease that they know; UINT64_MAX if there is none */
     uint32_t joined;        /* how often a beat of the call made a user live who was not */
     uint32_t left;          /* how often a beat of the call made a user not live who was; expiries do not count */
+    uint32_t displaced;     /* sessions that made room for another one of their user */
+    uint32_t unknown;       /* refresh beats whose session was not live: they changed nothing */
+};
+
+/* What a beat of a call did, for a caller that gathers the beats of many requests and answers each. */
+struct beat_outcome {
+    bool joined;        /* it made a user live who was not */
+    bool is_unknown;    /* a refresh of a session that is not live: it changed nothing */
+    uint16_t displaced; /* sessions that made room for it */
 };
 
 /* Applies n local beats (n ≤ MUSTER_BEATS_MAX), in order, whole or not at all. Each accepted beat takes the next
  * sequence of this node's origin. A beat of an unknown member makes it, also with ttl_ms 0 (a tombstone then,
- * last seen now).
+ * last seen now); a refresh makes nothing.
+ * A user has at most MUSTER_SESSIONS_MAX live sessions in a scope by local beats: where a beat makes one more live,
+ * those that were seen the longest ago leave, and take sequences of their own behind the beat's. (Of those seen at one
+ * instant the least stamp leaves first, then the least sequence.) The user is told of as UPDATED, once. Other nodes may
+ * have let in others: what is merged is never too many, and leaves when the next session becomes live here.
  * stamp: orders these beats among all others; greater than every stamp this roll has seen (see hlc.h).
  * effects: may be NULL; at most 2 n are made, of users whom the beats name, and one more for each session of these
  * whose TTL has passed unnoticed (expiries that roll_tick has not reached), and for each user who makes room while a
  * reset of its scope is not told of it yet. Expiries and what is told of resets are made even where the call is
  * refused: then at most n and these. MUSTER_RESOURCE_EXHAUSTED: the roll is full of members who were live at the last
- * tick, a user would have more than MUSTER_SESSIONS_MAX live sessions, or memory is short; then nothing has changed and
- * *why says what. When the roll is full, tombstones that are not named by this call make room, the oldest
- * (by seen_ms + ttl_ms) first, to within 1/4096 of the retention. Leaves in a call make no room for its joins. A user
- * keeps at most MUSTER_SESSIONS_MAX sessions, tombstones among them: for a new one the oldest tombstone is
- * forgotten. No allocation where every member is known, no state grows, and roll_tick is called about each second.
- * joined: may be NULL; else n results, written only on MUSTER_OK: whether beat i made a user live who was not, for a
- * caller that gathers the beats of many requests and answers each. Cost: O(n) expected. */
+ * tick, or memory is short; then nothing has changed and *why says what. (Only where the call names more than
+ * ROLL_SESSIONS_A_PIECE new sessions of one user, and an allocation fails, may it have been done in part.) When the
+ * roll is full, tombstones that are not named by this call make room, the oldest (by seen_ms + ttl_ms) first, to within
+ * 1/4096 of the retention. Leaves in a call make no room for its joins. A user keeps at most MUSTER_SESSIONS_MAX
+ * tombstones: beyond them the oldest is forgotten. No allocation where every member is known, no state grows, and
+ * roll_tick is called about each second.
+ * each: may be NULL; else n results, written only on MUSTER_OK. Cost: O(n) expected. */
 enum muster_code roll_touch_each(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp, uint64_t now_ms,
-                                 struct effects *effects, struct touched *out, bool *joined, struct refusal *why);
+                                 struct effects *effects, struct touched *out, struct beat_outcome *each,
+                                 struct refusal *why);
 
-/* The same, for a caller that does not ask which beats joined. */
+/* The same, for a caller that does not ask what each beat did. */
 static inline enum muster_code roll_touch(struct roll *roll, const struct beat *beats, size_t n, uint64_t stamp,
                                           uint64_t now_ms, struct effects *effects, struct touched *out,
                                           struct refusal *why) {
@@ -310,6 +331,7 @@ struct roll_stats {
     uint64_t bytes;                       /* what members and scopes take: ROLL_MEMBER_BYTES each, long ids, states */
     uint64_t sequence;                    /* the last one taken by this node's origin */
     uint64_t evicted, expired, forgotten; /* since roll_new */
+    uint64_t displaced;                   /* sessions that made room for another one of their user, since roll_new */
 };
 void roll_stats(const struct roll *roll, struct roll_stats *out);
 

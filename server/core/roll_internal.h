@@ -13,6 +13,13 @@
 #define ORIGIN_ID_LONE UINT64_C(1) /* of a roll that never meets another */
 
 enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
+/* Live sessions of a user in a scope, by local beats; and how many of its tombstones are kept. */
+#ifdef ROLL_TEST_SESSIONS_MAX /* a test's: so few that sessions make room all the time */
+enum { SESSIONS_LIVE_MAX = ROLL_TEST_SESSIONS_MAX };
+#else
+enum { SESSIONS_LIVE_MAX = MUSTER_SESSIONS_MAX };
+#endif
+enum { SESSIONS_GONE_MAX = MUSTER_SESSIONS_MAX };
 /* A slot of the log is a member, or a scope, and what is to be told of it. News stays news in the slots of the
  * member's refreshes too, for two generations of it: see roll_flushed. */
 #define LOG_MEMBER        UINT32_C(0x1fffffff)
@@ -50,7 +57,7 @@ _Static_assert(sizeof(struct scope) + MUSTER_ID_BYTES_MAX <= ROLL_SCOPE_BYTES, "
 
 /* What a call found or made for one of its beats. */
 struct planned {
-    uint32_t member;
+    uint32_t member;     /* MEMBER_NONE: of a refresh, whose session is not live */
     uint16_t origin;     /* of a change that is merged */
     struct extra *extra; /* with room for the beat's state, where the member had none */
 };
@@ -89,7 +96,7 @@ struct roll {
     struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
     uint16_t last_origin;                    /* the one that was looked for last */
     uint64_t live_members, extra_bytes_held, tombstone_extra_bytes;
-    uint64_t evicted, expired, forgotten;
+    uint64_t evicted, expired, forgotten, displaced;
     uint64_t released_incomplete_ms; /* the greatest incomplete_ms of a scope that is no more */
     struct merge_room *merge_room;   /* NULL before the first merge */
     struct planned plan[MUSTER_BEATS_MAX];

@@ -6,5 +6,5 @@ void node_figures(struct node *node, struct node_figures *out) {
     struct turn turn = node_begin(node, (struct instant){0});
     roll_stats(turn.roll, &stats);
     node_commit(&turn, NULL);
-    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes};
+    *out = (struct node_figures){stats.members, stats.members_live, stats.scopes, stats.bytes, stats.displaced};
 }

@@ -8,7 +8,7 @@ struct node;
 
 /* As in struct roll_stats. Thread-safe. */
 struct node_figures {
-    uint64_t members, members_live, scopes, bytes;
+    uint64_t members, members_live, scopes, bytes, displaced;
 };
 void node_figures(struct node *node, struct node_figures *out);
 

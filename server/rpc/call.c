@@ -43,8 +43,6 @@ enum muster_code call_refuse_stalled(struct call *call, uint32_t stalled_ms) {
 enum muster_code call_refused_by_roll(struct call *call, enum muster_code code, const struct refusal *why,
                                       const char *where) {
     if (why->what == NULL) return call_refuse(call, code, "%s: refused", where);
-    if (strcmp(why->what, "sessions") == 0)
-        return call_refuse(call, code, "%s: too many live sessions of the user, at most %" PRIu64, where, why->limit);
     if (strcmp(why->what, "memory") == 0) return call_refuse(call, code, "%s: the node is out of memory", where);
     return call_refuse(call, code, "%s: the node is full, at most %" PRIu64 " %s", where, why->limit, why->what);
 }

@@ -3,7 +3,7 @@
 
 /* Field numbers of the contract (presence.proto): all below 16, so that a tag is one byte. */
 enum { TOUCH_SCOPE = 1, TOUCH_TTL = 2, TOUCH_BEATS = 3 };
-enum { BEAT_SCOPE = 1, BEAT_USER, BEAT_SESSION, BEAT_TTL, BEAT_STATUS, BEAT_STATE };
+enum { BEAT_SCOPE = 1, BEAT_USER, BEAT_SESSION, BEAT_TTL, BEAT_STATUS, BEAT_STATE, BEAT_REFRESH };
 enum { LIVE_SCOPE = 1, LIVE_USERS = 2, LIVE_SESSIONS = 3 };
 
 /* A number that is too large for its field is left to protobuf-c, which cuts it off. */
@@ -42,6 +42,9 @@ static bool decode_beat(struct text bytes, struct beat *beat) {
             break;
         case PB_TAG(BEAT_STATE, PB_BYTES):
             beat->state = read_text(&in);
+            break;
+        case PB_TAG(BEAT_REFRESH, PB_VARINT):
+            beat->is_refresh = read_field_number(&in, 1) == 1;
             break;
         default:
             return false;

@@ -4,7 +4,7 @@
 #include "validate.h"
 
 /* Field numbers of the contract (presence.proto). */
-enum { TOUCH_JOINED = 1, TOUCH_TTL = 2, TOUCH_STAMP = 3 };
+enum { TOUCH_JOINED = 1, TOUCH_TTL, TOUCH_STAMP, TOUCH_UNKNOWN, TOUCH_DISPLACED };
 
 /* ---- the request ------------------------------------------------------------------------------------------------- */
 
@@ -13,6 +13,15 @@ struct touch_defaults {
     struct text scope;
     uint32_t ttl_ms;
 };
+
+/* A refresh keeps status and state: it must not seem to set them. */
+static enum muster_code validate_refresh(struct call *call, const struct beat *beat, size_t i) {
+    if (beat->status != STATUS_NONE)
+        return call_refuse(call, MUSTER_INVALID_ARGUMENT, "beats[%zu].status: must be unset where refresh is set", i);
+    if (beat->state.len > 0)
+        return call_refuse(call, MUSTER_INVALID_ARGUMENT, "beats[%zu].state: must be empty where refresh is set", i);
+    return MUSTER_OK;
+}
 
 /* Validates a beat and fills in what it leaves out. */
 static enum muster_code complete_beat(struct call *call, struct beat *beat, size_t i,
@@ -31,6 +40,7 @@ static enum muster_code complete_beat(struct call *call, struct beat *beat, size
     if (beat->state.len > MUSTER_STATE_BYTES_MAX)
         return call_refuse(call, MUSTER_INVALID_ARGUMENT, "beats[%zu].state: %u bytes, at most %d", i, beat->state.len,
                            MUSTER_STATE_BYTES_MAX);
+    if (beat->is_refresh) return validate_refresh(call, beat, i);
     if (beat->status == STATUS_NONE) beat->status = STATUS_ONLINE;
     return MUSTER_OK;
 }
@@ -76,7 +86,8 @@ static enum muster_code decode_unusual_touch(struct call *call, struct text body
                                          .session = text_of_field(in->session),
                                          .state = text_of_field(in->state),
                                          .ttl_ms = in->ttl_ms,
-                                         .status = (uint8_t)status};
+                                         .status = (uint8_t)status,
+                                         .is_refresh = in->refresh != 0};
     }
     return MUSTER_OK;
 }
@@ -92,9 +103,22 @@ enum muster_code touch_decode(struct call *call, struct text body, struct touch_
 
 /* ---- the response ------------------------------------------------------------------------------------------------ */
 
-struct text touch_encode(const struct touch_answer *answer, char out[TOUCH_RESPONSE_BYTES_MAX]) {
+/* The indexes of the unknown refreshes, packed. */
+static uint8_t *put_unknown(uint8_t *at, const struct touch_answer *answer) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < answer->count; i++)
+        if (answer->each[i].is_unknown) bytes += pb_varint_size(i);
+    at = pb_put_length(at, TOUCH_UNKNOWN, bytes);
+    for (size_t i = 0; i < answer->count; i++)
+        if (answer->each[i].is_unknown) at = pb_put_varint(at, i);
+    return at;
+}
+
+struct text touch_encode(const struct touch_answer *answer, char *out) {
     uint8_t *at = pb_put_number((uint8_t *)out, TOUCH_JOINED, answer->joined);
     at = pb_put_number(at, TOUCH_TTL, answer->ttl_ms);
     at = pb_put_number(at, TOUCH_STAMP, answer->stamp);
+    if (answer->unknown > 0) at = put_unknown(at, answer);
+    at = pb_put_number(at, TOUCH_DISPLACED, answer->displaced);
     return (struct text){out, (uint32_t)(at - (uint8_t *)out)};
 }

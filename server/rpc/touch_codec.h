@@ -16,11 +16,15 @@ struct touch_answer {
     uint32_t joined; /* users who were not live before */
     uint32_t ttl_ms; /* the least of the beats */
     uint64_t stamp;
+    uint32_t displaced, unknown;     /* as in struct touched */
+    const struct beat_outcome *each; /* of the request's beats; only looked at where `unknown` is not 0 */
+    size_t count;
 };
 
-/* Two fields of 32 bits and one of 64. */
-enum { TOUCH_RESPONSE_BYTES_MAX = 2 * (1 + 5) + 1 + 10 };
-/* Encodes a TouchResponse into `out`; returns what was written. */
-struct text touch_encode(const struct touch_answer *answer, char out[TOUCH_RESPONSE_BYTES_MAX]);
+/* What the response to a request of `beats` beats takes at most: three fields of 32 bits and one of 64, and the list of
+ * the unknown. */
+#define TOUCH_RESPONSE_BYTES_MAX(beats) (3 * (1 + 5) + 1 + 10 + 1 + 5 + 5 * (size_t)(beats))
+/* Encodes a TouchResponse into `out`, which has that room; returns what was written. */
+struct text touch_encode(const struct touch_answer *answer, char *out);
 
 #endif

@@ -16,7 +16,7 @@ struct touch_group {
     struct call call; /* for validation and refusals */
     size_t count;
     struct beat beats[TOUCH_GROUP_MAX]; /* complete; the texts are the requests' */
-    bool joined[TOUCH_GROUP_MAX];
+    struct beat_outcome each[TOUCH_GROUP_MAX];
     struct touch_outcome outcomes[TOUCH_GROUP_MAX];
 };
 
@@ -54,7 +54,7 @@ static bool apply_beats(struct touch_group *group, struct turn *turn, size_t fir
     struct refusal why;
     uint64_t stamp = hlc_next(turn->hlc, turn->now_ms);
     enum muster_code code = roll_touch_each(turn->roll, &group->beats[first], n, stamp, turn->now_ms,
-                                            turn_effects(turn), touched, &group->joined[first], &why);
+                                            turn_effects(turn), touched, &group->each[first], &why);
     for (size_t i = 0; i < n; i++) {
         outcomes[i].stamp = stamp;
         outcomes[i].code = code;
@@ -81,9 +81,16 @@ static bool apply_beats_singly(struct touch_group *group, struct turn *turn, str
 static void answer_one(struct touch_group *group, size_t i, touch_answer_fn *each, void *context) {
     const struct touch_outcome *outcome = &group->outcomes[i];
     struct response response = {.code = outcome->code};
-    char body[TOUCH_RESPONSE_BYTES_MAX];
+    char body[TOUCH_RESPONSE_BYTES_MAX(1)];
     if (outcome->code == MUSTER_OK) {
-        const struct touch_answer answer = {group->joined[i], group->beats[i].ttl_ms, outcome->stamp};
+        const struct beat_outcome *did = &group->each[i];
+        const struct touch_answer answer = {.joined = did->joined,
+                                            .ttl_ms = group->beats[i].ttl_ms,
+                                            .stamp = outcome->stamp,
+                                            .displaced = did->displaced,
+                                            .unknown = did->is_unknown,
+                                            .each = did,
+                                            .count = 1};
         response.body = touch_encode(&answer, body);
     } else {
         call_refused_by_roll(&group->call, outcome->code, &outcome->why, "beats[0]");

@@ -100,9 +100,11 @@ static bool is_same_member(const struct model_beat *a, const struct model_beat *
     return a->scope == b->scope && a->user == b->user && a->session == b->session;
 }
 
+/* Of those that may make the member. */
 static bool is_first_of_member(const struct model_beat *beats, size_t at) {
+    if (beats[at].is_refresh) return false;
     for (size_t i = 0; i < at; i++)
-        if (is_same_member(&beats[i], &beats[at])) return false;
+        if (!beats[i].is_refresh && is_same_member(&beats[i], &beats[at])) return false;
     return true;
 }
 
@@ -116,36 +118,17 @@ static bool is_live_now(const struct model *model, const struct model_beat *beat
     return member != NULL && model_is_live(member, now_ms);
 }
 
-/* Whether the session that beats[at] names is live after the first n beats. */
-static bool is_live_after(const struct model *model, const struct model_beat *beats, size_t n, size_t at,
-                          uint64_t now_ms) {
-    for (size_t i = n; i-- > 0;)
-        if (is_same_member(&beats[i], &beats[at])) return beats[i].ttl_ms != 0;
-    return is_live_now(model, &beats[at], now_ms);
-}
-
-/* How many sessions the user of beats[n - 1] has after the first n beats, live and known, where leaves make room and
- * where they do not. */
-struct session_sums {
-    uint32_t live, live_without_leaves, known;
-};
-
-static struct session_sums sum_sessions(const struct model *model, const struct model_beat *beats, size_t n,
-                                        uint64_t now_ms) {
+/* How many sessions the user of beats[n - 1] has after the first n beats, live and gone. */
+static uint32_t sum_sessions(const struct model *model, const struct model_beat *beats, size_t n, uint64_t now_ms) {
     const struct model_beat *asked = &beats[n - 1];
     const struct model_user *user = model_user_at(model, asked->scope, asked->user);
-    struct session_sums sums = {0};
-    for (size_t m = 0; m < user->count; m++) sums.known += model_is_known(model, &user->members[m], now_ms);
-    sums.live = sums.live_without_leaves = model_view(model, asked->scope, asked->user, now_ms).sessions;
+    uint32_t known = 0;
+    for (size_t m = 0; m < user->count; m++) known += model_is_known(model, &user->members[m], now_ms);
     for (size_t i = 0; i < n; i++) {
         if (beats[i].scope != asked->scope || beats[i].user != asked->user || !is_first_of_member(beats, i)) continue;
-        bool was_live = is_live_now(model, &beats[i], now_ms), touches = false;
-        for (size_t j = i; j < n; j++) touches |= is_same_member(&beats[i], &beats[j]) && beats[j].ttl_ms != 0;
-        sums.known += !is_known_now(model, &beats[i], now_ms);
-        sums.live = sums.live + is_live_after(model, beats, n, i, now_ms) - was_live;
-        sums.live_without_leaves += touches && !was_live;
+        known += !is_known_now(model, &beats[i], now_ms);
     }
-    return sums;
+    return known;
 }
 
 /* Members whose TTL has passed, which nobody has been told yet: they may not make room before the next tick. */
@@ -164,12 +147,9 @@ struct model_refusals model_refuses(const struct model *model, const struct mode
                                     uint64_t now_ms) {
     struct model_refusals refusals = {0};
     uint64_t needed = 0, kept = model_live_members(model, now_ms), unnoticed = silent_members(model, now_ms);
-    bool trades_sessions = false; /* a user's own session may make room for its next one */
+    bool trades_sessions = false; /* a user's own tombstone may make room for its next session */
     for (size_t i = 0; i < n; i++) {
-        struct session_sums sums = sum_sessions(model, beats, i + 1, now_ms);
-        refusals.sessions_must |= sums.live > MUSTER_SESSIONS_MAX;
-        refusals.sessions_may |= sums.live_without_leaves > MUSTER_SESSIONS_MAX;
-        trades_sessions |= sums.known > MUSTER_SESSIONS_MAX;
+        trades_sessions |= sum_sessions(model, beats, i + 1, now_ms) > MUSTER_SESSIONS_MAX;
         if (!is_first_of_member(beats, i)) continue;
         bool is_known = is_known_now(model, &beats[i], now_ms);
         needed += !is_known;
@@ -210,16 +190,61 @@ static void apply(struct model *model, const struct model_beat *beat, uint64_t s
     member->sequence = ++model->sequence;
 }
 
+/* The session is still here. */
+static void extend(struct model *model, struct model_member *member, uint32_t ttl_ms, uint64_t stamp, uint64_t now_ms) {
+    member->ttl_ms = ttl_ms;
+    member->seen_ms = now_ms;
+    member->stamp = stamp;
+    member->sequence = ++model->sequence;
+}
+
+static bool is_seen_before(const struct model_member *a, const struct model_member *b) {
+    if (a->seen_ms != b->seen_ms) return a->seen_ms < b->seen_ms;
+    return a->stamp != b->stamp ? a->stamp < b->stamp : a->sequence < b->sequence;
+}
+
+/* A session has become live: of those that are too many the ones seen the longest ago leave. How many. */
+static uint16_t displace(struct model *model, const struct model_beat *newcomer, uint64_t stamp, uint64_t now_ms) {
+    struct model_user *user = model_user_at(model, newcomer->scope, newcomer->user);
+    uint16_t displaced = 0;
+    for (; model_view(model, newcomer->scope, newcomer->user, now_ms).sessions > MODEL_SESSIONS_MAX; displaced++) {
+        const struct model_member *found = NULL;
+        for (size_t m = 0; m < user->count; m++) {
+            const struct model_member *member = &user->members[m];
+            if (member->session == newcomer->session || !model_is_live(member, now_ms)) continue;
+            if (found == NULL || is_seen_before(member, found)) found = member;
+        }
+        const struct model_beat leave = {
+            .scope = newcomer->scope, .user = newcomer->user, .session = found->session, .status = found->status};
+        apply(model, &leave, stamp, now_ms);
+    }
+    return displaced;
+}
+
+static struct beat_outcome touch_one(struct model *model, const struct model_beat *beat, uint64_t stamp,
+                                     uint64_t now_ms) {
+    bool was_live = is_live_now(model, beat, now_ms);
+    if (beat->is_refresh && !was_live) return (struct beat_outcome){.is_unknown = true};
+    struct beat_outcome outcome = {.joined = !model_view(model, beat->scope, beat->user, now_ms).live};
+    if (beat->is_refresh)
+        extend(model, model_find(model, beat->scope, beat->user, beat->session), beat->ttl_ms, stamp, now_ms);
+    else apply(model, beat, stamp, now_ms);
+    outcome.joined &= model_view(model, beat->scope, beat->user, now_ms).live;
+    if (!was_live && beat->ttl_ms != 0) outcome.displaced = displace(model, beat, stamp, now_ms);
+    return outcome;
+}
+
 struct touched model_touch(struct model *model, const struct model_beat *beats, size_t n, uint64_t stamp,
-                           uint64_t now_ms, bool *joined) {
+                           uint64_t now_ms, struct beat_outcome *each) {
     struct touched touched = {0};
     for (size_t i = 0; i < n; i++) {
         bool was_live = model_view(model, beats[i].scope, beats[i].user, now_ms).live;
-        apply(model, &beats[i], stamp, now_ms);
+        each[i] = touch_one(model, &beats[i], stamp, now_ms);
         bool is_live = model_view(model, beats[i].scope, beats[i].user, now_ms).live;
-        joined[i] = is_live && !was_live;
-        touched.joined += joined[i];
+        touched.joined += each[i].joined;
         touched.left += was_live && !is_live;
+        touched.displaced += each[i].displaced;
+        touched.unknown += each[i].is_unknown;
     }
     return touched;
 }

@@ -40,8 +40,16 @@ struct model {
 struct model_beat {
     uint32_t scope, user, session, ttl_ms;
     uint8_t status;
+    bool is_refresh;
     struct text state;
 };
+
+/* Live sessions of a user: a test's core may have fewer than others. */
+#ifdef ROLL_TEST_SESSIONS_MAX
+enum { MODEL_SESSIONS_MAX = ROLL_TEST_SESSIONS_MAX };
+#else
+enum { MODEL_SESSIONS_MAX = MUSTER_SESSIONS_MAX };
+#endif
 
 struct model *model_new(uint32_t scopes, uint32_t users, uint64_t retention_ms, uint64_t members_max);
 void model_free(struct model *model);
@@ -64,16 +72,14 @@ bool model_is_scope_known(const struct model *model, uint32_t scope, uint64_t no
 /* What the caps say of a batch. Where the contract leaves a choice, `may` is true and `must` is not. */
 struct model_refusals {
     bool members_must, members_may; /* more new members than there is room, with all who are gone and not named */
-    bool sessions_must;             /* a user has too many live sessions after one of the beats */
-    bool sessions_may;              /* a user would have, if the leaves of the batch were not made */
 };
 /* Cost O(members + n² · sessions). */
 struct model_refusals model_refuses(const struct model *model, const struct model_beat *beats, size_t n,
                                     uint64_t now_ms);
 /* Applies the batch, whatever the caps say: the roll's own choice of who makes room is followed by model_remove.
- * joined: n results, whether beat i made a user live who was not. */
+ * each: n results. */
 struct touched model_touch(struct model *model, const struct model_beat *beats, size_t n, uint64_t stamp,
-                           uint64_t now_ms, bool *joined);
+                           uint64_t now_ms, struct beat_outcome *each);
 /* Users who were known and of whom nothing is left, and all of whom there was anything, also those who survive. */
 struct model_forgotten {
     uint64_t whole, any;

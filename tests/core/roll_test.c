@@ -289,13 +289,12 @@ static void a_batch_says_which_beats_joined(void **state) {
     struct beat beats[] = {rig_a_beat("room", "ada", "", MINUTE_MS),    rig_a_beat("room", "bob", "", MINUTE_MS),
                            rig_a_beat("room", "bob", "tab", MINUTE_MS), rig_a_beat("room", "ada", "", 0),
                            rig_a_beat("hall", "ada", "", MINUTE_MS),    rig_a_beat("room", "ada", "", MINUTE_MS)};
-    bool joined[6] = {0};
-    expect_number(
-        roll_touch_each(rig->roll, beats, 6, ++rig->stamp, rig->now_ms, NULL, &rig->touched, joined, &rig->why),
-        MUSTER_OK, "code");
+    struct beat_outcome each[6] = {0};
+    expect_number(roll_touch_each(rig->roll, beats, 6, ++rig->stamp, rig->now_ms, NULL, &rig->touched, each, &rig->why),
+                  MUSTER_OK, "code");
     const bool right[6] = {false, true, false, false, true, true};
     for (size_t i = 0; i < 6; i++)
-        if (joined[i] != right[i]) fail_msg("beat %zu: joined %d", i, joined[i]);
+        if (each[i].joined != right[i]) fail_msg("beat %zu: joined %d", i, each[i].joined);
     expect_number(rig->touched.joined, 3, "joined");
 }
 
@@ -321,27 +320,257 @@ static void touch_sessions(struct rig *rig, const char *user, unsigned first, un
     }
 }
 
-static void a_live_session_too_many_is_refused(void **state) {
-    struct rig *rig = *state;
-    touch_sessions(rig, "ada", 0, MUSTER_SESSIONS_MAX, MINUTE_MS);
-    uint64_t sequence = rig_stats(rig).sequence;
-    struct beat beats[] = {rig_a_beat("room", "bob", "", MINUTE_MS), rig_a_beat("room", "ada", "more", MINUTE_MS)};
-    expect_number(rig_batch(rig, beats, 2), MUSTER_RESOURCE_EXHAUSTED, "code");
-    expect(strcmp(rig->why.what, "sessions") == 0, rig->why.what);
-    expect_number(rig->why.limit, MUSTER_SESSIONS_MAX, "limit");
-    expect_number(rig->why.index, 1, "the beat");
-    expect(!rig_view(rig, "room", "bob").known, "the beat before it was applied");
-    expect_number(rig_stats(rig).sequence, sequence, "sequence");
-    expect_number(rig->effects.count, 0, "effects");
+static bool has_session(const struct rig *rig, const char *user, const char *session) {
+    struct text names[MUSTER_SESSIONS_MAX];
+    size_t n = roll_session_names(rig->roll, text_of("room"), text_of(user), rig->now_ms, names);
+    for (size_t i = 0; i < n; i++)
+        if (text_equal(names[i], text_of(session))) return true;
+    return false;
 }
 
-static void a_session_that_is_gone_makes_room_for_another(void **state) {
+/* The change of a session in the log after a sequence; its origin is 0 if there is none. */
+static struct change session_change(const struct rig *rig, uint64_t after, const char *session) {
+    static struct change changes[512];
+    bool is_complete;
+    size_t n = roll_changes(rig->roll, &after, 512, &is_complete, changes);
+    for (size_t i = 0; i < n; i++)
+        if (text_equal(changes[i].session, text_of(session))) return changes[i];
+    return (struct change){0};
+}
+
+static void a_session_too_many_displaces_the_longest_unseen(void **state) {
+    struct rig *rig = *state;
+    touch_sessions(rig, "ada", 0, MUSTER_SESSIONS_MAX, MINUTE_MS);
+    rig->now_ms += 10;
+    for (unsigned i = 0; i < MUSTER_SESSIONS_MAX; i++)
+        if (i != 7) touch_sessions(rig, "ada", i, 1, MINUTE_MS);
+    uint64_t sequence = rig_stats(rig).sequence;
+    struct beat beats[] = {rig_a_beat("room", "bob", "", MINUTE_MS), rig_a_beat("room", "ada", "more", MINUTE_MS)};
+    struct beat_outcome each[2];
+    effects_clear(&rig->effects);
+    expect_number(
+        roll_touch_each(rig->roll, beats, 2, ++rig->stamp, rig->now_ms, &rig->effects, &rig->touched, each, &rig->why),
+        MUSTER_OK, "code");
+    expect(rig_is_live(rig, "room", "bob"), "bob did not join");
+    expect(has_session(rig, "ada", "more") && !has_session(rig, "ada", "s7"), "not the longest unseen has left");
+    expect_number(rig_view(rig, "room", "ada").sessions, MUSTER_SESSIONS_MAX, "sessions");
+    expect_number(rig_counts(rig, "room").sessions, MUSTER_SESSIONS_MAX + 1, "sessions of the room");
+    expect_number(rig->touched.displaced, 1, "displaced");
+    expect_number(each[1].displaced, 1, "displaced by the beat");
+    expect_number(rig_stats(rig).displaced, 1, "displaced in the figures");
+    expect_number(rig->touched.left, 0, "left");
+    expect_number(rig->effects.count, 2, "effects");
+    expect_number(rig_told(rig, EFFECT_UPDATED, REASON_NONE, "ada"), 1, "updates of ada");
+    expect_number(rig_stats(rig).sequence, sequence + 3, "sequence");
+    struct change leave = session_change(rig, sequence, "s7");
+    if (leave.sequence != sequence + 3 || leave.ttl_ms != 0 || leave.stamp != rig->stamp || leave.is_refresh)
+        fail_msg("the leave: sequence %llu, TTL %u", (unsigned long long)leave.sequence, leave.ttl_ms);
+    expect(rig->touched.is_news, "a leave is no news");
+}
+
+/* A call with more sessions of one user than a user may have does what one call a session does. */
+static void a_batch_with_many_sessions_keeps_the_last(void **state) {
+    struct rig *rig = *state;
+    enum { MANY = 1000 };
+    static struct beat beats[MANY + 1];
+    static char names[MANY][8];
+    touch_sessions(rig, "ada", 5000, MUSTER_SESSIONS_MAX, MINUTE_MS);
+    rig->now_ms += 10;
+    uint64_t sequence = rig_stats(rig).sequence;
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "s%u", i);
+        beats[i] = rig_a_beat("room", "ada", names[i], MINUTE_MS);
+        beats[i].state = text_of("typing");
+    }
+    beats[MANY] = rig_a_beat("room", "bob", "", MINUTE_MS);
+    expect_number(rig_batch(rig, beats, MANY + 1), MUSTER_OK, "code");
+    expect_number(rig->touched.displaced, MANY, "displaced");
+    expect_number(rig_view(rig, "room", "ada").sessions, MUSTER_SESSIONS_MAX, "sessions");
+    for (unsigned i = 0; i < MANY; i++)
+        if (has_session(rig, "ada", names[i]) != (i >= MANY - MUSTER_SESSIONS_MAX)) fail_msg("session %u", i);
+    expect(rig_is_live(rig, "room", "bob"), "bob did not join");
+    expect_number(rig_stats(rig).members, 2 * MUSTER_SESSIONS_MAX + 1, "members kept");
+    expect_number(rig_stats(rig).sequence, sequence + 2 * MANY + 1, "sequence");
+    /* Peers know the sessions that were here before: they hear of every leave. */
+    for (unsigned i = 5000; i < 5000 + MUSTER_SESSIONS_MAX; i++) {
+        char session[8];
+        snprintf(session, sizeof session, "s%u", i);
+        if (session_change(rig, sequence, session).sequence == 0) fail_msg("nobody hears that %s has left", session);
+    }
+}
+
+/* Departures of sessions that nobody knows make tombstones, of which a user keeps few. */
+static void leaves_of_many_unknown_sessions_keep_few(void **state) {
+    struct rig *rig = *state;
+    enum { MANY = 1000 };
+    static struct beat beats[MANY];
+    static char names[MANY][8];
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "s%u", i);
+        beats[i] = rig_a_beat("room", "ada", names[i], 0);
+    }
+    expect_number(rig_batch(rig, beats, MANY), MUSTER_OK, "code");
+    expect_number(rig_stats(rig).members, MUSTER_SESSIONS_MAX, "members kept");
+}
+
+/* A call that goes in pieces is refused before the first one, where the roll has no room for all of it. */
+static void many_sessions_are_refused_whole(void **state) {
+    (void)state;
+    enum { MANY = 200 };
+    struct roll_config config = rig_config();
+    config.members_max = 150;
+    struct rig *rig = rig_new_with(&config);
+    static struct beat beats[MANY];
+    static char names[MANY][8];
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "s%u", i);
+        beats[i] = rig_a_beat("room", "ada", names[i], MINUTE_MS);
+    }
+    expect_number(rig_batch(rig, beats, MANY), MUSTER_RESOURCE_EXHAUSTED, "code");
+    expect_number(rig_stats(rig).members, 0, "members");
+    expect_number(rig_stats(rig).scopes, 0, "scopes");
+    expect_number(rig_stats(rig).sequence, 0, "sequence");
+    rig_free(rig);
+}
+
+static void a_displaced_session_comes_back_as_a_new_one(void **state) {
+    struct rig *rig = *state;
+    touch_sessions(rig, "ada", 0, MUSTER_SESSIONS_MAX + 1, MINUTE_MS);
+    expect(!has_session(rig, "ada", "s0"), "s0 was not displaced");
+    rig->now_ms += 10;
+    touch_sessions(rig, "ada", 0, 1, MINUTE_MS);
+    expect(has_session(rig, "ada", "s0") && !has_session(rig, "ada", "s1"), "s0 did not displace s1");
+    expect_number(rig_stats(rig).members, MUSTER_SESSIONS_MAX + 1, "members");
+}
+
+static void a_session_that_left_makes_room_for_another(void **state) {
     struct rig *rig = *state;
     touch_sessions(rig, "ada", 0, MUSTER_SESSIONS_MAX, MINUTE_MS);
     rig_leave(rig, "room", "ada", "s7");
     rig_touch(rig, "room", "ada", "more", MINUTE_MS);
     expect_number(rig_view(rig, "room", "ada").sessions, MUSTER_SESSIONS_MAX, "sessions");
+    expect_number(rig->touched.displaced, 0, "displaced");
+}
+
+static void a_user_keeps_few_tombstones(void **state) {
+    struct rig *rig = *state;
+    for (unsigned i = 0; i < 3 * MUSTER_SESSIONS_MAX; i++) {
+        char session[16];
+        snprintf(session, sizeof session, "s%u", i);
+        rig->now_ms += 10;
+        rig_touch(rig, "room", "ada", session, MINUTE_MS);
+        rig_leave(rig, "room", "ada", session);
+    }
     expect_number(rig_stats(rig).members, MUSTER_SESSIONS_MAX, "members kept");
+}
+
+/* ---- refresh beats ---------------------------------------------------------------------------------------------- */
+
+static struct beat a_refresh(const char *scope, const char *user, const char *session, uint32_t ttl_ms) {
+    struct beat beat = rig_a_beat(scope, user, session, ttl_ms);
+    beat.status = STATUS_NONE;
+    beat.is_refresh = true;
+    return beat;
+}
+
+static void a_refresh_keeps_status_and_state(void **state) {
+    struct rig *rig = *state;
+    for (unsigned sessions = 1; sessions <= 2; sessions++) {
+        struct beat beat = rig_a_beat("room", "ada", "tab", MINUTE_MS);
+        beat.status = STATUS_BUSY;
+        beat.state = text_of("typing");
+        rig_beat(rig, beat);
+        rig->now_ms += 30000;
+        expect_number(rig_beat(rig, a_refresh("room", "ada", "tab", MINUTE_MS)), MUSTER_OK, "code");
+        expect_number(rig->touched.unknown, 0, "unknown");
+        expect_number(rig->effects.count, 0, "effects");
+        rig->now_ms += MINUTE_MS;
+        struct session_view view = rig_session(rig, "room", "ada");
+        expect_number(view.status, STATUS_BUSY, "status");
+        expect(text_equal(view.state, text_of("typing")), "the state");
+        rig->now_ms += 1;
+        expect(!rig_is_live(rig, "room", "ada"), "live after its TTL");
+        rig_leave(rig, "room", "ada", "other"); /* the second time the user has two sessions */
+    }
+}
+
+static void a_refresh_gives_the_lease_its_ttl(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", MINUTE_MS);
+    rig_beat(rig, a_refresh("room", "ada", "", 5000));
+    expect(rig->touched.is_news, "another TTL is no news");
+    rig->now_ms += 5000;
+    expect(rig_is_live(rig, "room", "ada"), "gone before its TTL");
+    rig->now_ms += 1;
+    expect(!rig_is_live(rig, "room", "ada"), "live after its TTL");
+}
+
+static void a_refresh_of_what_is_not_live_changes_nothing(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "room", "ada", "", 5000);
+    rig_touch(rig, "room", "bob", "", MINUTE_MS);
+    rig_leave(rig, "room", "bob", "");
+    rig_touch(rig, "room", "eve", "tab", MINUTE_MS);
+    rig->now_ms += 5001;
+    struct roll_stats before = rig_stats(rig);
+    struct beat beats[] = {
+        a_refresh("room", "ada", "", MINUTE_MS),    /* its TTL has passed */
+        a_refresh("room", "bob", "", MINUTE_MS),    /* it has left */
+        a_refresh("room", "eve", "tab", MINUTE_MS), /* it is live */
+        a_refresh("room", "eve", "", MINUTE_MS),    /* another session of it is */
+        a_refresh("room", "kim", "", MINUTE_MS),    /* nobody knows the user */
+        a_refresh("hall", "ada", "", MINUTE_MS),    /* nor the scope */
+    };
+    struct beat_outcome each[6];
+    effects_clear(&rig->effects);
+    roll_touch_each(rig->roll, beats, 6, ++rig->stamp, rig->now_ms, &rig->effects, &rig->touched, each, &rig->why);
+    for (size_t i = 0; i < 6; i++)
+        if (each[i].is_unknown != (i != 2)) fail_msg("beat %zu: unknown %d", i, each[i].is_unknown);
+    expect_number(rig->touched.unknown, 5, "unknown");
+    expect(!rig_is_live(rig, "room", "ada") && !rig_is_live(rig, "room", "bob"), "a refresh has made somebody live");
+    expect_number(rig_stats(rig).members, before.members, "members");
+    expect_number(rig_stats(rig).scopes, before.scopes, "scopes");
+    expect_number(rig_stats(rig).sequence, before.sequence + 1, "sequence");
+    expect_number(rig->effects.count, 1, "effects");
+    expect_number(rig_told(rig, EFFECT_LEFT, REASON_EXPIRED, "ada"), 1, "that ada's TTL has passed");
+}
+
+static void a_refresh_in_an_empty_roll_changes_nothing(void **state) {
+    struct rig *rig = *state;
+    struct beat beats[] = {a_refresh("room", "ada", "", MINUTE_MS), a_refresh("hall", "bob", "tab", MINUTE_MS)};
+    expect_number(rig_batch(rig, beats, 2), MUSTER_OK, "code");
+    expect_number(rig->touched.unknown, 2, "unknown");
+    expect_number(rig->touched.refresh_by_ms == UINT64_MAX, 1, "nothing to tell peers");
+    expect_number(rig_stats(rig).scopes + rig_stats(rig).members + rig_stats(rig).sequence, 0, "what was made");
+}
+
+/* What a refresh means is decided at its turn. */
+static void a_refresh_sees_the_beats_before_it(void **state) {
+    struct rig *rig = *state;
+    struct beat beats[] = {
+        a_refresh("room", "ada", "", MINUTE_MS), rig_a_beat("room", "ada", "", MINUTE_MS),
+        a_refresh("room", "ada", "", MINUTE_MS), rig_a_beat("room", "ada", "", 0),
+        a_refresh("room", "ada", "", MINUTE_MS), rig_a_beat("room", "bob", "", MINUTE_MS),
+        a_refresh("room", "bob", "", 2 * 60000),
+    };
+    struct beat_outcome each[7];
+    roll_touch_each(rig->roll, beats, 7, ++rig->stamp, rig->now_ms, NULL, &rig->touched, each, &rig->why);
+    const bool unknown[7] = {true, false, false, false, true, false, false};
+    for (size_t i = 0; i < 7; i++)
+        if (each[i].is_unknown != unknown[i]) fail_msg("beat %zu: unknown %d", i, each[i].is_unknown);
+    expect(!rig_is_live(rig, "room", "ada"), "ada is live");
+    rig->now_ms += 2 * 60000;
+    expect(rig_is_live(rig, "room", "bob"), "bob's lease was not extended");
+}
+
+static void a_refresh_of_a_displaced_session_is_unknown(void **state) {
+    struct rig *rig = *state;
+    touch_sessions(rig, "ada", 0, MUSTER_SESSIONS_MAX, MINUTE_MS);
+    struct beat beats[] = {rig_a_beat("room", "ada", "more", MINUTE_MS), a_refresh("room", "ada", "s0", MINUTE_MS)};
+    expect_number(rig_batch(rig, beats, 2), MUSTER_OK, "code");
+    expect_number(rig->touched.displaced, 1, "displaced");
+    expect_number(rig->touched.unknown, 1, "unknown");
+    expect(!has_session(rig, "ada", "s0"), "the refresh has made it live");
 }
 
 static void a_refresh_of_a_user_with_all_sessions_is_taken(void **state) {
@@ -1331,8 +1560,19 @@ static const struct CMUnitTest tests[] = {
     ROLL_TEST(a_batch_says_which_beats_joined),
     ROLL_TEST(an_empty_batch_changes_nothing),
     ROLL_TEST(each_beat_takes_the_next_sequence),
-    ROLL_TEST(a_live_session_too_many_is_refused),
-    ROLL_TEST(a_session_that_is_gone_makes_room_for_another),
+    ROLL_TEST(a_session_too_many_displaces_the_longest_unseen),
+    ROLL_TEST(a_batch_with_many_sessions_keeps_the_last),
+    ROLL_TEST(leaves_of_many_unknown_sessions_keep_few),
+    cmocka_unit_test(many_sessions_are_refused_whole),
+    ROLL_TEST(a_displaced_session_comes_back_as_a_new_one),
+    ROLL_TEST(a_session_that_left_makes_room_for_another),
+    ROLL_TEST(a_user_keeps_few_tombstones),
+    ROLL_TEST(a_refresh_keeps_status_and_state),
+    ROLL_TEST(a_refresh_gives_the_lease_its_ttl),
+    ROLL_TEST(a_refresh_of_what_is_not_live_changes_nothing),
+    ROLL_TEST(a_refresh_in_an_empty_roll_changes_nothing),
+    ROLL_TEST(a_refresh_sees_the_beats_before_it),
+    ROLL_TEST(a_refresh_of_a_displaced_session_is_unknown),
     ROLL_TEST(a_refresh_of_a_user_with_all_sessions_is_taken),
     cmocka_unit_test(a_full_roll_refuses_a_join),
     cmocka_unit_test(a_refused_batch_evicts_nobody),

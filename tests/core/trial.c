@@ -47,8 +47,8 @@ static void make_room(struct trial *trial) {
     trial->batch = room(world->batch_max, sizeof *trial->batch);
     trial->beats = room(world->batch_max, sizeof *trial->beats);
     trial->before = room(world->batch_max, sizeof *trial->before);
-    trial->joined = room(world->batch_max, sizeof *trial->joined);
-    trial->joined_in_model = room(world->batch_max, sizeof *trial->joined_in_model);
+    trial->outcomes = room(world->batch_max, sizeof *trial->outcomes);
+    trial->outcomes_in_model = room(world->batch_max, sizeof *trial->outcomes_in_model);
     trial->known_states = room((size_t)world->batch_max * world->state_bytes_max, 1);
     trial->states = room(MUSTER_STATE_BYTES_MAX, 64);
     random_letters(&trial->random, trial->states, (size_t)MUSTER_STATE_BYTES_MAX * 64);
@@ -90,8 +90,8 @@ void trial_free(struct trial *trial) {
     free(trial->batch);
     free(trial->beats);
     free(trial->before);
-    free(trial->joined);
-    free(trial->joined_in_model);
+    free(trial->outcomes);
+    free(trial->outcomes_in_model);
     free(trial->known_states);
     free(trial->states);
     free(trial);

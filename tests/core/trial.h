@@ -61,11 +61,11 @@ struct trial {
     struct user_view *views;  /* room for a page */
     struct model_beat *batch; /* room for world->batch_max */
     struct beat *beats;
-    struct before *before; /* by beat */
-    bool *joined;          /* by beat: whether it made a user live who was not, as the roll says */
-    bool *joined_in_model; /* and as the model does */
-    char *known_states;    /* by beat: a state that its member has already */
-    char *states;          /* the bytes that states are cut from */
+    struct before *before;                  /* by beat */
+    struct beat_outcome *outcomes;          /* by beat, as the roll says */
+    struct beat_outcome *outcomes_in_model; /* and as the model does */
+    char *known_states;                     /* by beat: a state that its member has already */
+    char *states;                           /* the bytes that states are cut from */
 };
 
 /* What a user was before a batch, at its first beat. */

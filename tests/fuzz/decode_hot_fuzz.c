@@ -28,6 +28,7 @@ static void compare_touch(const uint8_t *data, size_t size) {
         hold(same(touch.beats[i].state, beat->state));
         hold(touch.beats[i].ttl_ms == beat->ttl_ms);
         hold((int)touch.beats[i].status == (int)beat->status);
+        hold(touch.beats[i].is_refresh == (beat->refresh != 0));
     }
     muster__v1__touch_request__free_unpacked(request, NULL);
 }

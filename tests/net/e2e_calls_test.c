@@ -25,6 +25,8 @@ static struct server tcp_server, ipc_server;
     }
 #define EACH(X)                                                                                                        \
     X(touch)                                                                                                           \
+    X(displaced)                                                                                                       \
+    X(refresh)                                                                                                         \
     X(leave)                                                                                                           \
     X(leave_unknown)                                                                                                   \
     X(set_status)                                                                                                      \

@@ -82,6 +82,8 @@ static void pass_ms(struct bench *bench, uint64_t ms) {
         suite_##name(&((struct bench *)*state)->answerer);                                                             \
     }
 SUITE(touch)
+SUITE(displaced)
+SUITE(refresh)
 SUITE(leave)
 SUITE(leave_unknown)
 SUITE(set_status)
@@ -215,21 +217,6 @@ static void test_a_full_node_refuses_whole(void **state) {
     if (is_live(&bench->answerer, "s", "bob")) fail_msg("half a request was done");
 }
 
-static void test_sessions_of_a_user_are_capped(void **state) {
-    struct bench *bench = *state;
-    struct request_builder builder;
-    builder_touch(&builder, "s");
-    for (size_t i = 0; i < MUSTER_SESSIONS_MAX; i++)
-        builder_beat(&builder, "ada", "")->session = builder_number(&builder, "tab", i);
-    reply_free(ask(&bench->answerer, &builder));
-    builder_touch(&builder, "s");
-    builder_beat(&builder, "bob", "");
-    builder_beat(&builder, "ada", "one more");
-    ask_refused(&bench->answerer, &builder, MUSTER_RESOURCE_EXHAUSTED,
-                "too many live sessions of the user, at most 64");
-    if (is_live(&bench->answerer, "s", "bob")) fail_msg("half a request was done");
-}
-
 /* All sessions of many users are more than one request may let linger. */
 static void test_lingering_too_much_is_refused_whole(void **state) {
     enum { USERS = 160 };
@@ -342,6 +329,8 @@ static void test_ticks_expire_and_forget(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_touch),
+        TEST(test_displaced),
+        TEST(test_refresh),
         TEST(test_leave),
         TEST(test_leave_unknown),
         TEST(test_set_status),
@@ -364,7 +353,6 @@ int main(void) {
         TEST(test_linger_ends),
         TEST(test_leave_observes_a_stamp),
         TEST(test_a_full_node_refuses_whole),
-        TEST(test_sessions_of_a_user_are_capped),
         TEST(test_lingering_too_much_is_refused_whole),
         TEST(test_a_set_status_ends),
         TEST(test_page_tokens_across_nodes),

@@ -20,7 +20,8 @@ enum { ANSWERS_MAX = TOUCH_GROUP_MAX, BODY_BYTES = 256 };
 struct answer {
     void *ticket;
     int code;
-    uint32_t joined, ttl_ms;
+    uint32_t joined, ttl_ms, displaced;
+    size_t unknown; /* how many indexes are listed: only 0 can be */
     uint64_t stamp;
     char message[RESPONSE_MESSAGE_BYTES_MAX + 1];
 };
@@ -62,6 +63,7 @@ struct touch {
     const char *user, *session;
     uint32_t ttl_ms;
     Muster__V1__Status status;
+    bool is_refresh;
 };
 
 static ProtobufCBinaryData bytes_of(const char *string) {
@@ -77,6 +79,7 @@ static struct request request_of(const struct touch *touches, size_t count, uint
         beats[i].session = bytes_of(touches[i].session != NULL ? touches[i].session : "");
         beats[i].ttl_ms = touches[i].ttl_ms;
         beats[i].status = touches[i].status;
+        beats[i].refresh = touches[i].is_refresh;
         list[i] = &beats[i];
     }
     request.n_beats = count;
@@ -101,6 +104,10 @@ static struct answer answer_of(void *ticket, const struct response *response) {
     answer.joined = touch->joined;
     answer.ttl_ms = touch->ttl_ms;
     answer.stamp = touch->stamp;
+    answer.displaced = touch->displaced;
+    answer.unknown = touch->n_unknown;
+    for (size_t i = 0; i < touch->n_unknown; i++)
+        if (touch->unknown[i] != i) fail_msg("unknown[%zu] is %u", i, touch->unknown[i]);
     muster__v1__touch_response__free_unpacked(touch, NULL);
     return answer;
 }
@@ -128,11 +135,11 @@ static struct answer ask_alone(struct fixture *fixture, const struct request *re
 
 static void each_keeps_its_own_answer_in_order(void **state) {
     (void)state;
-    static const struct touch touches[] = {{"ada", "", 5000, 0},
-                                           {"bob", "", 0, 0},
-                                           {"ada", "tab", 7000, 0},
-                                           {"ada", "", 1000, 2},
-                                           {"cem", "", 86400000, 0}};
+    static const struct touch touches[] = {{"ada", "", 5000, 0, false},
+                                           {"bob", "", 0, 0, false},
+                                           {"ada", "tab", 7000, 0, false},
+                                           {"ada", "", 1000, 2, false},
+                                           {"cem", "", 86400000, 0, false}};
     static const uint32_t joined[] = {1, 1, 0, 0, 1}, ttl_ms[] = {5000, MUSTER_TTL_DEFAULT_MS, 7000, 1000, 86400000};
     struct fixture fixture;
     uint8_t bodies[5][BODY_BYTES];
@@ -158,9 +165,9 @@ static void each_keeps_its_own_answer_in_order(void **state) {
 
 static void the_last_of_one_session_counts(void **state) {
     (void)state;
-    static const struct touch touches[] = {{"ada", "t", 0, MUSTER__V1__STATUS__STATUS_BUSY},
-                                           {"ada", "t", 0, MUSTER__V1__STATUS__STATUS_ONLINE},
-                                           {"ada", "t", 0, MUSTER__V1__STATUS__STATUS_AWAY}};
+    static const struct touch touches[] = {{"ada", "t", 0, MUSTER__V1__STATUS__STATUS_BUSY, false},
+                                           {"ada", "t", 0, MUSTER__V1__STATUS__STATUS_ONLINE, false},
+                                           {"ada", "t", 0, MUSTER__V1__STATUS__STATUS_AWAY, false}};
     struct fixture fixture;
     uint8_t bodies[3][BODY_BYTES];
     fixture_open(&fixture, 1000);
@@ -184,8 +191,9 @@ static void the_last_of_one_session_counts(void **state) {
     fixture_close(&fixture);
 }
 
-/* The 65th session of a user is refused, in the middle of others who join. */
-static void a_refused_one_refuses_no_other(void **state) {
+/* The 65th session of a user makes the first one leave, in the middle of others who join; each request hears of what it
+ * did. */
+static void a_session_too_many_refuses_nobody(void **state) {
     (void)state;
     enum { MANY = MUSTER_SESSIONS_MAX + 4 };
     struct fixture fixture;
@@ -195,7 +203,7 @@ static void a_refused_one_refuses_no_other(void **state) {
     for (size_t i = 0; i < 2 * (size_t)MANY; i++) {
         bool is_kim = i % 2 == 0;
         snprintf(names[i], sizeof names[i], "%zu", i);
-        const struct touch touch = {is_kim ? "kim" : names[i], is_kim ? names[i] : "", 0, 0};
+        const struct touch touch = {is_kim ? "kim" : names[i], is_kim ? names[i] : "", 0, 0, false};
         struct request request = request_of(&touch, 1, bodies[i]);
         assert_true(touch_group_add(fixture.group, &request, NULL));
     }
@@ -203,21 +211,47 @@ static void a_refused_one_refuses_no_other(void **state) {
     for (size_t i = 0; i < 2 * (size_t)MANY; i++) {
         const struct answer *answer = &fixture.answers[i];
         bool is_past = i % 2 == 0 && i / 2 >= MUSTER_SESSIONS_MAX;
-        if (answer->code != (is_past ? MUSTER_RESOURCE_EXHAUSTED : MUSTER_OK))
-            fail_msg("request %zu: code %d", i, answer->code);
-        if (is_past) assert_string_equal(answer->message, "beats[0]: too many live sessions of the user, at most 64");
-        else assert_int_equal(answer->joined, i % 2 == 1 || i == 0);
+        if (answer->code != MUSTER_OK) fail_msg("request %zu: code %d", i, answer->code);
+        assert_int_equal(answer->displaced, is_past);
+        assert_int_equal(answer->joined, i % 2 == 1 || i == 0);
     }
     struct node_figures figures;
     node_figures(fixture.node, &figures);
     assert_int_equal(figures.members_live, MANY + MUSTER_SESSIONS_MAX);
+    assert_int_equal(figures.displaced, MANY - MUSTER_SESSIONS_MAX);
+    fixture_close(&fixture);
+}
+
+/* Each request hears whether its own beat was unknown, by an index in its own list. */
+static void each_hears_of_its_own_refresh(void **state) {
+    (void)state;
+    static const struct touch touches[] = {{"ada", "", 0, 0, true},
+                                           {"ada", "", 0, 0, false},
+                                           {"ada", "", 0, 0, true},
+                                           {"bob", "", 0, 0, true},
+                                           {"ada", "tab", 0, 0, true}};
+    static const bool unknown[] = {true, false, false, true, true};
+    struct fixture fixture;
+    uint8_t bodies[5][BODY_BYTES];
+    fixture_open(&fixture, 1000);
+    for (size_t i = 0; i < 5; i++) {
+        struct request request = request_of(&touches[i], 1, bodies[i]);
+        assert_true(touch_group_add(fixture.group, &request, NULL));
+    }
+    commit(&fixture, 5);
+    for (size_t i = 0; i < 5; i++) {
+        if (fixture.answers[i].unknown != unknown[i]) fail_msg("request %zu: unknown %d", i, !unknown[i]);
+        assert_int_equal(fixture.answers[i].joined, i == 1);
+        assert_int_equal(fixture.answers[i].ttl_ms, MUSTER_TTL_DEFAULT_MS);
+    }
     fixture_close(&fixture);
 }
 
 static void what_is_no_plain_touch_is_not_added(void **state) {
     (void)state;
-    static const struct touch two[] = {{"ada", "", 0, 0}, {"bob", "", 0, 0}};
-    static const struct touch nameless = {"", "", 0, 0}, hasty = {"ada", "", 999, 0}, broken = {"\xff", "", 0, 0};
+    static const struct touch two[] = {{"ada", "", 0, 0, false}, {"bob", "", 0, 0, false}};
+    static const struct touch nameless = {"", "", 0, 0, false}, hasty = {"ada", "", 999, 0, false},
+                              broken = {"\xff", "", 0, 0, false}, contrary = {"ada", "", 0, 1, true};
     struct fixture fixture;
     uint8_t body[BODY_BYTES];
     fixture_open(&fixture, 1000);
@@ -225,8 +259,8 @@ static void what_is_no_plain_touch_is_not_added(void **state) {
     assert_false(touch_group_add(fixture.group, &request, NULL));
     request = request_of(two, 0, body);
     assert_false(touch_group_add(fixture.group, &request, NULL));
-    const struct touch *const bad[] = {&nameless, &hasty, &broken};
-    for (size_t i = 0; i < 3; i++) {
+    const struct touch *const bad[] = {&nameless, &hasty, &broken, &contrary};
+    for (size_t i = 0; i < 4; i++) {
         request = request_of(bad[i], 1, body);
         assert_false(touch_group_add(fixture.group, &request, NULL));
     }
@@ -259,17 +293,21 @@ static void draw_touch(struct random *random, char *user, char *session, struct 
     bool is_crowded = random_chance(random, 1, 2);
     snprintf(user, 16, is_crowded ? "kim-%u" : "user-%u", (unsigned)random_below(random, is_crowded ? 1 : 400));
     snprintf(session, 16, "%u", is_crowded ? (unsigned)random_below(random, 200) : 0);
+    bool is_refresh = random_chance(random, 1, 3);
     *out = (struct touch){user, session, random_chance(random, 1, 2) ? 1000 + (uint32_t)random_below(random, 9000) : 0,
-                          (Muster__V1__Status)random_below(random, 4)};
+                          is_refresh ? 0 : (Muster__V1__Status)random_below(random, 4), is_refresh};
 }
 
 static void expect_alike(const struct answer *grouped, const struct answer *alone, unsigned round, size_t i) {
     if (grouped->code == alone->code && grouped->joined == alone->joined && grouped->ttl_ms == alone->ttl_ms &&
+        grouped->displaced == alone->displaced && grouped->unknown == alone->unknown &&
         strcmp(grouped->message, alone->message) == 0)
         return;
-    fail_msg("round %u, request %zu: code %d, joined %u, ttl %u, '%s' in a group; %d, %u, %u, '%s' alone", round, i,
-             grouped->code, grouped->joined, grouped->ttl_ms, grouped->message, alone->code, alone->joined,
-             alone->ttl_ms, alone->message);
+    fail_msg("round %u, request %zu: code %d, joined %u, ttl %u, displaced %u, unknown %zu, '%s' in a group; "
+             "%d, %u, %u, %u, %zu, '%s' alone",
+             round, i, grouped->code, grouped->joined, grouped->ttl_ms, grouped->displaced, grouped->unknown,
+             grouped->message, alone->code, alone->joined, alone->ttl_ms, alone->displaced, alone->unknown,
+             alone->message);
 }
 
 static void a_group_answers_as_one_after_the_other(void **state) {
@@ -278,7 +316,7 @@ static void a_group_answers_as_one_after_the_other(void **state) {
     static struct fixture grouped, alone;
     static uint8_t bodies[GROUP_MAX][BODY_BYTES];
     struct random random = random_of(8);
-    unsigned refused[2] = {0}, joined = 0;
+    unsigned refused = 0, joined = 0, displaced = 0, unknown = 0;
     fixture_open(&grouped, MEMBERS_MAX);
     fixture_open(&alone, MEMBERS_MAX);
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -297,7 +335,9 @@ static void a_group_answers_as_one_after_the_other(void **state) {
             assert_ptr_equal(grouped.answers[i].ticket, &bodies[i]);
             expect_alike(&grouped.answers[i], &answers[i], round, i);
             joined += answers[i].joined;
-            if (answers[i].code != MUSTER_OK) refused[strstr(answers[i].message, "sessions") != NULL]++;
+            displaced += answers[i].displaced;
+            unknown += answers[i].unknown != 0;
+            refused += answers[i].code != MUSTER_OK;
         }
         struct node_figures figures[2];
         node_figures(grouped.node, &figures[0]);
@@ -310,17 +350,18 @@ static void a_group_answers_as_one_after_the_other(void **state) {
         node_tick(grouped.node, grouped.now);
         node_tick(alone.node, alone.now);
     }
-    if (refused[0] < 100 || refused[1] < 100 || joined < 1000)
-        fail_msg("%u full, %u sessions, %u joined: too little of something", refused[0], refused[1], joined);
+    if (refused < 100 || displaced < 100 || unknown < 1000 || joined < 1000)
+        fail_msg("%u refused, %u displaced, %u unknown, %u joined: too little of something", refused, displaced,
+                 unknown, joined);
     fixture_close(&grouped);
     fixture_close(&alone);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_keeps_its_own_answer_in_order),     cmocka_unit_test(the_last_of_one_session_counts),
-        cmocka_unit_test(a_refused_one_refuses_no_other),         cmocka_unit_test(what_is_no_plain_touch_is_not_added),
-        cmocka_unit_test(a_group_answers_as_one_after_the_other),
+        cmocka_unit_test(each_keeps_its_own_answer_in_order),  cmocka_unit_test(the_last_of_one_session_counts),
+        cmocka_unit_test(a_session_too_many_refuses_nobody),   cmocka_unit_test(each_hears_of_its_own_refresh),
+        cmocka_unit_test(what_is_no_plain_touch_is_not_added), cmocka_unit_test(a_group_answers_as_one_after_the_other),
     };
     return cmocka_run_group_tests_name("rpc touch group", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BATCH_FEW = 6 };
@@ -17,22 +18,47 @@ static bool acknowledge(struct world *world, struct node *node, const struct tou
     return wants_flush;
 }
 
+/* What a refresh keeps of its session, as the node has it before; whether that is live. */
+static bool keep_register(struct world *world, const struct node *node, struct beat *beat) {
+    struct change change;
+    if (!oracle_register(node, member_find(beat->scope, beat->user, beat->session), &change)) return false;
+    if (change.ttl_ms == 0 || change.seen_ms + change.ttl_ms < node_now_ms(world, node)) return false;
+    beat->status = change.status;
+    beat->state = state_names[name_index(state_names, STATES, change.state)];
+    return true;
+}
+
 /* Gives the beats to a node as the Touch and Leave calls do. */
 static void apply(struct world *world, struct node *node, const char *what, const struct beat *beats, size_t n) {
     uint64_t now_ms = node_now_ms(world, node), stamp = hlc_next(&node->clock, now_ms);
     struct touched touched;
     struct refusal why;
-    enum muster_code code = roll_touch(node->roll, beats, n, stamp, now_ms, NULL, &touched, &why);
+    struct beat done[CALL_BEATS_MAX];
+    struct beat_outcome each[CALL_BEATS_MAX];
+    bool was_live[CALL_BEATS_MAX];
+    if (n > CALL_BEATS_MAX) abort();
+    for (size_t i = 0; i < n; i++) {
+        done[i] = beats[i];
+        was_live[i] = !beats[i].is_refresh || keep_register(world, node, &done[i]);
+    }
+    enum muster_code code = roll_touch_each(node->roll, beats, n, stamp, now_ms, NULL, &touched, each, &why);
     for (size_t i = 0; i < n; i++)
         transcript_add(&world->transcript, world->now_ms, "node %u: %s %.8s/%.8s/%.5s TTL %" PRIu32 " status %d: %s",
                        node->index, what, beats[i].scope.data, beats[i].user.data, beats[i].session.data,
-                       beats[i].ttl_ms, beats[i].status, code == MUSTER_OK ? "ok" : why.what);
+                       beats[i].ttl_ms, beats[i].status,
+                       code != MUSTER_OK       ? why.what
+                       : each[i].is_unknown    ? "unknown"
+                       : each[i].displaced > 0 ? "ok, one makes room"
+                                               : "ok");
     if (code != MUSTER_OK) return;
-    oracle_touched(world, node, beats, n, stamp);
+    oracle_touched(world, node, done, each, n, stamp);
     for (size_t i = 0; i < n; i++) {
         unsigned member = member_find(beats[i].scope, beats[i].user, beats[i].session);
+        if (!was_live[i] && !each[i].is_unknown)
+            world_fail(world, "refresh", "node %u refreshes a session that is not live", node->index);
+        if (each[i].is_unknown) continue;
         world->stamps[member] = stamp;
-        world->said[member] = (struct said){beats[i], node->index};
+        world->said[member] = (struct said){done[i], node->index};
     }
     acknowledge(world, node, &touched);
 }
@@ -56,7 +82,7 @@ static void touch(struct world *world, struct node *node) {
     apply(world, node, "touch", beats, n);
 }
 
-/* The same beat again, mostly where it was sent before: a lease that is extended. */
+/* The same beat again, or only "still here", mostly where it was sent before: a lease that is extended. */
 static void refresh(struct world *world, struct node *node) {
     struct beat beats[CALL_BEATS_MAX];
     size_t n = 0, from = random_below(&world->random, MEMBERS), most = draw_batch(world);
@@ -64,7 +90,13 @@ static void refresh(struct world *world, struct node *node) {
     for (size_t i = 0; i < MEMBERS && n < most; i++) {
         const struct said *said = &world->said[(from + i) % MEMBERS];
         if (said->beat.ttl_ms == 0 || (is_same_node && said->node != node->index)) continue;
-        beats[n++] = said->beat;
+        beats[n] = said->beat;
+        beats[n].is_refresh = random_chance(&world->random, 1, 2);
+        if (beats[n].is_refresh) {
+            beats[n].status = STATUS_NONE;
+            beats[n].state = (struct text){0};
+        }
+        n++;
     }
     if (n > 0) apply(world, node, "refresh", beats, n);
 }

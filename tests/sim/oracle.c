@@ -121,14 +121,34 @@ static void check_count(struct world *world, const struct node *node) {
                    count);
 }
 
-void oracle_touched(struct world *world, const struct node *node, const struct beat *beats, size_t n, uint64_t stamp) {
+/* A session has left to make room for another one of its user: which one, the node's register says. */
+static void acknowledge_displaced(struct world *world, const struct node *node, const struct beat *newcomer,
+                                  uint64_t stamp) {
+    uint64_t sequence = world->oracle.origins[origin_index(&world->oracle, node->origin)].count + 1;
+    for (unsigned session = 0; session < SESSIONS; session++) {
+        struct change change;
+        unsigned member = member_find(newcomer->scope, newcomer->user, session_names[session]);
+        if (!oracle_register(node, member, &change) || change.origin != node->origin || change.sequence != sequence)
+            continue;
+        if (change.ttl_ms != 0) world_fail(world, "invented", "node %u displaces a session that stays", node->index);
+        acknowledge(world, node,
+                    (struct acknowledged){.stamp = stamp, .status = change.status, .member = (uint16_t)member});
+        return;
+    }
+    acknowledge(world, node, (struct acknowledged){.stamp = stamp, .is_void = true});
+}
+
+void oracle_touched(struct world *world, const struct node *node, const struct beat *beats,
+                    const struct beat_outcome *each, size_t n, uint64_t stamp) {
     for (size_t i = 0; i < n; i++) {
+        if (each[i].is_unknown) continue;
         struct acknowledged beat = {.stamp = stamp,
                                     .status = beats[i].status,
                                     .state = (uint8_t)name_index(state_names, STATES, beats[i].state),
                                     .member = (uint16_t)member_find(beats[i].scope, beats[i].user, beats[i].session),
                                     .ttl_ms = beats[i].ttl_ms};
         acknowledge(world, node, beat);
+        for (unsigned k = 0; k < each[i].displaced; k++) acknowledge_displaced(world, node, &beats[i], stamp);
     }
     check_count(world, node);
 }

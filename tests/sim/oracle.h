@@ -7,6 +7,7 @@
  *   invariant  a version vector covers a beat whose effect is not there, nor anything newer; or a register went back
  *   leave      the same of a leave: what it should have beaten is there (promise 5)
  *   reset      the same of a reset
+ *   refresh    a refresh of a session that is not live has done something
  *   order      a beat is stamped before one that its node knew of already
  *   lost       after heal and quiet: an acknowledged beat is not everywhere (promise 2)
  *   diverged   after heal and quiet: nodes answer differently (promise 3)
@@ -28,7 +29,8 @@ struct node;
 struct acknowledged {
     uint64_t stamp, at_ms;     /* true time */
     uint64_t origin, sequence; /* of the register */
-    bool is_reset, is_void;    /* is_void: an adoption that had become superfluous */
+    bool is_reset, is_void;    /* is_void: an adoption that had become superfluous, or a leave of a session that was
+                                * displaced and touched again by the same call */
     uint8_t status, state;
     uint16_t member; /* or scope, of a reset */
     uint32_t ttl_ms;
@@ -69,8 +71,10 @@ void oracle_node_ended(struct world *world, const struct node *node);
 /* Notes whether the node's roll has let members make room. */
 void oracle_note_room(struct world *world, const struct node *node);
 
-/* A node has acknowledged n beats with one stamp; they took the sequences up to the roll's. */
-void oracle_touched(struct world *world, const struct node *node, const struct beat *beats, size_t n, uint64_t stamp);
+/* A node has acknowledged n beats with one stamp; they took the sequences up to the roll's. A refresh comes with the
+ * status and state that it has kept. */
+void oracle_touched(struct world *world, const struct node *node, const struct beat *beats,
+                    const struct beat_outcome *each, size_t n, uint64_t stamp);
 void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp);
 
 /* After anything that may have made a node adopt registers. */

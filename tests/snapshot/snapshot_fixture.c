@@ -94,8 +94,13 @@ static void live_once(struct roll *roll, struct random *random, uint64_t stamp, 
             fail_msg("not merged: %s", why.what);
         return;
     }
-    struct beat beat = {change->scope,  change->user,   change->session, change->state,
-                        change->ttl_ms, change->status, change->kind};
+    struct beat beat = {.scope = change->scope,
+                        .user = change->user,
+                        .session = change->session,
+                        .state = change->state,
+                        .ttl_ms = change->ttl_ms,
+                        .status = change->status,
+                        .kind = change->kind};
     if (roll_touch(roll, &beat, 1, stamp, now_ms, NULL, &touched, &why) != MUSTER_OK)
         fail_msg("not touched: %s", why.what);
 }

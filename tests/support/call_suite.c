@@ -72,6 +72,88 @@ void suite_touch(const struct answerer *answerer) {
     expect(answerer, is_live(answerer, "default", "defaulted"));
 }
 
+/* A thousand beats, one of them kim's 65th session: everybody joins, and kim's longest unseen session leaves. */
+void suite_displaced(const struct answerer *answerer) {
+    enum { OTHERS = 999 };
+    struct request_builder builder;
+    touch(answerer, "displaced", "kim", "the oldest");
+    builder_touch(&builder, "displaced");
+    for (size_t i = 1; i < MUSTER_SESSIONS_MAX; i++)
+        builder_beat(&builder, "kim", "")->session = builder_number(&builder, "tab", i);
+    Muster__V1__Reply *reply = ask(answerer, &builder);
+    expect_equal(answerer, reply->touch->displaced, 0);
+    reply_free(reply);
+
+    builder_touch(&builder, "displaced");
+    for (size_t i = 0; i < OTHERS; i++) builder_beat(&builder, "", "")->user = builder_number(&builder, "other-", i);
+    builder_beat(&builder, "kim", "one more");
+    reply = ask(answerer, &builder);
+    expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_TOUCH);
+    expect_equal(answerer, reply->touch->joined, OTHERS);
+    expect_equal(answerer, reply->touch->displaced, 1);
+    reply_free(reply);
+
+    reply = ask_live(answerer, "displaced", "kim", true);
+    const Muster__V1__User *kim = reply->live->users[0];
+    expect_equal(answerer, kim->n_sessions, MUSTER_SESSIONS_MAX);
+    bool has_oldest = false, has_newest = false;
+    for (size_t i = 0; i < kim->n_sessions; i++) {
+        ProtobufCBinaryData session = kim->sessions[i]->session;
+        has_oldest |= session.len == 10 && memcmp(session.data, "the oldest", 10) == 0;
+        has_newest |= session.len == 8 && memcmp(session.data, "one more", 8) == 0;
+    }
+    expect(answerer, has_newest && !has_oldest);
+    reply_free(reply);
+
+    /* Many at once: the last ones stay. */
+    builder_touch(&builder, "displaced");
+    for (size_t i = 0; i < 100; i++) builder_beat(&builder, "eve", "")->session = builder_number(&builder, "tab", i);
+    reply = ask(answerer, &builder);
+    expect_equal(answerer, reply->touch->joined, 1);
+    expect_equal(answerer, reply->touch->displaced, 100 - MUSTER_SESSIONS_MAX);
+    reply_free(reply);
+}
+
+void suite_refresh(const struct answerer *answerer) {
+    struct request_builder builder;
+    builder_touch(&builder, "refresh");
+    Muster__V1__Beat *beat = builder_beat(&builder, "ada", "tab");
+    beat->status = BUSY;
+    beat->state = builder_bytes("typing");
+    builder_beat(&builder, "bob", "");
+    reply_free(ask(answerer, &builder));
+    leave(answerer, "refresh", "bob", "");
+
+    builder_touch(&builder, "refresh");
+    builder_beat(&builder, "nobody", "")->refresh = true;
+    beat = builder_beat(&builder, "ada", "tab");
+    beat->refresh = true;
+    beat->ttl_ms = 40000;
+    builder_beat(&builder, "bob", "")->refresh = true;
+    builder_beat(&builder, "eve", "");
+    builder_beat(&builder, "ada", "other tab")->refresh = true;
+    beat = builder_beat(&builder, "ada", "tab");
+    beat->refresh = true;
+    beat->scope = builder_bytes("refresh:nobody is here");
+    Muster__V1__Reply *reply = ask(answerer, &builder);
+    expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_TOUCH);
+    expect_equal(answerer, reply->touch->joined, 1);
+    expect_equal(answerer, reply->touch->ttl_ms, 40000);
+    expect_equal(answerer, reply->touch->n_unknown, 4);
+    const uint32_t unknown[] = {0, 2, 4, 5};
+    for (size_t i = 0; i < 4; i++) expect_equal(answerer, reply->touch->unknown[i], unknown[i]);
+    reply_free(reply);
+
+    expect(answerer, !is_live(answerer, "refresh", "nobody") && !is_live(answerer, "refresh", "bob"));
+    reply = ask_live(answerer, "refresh", "ada", true);
+    const Muster__V1__User *ada = reply->live->users[0];
+    expect_equal(answerer, ada->status, BUSY);
+    expect_equal(answerer, ada->n_sessions, 1);
+    expect_equal(answerer, ada->sessions[0]->ttl_ms, 40000);
+    expect(answerer, ada->sessions[0]->state.len == 6 && memcmp(ada->sessions[0]->state.data, "typing", 6) == 0);
+    reply_free(reply);
+}
+
 void suite_leave(const struct answerer *answerer) {
     struct request_builder builder;
     touch(answerer, "leave", "ada", "one");

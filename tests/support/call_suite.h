@@ -6,6 +6,8 @@
 #include "request_builder.h"
 
 void suite_touch(const struct answerer *answerer);
+void suite_displaced(const struct answerer *answerer); /* more sessions of a user than it may have */
+void suite_refresh(const struct answerer *answerer);   /* beats that only say "still here" */
 void suite_leave(const struct answerer *answerer);
 void suite_leave_unknown(const struct answerer *answerer);
 void suite_set_status(const struct answerer *answerer);

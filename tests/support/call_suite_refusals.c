@@ -63,6 +63,16 @@ static void user_nul(struct request_builder *d) {
 static void user_nul_late(struct request_builder *d) {
     touch_with(d)->user = nul_at(d, 20, 13);
 }
+static void refresh_status(struct request_builder *d) {
+    Muster__V1__Beat *beat = touch_with(d);
+    beat->refresh = true;
+    beat->status = MUSTER__V1__STATUS__STATUS_AWAY;
+}
+static void refresh_state(struct request_builder *d) {
+    Muster__V1__Beat *beat = touch_with(d);
+    beat->refresh = true;
+    beat->state = builder_bytes("typing");
+}
 static void session_long(struct request_builder *d) {
     touch_with(d)->session = builder_filled(d, 'x', 129);
 }
@@ -244,6 +254,8 @@ static const struct refusal_case {
     {user_cut, "beats[1].user: broken UTF-8 at byte 8"},
     {user_nul, "beats[1].user: NUL at byte 1"},
     {user_nul_late, "beats[1].user: NUL at byte 13"},
+    {refresh_status, "beats[1].status: must be unset where refresh is set"},
+    {refresh_state, "beats[1].state: must be empty where refresh is set"},
     {session_long, "beats[1].session: 129 bytes, at most 128"},
     {session_broken, "beats[1].session: broken UTF-8"},
     {scope_long, "beats[1].scope: 129 bytes, at most 128"},
