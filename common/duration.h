@@ -1,4 +1,4 @@
-/* Spans of time as people write them: `500ms`, `60s`, `5m`, `24h`, `7d`. */
+/* Spans of time as people write them: `500ms`, `60s`, `5m`, `1h30m`, `0.5s`, `7d`. */
 #ifndef MUSTER_COMMON_DURATION_H
 #define MUSTER_COMMON_DURATION_H
 
@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads one whole number and one unit, with nothing around or between. False: the text is something else, or the span
- * passes 2^64 - 1; then *ms is 0. */
+/* Reads numbers with their units, the largest unit first, with nothing around or between. A number may have up to nine
+ * decimals, if it makes a whole number of milliseconds. False: the text is something else, or the span passes 2^64 - 1;
+ * then *ms is 0. */
 bool duration_parse(const char *text, uint64_t *ms);
 
 enum { DURATION_BYTES = 24 };

@@ -76,7 +76,7 @@ void command_line_read(struct config *config, int argc, char **argv) {
         .options = argp_table(),
         .parser = read_argument,
         .doc = "The Muster presence server: backends report who is here, any node answers who is.\v"
-               "Durations are written 500ms, 60s, 5m, 24h, 7d. It prints one line with the word `ready` when it "
+               "Durations are written 500ms, 60s, 1h30m, 7d. It prints one line with the word `ready` when it "
                "serves, logs to standard error, and on SIGTERM or SIGINT answers what has come in, tells its peers and "
                "exits.",
     };

@@ -12,7 +12,7 @@
 static bool read_duration(const struct config_option *option, const char *text, uint64_t *out, struct error *error) {
     char least[DURATION_BYTES], most[DURATION_BYTES];
     if (!duration_parse(text, out))
-        return error_fail(error, MUSTER_INVALID_ARGUMENT, "'%.64s' is no duration; write 500ms, 60s, 5m, 24h or 7d",
+        return error_fail(error, MUSTER_INVALID_ARGUMENT, "'%.64s' is no duration; write 500ms, 60s, 1h30m or 7d",
                           text);
     if (*out >= option->least && *out <= option->most) return true;
     return error_fail(error, MUSTER_INVALID_ARGUMENT, "%.64s is out of range, %s to %s", text,

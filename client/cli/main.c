@@ -56,7 +56,7 @@ static char *list_of_commands(int key, const char *text, void *input) {
     (void)fputs("Commands:\n", out);
     for (size_t i = 0; i < COMMANDS; i++) (void)fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     (void)fputs(
-        "\n`muster COMMAND --help' describes a command. Durations (D) are written 500ms, 60s, 5m, 24h or 7d.\n"
+        "\n`muster COMMAND --help' describes a command. Durations (D) are written 500ms, 60s, 1h30m or 7d.\n"
         "Exit status: 0 success (`live': all users are live), 1 a user is not live, or a local failure, 2 usage, "
         "3 no node answered, 4 the node refused the call.",
         out);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads a duration such as 500ms, 60s, 5m, 24h or 7d, from least_ms to most_ms. false: it is not one, and *out is 0. */
+/* Reads a duration such as 500ms, 60s, 1h30m or 7d, from least_ms to most_ms. false: it is not one, and *out is 0. */
 bool value_span(const char *text, uint64_t least_ms, uint64_t most_ms, uint64_t *out);
 
 /* Reads a decimal number from `least` to `most`, digits only. false: it is not one, and *out is 0. */
