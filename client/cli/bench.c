@@ -77,20 +77,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static uint64_t read_number(const char *option, const char *argument, uint64_t most, struct argp_state *state) {
-    uint64_t value;
-    if (!value_number(argument, 1, most, &value))
-        argp_error(state, "--%s: '%s' is not a number from 1 to %" PRIu64, option, argument, most);
-    return value;
-}
-
-static uint64_t read_span(const char *option, const char *argument, uint64_t most_ms, struct argp_state *state) {
-    uint64_t span_ms;
-    if (!value_span(argument, 1, most_ms, &span_ms))
-        argp_error(state, "--%s: '%s' is not a duration such as 500ms, 10s or 1h, or too long", option, argument);
-    return span_ms;
-}
-
 static void set_call(struct bench *bench, const char *name, struct argp_state *state) {
     for (size_t call = 0; call < sizeof call_names / sizeof call_names[0]; call++) {
         if (strcmp(name, call_names[call]) != 0) continue;
@@ -124,22 +110,22 @@ static error_t parse_size(int key, char *argument, struct argp_state *state) {
     struct load_plan *plan = &((struct bench *)state->input)->plan;
     switch (key) {
     case OPTION_CONNECTIONS:
-        plan->connections = (uint32_t)read_number("connections", argument, LOAD_CONNECTIONS_MAX, state);
+        plan->connections = (uint32_t)command_number(state, "--connections", argument, 1, LOAD_CONNECTIONS_MAX);
         return 0;
     case OPTION_IN_FLIGHT:
-        plan->in_flight = (uint32_t)read_number("in-flight", argument, LOAD_IN_FLIGHT_MAX, state);
+        plan->in_flight = (uint32_t)command_number(state, "--in-flight", argument, 1, LOAD_IN_FLIGHT_MAX);
         return 0;
     case OPTION_BATCH:
-        plan->work.batch = (uint32_t)read_number("batch", argument, MUSTER_BEATS_MAX, state);
+        plan->work.batch = (uint32_t)command_number(state, "--batch", argument, 1, MUSTER_BEATS_MAX);
         return 0;
     case OPTION_USERS:
-        plan->work.users = read_number("users", argument, USERS_MAX, state);
+        plan->work.users = command_number(state, "--users", argument, 1, USERS_MAX);
         return 0;
     case OPTION_THREADS:
-        plan->threads = (uint32_t)read_number("threads", argument, LOAD_THREADS_MAX, state);
+        plan->threads = (uint32_t)command_number(state, "--threads", argument, 1, LOAD_THREADS_MAX);
         return 0;
     case OPTION_REQUESTS:
-        plan->requests = read_number("requests", argument, UINT64_MAX / 2, state);
+        plan->requests = command_number(state, "--requests", argument, 1, UINT64_MAX / 2);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);
@@ -168,13 +154,13 @@ static error_t parse_bench(int key, char *argument, struct argp_state *state) {
         bench->must_preload = true;
         return 0;
     case OPTION_DURATION:
-        bench->plan.duration_ms = read_span("duration", argument, MUSTER_TTL_MAX_MS, state);
+        bench->plan.duration_ms = command_span(state, "--duration", argument, 1, MUSTER_TTL_MAX_MS);
         return 0;
     case OPTION_WARMUP:
-        bench->warmup_ms = read_span("warmup", argument, MUSTER_TTL_MAX_MS, state);
+        bench->warmup_ms = command_span(state, "--warmup", argument, 1, MUSTER_TTL_MAX_MS);
         return 0;
     case OPTION_TTL:
-        bench->plan.work.ttl_ms = (uint32_t)read_span("ttl", argument, MUSTER_TTL_MAX_MS, state);
+        bench->plan.work.ttl_ms = (uint32_t)command_span(state, "--ttl", argument, 1, MUSTER_TTL_MAX_MS);
         return 0;
     default:
         return parse_size(key, argument, state);

@@ -1,8 +1,10 @@
 #include "command.h"
 
+#include "common/duration.h"
 #include "values.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,6 @@ static void add_address(struct globals *globals, const char *address, struct arg
 
 static error_t parse_global(int key, char *argument, struct argp_state *state) {
     struct globals *globals = state->input;
-    uint64_t span_ms;
     switch (key) {
     case OPTION_TO:
         add_address(globals, argument, state);
@@ -44,9 +45,7 @@ static error_t parse_global(int key, char *argument, struct argp_state *state) {
         globals->is_json = true;
         return 0;
     case OPTION_TIMEOUT:
-        if (!value_span(argument, 1, MUSTER_TIMEOUT_MAX_MS, &span_ms))
-            argp_error(state, "--timeout: '%s' is not a duration from 1ms to 10m, such as 500ms or 5s", argument);
-        globals->timeout_ms = (uint32_t)span_ms;
+        globals->timeout_ms = (uint32_t)command_span(state, "--timeout", argument, 1, MUSTER_TIMEOUT_MAX_MS);
         return 0;
     case 's':
         globals->scope = argument;
@@ -91,6 +90,28 @@ void command_usage(const struct command *command, const char *format, ...) {
     (void)vfprintf(stderr, format, arguments);
     (void)fprintf(stderr, "\nTry `muster %s --help' for more information.\n", command->name);
     va_end(arguments);
+    exit(STATUS_USAGE);
+}
+
+uint64_t command_span(const struct argp_state *state, const char *option, const char *text, uint64_t least_ms,
+                      uint64_t most_ms) {
+    uint64_t span_ms;
+    char least[DURATION_BYTES], most[DURATION_BYTES];
+    if (value_span(text, least_ms, most_ms, &span_ms)) return span_ms;
+    if (value_span(text, 0, UINT64_MAX, &span_ms))
+        argp_error(state, "%s: %s is out of range, %s to %s", option, text, duration_format(least_ms, least),
+                   duration_format(most_ms, most));
+    else argp_error(state, "%s: '%s' is not a duration such as 500ms, 60s or 1h30m", option, text);
+    exit(STATUS_USAGE);
+}
+
+uint64_t command_number(const struct argp_state *state, const char *option, const char *text, uint64_t least,
+                        uint64_t most) {
+    uint64_t number;
+    if (value_number(text, least, most, &number)) return number;
+    if (most < UINT64_MAX)
+        argp_error(state, "%s: '%s' is not a number from %" PRIu64 " to %" PRIu64, option, text, least, most);
+    else argp_error(state, "%s: '%s' is not a number from %" PRIu64, option, text, least);
     exit(STATUS_USAGE);
 }
 

@@ -57,6 +57,14 @@ void command_parse(const struct command *command, const struct argp_option *opti
 _Noreturn void command_usage(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The value of an option: a duration from least_ms to most_ms, and a whole number from `least` to `most`. End the
+ * program with STATUS_USAGE and a message in the words of the option, --ttl say, where it is none or out of the range.
+ */
+uint64_t command_span(const struct argp_state *state, const char *option, const char *text, uint64_t least_ms,
+                      uint64_t most_ms);
+uint64_t command_number(const struct argp_state *state, const char *option, const char *text, uint64_t least,
+                        uint64_t most);
+
 /* Connects. Returns STATUS_DONE and sets *client, which the caller closes; else prints a message and returns the exit
  * status. */
 int command_connect(const struct globals *globals, struct muster_client **client);

@@ -34,7 +34,6 @@ static const struct argp_option options[] = {
 
 static error_t parse_leave(int key, char *argument, struct argp_state *state) {
     struct leave *leave = state->input;
-    uint64_t span_ms;
     switch (key) {
     case OPTION_SESSION:
         leave->session = argument;
@@ -43,9 +42,7 @@ static error_t parse_leave(int key, char *argument, struct argp_state *state) {
         leave->all_sessions = true;
         return 0;
     case OPTION_LINGER:
-        if (!value_span(argument, 0, UINT32_MAX, &span_ms))
-            argp_error(state, "--linger: '%s' is not a duration such as 500ms or 10s", argument);
-        leave->linger_ms = (uint32_t)span_ms;
+        leave->linger_ms = (uint32_t)command_span(state, "--linger", argument, 0, MUSTER_LINGER_MAX_MS);
         return 0;
     case OPTION_STAMP:
         if (!value_number(argument, 1, UINT64_MAX, &leave->stamp))

@@ -37,8 +37,7 @@ static error_t parse_list(int key, char *argument, struct argp_state *state) {
         add_statuses(list, argument, state);
         return 0;
     case OPTION_LIMIT:
-        if (!value_number(argument, 1, UINT64_MAX, &list->limit))
-            argp_error(state, "--limit: '%s' is not a number from 1", argument);
+        list->limit = command_number(state, "--limit", argument, 1, UINT64_MAX);
         return 0;
     case OPTION_RECENT:
         list->is_recent = true;

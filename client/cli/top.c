@@ -39,12 +39,9 @@ static const struct argp_option options[] = {
 
 static error_t parse_top(int key, char *argument, struct argp_state *state) {
     struct top *top = state->input;
-    uint64_t span_ms;
     switch (key) {
     case OPTION_INTERVAL:
-        if (!value_span(argument, INTERVAL_MIN_MS, INTERVAL_MAX_MS, &span_ms))
-            argp_error(state, "--interval: '%s' is not a duration from 100ms to 1h, such as 500ms or 2s", argument);
-        top->interval_ms = (uint32_t)span_ms;
+        top->interval_ms = (uint32_t)command_span(state, "--interval", argument, INTERVAL_MIN_MS, INTERVAL_MAX_MS);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);

@@ -34,7 +34,6 @@ static const struct argp_option options[] = {
 
 static error_t parse_touch(int key, char *argument, struct argp_state *state) {
     struct touch *touch = state->input;
-    uint64_t span_ms;
     switch (key) {
     case OPTION_SESSION:
         touch->session = argument;
@@ -43,9 +42,7 @@ static error_t parse_touch(int key, char *argument, struct argp_state *state) {
         touch->state = argument;
         return 0;
     case OPTION_TTL:
-        if (!value_span(argument, 1, UINT32_MAX, &span_ms))
-            argp_error(state, "--ttl: '%s' is not a duration such as 60s or 5m", argument);
-        touch->ttl_ms = (uint32_t)span_ms;
+        touch->ttl_ms = (uint32_t)command_span(state, "--ttl", argument, MUSTER_TTL_MIN_MS, MUSTER_TTL_MAX_MS);
         return 0;
     case OPTION_STATUS:
         if (!value_status(argument, &touch->status))

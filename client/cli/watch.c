@@ -55,7 +55,6 @@ static void add_user(struct watch *watch, const char *user, struct argp_state *s
 
 static error_t parse_watch(int key, char *argument, struct argp_state *state) {
     struct watch *watch = state->input;
-    uint64_t span_ms;
     switch (key) {
     case OPTION_USER:
         add_user(watch, argument, state);
@@ -67,13 +66,11 @@ static error_t parse_watch(int key, char *argument, struct argp_state *state) {
         watch->options.counts_only = true;
         return 0;
     case OPTION_INTERVAL:
-        if (!value_span(argument, 1, MUSTER_WATCH_INTERVAL_MAX_MS, &span_ms))
-            argp_error(state, "--interval: '%s' is not a duration from 1ms to 60s, such as 500ms or 2s", argument);
-        watch->options.min_interval_ms = (uint32_t)span_ms;
+        watch->options.min_interval_ms =
+            (uint32_t)command_span(state, "--interval", argument, 1, MUSTER_WATCH_INTERVAL_MAX_MS);
         return 0;
     case OPTION_COUNT:
-        if (!value_number(argument, 1, UINT64_MAX - 1, &watch->count_max))
-            argp_error(state, "--count: '%s' is not a number from 1", argument);
+        watch->count_max = command_number(state, "--count", argument, 1, UINT64_MAX - 1);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'; users are watched with --user", argument);
