@@ -2,13 +2,18 @@
 
 #include "memory.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { CHUNK_BYTES = 64 * 1024 };
+enum { CHUNK_BYTES = 64 * 1024, LINES_UNPACED = -1 };
 
 struct lines {
     FILE *in;
+    int pause_ms; /* LINES_UNPACED: it is read by fread(3) */
+    bool is_ended, is_failed;
     uint64_t number;
     size_t at, end; /* the unread part of the chunk */
     size_t len;     /* of the line that continues in the next chunk */
@@ -17,13 +22,50 @@ struct lines {
 };
 
 struct lines *lines_new(FILE *in) {
+    return lines_new_paced(in, LINES_UNPACED);
+}
+
+struct lines *lines_new_paced(FILE *in, int pause_ms) {
     struct lines *lines = memory_new(sizeof *lines);
     lines->in = in;
+    lines->pause_ms = pause_ms;
     return lines;
 }
 
 void lines_free(struct lines *lines) {
     free(lines);
+}
+
+/* Reads what has come behind the unread part, and waits where nothing has. */
+static void read_more(struct lines *l) {
+    if (l->at == l->end) l->at = l->end = 0;
+    ssize_t n;
+    if (l->pause_ms == LINES_UNPACED) {
+        n = (ssize_t)fread(l->chunk + l->end, 1, CHUNK_BYTES - l->end, l->in);
+    } else {
+        do n = read(fileno(l->in), l->chunk + l->end, CHUNK_BYTES - l->end);
+        while (n < 0 && errno == EINTR);
+    }
+    l->is_failed = n < 0 || ferror(l->in);
+    l->is_ended = n <= 0;
+    if (n > 0) l->end += (size_t)n;
+}
+
+bool lines_failed(const struct lines *lines) {
+    return lines->is_failed;
+}
+
+bool lines_pause(struct lines *l) {
+    while (!l->is_ended && memchr(l->chunk + l->at, '\n', l->end - l->at) == NULL) {
+        if (l->at > 0) memmove(l->chunk, l->chunk + l->at, l->end - l->at);
+        l->end -= l->at;
+        l->at = 0;
+        if (l->end == CHUNK_BYTES) return false; /* a long line */
+        struct pollfd in = {.fd = fileno(l->in), .events = POLLIN};
+        if (poll(&in, 1, l->pause_ms) == 0) return true;
+        read_more(l);
+    }
+    return false;
 }
 
 static void keep_bytes(struct lines *l, const char *data, size_t len, bool *is_cut) {
@@ -46,11 +88,8 @@ bool lines_next(struct lines *l, struct line *out) {
     l->len = 0;
     bool has_begun = false;
     for (;;) {
-        if (l->at == l->end) {
-            l->at = 0;
-            l->end = fread(l->chunk, 1, CHUNK_BYTES, l->in);
-            if (l->end == 0) return has_begun && !ferror(l->in) ? finish_line(l, out) : false;
-        }
+        if (l->at == l->end && !l->is_ended) read_more(l);
+        if (l->at == l->end) return has_begun && !l->is_failed ? finish_line(l, out) : false;
         has_begun = true;
         const char *from = l->chunk + l->at;
         const char *line_feed = memchr(from, '\n', l->end - l->at);

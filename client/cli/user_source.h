@@ -1,5 +1,5 @@
-/* The users of a command: its arguments, or the lines of standard input if the only argument is `-`; in batches that
- * fit a request. One thread. */
+/* The users of a command: its arguments, where `-` stands for the lines of standard input; in batches that fit a
+ * request. What a slow writer has written is a batch as soon as it pauses for 100 ms. One thread. */
 #ifndef MUSTER_CLI_USER_SOURCE_H
 #define MUSTER_CLI_USER_SOURCE_H
 
@@ -16,7 +16,7 @@ void user_source_free(struct user_source *source);
  * status. Empty lines are skipped; a line with NUL is an error. */
 size_t user_source_next(struct user_source *source, const char *const **out, int *status);
 
-/* The origin of the last batch for messages, "lines 1 to 10000"; NULL: the arguments. */
+/* The origin of the last batch for messages, "lines 1 to 10000"; NULL: it was of arguments. */
 const char *user_source_where(const struct user_source *source);
 
 #endif
