@@ -4,6 +4,7 @@
 
 #include <argp.h>
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,15 @@ static void set_computed_defaults(struct config *config) {
         strcpy(config->host_name, "node");
 }
 
+static bool is_parsing;
+
+/* argp prints help and version and exits, whether or not that was written. */
+static void check_output(void) {
+    if (!is_parsing || (fflush(stdout) == 0 && !ferror(stdout))) return;
+    fprintf(stderr, "musterd: cannot write standard output: %s\n", strerror(errno));
+    _exit(EXIT_FAILURE);
+}
+
 void command_line_read(struct config *config, int argc, char **argv) {
     const struct argp parser = {
         .options = argp_table(),
@@ -85,7 +95,10 @@ void command_line_read(struct config *config, int argc, char **argv) {
     *config = (struct config){0};
     argp_program_version = "musterd " MUSTER_VERSION;
     argp_err_exit_status = EXIT_USAGE;
+    is_parsing = true;
+    atexit(check_output);
     argp_parse(&parser, argc, argv, 0, NULL, &line);
+    is_parsing = false;
     set_defaults(&line);
     set_computed_defaults(config);
     if (config_check(config, &error)) return;

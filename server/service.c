@@ -169,6 +169,9 @@ void service_announce(const struct service *service, uint64_t took_ms) {
     fflush(stdout);
     log_line(LEVEL_INFO, "started", "serving", {"version", MUSTER_VERSION, 0}, {"pid", NULL, (uint64_t)getpid()},
              {"rpc", rpc_url(service, 0), 0}, {"took_ms", NULL, took_ms});
+    if (config->ttl_ms > config->retention_ms)
+        log_line(LEVEL_WARN, "ttl_beyond_retention", "a leave may be forgotten before a touch that it beats",
+                 {"ttl_ms", NULL, config->ttl_ms}, {"retention_ms", NULL, config->retention_ms});
     for (size_t i = 0; i < config->rpc.count && config->is_insecure; i++)
         log_line(LEVEL_WARN, "insecure", "whoever can reach this address may read and write everything",
                  {"rpc", rpc_url(service, i), 0});

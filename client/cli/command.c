@@ -23,6 +23,7 @@ static const struct argp_option global_options[] = {
     {"scope", 's', "SCOPE", 0, "Scope of the users (default: " MUSTER_SCOPE_DEFAULT ")", 100},
     {"json", OPTION_JSON, 0, 0, "Print one JSON object per line instead of a table", 100},
     {"timeout", OPTION_TIMEOUT, "D", 0, "Time limit of a call (default: 5s)", 100},
+    {0, 'h', 0, OPTION_HIDDEN, "The same as --help", 100},
     {0},
 };
 
@@ -46,6 +47,9 @@ static error_t parse_global(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_TIMEOUT:
         globals->timeout_ms = (uint32_t)command_span(state, "--timeout", argument, 1, MUSTER_TIMEOUT_MAX_MS);
+        return 0;
+    case 'h':
+        argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
         return 0;
     case 's':
         globals->scope = argument;
@@ -115,15 +119,22 @@ uint64_t command_number(const struct argp_state *state, const char *option, cons
     exit(STATUS_USAGE);
 }
 
-int command_connect(const struct globals *globals, struct muster_client **client) {
-    const char *const *given = globals->addresses;
-    const char *from_environment = getenv("MUSTER_TO");
-    const bool use_environment = globals->address_count == 0 && from_environment != NULL && *from_environment != '\0';
-    const char *token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN");
+size_t command_addresses(const struct globals *globals, const char *const **out) {
+    static const char *fallback;
+    *out = globals->addresses;
+    if (globals->address_count > 0) return globals->address_count;
+    fallback = getenv("MUSTER_TO");
+    if (fallback == NULL || *fallback == '\0') fallback = MUSTER_ADDRESS_DEFAULT;
+    *out = &fallback;
+    return 1;
+}
+
+int command_connect_to(const struct globals *globals, const char *const *addresses, size_t count,
+                       struct muster_client **client) {
     const struct muster_options options = {
-        .addresses = use_environment ? &from_environment : given,
-        .address_count = use_environment ? 1 : globals->address_count,
-        .token = token,
+        .addresses = addresses,
+        .address_count = count,
+        .token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN"),
         .timeout_ms = globals->timeout_ms,
         .connect_ms = globals->timeout_ms == 0 ? MUSTER_TIMEOUT_DEFAULT_MS : globals->timeout_ms,
     };
@@ -134,6 +145,12 @@ int command_connect(const struct globals *globals, struct muster_client **client
     return code == MUSTER_INVALID_ARGUMENT ? STATUS_USAGE : status;
 }
 
+int command_connect(const struct globals *globals, struct muster_client **client) {
+    const char *const *addresses;
+    const size_t count = command_addresses(globals, &addresses);
+    return command_connect_to(globals, addresses, count, client);
+}
+
 int command_report(const struct muster_error *error, const char *where) {
     const bool is_unreachable =
         !error->is_answer && (error->code == MUSTER_UNAVAILABLE || error->code == MUSTER_DEADLINE_EXCEEDED);
@@ -142,8 +159,12 @@ int command_report(const struct muster_error *error, const char *where) {
     return is_unreachable ? STATUS_UNREACHABLE : STATUS_REFUSED;
 }
 
+int command_failed = STATUS_FAILED;
+
 int command_flush(int status) {
+    static bool is_told;
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-    (void)fprintf(stderr, "muster: cannot write standard output: %s\n", strerror(errno));
-    return STATUS_FAILED;
+    if (!is_told) (void)fprintf(stderr, "muster: cannot write standard output: %s\n", strerror(errno));
+    is_told = true;
+    return command_failed;
 }

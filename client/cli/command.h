@@ -13,10 +13,11 @@
 enum {
     STATUS_DONE = 0,
     STATUS_NOT_LIVE = 1,    /* `live`: a user is not live */
-    STATUS_FAILED = 1,      /* a local failure: memory, a broken output */
+    STATUS_FAILED = 1,      /* a local failure: memory, a broken output; of `live`: STATUS_LIVE_FAILED */
     STATUS_USAGE = 2,       /* the command line is wrong */
     STATUS_UNREACHABLE = 3, /* no node answered */
     STATUS_REFUSED = 4,     /* a node, or the library for it, refused the call */
+    STATUS_LIVE_FAILED = 5, /* `live`: a local failure, since 1 is an answer */
 };
 
 /* The options that stand before or after the command word. */
@@ -38,7 +39,7 @@ struct command {
 
 extern const struct command command_touch, command_leave, command_live, command_list, command_counts, command_scopes,
     command_nodes, command_reset, command_watch, command_top, command_replay, command_bench, command_keygen,
-    command_version;
+    command_version, command_ping;
 
 /* Parses the global options: a child for the argp of `muster` and of every command; its input is struct globals. */
 extern const struct argp globals_argp;
@@ -65,14 +66,23 @@ uint64_t command_span(const struct argp_state *state, const char *option, const 
 uint64_t command_number(const struct argp_state *state, const char *option, const char *text, uint64_t least,
                         uint64_t most);
 
-/* Connects. Returns STATUS_DONE and sets *client, which the caller closes; else prints a message and returns the exit
- * status. */
+/* The addresses that were given, by --to or $MUSTER_TO, else the default one. *out lives as long as `globals`. */
+size_t command_addresses(const struct globals *globals, const char *const **out);
+
+/* Connects to one of these. Returns STATUS_DONE and sets *client, which the caller closes; else prints a message and
+ * returns the exit status. */
+int command_connect_to(const struct globals *globals, const char *const *addresses, size_t count,
+                       struct muster_client **client);
+/* The same, to those that were given. */
 int command_connect(const struct globals *globals, struct muster_client **client);
 
 /* Prints a failed call to standard error, after `where` (NULL: nothing), and returns its exit status. */
 int command_report(const struct muster_error *error, const char *where);
 
-/* Flushes standard output. Returns `status`, or prints a message and returns STATUS_FAILED. */
+/* The status of a local failure: STATUS_FAILED, or what the command that runs has in its place. */
+extern int command_failed;
+
+/* Flushes standard output. Returns `status`, or prints a message, once, and returns command_failed. */
 int command_flush(int status);
 
 #endif

@@ -1,5 +1,7 @@
 #include "memory.h"
 
+#include "command.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,7 @@
 
 static _Noreturn void fail_memory(void) {
     (void)fputs("muster: out of memory\n", stderr);
-    exit(1);
+    exit(command_failed);
 }
 
 void *memory_new(size_t bytes) {

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* `bytes` of zeroed memory, for free(3). Never NULL: ends the program with status 1 and a message. */
+/* `bytes` of zeroed memory, for free(3). Never NULL: ends the program with a message and command_failed. */
 void *memory_new(size_t bytes);
 
 /* `memory` (may be NULL) resized to count items of item_bytes each as realloc(3) does; new bytes are not zeroed. */

@@ -4,6 +4,7 @@
 #include "support/port.h"
 #include "support/server.h"
 #include "support/tempdir.h"
+#include "support/wait.h"
 #include "test.h"
 
 #include <sys/stat.h>
@@ -193,6 +194,11 @@ static void refuses_a_wrong_command_line(void **state) {
     (void)state;
     EXPECT(2, "", "no command was given", "--json");
     EXPECT(2, "", "unknown command 'nonsense'", "nonsense");
+    EXPECT(2, "", "did you mean 'touch'?", "tuch");
+    EXPECT(2, "", "did you mean 'live'?", "lvie");
+    EXPECT(2, "", "--ttl: 30h is out of range, 1s to 1d", "touch", "ada", "--ttl", "30h");
+    EXPECT(2, "", "--ttl: 999ms is out of range", "touch", "ada", "--ttl", "999ms");
+    EXPECT(2, "", "--linger: 25h is out of range", "leave", "ada", "--linger", "25h");
     EXPECT(2, "", "unrecognized option", "live", "--nonsense");
     EXPECT(2, "", "no user was given", "touch");
     EXPECT(2, "", "no user was given", "live", "--json");
@@ -317,7 +323,6 @@ static void says_why_a_call_is_refused(void **state) {
     EXPECT(4, "", "128", "live", long_id, "--to", server.tcp);
     EXPECT(4, "", "user", "touch", "", "--to", server.tcp);
     EXPECT(4, "", "UTF-8", "touch", "\xff", "--to", server.tcp);
-    EXPECT(4, "", "ttl_ms", "touch", "ada", "--ttl", "999ms", "--to", server.tcp);
     EXPECT(4, "", "windows_ms", "counts", "--window", "25h", "--to", server.tcp);
     EXPECT(4, "", "scope", "list", "-s", long_id, "--to", server.tcp);
     EXPECT(4, "", "scope", "list", "--recent", "-s", long_id, "--to", server.tcp);
@@ -342,11 +347,85 @@ static void refuses_nul_in_a_line(void **state) {
 
 static void tells_when_its_output_is_full(void **state) {
     (void)state;
-    const char *const argv[] = {"sh", "-c", "exec \"$0\" version >/dev/full", MUSTER_PATH, NULL};
-    struct process_result result = process_run(argv, NULL, NULL, CLI_PATIENCE_MS);
-    assert_int_equal(result.how.status, 1);
-    assert_non_null(strstr(result.errors, "cannot write"));
+    static const struct {
+        const char *line;
+        int status;
+    } lines[] = {{"version", 1},      {"--version", 1}, {"--help", 1},          {"help touch", 1},
+                 {"touch --help", 1}, {"-h", 1},        {"live ada --to $1", 5} /* 1 is an answer */};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char script[128];
+        snprintf(script, sizeof script, "exec \"$0\" %s >/dev/full", lines[i].line);
+        const char *const argv[] = {"sh", "-c", script, MUSTER_PATH, server.tcp, NULL};
+        struct process_result result = process_run(argv, NULL, NULL, CLI_PATIENCE_MS);
+        if (result.how.status != lines[i].status || strstr(result.errors, "cannot write") == NULL)
+            fail_msg("%s: status %d, '%s'", lines[i].line, result.how.status, result.errors);
+        process_result_free(&result);
+    }
+}
+
+static void helps_in_the_usual_ways(void **state) {
+    (void)state;
+    static const char *const lines[][3] = {{"help", "touch"}, {"touch", "-h"}, {"touch", "--help"}};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct process_result result = CLI(NULL, lines[i][0], lines[i][1]);
+        if (result.how.status != 0 || strstr(result.output, "Report users as present") == NULL)
+            fail_msg("%s %s: status %d, '%s'", lines[i][0], lines[i][1], result.how.status, result.output);
+        process_result_free(&result);
+    }
+    struct process_result result = CLI(NULL, "help");
+    if (result.how.status != 0 || strstr(result.output, "Commands:") == NULL) fail_msg("help: '%s'", result.output);
     process_result_free(&result);
+    EXPECT(2, "", "unknown command 'nonsense'", "help", "nonsense");
+}
+
+static void pings_each_address(void **state) {
+    (void)state;
+    char port[16], nobody[64];
+    snprintf(port, sizeof port, "%u", (unsigned)port_free());
+    snprintf(nobody, sizeof nobody, "tcp://127.0.0.1:%s", port);
+    json_t *rows = JSON(0, "ping", "--json", "--count", "3", "--to", server.tcp, "--to", server.ipc);
+    assert_int_equal(json_array_size(rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(rows, i);
+        EXPECT_KEYS(row, "address state time_us");
+        assert_string_equal(string(row, "address"), i == 0 ? server.tcp : server.ipc);
+        assert_string_equal(string(row, "state"), "alive");
+    }
+    json_decref(rows);
+    EXPECT(3, NULL, nobody, "ping", "--to", server.tcp, "--to", nobody);
+}
+
+/* `-` may stand among names, and what a slow writer has written is sent when it pauses. */
+static void reads_names_where_a_dash_stands(void **state) {
+    (void)state;
+    EXPECT_WITH("dash-b\ndash-c\n", 0, "touched 4, joined 4, ttl 90s\n", "", "touch", "dash-a", "-", "dash-d", "-s",
+                "dash", "--to", server.tcp);
+    EXPECT(0, NULL, "", "live", "dash-a", "dash-b", "dash-c", "dash-d", "-s", "dash", "--to", server.tcp);
+}
+
+static bool is_slow_live(void *context) {
+    (void)context;
+    struct process_result result = CLI(NULL, "live", "slow-a", "-s", "slow", "--to", server.tcp);
+    const bool is_live = result.how.status == 0;
+    process_result_free(&result);
+    return is_live;
+}
+
+static void sends_what_a_slow_writer_wrote(void **state) {
+    (void)state;
+    const char *const argv[] = {MUSTER_PATH, "touch", "-", "-s", "slow", "--to", server.tcp, NULL};
+    const struct process_options options = {.keep_input = true};
+    struct process *process = process_start(argv, &options);
+    struct process_exit how;
+    assert_true(process_write(process, "slow-a\nslow", 11)); /* the second line goes on later */
+    if (!wait_until(is_slow_live, NULL, CLI_PATIENCE_MS)) fail_msg("slow-a waits for the end of the input");
+    assert_true(process_write(process, "-b\n", 3));
+    process_close_input(process);
+    assert_true(process_wait(process, CLI_PATIENCE_MS, &how));
+    assert_int_equal(how.status, 0);
+    process_free(process);
+    EXPECT(0, NULL, "", "live", "slow-a", "slow-b", "-s", "slow", "--to", server.tcp);
+    EXPECT(1, NULL, "", "live", "slow", "-s", "slow", "--to", server.tcp);
 }
 
 #ifndef UNDER_SANITIZER /* a sanitizer's runtime starts threads */
@@ -410,6 +489,10 @@ int main(void) {
         cmocka_unit_test(says_why_a_call_is_refused),
         cmocka_unit_test(refuses_nul_in_a_line),
         cmocka_unit_test(tells_when_its_output_is_full),
+        cmocka_unit_test(helps_in_the_usual_ways),
+        cmocka_unit_test(pings_each_address),
+        cmocka_unit_test(reads_names_where_a_dash_stands),
+        cmocka_unit_test(sends_what_a_slow_writer_wrote),
     };
     return cmocka_run_group_tests_name("cli.commands", tests, set_up, tear_down);
 }

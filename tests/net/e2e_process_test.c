@@ -89,6 +89,26 @@ static void it_refuses_what_it_cannot_do(void **state) {
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) expect_refusal(&refusals[i]);
 }
 
+static void it_says_where_its_help_cannot_be_written(void **state) {
+    (void)state;
+    static const char *const scripts[] = {"exec \"$0\" --version >/dev/full", "exec \"$0\" --help >/dev/full"};
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+        const char *const argv[] = {"sh", "-c", scripts[i], MUSTERD_PATH, NULL};
+        struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
+        if (result.how.status != 1 || strstr(result.errors, "cannot write standard output") == NULL)
+            fail_msg("%s: status %d, '%s'", scripts[i], result.how.status, result.errors);
+        process_result_free(&result);
+    }
+}
+
+static void it_warns_of_a_ttl_beyond_the_retention(void **state) {
+    (void)state;
+    struct server server = server_start((const char *const[]){"--ttl", "1h", "--retention", "1m", NULL});
+    if (!process_await_line(server.process, PROCESS_ERRORS, "event=ttl_beyond_retention", PATIENCE_MS, NULL))
+        fail_msg("no warning:\n%s", process_text(server.process, PROCESS_ERRORS, NULL));
+    server_end(&server);
+}
+
 static void it_refuses_an_address_that_is_taken(void **state) {
     (void)state;
     struct server server = server_start(NULL);
@@ -345,6 +365,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_prints_one_ready_line),
         cmocka_unit_test(it_refuses_what_it_cannot_do),
+        cmocka_unit_test(it_says_where_its_help_cannot_be_written),
+        cmocka_unit_test(it_warns_of_a_ttl_beyond_the_retention),
         cmocka_unit_test(it_refuses_an_address_that_is_taken),
         cmocka_unit_test(it_deletes_no_file),
         cmocka_unit_test(it_listens_beyond_loopback_when_told),

@@ -1,6 +1,6 @@
 # bash completion for muster(1)
 
-_muster_commands="touch leave live list counts scopes nodes reset watch top replay bench keygen version"
+_muster_commands="touch leave live list counts scopes nodes reset watch top replay bench keygen ping version help"
 _muster_globals="--to --token --scope --json --timeout --help --version"
 
 _muster_options() {
@@ -13,6 +13,7 @@ _muster_options() {
     reset) echo "--yes" ;;
     watch) echo "--user --sessions --totals --interval --count" ;;
     top) echo "--interval" ;;
+    ping) echo "--count" ;;
     replay) echo "--format --window --every --ttl --user --speed" ;;
     bench)
         echo "--call --connections --in-flight --batch --users --order --preload --ttl --window --duration --requests" \
@@ -44,27 +45,45 @@ _muster_takes_value() {
     return 1
 }
 
+# The words of the line up to the cursor. COMP_WORDS will not do: readline breaks words at `:` and `=`, so that
+# `-s room:7` and `--status=on` come in pieces.
+_muster_words() {
+    local line=${COMP_LINE:0:COMP_POINT}
+    read -ra words <<<"$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+}
+
+# Puts into COMPREPLY those of the words $1 that begin with $2, without what readline has behind it already.
+_muster_reply() {
+    local kept=""
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+    [[ $2 == *:* && $COMP_WORDBREAKS == *:* ]] && kept=${2%"${2##*:}"}
+    COMPREPLY=("${COMPREPLY[@]#"$kept"}")
+}
+
 _muster() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" i
+    local words=() command="" current previous i
     COMPREPLY=()
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        if _muster_takes_value "${COMP_WORDS[i]}"; then
+    _muster_words
+    current=${words[-1]} previous=${words[-2]}
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        if _muster_takes_value "${words[i]}"; then
             i=$((i + 1))
-        elif [[ ${COMP_WORDS[i]} != -* ]]; then
-            command=${COMP_WORDS[i]}
+        elif [[ ${words[i]} != -* ]]; then
+            command=${words[i]}
             break
         fi
     done
-    if _muster_takes_value "$previous"; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_muster_values "$command" "$previous")" -- "$current")
-        # A colon in a value is a word break to readline: give back what comes behind it.
-        declare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions "$current"
+    if [[ $current == --*=* ]]; then
+        _muster_reply "$(_muster_values "$command" "${current%%=*}")" "${current#*=}"
+    elif _muster_takes_value "$previous"; then
+        _muster_reply "$(_muster_values "$command" "$previous")" "$current"
     elif [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_muster_options "$command") $_muster_globals" -- "$current")
-    elif [ -z "$command" ]; then
-        mapfile -t COMPREPLY < <(compgen -W "$_muster_commands" -- "$current")
-    elif [ "$command" = keygen ] && [[ " ${COMP_WORDS[*]:i+1:COMP_CWORD-i-1} " != *" cluster "* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "cluster" -- "$current")
+        _muster_reply "$(_muster_options "$command") $_muster_globals" "$current"
+    elif [ -z "$command" ] || [ "$command" = help ]; then
+        _muster_reply "$_muster_commands" "$current"
+    elif [ "$command" = keygen ] && [[ " ${words[*]:i+1:${#words[@]}-i-2} " != *" cluster "* ]]; then
+        _muster_reply "cluster" "$current"
     elif [ "$command" = replay ] || [ "$command" = keygen ]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
