@@ -94,7 +94,7 @@ static void it_says_where_its_help_cannot_be_written(void **state) {
     static const char *const scripts[] = {"exec \"$0\" --version >/dev/full", "exec \"$0\" --help >/dev/full"};
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
         const char *const argv[] = {"sh", "-c", scripts[i], MUSTERD_PATH, NULL};
-        struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
+        struct process_result result = process_run(argv, NULL, NULL, SOON_MS);
         if (result.how.status != 1 || strstr(result.errors, "cannot write standard output") == NULL)
             fail_msg("%s: status %d, '%s'", scripts[i], result.how.status, result.errors);
         process_result_free(&result);
@@ -104,7 +104,7 @@ static void it_says_where_its_help_cannot_be_written(void **state) {
 static void it_warns_of_a_ttl_beyond_the_retention(void **state) {
     (void)state;
     struct server server = server_start((const char *const[]){"--ttl", "1h", "--retention", "1m", NULL});
-    if (!process_await_line(server.process, PROCESS_ERRORS, "event=ttl_beyond_retention", PATIENCE_MS, NULL))
+    if (!process_await_line(server.process, PROCESS_ERRORS, "event=ttl_beyond_retention", SOON_MS, NULL))
         fail_msg("no warning:\n%s", process_text(server.process, PROCESS_ERRORS, NULL));
     server_end(&server);
 }
