@@ -209,7 +209,9 @@ static int report_failure(enum load_outcome outcome, const struct error *error) 
     if (outcome == LOAD_REFUSED)
         (void)fprintf(stderr, "muster: bench: %s: %s\n", muster_strerror(error->code), error->text);
     else (void)fprintf(stderr, "muster: bench: %s\n", error->text);
-    return outcome == LOAD_REFUSED ? STATUS_REFUSED : outcome == LOAD_FAILED ? STATUS_FAILED : STATUS_UNREACHABLE;
+    /* A node that stops says so before it closes the connection. */
+    if (outcome == LOAD_REFUSED && error->code != MUSTER_UNAVAILABLE) return STATUS_REFUSED;
+    return outcome == LOAD_FAILED ? STATUS_FAILED : STATUS_UNREACHABLE;
 }
 
 /* what: names the unit of the progress line. */
