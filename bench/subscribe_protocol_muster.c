@@ -1,7 +1,7 @@
 /* Watch and Touch over SP (proto/muster/v1/presence.proto; docs/protocol.md). */
 #include "common/protobuf.h"
+#include "common/sp.h"
 #include "connection.h"
-#include "load/sp.h"
 #include "subscribe_protocol.h"
 
 #include <stdio.h>

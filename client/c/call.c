@@ -18,10 +18,10 @@ static struct call *call_new(struct muster_client *client, bool is_async) {
     struct call *call = calloc(1, sizeof *call);
     if (call == NULL) return NULL;
     call->client = client;
+    call->is_async = is_async;
     if (!waiting_init(&call->changed)) goto fail_call;
-    if (is_async && nng_aio_alloc(&call->nap_aio, call_woke, call) != 0) goto fail_changed;
+    if (is_async && !nap_init(&call->nap, &client->io, call_woke, call)) goto fail_changed;
     if ((call->attempt = attempt_new(client, is_async ? call_attempt_ended : NULL, call)) != NULL) return call;
-    if (is_async) nng_aio_free(call->nap_aio);
 fail_changed:
     pthread_cond_destroy(&call->changed);
 fail_call:
@@ -30,7 +30,6 @@ fail_call:
 }
 
 void call_free(struct call *call) {
-    if (call->nap_aio != NULL) nng_aio_free(call->nap_aio);
     pthread_cond_destroy(&call->changed);
     result_free(call->own_result);
     free(call);
@@ -71,6 +70,14 @@ static struct call *call_make(struct muster_client *client, bool is_async, struc
 }
 
 struct call *call_take(struct muster_client *client, bool is_async, struct muster_error *error) {
+    if (client_is_inherited(client)) {
+        (void)client_error_inherited(error);
+        return NULL;
+    }
+    if (!is_async && io_is_own_thread(&client->io)) {
+        client_error_set(error, MUSTER_FAILED_PRECONDITION, "a callback may not make a call that waits for its answer");
+        return NULL;
+    }
     pthread_mutex_lock(&client->mutex);
     struct call *call = pop_free_call(client, is_async, error);
     pthread_mutex_unlock(&client->mutex);
@@ -84,7 +91,7 @@ struct call *call_take(struct muster_client *client, bool is_async, struct muste
 
 static void call_put_back(struct call *call, bool was_landing) {
     struct muster_client *client = call->client;
-    bool is_async = call->nap_aio != NULL;
+    bool is_async = call->is_async;
     assert(call->write == WRITE_NONE && !call->is_asleep);
     pthread_mutex_lock(&client->mutex);
     struct call **free_calls = is_async ? &client->free_async : &client->free_blocking;
@@ -114,14 +121,15 @@ static bool has_ended(enum attempt_status status) {
     return status == ATTEMPT_ANSWERED || status == ATTEMPT_IMPOSSIBLE || status == ATTEMPT_CANCELLED;
 }
 
-static enum attempt_status call_attempt(struct call *call, const struct rounds *rounds) {
+/* Begins an attempt at the next node of `rounds`. */
+static void call_attempt(struct call *call, const struct rounds *rounds) {
     uint64_t now_ms = monotonic_ms();
     struct attempt *attempt = call->attempt;
     unsigned node = client_pick_node(call->client, rounds->tried, now_ms);
     uint64_t until_ms = attempt_share_ms(call->client, node, call->timeout_ms, call->deadline_ms, now_ms);
     attempt->answer_until_ms = until_ms;
     attempt->send_until_ms = until_ms < call->fresh_until_ms ? until_ms : call->fresh_until_ms;
-    return attempt_start(attempt, node);
+    attempt_start(attempt, node);
 }
 
 /* An attempt failed. How long to wait before the next one; UINT32_MAX: there is no time for another. */
@@ -137,8 +145,8 @@ static void call_prefer_node(struct call *call, enum attempt_status status) {
 /* ---- blocking ---------------------------------------------------------------------------------------------------- */
 
 enum attempt_status call_try(struct call *call, struct rounds *rounds, struct backoff backoff, uint32_t *wait_ms) {
-    enum attempt_status status = call_attempt(call, rounds);
-    if (status == ATTEMPT_UNDER_WAY) status = attempt_wait(call->attempt);
+    call_attempt(call, rounds);
+    enum attempt_status status = attempt_wait(call->attempt);
     if (status == ATTEMPT_FAILED) *wait_ms = rounds_note_failure(rounds, call->client, call->attempt->node, backoff);
     call_prefer_node(call, status);
     return status;
@@ -155,7 +163,7 @@ static void call_sleep(struct call *call, uint32_t wait_ms) {
 }
 
 enum muster_code call_run(struct call *call, struct muster_error *error) {
-    assert(call->nap_aio == NULL);
+    assert(!call->is_async);
     call_begin(call);
     for (;;) {
         uint32_t wait_ms = 0;
@@ -209,24 +217,22 @@ static bool call_nap(struct call *call, uint32_t wait_ms) {
     pthread_mutex_lock(&client->mutex);
     bool is_closing = client->is_closing;
     call->is_asleep = !is_closing;
-    if (!is_closing) nng_sleep_aio((nng_duration)wait_ms, call->nap_aio);
+    if (!is_closing) nap_begin(&call->nap, wait_ms);
     pthread_mutex_unlock(&client->mutex);
     return !is_closing;
 }
 
-/* An attempt has ended, or did so as it began: makes the next ones until one is under way or the call naps. */
+/* An attempt has ended: begins the next one, at once or after a nap, or delivers. */
 static void call_go_on(struct call *call, enum attempt_status status) {
-    while (status == ATTEMPT_FAILED) {
-        uint32_t wait_ms = call_failed(call);
-        if (wait_ms == UINT32_MAX) break;
-        if (wait_ms != 0 && call_nap(call, wait_ms)) return;
-        if (wait_ms != 0) {
-            client_error_set(&call->attempt->error, MUSTER_CANCELLED, "the client is closing");
-            break;
-        }
-        status = call_attempt(call, &call->rounds);
+    uint32_t wait_ms = status == ATTEMPT_FAILED ? call_failed(call) : UINT32_MAX;
+    if (wait_ms == 0) {
+        call_attempt(call, &call->rounds);
+        return;
     }
-    if (status == ATTEMPT_UNDER_WAY) return;
+    if (wait_ms != UINT32_MAX) {
+        if (call_nap(call, wait_ms)) return;
+        client_error_set(&call->attempt->error, MUSTER_CANCELLED, "the client is closing");
+    }
     call_prefer_node(call, status);
     call_deliver(call);
 }
@@ -243,20 +249,18 @@ static void call_woke(void *arg) {
     struct muster_client *client = call->client;
     pthread_mutex_lock(&client->mutex);
     call->is_asleep = false;
+    bool is_closing = client->is_closing;
     pthread_mutex_unlock(&client->mutex);
-    if (nng_aio_result(call->nap_aio) == 0) {
-        call_go_on(call, call_attempt(call, &call->rounds));
+    if (!is_closing) {
+        call_attempt(call, &call->rounds);
         return;
     }
     client_error_set(&call->attempt->error, MUSTER_CANCELLED, "the client is closing");
     call_deliver(call);
 }
 
-enum muster_code call_launch(struct call *call, struct muster_error *error) {
-    assert(call->nap_aio != NULL);
+void call_launch(struct call *call) {
+    assert(call->is_async);
     call_begin(call);
-    if (call_attempt(call, &call->rounds) == ATTEMPT_UNDER_WAY) return MUSTER_OK;
-    *error = call->attempt->error;
-    call_give(call);
-    return error->code;
+    call_attempt(call, &call->rounds);
 }

@@ -4,6 +4,7 @@
 #define MUSTER_CLIENT_CALL_H
 
 #include "attempt.h"
+#include "io.h"
 #include "rounds.h"
 
 #include <pthread.h>
@@ -30,8 +31,8 @@ struct call {
     struct muster_client *client;
     struct call *next_free, *next_made; /* next_made: of all calls of the client */
     struct attempt *attempt;            /* with the request, the answer and the error */
-    nng_aio *nap_aio; /* of an asynchronous call, for back-offs alone: in nng 1.5.2 an aio that slept once reports every
-                         later time-out as a success. NULL: the call is blocking */
+    bool is_async;
+    struct nap nap;            /* of an asynchronous call: its back-off */
     struct result *own_result; /* where the caller has none of his own */
     union call_callback callback;
     void *callback_arg;
@@ -48,8 +49,8 @@ struct call {
     pthread_cond_t changed; /* of a blocking call: `write` */
 };
 
-/* A call whose request the caller fills. NULL: memory is short, or, for is_async, as many as allowed are in flight, or
- * the client is closing; *error says which. */
+/* A call whose request the caller fills. NULL: memory is short; or, for is_async, as many as allowed are in flight, or
+ * the client is closing; or the client is inherited; or a callback would wait for itself. *error says which. */
 struct call *call_take(struct muster_client *client, bool is_async, struct muster_error *error);
 /* Gives back a call that was not started, or a blocking one that has ended. */
 void call_give(struct call *call);
@@ -60,10 +61,9 @@ void call_free(struct call *call);
 void call_begin(struct call *call);
 /* Runs a blocking call, and waits for its end. */
 enum muster_code call_run(struct call *call, struct muster_error *error);
-/* Starts an asynchronous call; its callback is called and the call given back at its end. Where it cannot begin, *error
- * says why, the call is given back, and nothing is called. */
-enum muster_code call_launch(struct call *call, struct muster_error *error);
-/* Calls the callback of an asynchronous call that has ended, and gives the call back. On a thread of nng. */
+/* Starts an asynchronous call; its callback is called and the call given back at its end. */
+void call_launch(struct call *call);
+/* Calls the callback of an asynchronous call that has ended, and gives the call back. On the I/O thread. */
 void call_deliver(struct call *call);
 
 /* One attempt of a blocking call at the next node of `rounds`. Where it failed, *wait_ms is how long to wait before the

@@ -1,18 +1,19 @@
 #include "client.h"
 #include "client_error.h"
-#include "common/headroom.h"
 #include "common/monotonic.h"
 #include "common/random.h"
 #include "common/waiting.h"
+#include "forks.h"
 #include "options.h"
 
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 enum {
     CLOSE_GRACE_MS = 200,
     CLOSE_POLL_MS = 20,
+    ADDRESSES_BYTES_MAX = MUSTER_ADDRESSES_MAX * ENDPOINT_ADDRESS_BYTES,
 };
 
 /* ---- small things ------------------------------------------------------------------------------------------------ */
@@ -33,34 +34,16 @@ uint64_t client_connection(struct muster_client *client) {
     return 0;
 }
 
-/* Threads that are made now take none of the program's signals. Returns the mask to set again. */
-static sigset_t block_signals(void) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    return before;
+bool client_is_inherited(const struct muster_client *client) {
+    return forks_count() != client->forks;
 }
 
-int thread_start(pthread_t *thread, void *(*body)(void *), void *arg) {
-    sigset_t before = block_signals();
-    int rv = pthread_create(thread, NULL, body, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rv;
+enum muster_code client_error_inherited(struct muster_error *error) {
+    return client_error_set(error, MUSTER_FAILED_PRECONDITION,
+                            "the client was opened before a fork, and this process is the child: open one in it");
 }
 
 /* ---- the first dials --------------------------------------------------------------------------------------------- */
-
-static enum muster_code dial_begin(struct muster_client *client, bool is_waited_for, struct muster_error *error) {
-    for (size_t i = 0; i < client->node_count; i++) {
-        struct node *node = &client->nodes[i];
-        int rv = is_waited_for ? node_dial_watched(node) : node_dial(node);
-        if (rv == 0) continue;
-        if (is_waited_for) return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
-        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "addresses[%zu]: %s: %s", i, node->address,
-                                nng_strerror(rv));
-    }
-    return client_error_none(error);
-}
 
 /* How many of the nodes' first dials ended so. Under the mutex. */
 static size_t dials_that(struct muster_client *client, enum node_state state) {
@@ -75,11 +58,13 @@ static enum muster_code dial_wait(struct muster_client *client, uint32_t wait_ms
     while (dials_that(client, NODE_REACHED) == 0 && dials_that(client, NODE_DIALLING) != 0 && monotonic_ms() < until_ms)
         waiting_until(&client->changed, &client->mutex, until_ms * 1000);
     bool is_reached = dials_that(client, NODE_REACHED) != 0;
-    struct node *node = &client->nodes[0];
+    const struct node *node = &client->nodes[0];
     if (is_reached) client_error_none(error);
     else if (node->first_dial == NODE_REFUSED)
-        client_error_set(error, MUSTER_UNAVAILABLE, "%s: %s", node->address, nng_strerror(node->dial_error));
-    else client_error_set(error, MUSTER_UNAVAILABLE, "%s: no connection within %u ms", node->address, wait_ms);
+        client_error_set(error, MUSTER_UNAVAILABLE, "node %s: %s", node->endpoint.address, node->first_trouble.text);
+    else
+        client_error_set(error, MUSTER_UNAVAILABLE, "node %s: no connection within %u ms", node->endpoint.address,
+                         wait_ms);
     pthread_mutex_unlock(&client->mutex);
     return is_reached ? MUSTER_OK : MUSTER_UNAVAILABLE;
 }
@@ -108,20 +93,42 @@ static enum muster_code options_check(const struct muster_options *options, stru
     return MUSTER_OK;
 }
 
-static enum muster_code open_nodes(struct muster_client *client, const char *const *addresses, size_t count,
-                                   struct muster_error *error) {
-    for (size_t i = 0; i < count; i++) {
-        client->node_count = i + 1;
-        int rv = node_open(&client->nodes[i], client, addresses[i]);
-        if (rv == 0) continue;
-        enum muster_code code =
-            rv == NNG_ENOMEM || rv == NNG_ENOFILES ? MUSTER_RESOURCE_EXHAUSTED : MUSTER_INVALID_ARGUMENT;
-        return client_error_set(error, code, "addresses[%zu]: \"%s\": %s", i, addresses[i], nng_strerror(rv));
-    }
+/* Opens a node for each address of a list; `where` names the list in errors. */
+static enum muster_code open_listed(struct muster_client *client, const char *where, const char *list,
+                                    struct muster_error *error) {
+    struct text rest = {list, (uint32_t)strnlen(list, ADDRESSES_BYTES_MAX + 1)}, address;
+    struct error why;
+    if (rest.len > ADDRESSES_BYTES_MAX)
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: longer than %d bytes", where, ADDRESSES_BYTES_MAX);
+    if (!endpoint_next(&rest, &address))
+        return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: \"%s\": it is empty", where, list);
+    do {
+        if (client->node_count == MUSTER_ADDRESSES_MAX)
+            return client_error_set(error, MUSTER_INVALID_ARGUMENT, "addresses: more than %d", MUSTER_ADDRESSES_MAX);
+        if (!node_open(&client->nodes[client->node_count++], client, address, &why))
+            return client_error_set(error, why.code, "%s: \"%.*s\": %s", where, (int)address.len, address.data,
+                                    why.text);
+    } while (endpoint_next(&rest, &address));
     return MUSTER_OK;
 }
 
-static void set_times(struct muster_client *client, const struct muster_options *options, size_t node_count) {
+static enum muster_code open_nodes(struct muster_client *client, const struct muster_options *options,
+                                   struct muster_error *error) {
+    const char *from_environment = secure_getenv("MUSTER_TO");
+    enum muster_code code = MUSTER_OK;
+    char where[32];
+    if (options->address_count == 0 && from_environment != NULL && from_environment[0] != '\0')
+        return open_listed(client, "MUSTER_TO", from_environment, error);
+    if (options->address_count == 0) return open_listed(client, "addresses", MUSTER_ADDRESS_DEFAULT, error);
+    for (size_t i = 0; i < options->address_count && code == MUSTER_OK; i++) {
+        snprintf(where, sizeof where, "addresses[%zu]", i);
+        code = open_listed(client, where, options->addresses[i], error);
+    }
+    return code;
+}
+
+static void set_times(struct muster_client *client, const struct muster_options *options) {
+    size_t node_count = client->node_count;
     client->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : MUSTER_TIMEOUT_DEFAULT_MS;
     uint32_t share_ms = client->timeout_ms / (uint32_t)(node_count < 2 ? 2 : node_count);
     uint32_t attempt_ms = options->attempt_ms != 0 ? options->attempt_ms : share_ms;
@@ -132,13 +139,15 @@ static void set_times(struct muster_client *client, const struct muster_options 
 static struct muster_client *client_new(void) {
     struct muster_client *client = calloc(1, sizeof *client);
     if (client == NULL) return NULL;
+    client->forks = forks_count();
     uint64_t seed = monotonic_ms();
     /* Where there is no randomness yet, early at boot, the time will do: it only spreads load. */
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed ^= (uint64_t)(uintptr_t)client;
     atomic_init(&client->random, seed);
     if (pthread_mutex_init(&client->mutex, NULL) != 0) goto fail_client;
     if (!waiting_init(&client->changed)) goto fail_mutex;
-    if (writes_init(&client->writes, client)) return client;
+    if (io_open(&client->io, client) && writes_init(&client->writes, client)) return client;
+    io_close(&client->io);
     pthread_cond_destroy(&client->changed);
 fail_mutex:
     pthread_mutex_destroy(&client->mutex);
@@ -147,35 +156,16 @@ fail_client:
     return NULL;
 }
 
-/* Threads of a client's own, beside those of nng: the dispatcher, and those that dial or tell. */
-enum { CLIENT_THREADS = 4 };
-
-/* Before this process uses nng for the first time, which crashes or hangs where threads or memory are short. */
-static enum muster_code check_headroom(struct muster_error *error) {
-    static atomic_bool is_checked;
-    struct error shortage;
-    if (atomic_load(&is_checked)) return MUSTER_OK;
-    sigset_t before = block_signals();
-    bool has_room = headroom_check(headroom_nng_threads() + CLIENT_THREADS, HEADROOM_NNG_BYTES, &shortage);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!has_room) return client_error_set(error, shortage.code, "%s", shortage.text);
-    atomic_store(&is_checked, true);
-    return MUSTER_OK;
-}
-
 /* options: checked. */
 static enum muster_code client_open(const struct muster_options *options, struct muster_client **client,
                                     struct muster_error *error) {
-    static const char *const default_addresses[] = {MUSTER_ADDRESS_DEFAULT};
-    enum muster_code code = MUSTER_OK;
     struct muster_client *made = client_new();
-    if (made == NULL) return client_error_no_memory(error);
-    bool is_default = options->address_count == 0;
-    size_t count = is_default ? 1 : options->address_count;
-    set_times(made, options, count);
+    if (made == NULL) return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "memory or file descriptors are short");
+    enum muster_code code = open_nodes(made, options, error);
+    set_times(made, options);
     if (options->token != NULL && (made->token = strdup(options->token)) == NULL) code = client_error_no_memory(error);
-    if (code == MUSTER_OK) code = open_nodes(made, is_default ? default_addresses : options->addresses, count, error);
-    if (code == MUSTER_OK) code = dial_begin(made, options->connect_ms != 0, error);
+    if (code == MUSTER_OK && !io_start(&made->io))
+        code = client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "the system has no room for more threads");
     if (code == MUSTER_OK && options->connect_ms != 0) code = dial_wait(made, options->connect_ms, error);
     if (code != MUSTER_OK) {
         muster_close(made);
@@ -191,7 +181,7 @@ enum muster_code muster_open_sized(const struct muster_options *options, size_t 
     *client = NULL;
     enum muster_code code = options_copy(&known, sizeof known, options, options_size, error);
     if (code == MUSTER_OK) code = options_check(&known, error);
-    if (code == MUSTER_OK) code = check_headroom(error);
+    if (code == MUSTER_OK && !forks_watch()) code = client_error_no_memory(error);
     return code == MUSTER_OK ? client_open(&known, client, error) : code;
 }
 
@@ -217,21 +207,19 @@ static bool await_landings(struct muster_client *client, uint64_t until_ms) {
     return true;
 }
 
-/* Ends all asynchronous calls: those that back off at once, those that wait for an answer after a moment of grace.
- * This comes before the sockets are closed, when nng 1.5.2 must be at rest: a connection that is closed between the
- * length and the body of a message that comes in is never reaped, and nng_close waits for it for good. */
+/* Ends all asynchronous calls: those that back off at once, those that wait for an answer after a moment of grace. */
 static void end_calls(struct muster_client *client) {
     pthread_mutex_lock(&client->mutex);
     client->is_closing = true;
     for (struct call *call = client->calls; call != NULL; call = call->next_made) {
-        if (call->is_asleep) nng_aio_cancel(call->nap_aio);
+        if (call->is_asleep) nap_end(&call->nap);
     }
     pthread_mutex_unlock(&client->mutex);
     writes_close(&client->writes);
     pthread_mutex_lock(&client->mutex);
     uint64_t until_ms = monotonic_ms() + CLOSE_GRACE_MS;
     while (!await_landings(client, until_ms)) {
-        /* Again and again, since an attempt that was between two operations is not under way until the next. */
+        /* Again and again, since a call that is between two attempts is not under way until the next. */
         for (struct attempt *attempt = client->attempts; attempt != NULL; attempt = attempt->next)
             attempt_cancel(attempt);
         until_ms = monotonic_ms() + CLOSE_POLL_MS;
@@ -243,13 +231,29 @@ static void close_nodes(struct muster_client *client) {
     for (size_t i = 0; i < client->node_count; i++) node_close(&client->nodes[i]);
 }
 
+/* Clients that were closed in a child of fork(2). A thread of the parent may have been changing anything as the memory
+ * was copied, so none of it can be freed; here it can still be found, by those who look for leaks. */
+static _Atomic(struct muster_client *) abandoned;
+
+static void client_abandon(struct muster_client *client) {
+    for (size_t i = 0; i < client->node_count; i++) node_abandon(&client->nodes[i]);
+    io_abandon(&client->io);
+    client->next_abandoned = atomic_exchange(&abandoned, client);
+}
+
 void muster_close(struct muster_client *client) {
     if (client == NULL) return;
+    if (client_is_inherited(client)) {
+        client_abandon(client);
+        return;
+    }
     watches_end(client);
     end_calls(client);
+    io_stop(&client->io);
     close_nodes(client);
     free_calls(client);
     writes_destroy(&client->writes);
+    io_close(&client->io);
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->mutex);
     free(client->token);

@@ -4,8 +4,10 @@
 
 #include "attempt.h"
 #include "call.h"
+#include "io.h"
 #include "muster/muster.h"
 #include "node.h"
+#include "thread.h"
 #include "writes.h"
 
 #include <pthread.h>
@@ -18,7 +20,10 @@ struct muster_client {
     uint32_t timeout_ms, attempt_ms, in_flight_max;
     atomic_uint preferred;    /* the node that answered last */
     _Atomic(uint64_t) random; /* see common/random.h */
-    struct writes writes;     /* with a mutex of its own; neither is taken under the other */
+    unsigned forks;           /* of this process, as it was opened: see forks.h */
+    struct muster_client *next_abandoned;
+    struct writes writes; /* with a mutex of its own; neither is taken under the other */
+    struct io io;
 
     pthread_mutex_t mutex; /* guards all below, and nodes[].first_dial */
     pthread_cond_t changed;
@@ -31,7 +36,6 @@ struct muster_client {
     size_t landing;                      /* asynchronous calls whose callback runs */
     struct muster_keepalive *keepalives; /* told of connections; linked through client_next */
     struct dispatcher *dispatcher;       /* of the watches; NULL: there was none yet */
-    uint64_t late_ms;                    /* of the dispatcher's thread: when a watch that ends was last answered */
 };
 /* A number from 0 to range - 1, for spreading load; not for secrets. */
 uint32_t client_random(struct muster_client *client, uint32_t range);
@@ -40,8 +44,11 @@ uint32_t client_random(struct muster_client *client, uint32_t range);
  * takes over. 0: there is none now. */
 uint64_t client_connection(struct muster_client *client);
 
-/* pthread_create for a thread that takes none of the program's signals. */
-int thread_start(pthread_t *thread, void *(*body)(void *), void *arg);
+/* Whether the client was opened before a fork(2) and this process is the child: of its threads and locks nothing is to
+ * be expected, and no call may touch them. */
+bool client_is_inherited(const struct muster_client *client);
+/* What a call on such a client returns. */
+enum muster_code client_error_inherited(struct muster_error *error);
 
 /* Ends every watch that was not, or is being, closed, and their thread. The client's first step of closing. */
 void watches_end(struct muster_client *client);

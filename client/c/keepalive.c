@@ -357,6 +357,7 @@ enum muster_code muster_keepalive_open_sized(struct muster_client *client,
     *keepalive = NULL;
     enum muster_code code = options_copy(&known, sizeof known, options, options_size, error);
     if (code != MUSTER_OK) return code;
+    if (client_is_inherited(client)) return client_error_inherited(error);
     if (known.ttl_ms != 0 && (known.ttl_ms < MUSTER_TTL_MIN_MS || known.ttl_ms > MUSTER_TTL_MAX_MS))
         return client_error_set(error, MUSTER_INVALID_ARGUMENT, "ttl_ms: %u, %d to %d", known.ttl_ms, MUSTER_TTL_MIN_MS,
                                 MUSTER_TTL_MAX_MS);
@@ -366,7 +367,7 @@ enum muster_code muster_keepalive_open_sized(struct muster_client *client,
     if (thread_start(&made->thread, keepalive_thread, made) != 0) {
         client_remove(client, made);
         keepalive_free(made);
-        return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+        return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "the system has no room for more threads");
     }
     *keepalive = made;
     return client_error_none(error);
@@ -375,6 +376,7 @@ enum muster_code muster_keepalive_open_sized(struct muster_client *client,
 enum muster_code muster_keepalive_close(struct muster_keepalive *keepalive, bool leave_all,
                                         struct muster_error *error) {
     if (keepalive == NULL) return client_error_none(error);
+    if (client_is_inherited(keepalive->client)) return client_error_inherited(error);
     pthread_mutex_lock(&keepalive->mutex);
     keepalive->is_stopping = true;
     keepalive->leaves_all = leave_all;
@@ -416,6 +418,7 @@ static enum muster_code put_checked_session(struct muster_keepalive *keepalive, 
                                             bool is_update, struct muster_error *error) {
     enum muster_code code = check_beat(beat, error);
     if (code != MUSTER_OK) return code;
+    if (client_is_inherited(keepalive->client)) return client_error_inherited(error);
     pthread_mutex_lock(&keepalive->mutex);
     struct session *found =
         sessions_find(&keepalive->sessions, scope_or_default(beat->scope), beat->user, text_or_empty(beat->session));
@@ -449,6 +452,7 @@ enum muster_code muster_keepalive_remove(struct muster_keepalive *keepalive, con
     if (linger_ms > MUSTER_LINGER_MAX_MS)
         return client_error_set(error, MUSTER_INVALID_ARGUMENT, "linger_ms: %u, at most %d", linger_ms,
                                 MUSTER_LINGER_MAX_MS);
+    if (client_is_inherited(keepalive->client)) return client_error_inherited(error);
     pthread_mutex_lock(&keepalive->mutex);
     struct session *found = sessions_find(&keepalive->sessions, scope_or_default(scope), user, text_or_empty(session));
     if (found != NULL) sessions_remove(&keepalive->sessions, found, linger_ms);
@@ -459,6 +463,7 @@ enum muster_code muster_keepalive_remove(struct muster_keepalive *keepalive, con
 }
 
 size_t muster_keepalive_count(struct muster_keepalive *keepalive) {
+    if (client_is_inherited(keepalive->client)) return 0;
     pthread_mutex_lock(&keepalive->mutex);
     size_t count = keepalive->sessions.count;
     pthread_mutex_unlock(&keepalive->mutex);

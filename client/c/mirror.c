@@ -92,8 +92,13 @@ void muster_mirror_close(struct muster_mirror *mirror) {
     if (mirror != NULL) muster_watch_close(mirror->watch);
 }
 
+static bool mirror_is_inherited(const struct muster_mirror *mirror) {
+    return client_is_inherited(mirror->watch->client);
+}
+
 bool muster_mirror_wait(struct muster_mirror *mirror, uint32_t timeout_ms) {
     uint64_t until_ms = monotonic_ms() + timeout_ms;
+    if (mirror_is_inherited(mirror)) return false;
     pthread_mutex_lock(&mirror->mutex);
     while (!mirror->is_whole && monotonic_ms() < until_ms)
         waiting_until(&mirror->became_whole, &mirror->mutex, until_ms * 1000);
@@ -108,7 +113,9 @@ static struct fingerprint name_of(const struct muster_mirror *mirror, const char
     return fingerprint_of(&mirror->watch->key, user, strlen(user));
 }
 
+/* In a child of fork(2) nobody is live: the table may have been copied in the middle of a change. */
 enum muster_status muster_mirror_status(const struct muster_mirror *mirror, const char *user) {
+    if (mirror_is_inherited(mirror)) return MUSTER_STATUS_UNSPECIFIED;
     return mirror_status(&mirror->table, name_of(mirror, user));
 }
 
@@ -117,10 +124,12 @@ bool muster_mirror_is_live(const struct muster_mirror *mirror, const char *user)
 }
 
 int64_t muster_mirror_last_seen(const struct muster_mirror *mirror, const char *user) {
+    if (mirror_is_inherited(mirror)) return 0;
     return mirror_last_seen(&mirror->table, name_of(mirror, user));
 }
 
 size_t muster_mirror_count(const struct muster_mirror *mirror) {
+    if (mirror_is_inherited(mirror)) return 0;
     return mirror_live(&mirror->table);
 }
 
@@ -132,6 +141,7 @@ size_t muster_mirror_for_each(struct muster_mirror *mirror, muster_mirror_each *
     struct muster_watch *watch = mirror->watch;
     size_t count = 0;
     bool goes_on = true;
+    if (mirror_is_inherited(mirror)) return 0;
     pthread_mutex_lock(&watch->mutex);
     for (size_t i = 0; i < watch->known_users.capacity && goes_on; i++) {
         const struct known_user *known = watch->known_users.slots[i].known;

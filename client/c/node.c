@@ -4,113 +4,84 @@
 #include "common/monotonic.h"
 #include "dispatcher.h"
 
-#include <nng/protocol/reqrep0/req.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
-    RECONNECT_MIN_MS = 50,
-    RECONNECT_MAX_MS = 1000,
-    REPLY_BYTES_MAX = MUSTER_MESSAGE_BYTES_MAX + 4096, /* with nng's header */
-    HASTEN_MS = 50,                                    /* watches that back off ask a new connection within this */
-    AVOID_MS = 1000,                                   /* and up to as long again by chance */
+    HASTEN_MS = 50,  /* watches that back off ask a new connection within this */
+    AVOID_MS = 1000, /* and up to as long again by chance */
 };
 
-/* ---- connections ------------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
-/* Under the mutex. */
-static void client_changed(struct muster_client *client) {
-    pthread_cond_broadcast(&client->changed);
-    for (struct muster_keepalive *k = client->keepalives; k != NULL; k = keepalive_next(k)) keepalive_wake(k);
-}
-
-static void node_connected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
-    (void)event;
-    struct node *node = arg;
-    struct muster_client *client = node->client;
-    atomic_fetch_add(&node->connections, 1);
-    atomic_store_explicit(&node->avoid_until_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&node->pipe, pipe.id, memory_order_release);
-    pthread_mutex_lock(&client->mutex);
-    node->first_dial = NODE_REACHED;
-    if (client->dispatcher != NULL)
-        dispatcher_hasten(client->dispatcher, monotonic_ms() + client_random(client, HASTEN_MS));
-    client_changed(client);
-    pthread_mutex_unlock(&client->mutex);
-}
-
-static void node_disconnected(nng_pipe pipe, nng_pipe_ev event, void *arg) {
-    (void)event;
-    struct node *node = arg;
-    uint32_t id = pipe.id;
-    atomic_compare_exchange_strong(&node->pipe, &id, 0);
-    pthread_mutex_lock(&node->client->mutex);
-    client_changed(node->client);
-    pthread_mutex_unlock(&node->client->mutex);
-}
-
-int node_open(struct node *node, struct muster_client *client, const char *address) {
+bool node_open(struct node *node, struct muster_client *client, struct text address, struct error *error) {
     node->client = client;
-    if ((node->address = strdup(address)) == NULL) return NNG_ENOMEM;
-    int rv = nng_req0_open(&node->socket);
-    if (rv != 0) return rv;
-    nng_socket socket = node->socket;
-    /* nng believes a length from the wire unless this is set before the dialer is made. */
-    if ((rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, REPLY_BYTES_MAX)) != 0) return rv;
-    /* Whether a request is sent again after its connection broke off, and where, is decided here, not by nng. */
-    if ((rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0) return rv;
-    if ((rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0) return rv;
-    if ((rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0) return rv;
-    if ((rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, node_connected, node)) != 0) return rv;
-    if ((rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, node_disconnected, node)) != 0) return rv;
-    return nng_dialer_create(&node->dialer, socket, address);
+    node->stream.fd = -1;
+    if (!endpoint_parse(&node->endpoint, address, error)) return false;
+    node->reader.is_ipc = node->endpoint.is_ipc;
+    return true;
 }
 
 void node_close(struct node *node) {
-    if (node->socket.id != 0) nng_close(node->socket);
-    if (node->has_dial_thread) pthread_join(node->dial_thread, NULL);
-    free(node->address);
+    stream_close(&node->stream);
+    lookup_drop(node->lookup);
+    reply_reader_free(&node->reader);
+    pending_free(&node->pending);
+    free(node->output.data);
 }
 
-/* ---- dialling ---------------------------------------------------------------------------------------------------- */
-
-int node_dial(struct node *node) {
-    return nng_dialer_start(node->dialer, NNG_FLAG_NONBLOCK);
+void node_abandon(struct node *node) {
+    stream_close(&node->stream);
 }
 
-/* nng does not tell how a dial in the background ends, so the first one blocks a thread. */
-static void *node_dial_thread(void *arg) {
-    struct node *node = arg;
-    int rv = nng_dialer_start(node->dialer, 0);
-    if (rv == 0 || rv == NNG_ECLOSED) return NULL;
-    pthread_mutex_lock(&node->client->mutex);
-    if (node->first_dial == NODE_DIALLING) {
+/* ---- news -------------------------------------------------------------------------------------------------------- */
+
+void node_tell(struct node *node) {
+    struct muster_client *client = node->client;
+    enum node_news news = node->news;
+    if (news == NODE_NO_NEWS) return;
+    node->news = NODE_NO_NEWS;
+    pthread_mutex_lock(&client->mutex);
+    if (news == NODE_CAME_UP) node->first_dial = NODE_REACHED;
+    if (news == NODE_WAS_REFUSED && node->first_dial == NODE_DIALLING) {
         node->first_dial = NODE_REFUSED;
-        node->dial_error = rv;
+        node->first_trouble = node->trouble; /* this thread alone changes it while the node is not up */
     }
-    client_changed(node->client);
-    pthread_mutex_unlock(&node->client->mutex);
-    node_dial(node);
-    return NULL;
+    if (news == NODE_CAME_UP && client->dispatcher != NULL)
+        dispatcher_hasten(client->dispatcher, monotonic_ms() + client_random(client, HASTEN_MS));
+    pthread_cond_broadcast(&client->changed);
+    for (struct muster_keepalive *k = client->keepalives; k != NULL; k = keepalive_next(k)) keepalive_wake(k);
+    pthread_mutex_unlock(&client->mutex);
 }
 
-int node_dial_watched(struct node *node) {
-    int rv = thread_start(&node->dial_thread, node_dial_thread, node);
-    node->has_dial_thread = rv == 0;
-    return rv == 0 ? 0 : NNG_ENOMEM;
-}
-
-/* ---- failures ---------------------------------------------------------------------------------------------------- */
+/* ---- trouble ----------------------------------------------------------------------------------------------------- */
 
 void node_avoid(struct node *node, uint64_t now_ms) {
     uint64_t until_ms = now_ms + AVOID_MS + client_random(node->client, AVOID_MS);
     atomic_store_explicit(&node->avoid_until_ms, until_ms, memory_order_relaxed);
 }
 
-void node_reconnect_if_silent(struct node *node, uint64_t since_ms) {
-    uint32_t pipe = atomic_load_explicit(&node->pipe, memory_order_acquire);
-    if (pipe == 0 || atomic_load_explicit(&node->heard_ms, memory_order_relaxed) >= since_ms) return;
-    nng_pipe_close((nng_pipe){pipe});
+void node_say_trouble(const struct node *node, char *text, size_t size) {
+    const char *why = node->trouble.text;
+    if (node->phase == NODE_UP) why = "it takes no request from its connection";
+    else if (node->trouble.code == MUSTER_OK && node->phase == NODE_LOOKING_UP)
+        why = "host name is still being looked up";
+    else if (node->trouble.code == MUSTER_OK) why = "no connection yet";
+    snprintf(text, size, "%s", why);
+}
+
+void node_break(struct node *node, const struct error *why) {
+    if (node->phase != NODE_UP || node->is_broken) return;
+    node->is_broken = true;
+    node->trouble = *why;
+    io_wake(&node->client->io);
+}
+
+void node_reconnect_if_silent(struct node *node, uint64_t since_ms, uint64_t now_ms) {
+    struct error why;
+    if (atomic_load_explicit(&node->heard_ms, memory_order_relaxed) >= since_ms) return;
+    (void)error_fail(&why, MUSTER_UNAVAILABLE, "no answer for %llu ms", (unsigned long long)(now_ms - since_ms));
+    if (node->up_ms <= since_ms) node_break(node, &why);
 }
 
 /* ---- which node comes next --------------------------------------------------------------------------------------- */

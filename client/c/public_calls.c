@@ -185,8 +185,8 @@ static enum muster_code launch_or_give(struct call *call, enum muster_code encod
         return encoded;
     }
     client_error_none(error);
-    if (!is_write(call->attempt->answer.kind)) return call_launch(call, error);
-    writes_launch(&call->client->writes, call);
+    if (is_write(call->attempt->answer.kind)) writes_launch(&call->client->writes, call);
+    else call_launch(call);
     return MUSTER_OK;
 }
 

@@ -1,4 +1,4 @@
-/* A request as it goes over nng: one Call, checked and encoded. */
+/* A request: one Call, checked and encoded. */
 #ifndef MUSTER_CLIENT_REQUEST_H
 #define MUSTER_CLIENT_REQUEST_H
 

@@ -45,7 +45,7 @@ static void walk_request(struct muster_walk *walk, const char *page_token) {
     }
     walk->has_come = false;
     walk->is_waited = true;
-    if (call_launch(call, &walk->error) != MUSTER_OK) walk->is_waited = false;
+    call_launch(call);
 }
 
 static void walk_wait(struct muster_walk *walk) {
@@ -112,7 +112,7 @@ enum muster_code muster_walk_open_sized(struct muster_client *client, const stru
 
 /* Makes `ahead` the page that is read, and requests the one after it. False: there is no next page. */
 static bool walk_next_page(struct muster_walk *walk) {
-    if (!walk->is_waited) return false;
+    if (!walk->is_waited || client_is_inherited(walk->client)) return false;
     walk_wait(walk);
     if (walk->error.code != MUSTER_OK) return false;
     struct result *turned = walk->page;
@@ -132,6 +132,7 @@ const struct muster_user *muster_walk_next(struct muster_walk *walk) {
 
 enum muster_code muster_walk_close(struct muster_walk *walk, struct muster_error *error) {
     if (walk == NULL) return client_error_none(error);
+    if (client_is_inherited(walk->client)) return client_error_inherited(error);
     enum muster_code code = MUSTER_OK;
     if (walk->is_waited) {
         walk_wait(walk); /* closed early: the page ahead is not needed */

@@ -12,8 +12,6 @@ enum {
     SPELL_MS = 5000,         /* failures that are no further apart belong to one spell */
     FRUITLESS_MS = 20,       /* the least time between answers that say nothing new */
     SNAPSHOT_APART_MS = 200, /* the least time between snapshots */
-    GRACE_MS = 200,
-    CANCEL_AGAIN_MS = 20,
 };
 
 static const struct backoff watch_backoff = {50, 2000};
@@ -35,7 +33,7 @@ static unsigned watch_pick_node(const struct muster_watch *watch, uint64_t now_m
     return client_pick_node(watch->client, watch->rounds.tried, now_ms);
 }
 
-/* Sends the next request. False: it cannot be encoded or sent; *error says why. */
+/* Sends the next request. False: it cannot be encoded; *error says why. */
 static bool watch_ask(struct muster_watch *watch, struct muster_error *error) {
     struct muster_client *client = watch->client;
     uint64_t now_ms = monotonic_ms();
@@ -52,10 +50,8 @@ static bool watch_ask(struct muster_watch *watch, struct muster_error *error) {
     attempt->answer_ms = watch->options.max_wait_ms + client->attempt_ms;
     watch->asked_ms = now_ms;
     watch->is_asking = true;
-    if (attempt_start(attempt, watch->node) == ATTEMPT_UNDER_WAY) return true;
-    watch->is_asking = false;
-    *error = attempt->error;
-    return false;
+    attempt_start(attempt, watch->node);
+    return true;
 }
 
 /* ---- the end of an attempt
@@ -107,8 +103,8 @@ static uint32_t watch_pace(const struct muster_watch *watch, uint64_t now_ms) {
 static uint32_t watch_answered(struct muster_watch *watch, const struct watch_answer *answer) {
     struct muster_error error;
     if (answer->cursor_len == 0 || answer->cursor_len > sizeof watch->cursor) {
-        client_error_set(&error, MUSTER_INTERNAL, "%s: an answer with a cursor of %zu bytes",
-                         watch->client->nodes[watch->node].address, answer->cursor_len);
+        client_error_set(&error, MUSTER_INTERNAL, "node %s: an answer with a cursor of %zu bytes",
+                         watch->client->nodes[watch->node].endpoint.address, answer->cursor_len);
         return watch_failed(watch, &error);
     }
     watch->is_early = false;
@@ -147,31 +143,15 @@ static void watch_free(struct muster_watch *watch) {
     free(watch);
 }
 
-/* Until when a watch that ends waits for the answer to its last request: as long as other watches that end are
- * answered. A node answers parked requests when it wants to, also those that were cancelled here, and nng 1.5.2 may
- * never close a socket on which a message arrives at that moment (see end_calls). */
-static uint64_t watch_awaits_until(const struct muster_watch *watch) {
-    uint64_t since_ms = watch->client->late_ms > watch->ending_ms ? watch->client->late_ms : watch->ending_ms;
-    uint64_t most_ms = watch->ending_ms + watch->client->timeout_ms;
-    return since_ms + GRACE_MS < most_ms ? since_ms + GRACE_MS : most_ms;
-}
-
 /* Frees what the watch knows at once, and the rest when no answer can come any more. */
-static void watch_wind_up(struct muster_watch *watch, bool has_ended) {
-    uint64_t now_ms = monotonic_ms();
-    if (watch->ending_ms == 0) {
-        watch->ending_ms = now_ms;
+static void watch_wind_up(struct muster_watch *watch) {
+    if (!watch->is_ending) {
+        watch->is_ending = true;
         if (watch->hooks != NULL) watch->hooks->ended(watch->hooks_arg);
         known_users_free(&watch->known_users);
+        attempt_cancel(watch->attempt);
     }
-    if (has_ended) watch->client->late_ms = now_ms;
-    if (watch->is_asking) {
-        uint64_t until_ms = watch_awaits_until(watch);
-        /* An attempt that is between two operations is not cancelled: it is tried again. */
-        if (now_ms >= until_ms) attempt_cancel(watch->attempt);
-        dispatcher_sleep(watch->dispatcher, &watch->task, now_ms < until_ms ? until_ms : now_ms + CANCEL_AGAIN_MS);
-        return;
-    }
+    if (watch->is_asking) return; /* the end of the attempt wakes the task again */
     dispatcher_remove(watch->dispatcher, &watch->task);
     watch_free(watch);
 }
@@ -183,7 +163,7 @@ static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
     bool has_ended = is_woken && watch->is_asking;
     if (has_ended) watch->is_asking = false;
     if (is_cancelled) {
-        watch_wind_up(watch, has_ended);
+        watch_wind_up(watch);
         return;
     }
     if (watch->is_asking || atomic_load(&watch->is_closed)) return;
@@ -263,11 +243,12 @@ enum muster_code watch_open(struct muster_client *client, const struct muster_wa
                             const struct watch_hooks *hooks, void *hooks_arg, struct muster_watch **watch,
                             struct muster_error *error) {
     *watch = NULL;
+    if (client_is_inherited(client)) return client_error_inherited(error);
     struct muster_watch *made = watch_new(client, hooks, hooks_arg);
     if (made == NULL) return client_error_no_memory(error);
     enum muster_code code = watch_prepare(made, options, error);
     if (code == MUSTER_OK && (made->dispatcher = dispatcher_of(client)) == NULL)
-        code = client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "no thread can be made");
+        code = client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "the system has no room for more threads");
     if (code != MUSTER_OK) {
         watch_free(made);
         return code;
@@ -293,7 +274,7 @@ uint64_t muster_watch_staleness_ms(const struct muster_watch *watch) {
 }
 
 void muster_watch_close(struct muster_watch *watch) {
-    if (watch == NULL) return;
+    if (watch == NULL || client_is_inherited(watch->client)) return;
     atomic_store(&watch->is_closed, true);
     dispatcher_wait_idle(watch->dispatcher, &watch->task);
     dispatcher_cancel(watch->dispatcher, &watch->task);

@@ -39,10 +39,10 @@ struct muster_watch {
 
     /* Of the dispatcher's thread alone. */
     bool is_asking;
-    uint64_t ending_ms; /* when it began to end; 0: it goes on */
-    bool is_resuming;   /* the request has a cursor */
-    unsigned node;      /* that is asked */
-    unsigned home;      /* whose cursor this is */
+    bool is_ending;
+    bool is_resuming; /* the request has a cursor */
+    unsigned node;    /* that is asked */
+    unsigned home;    /* whose cursor this is */
     char cursor[MUSTER_CURSOR_BYTES_MAX];
     size_t cursor_len; /* 0: none */
     uint64_t asked_ms;

@@ -14,15 +14,13 @@ static void writes_woke(void *arg);
 bool writes_init(struct writes *writes, struct muster_client *client) {
     writes->client = client;
     if (pthread_mutex_init(&writes->mutex, NULL) != 0) return false;
-    if (nng_aio_alloc(&writes->nap_aio, writes_woke, writes) == 0) return true;
+    if (nap_init(&writes->nap, &client->io, writes_woke, writes)) return true;
     pthread_mutex_destroy(&writes->mutex);
     return false;
 }
 
 void writes_destroy(struct writes *writes) {
-    nng_aio_stop(writes->nap_aio); /* its callback may still run: what it leaves is looked at below */
     assert(writes->first == NULL && writes->ended == NULL && writes->under_way == 0);
-    nng_aio_free(writes->nap_aio);
     pthread_mutex_destroy(&writes->mutex);
 }
 
@@ -69,11 +67,11 @@ static void order_remove(struct writes *writes, struct call *call) {
 }
 
 static bool is_blocking(const struct call *call) {
-    return call->nap_aio == NULL;
+    return !call->is_async;
 }
 
-/* Out of the order. A blocking call's thread is told; an asynchronous one's callback is called later, by a thread of
- * nng that does not hold the mutex. */
+/* Out of the order. A blocking call's thread is told; an asynchronous one's callback is called later, by the I/O
+ * thread, without the mutex. */
 static void write_end(struct writes *writes, struct call *call) {
     order_remove(writes, call);
     write_enter(call, WRITE_ENDED);
@@ -152,9 +150,8 @@ static void write_start(struct writes *writes, struct call *call, uint64_t now_m
         request_raise_stamp(&attempt->request, writes->client->token, writes->stamp);
     write_enter(call, WRITE_UNDER_WAY);
     writes->under_way++;
-    enum attempt_status status = attempt_start(attempt, writes->node);
-    if (status != ATTEMPT_UNDER_WAY) write_note(writes, call, status, now_ms);
-    else if (is_blocking(call)) pthread_cond_signal(&call->changed);
+    attempt_start(attempt, writes->node);
+    if (is_blocking(call)) pthread_cond_signal(&call->changed);
 }
 
 /* Sends all that waits, in order, to the node that comes next. */
@@ -189,7 +186,7 @@ static void writes_nap(struct writes *writes, uint64_t now_ms) {
     uint64_t wait_ms = writes->resume_ms > now_ms ? writes->resume_ms - now_ms : NAP_MAX_MS;
     if (writes->is_napping || writes->is_closing) return;
     writes->is_napping = true;
-    nng_sleep_aio((nng_duration)(wait_ms < NAP_MAX_MS ? wait_ms : NAP_MAX_MS), writes->nap_aio);
+    nap_begin(&writes->nap, (uint32_t)(wait_ms < NAP_MAX_MS ? wait_ms : NAP_MAX_MS));
 }
 
 /* Does what is to be done now, after anything has changed. */
@@ -219,7 +216,7 @@ static void writes_add(struct writes *writes, struct call *call) {
 
 /* ---- entries ----------------------------------------------------------------------------------------------------- */
 
-/* Lets go of the mutex and calls the callbacks of what has ended. On a thread of nng alone: the program's threads may
+/* Lets go of the mutex and calls the callbacks of what has ended. On the I/O thread alone: the program's threads may
  * hold locks that the program's callbacks take. */
 static void writes_unlock_and_deliver(struct writes *writes) {
     struct call *call = writes->ended;
@@ -232,14 +229,14 @@ static void writes_unlock_and_deliver(struct writes *writes) {
     }
 }
 
-/* Lets a thread of nng deliver what a thread of the program found ended. */
+/* Lets the I/O thread deliver what a thread of the program found ended. */
 static void writes_hand_over(struct writes *writes) {
     if (writes->ended == NULL) return;
     if (writes->is_napping) {
-        nng_aio_cancel(writes->nap_aio);
+        nap_end(&writes->nap);
     } else {
         writes->is_napping = true;
-        nng_sleep_aio(0, writes->nap_aio);
+        nap_begin(&writes->nap, 0);
     }
 }
 

@@ -15,8 +15,8 @@ enum { OPTION_TO = 0x100, OPTION_TOKEN, OPTION_JSON, OPTION_TIMEOUT };
 static const struct argp_option global_options[] = {
     {0, 0, 0, 0, "Global options, before or after the command:", 100},
     {"to", OPTION_TO, "URL", 0,
-     "Address of a node, tcp://HOST:PORT or ipc://PATH; may be repeated: if one node does not answer, the next is "
-     "tried "
+     "Address of a node, tcp://HOST:PORT, HOST:PORT or ipc://PATH, or several with commas between; may be repeated: if "
+     "one node does not answer, the next is tried "
      "(default: $MUSTER_TO, else " MUSTER_ADDRESS_DEFAULT ")",
      100},
     {"token", OPTION_TOKEN, "TOKEN", 0, "Access token (default: $MUSTER_TOKEN)", 100},

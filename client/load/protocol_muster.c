@@ -1,7 +1,7 @@
 /* SP and protobuf: the bytes of Call and Reply (proto/muster/v1/presence.proto; docs/protocol.md). */
 #include "common/protobuf.h"
+#include "common/sp.h"
 #include "protocol.h"
-#include "sp.h"
 
 #include <stdlib.h>
 
@@ -192,8 +192,8 @@ static size_t read_echo(const struct work *work, struct reading *reading, const 
 }
 
 /* Each side says which protocol of nng's it speaks: 0x30 is REQ, 0x31 REP. */
-static const uint8_t hello[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
-static const uint8_t hello_answer[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+static const uint8_t hello[SP_GREETING_BYTES] = SP_GREETING_REQ;
+static const uint8_t hello_answer[SP_GREETING_BYTES] = SP_GREETING_REP;
 
 const struct protocol protocol_muster = {.name = "muster",
                                          .hello = hello,

@@ -16,7 +16,8 @@
  * Failover. A call goes to one node. Where that node cannot be reached, breaks off, is silent for its share of the
  * timeout or answers MUSTER_UNAVAILABLE, the next node is asked, round and round with back-off, until the timeout. All
  * calls are idempotent; a call that failed with MUSTER_UNAVAILABLE or MUSTER_DEADLINE_EXCEEDED may still have been
- * done.
+ * done. Where no node answered, the message says of the last attempt which node it was at and why it failed: "node
+ * tcp://10.0.0.1:7700: connection refused".
  *
  * Order. The writes of one client are muster_touch, muster_leave, muster_reset and their ..._async forms. Where one
  * write was made after the call that made another had returned, it takes effect after that one, whether or not that
@@ -32,9 +33,12 @@
  * again, once the timeout or the least TTL of its beats has passed since the call (MUSTER_TTL_DEFAULT_MS where a beat
  * has no TTL). A keepalive encodes each attempt anew from its sessions as they are then.
  *
- * Threads. A client, and a keepalive, may be used from any number of threads at once; nothing else is shared, and there
- * is no global state. A result object belongs to one thread at a time. Blocking calls from N threads are N requests in
- * flight on the client's connection; the ..._async calls put many in flight from one thread. No signals are used.
+ * Threads. A client, and a keepalive, may be used from any number of threads at once; nothing else is shared, and
+ * clients share nothing. A result object belongs to one thread at a time. Blocking calls from N threads are N requests
+ * in flight on the client's connection; the ..._async calls put many in flight from one thread. No signals are used.
+ * A client has one thread of its own; one more while it has, or had, a watch; and one for a short while whenever a
+ * host's name is looked up. A keepalive has one. All times are on the monotonic clock: a step of the wall clock delays
+ * nothing and ends nothing early.
  *
  * Versions. Five structs grow at their end in later versions: muster_options, muster_query and the options of a
  * keepalive, a watch and a mirror. Functions that take one are inline and pass its size, as the program was compiled,
@@ -43,7 +47,12 @@
  * library does not know is refused with MUSTER_INVALID_ARGUMENT unless it is 0. From a language that does not compile
  * this header, call the _sized functions. All other structs keep their layout until the soname changes.
  *
- * Forking: a client does not survive fork(); open it in the child.
+ * Forking. A client, with what belongs to it, is of the process that opened it. The parent goes on with it after a
+ * fork(). In the child every call on it fails with MUSTER_FAILED_PRECONDITION; muster_walk_next returns NULL, a mirror
+ * is empty, and muster_keepalive_count is 0. Closing a client in the child closes the child's copies of its descriptors
+ * and does not disturb the parent's; closing keepalives, watches, mirrors and walks there does nothing. Their memory is
+ * not given back before the child ends. The child may open clients of its own, whether or not the parent had any, and
+ * whether or not it closed them. The library is not for use in a child of vfork().
  */
 #ifndef MUSTER_MUSTER_H
 #define MUSTER_MUSTER_H
@@ -97,8 +106,10 @@ enum {
 
 /* Zero means the default, so `struct muster_options options = {0};` is a start. */
 struct muster_options {
-    const char *const *addresses; /* of nodes of one cluster, tcp://HOST:PORT or ipc://PATH; tried in this order */
-    size_t address_count;         /* at most MUSTER_ADDRESSES_MAX; 0: MUSTER_ADDRESS_DEFAULT */
+    const char *const *addresses; /* of nodes of one cluster, tried in this order: tcp://HOST:PORT, HOST:PORT, which is
+                                     the same, or ipc://PATH; each string may be several, with commas between them */
+    size_t address_count;         /* strings; at most MUSTER_ADDRESSES_MAX addresses. 0: those in the environment
+                                     variable MUSTER_TO; if that is unset or empty, MUSTER_ADDRESS_DEFAULT */
     const char *token;            /* sent with every call, at most MUSTER_TOKEN_BYTES_MAX bytes; NULL: none */
     uint32_t timeout_ms;          /* of a call, with all its attempts, up to MUSTER_TIMEOUT_MAX_MS; 0:
                                      MUSTER_TIMEOUT_DEFAULT_MS */
@@ -111,9 +122,12 @@ struct muster_options {
 };
 
 /* Makes a client and begins to connect to every address. There is one connection an address, which is made again
- * whenever it breaks. options: NULL for all defaults. *client: NULL on failure, else the caller closes it.
+ * whenever it breaks: at once, and then, while that fails, with a back-off of at most a second. A host's name is looked
+ * up anew for each; of its addresses up to eight are tried. options: NULL for all defaults. *client: NULL on failure,
+ * else the caller closes it.
  * MUSTER_INVALID_ARGUMENT: an option is out of range or an address does not parse.
- * MUSTER_UNAVAILABLE: options->connect_ms is set and no node could be reached within it.
+ * MUSTER_UNAVAILABLE: options->connect_ms is set and no node could be reached within it; the message says why the first
+ * one could not.
  * MUSTER_RESOURCE_EXHAUSTED: memory, threads or file descriptors are short. */
 MUSTER_API enum muster_code muster_open_sized(const struct muster_options *options, size_t options_size,
                                               struct muster_client **client, struct muster_error *error);
@@ -123,8 +137,7 @@ static inline enum muster_code muster_open(const struct muster_options *options,
 }
 
 /* Ends asynchronous calls that have no answer within 200 ms with MUSTER_CANCELLED, waits for the callbacks, disconnects
- * and frees. Close keepalives, watches and mirrors first; no thread may be in a blocking call or start one. Where
- * watches wait at a node it takes 200 ms, and up to timeout_ms while they are answered one after another. Not from a
+ * and frees. Close keepalives, watches and mirrors first; no thread may be in a blocking call or start one. Not from a
  * callback. `client` may be NULL. */
 MUSTER_API void muster_close(struct muster_client *client);
 
@@ -373,9 +386,9 @@ MUSTER_API enum muster_code muster_nodes(struct muster_client *client, struct mu
  * exactly once: with error->code MUSTER_OK and the result, or with an empty result and the error. Otherwise it is never
  * called. MUSTER_RESOURCE_EXHAUSTED: as many as options.in_flight_max are in flight.
  *
- * Callbacks run on threads of the library: several may run at once, and one may run before its call has returned. A
- * callback must not block: it may start asynchronous calls, and may not make blocking calls, walk or close. Its
- * arguments are valid until it returns. */
+ * Callbacks run on the client's thread, one at a time, and one may run before its call has returned. A callback must
+ * not block, since all the client's answers wait for it: it may start asynchronous calls, and may not walk or close. A
+ * blocking call in a callback fails with MUSTER_FAILED_PRECONDITION. Its arguments are valid until it returns. */
 
 typedef void muster_touch_callback(void *arg, const struct muster_touched *touched, const struct muster_error *error);
 typedef void muster_leave_callback(void *arg, const struct muster_left *left, const struct muster_error *error);

@@ -221,7 +221,9 @@ static void refuses_a_wrong_command_line(void **state) {
     EXPECT(2, "", "no file was given", "keygen", "cluster");
     EXPECT(2, "", "unexpected argument", "keygen", "cluster", "/nonexistent/key", "more");
     EXPECT(2, "", "--call: 'sing'", "bench", "--call", "sing");
-    EXPECT(2, "", "addresses[0]", "live", "ada", "--to", "127.0.0.1:7700");
+    EXPECT(2, "", "addresses[0]: \"127.0.0.1\": the port is missing", "live", "ada", "--to", "127.0.0.1");
+    EXPECT(2, "", "addresses[0]: \"tls+tcp://a:1\": tls+tcp:// is not supported yet", "live", "ada", "--to",
+           "tls+tcp://a:1");
     EXPECT(2, "", "--timeout", "live", "ada", "--timeout", "1h");
 }
 

@@ -1,14 +1,21 @@
-/* The framing of nng's wire, SP, over tcp:// and ipc://: a length of 64 bits, over ipc:// behind a byte 1; then the id
- * of the request, 32 bits of which the highest is set; then the message. All big-endian. */
-#ifndef MUSTER_LOAD_SP_H
-#define MUSTER_LOAD_SP_H
+/* nng's wire, SP, as one who sends requests has it, over tcp:// and ipc://. Each side begins with a greeting. Then come
+ * messages: a length of 64 bits, over ipc:// behind a byte 1; the id of the request, 32 bits of which the highest is
+ * set; the message itself. All big-endian. */
+#ifndef MUSTER_COMMON_SP_H
+#define MUSTER_COMMON_SP_H
 
-#include "common/byteorder.h"
-#include "common/text.h"
+#include "byteorder.h"
+#include "text.h"
 
 #include <stdbool.h>
 
-enum { SP_LENGTH_BYTES = 8, SP_ID_BYTES = 4, SP_HEADER_BYTES_MAX = 1 + SP_LENGTH_BYTES + SP_ID_BYTES };
+enum { SP_GREETING_BYTES = 8, SP_LENGTH_BYTES = 8, SP_ID_BYTES = 4 };
+enum { SP_HEADER_BYTES_MAX = 1 + SP_LENGTH_BYTES + SP_ID_BYTES };
+/* Of one who sends requests, and of one who answers them. */
+#define SP_GREETING_REQ                                                                                                \
+    { 0, 'S', 'P', 0, 0, 0x30, 0, 0 }
+#define SP_GREETING_REP                                                                                                \
+    { 0, 'S', 'P', 0, 0, 0x31, 0, 0 }
 #define SP_ID_FLAG UINT32_C(0x80000000)
 
 static inline size_t sp_header_bytes(bool is_ipc) {
