@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK_BYTES = 64 * 1024, LINES_UNPACED = -1 };
+enum { CHUNK_BYTES = 64 * 1024 };
 
 struct lines {
-    FILE *in;
-    int pause_ms; /* LINES_UNPACED: it is read by fread(3) */
+    size_t (*read)(void *context, char *to, size_t room); /* NULL: `paced` is read */
+    void *context;
+    FILE *paced;
+    int pause_ms;
     bool is_ended, is_failed;
     uint64_t number;
     size_t at, end; /* the unread part of the chunk */
@@ -21,13 +23,24 @@ struct lines {
     char line[LINE_BYTES_MAX];
 };
 
+struct lines *lines_new_from(size_t (*read)(void *context, char *to, size_t room), void *context) {
+    struct lines *lines = memory_new(sizeof *lines);
+    lines->read = read;
+    lines->context = context;
+    return lines;
+}
+
+static size_t read_file(void *context, char *to, size_t room) {
+    return fread(to, 1, room, context);
+}
+
 struct lines *lines_new(FILE *in) {
-    return lines_new_paced(in, LINES_UNPACED);
+    return lines_new_from(read_file, in);
 }
 
 struct lines *lines_new_paced(FILE *in, int pause_ms) {
     struct lines *lines = memory_new(sizeof *lines);
-    lines->in = in;
+    lines->paced = in;
     lines->pause_ms = pause_ms;
     return lines;
 }
@@ -40,13 +53,13 @@ void lines_free(struct lines *lines) {
 static void read_more(struct lines *l) {
     if (l->at == l->end) l->at = l->end = 0;
     ssize_t n;
-    if (l->pause_ms == LINES_UNPACED) {
-        n = (ssize_t)fread(l->chunk + l->end, 1, CHUNK_BYTES - l->end, l->in);
+    if (l->read != NULL) {
+        n = (ssize_t)l->read(l->context, l->chunk + l->end, CHUNK_BYTES - l->end);
     } else {
-        do n = read(fileno(l->in), l->chunk + l->end, CHUNK_BYTES - l->end);
+        do n = read(fileno(l->paced), l->chunk + l->end, CHUNK_BYTES - l->end);
         while (n < 0 && errno == EINTR);
     }
-    l->is_failed = n < 0 || ferror(l->in);
+    l->is_failed = n < 0;
     l->is_ended = n <= 0;
     if (n > 0) l->end += (size_t)n;
 }
@@ -61,7 +74,7 @@ bool lines_pause(struct lines *l) {
         l->end -= l->at;
         l->at = 0;
         if (l->end == CHUNK_BYTES) return false; /* a long line */
-        struct pollfd in = {.fd = fileno(l->in), .events = POLLIN};
+        struct pollfd in = {.fd = fileno(l->paced), .events = POLLIN};
         if (poll(&in, 1, l->pause_ms) == 0) return true;
         read_more(l);
     }

@@ -20,13 +20,17 @@ struct line {
 
 /* Reads from `in`, which the caller closes after lines_free. Ends the program where memory is short. */
 struct lines *lines_new(FILE *in);
-/* The same; what is read at a time is what has come, so that lines_pause can tell. `in` has not been read before, and
- * is read by nobody else. */
+/* Reads from a function, which writes at most `room` bytes to `to` and returns how many; 0 is the end or an error,
+ * which the caller asks the function for: the line that an error cuts off is then the last one. context: passed to it,
+ * outlives the lines. Ends the program where memory is short. */
+struct lines *lines_new_from(size_t (*read)(void *context, char *to, size_t room), void *context);
+/* Reads from `in`, which the caller closes after lines_free, has not been read before, and is read by nobody else. What
+ * is read at a time is what has come, so that lines_pause can tell. */
 struct lines *lines_new_paced(FILE *in, int pause_ms);
 void lines_free(struct lines *lines);
 
 /* Reads the next line; the last one needs no line end. The bytes may be anything, NUL included. false: the end, or an
- * error that lines_failed tells of, with its reason in errno. */
+ * error; of lines_new_paced lines_failed tells it, with its reason in errno. */
 bool lines_next(struct lines *lines, struct line *out);
 
 bool lines_failed(const struct lines *lines);

@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* Memory is short: ends the program with a message and command_failed. */
+_Noreturn void memory_fail(void);
+
 /* `bytes` of zeroed memory, for free(3). Never NULL: ends the program with a message and command_failed. */
 void *memory_new(size_t bytes);
 
