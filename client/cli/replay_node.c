@@ -70,8 +70,8 @@ int replay_node_open(const struct replay_plan *plan, const struct visits *visits
         return status;
     }
     r->plan = plan;
-    r->first_unix_ms = visits->items[0].unix_s * 1000;
+    r->first_unix_ms = visits->items[0].unix_ms;
     r->started_ns = clock_now_ns();
-    *out = (struct replay_target){replay_node_visit, replay_node_look, replay_node_finish, r};
+    *out = (struct replay_target){replay_node_visit, replay_node_look, replay_node_finish, r, UINT64_MAX};
     return STATUS_DONE;
 }

@@ -88,10 +88,18 @@ static uint64_t retention_for(const struct windows *windows) {
     return retention_ms;
 }
 
+/* A visit counts no longer than its TTL and the longest window. */
+static uint64_t quiet_after(const struct embedded *e) {
+    uint64_t quiet_ms = e->ttl_ms;
+    for (size_t i = 0; i < e->plan->windows.count; i++)
+        if (e->plan->windows.span_ms[i] > quiet_ms) quiet_ms = e->plan->windows.span_ms[i];
+    return quiet_ms;
+}
+
 int replay_roll_open(const struct replay_plan *plan, const struct visits *visits, struct replay_target *out) {
     struct roll_config config = {
         .retention_ms = retention_for(&plan->windows),
-        .members_max = visits->users + 1,
+        .members_max = visits_users(visits) + 1,
         .bytes_max = UINT64_MAX / 2,
         .log_slots = LOG_SLOTS,
         .allocator = {allocate_counted, release_counted, NULL},
@@ -100,13 +108,13 @@ int replay_roll_open(const struct replay_plan *plan, const struct visits *visits
     struct embedded *e = memory_new(sizeof *e);
     e->plan = plan;
     e->ttl_ms = plan->ttl_ms == 0 ? MUSTER_TTL_DEFAULT_MS : plan->ttl_ms;
-    e->first_unix_ms = visits->items[0].unix_s * 1000;
+    e->first_unix_ms = visits->items[0].unix_ms;
     e->roll = roll_new(&config);
     if (e->roll == NULL) {
         (void)fputs("muster: replay: out of memory\n", stderr);
         free(e);
         return STATUS_FAILED;
     }
-    *out = (struct replay_target){replay_roll_visit, replay_roll_look, replay_roll_finish, e};
+    *out = (struct replay_target){replay_roll_visit, replay_roll_look, replay_roll_finish, e, quiet_after(e)};
     return STATUS_DONE;
 }

@@ -44,15 +44,30 @@ static void print_cell(const struct table *t, size_t column, const char *text, s
     *blanks = 0;
 }
 
+/* A note takes a row: its text, and no other cell. */
+static bool is_note(const struct table *t, size_t cell) {
+    return cell % t->columns == 0 && cell + 1 < t->cells && t->cell[cell + 1] == NULL;
+}
+
 void table_flush(struct table *t) {
     size_t blanks = 0;
     for (size_t i = 0; !t->has_titles && i < t->columns; i++) print_cell(t, i, t->column[i].title, &blanks);
     t->has_titles = true;
     for (size_t i = 0; i < t->cells; i++) {
-        print_cell(t, i % t->columns, t->cell[i], &blanks);
+        if (t->cell[i] == NULL) continue; /* behind a note */
+        if (is_note(t, i)) (void)fprintf(t->out, "%s\n", t->cell[i]);
+        else print_cell(t, i % t->columns, t->cell[i], &blanks);
         free(t->cell[i]);
     }
     t->cells = 0;
+}
+
+void table_note(struct table *t, const char *note) {
+    if (t->cells == t->columns * TABLE_BLOCK_ROWS) table_flush(t);
+    const size_t len = strlen(note);
+    t->cell[t->cells] = memory_new(len * ESCAPE_GROWTH + 1);
+    (void)text_escape(note, len, t->cell[t->cells++]);
+    for (size_t i = 1; i < t->columns; i++) t->cell[t->cells++] = NULL;
 }
 
 void table_text(struct table *t, const char *data, size_t len) {

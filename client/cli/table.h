@@ -26,6 +26,10 @@ void table_text(struct table *table, const char *data, size_t len);
 void table_string(struct table *table, const char *string);
 void table_number(struct table *table, uint64_t number);
 
+/* A line across the columns, between two rows: it is shown as it is, and does not widen a column. Only where a row is
+ * complete. */
+void table_note(struct table *table, const char *note);
+
 /* Prints the buffered rows. The title line is printed even without rows. */
 void table_flush(struct table *table);
 

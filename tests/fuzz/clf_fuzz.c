@@ -1,9 +1,11 @@
-// links: client/cli/clf.c client/cli/datetime.c client/cli/escape.c common/utf8.c
 /* A line of an access log, of any bytes: what the parser answers lies within the line, and can be shown. */
 #include "client/cli/clf.h"
 #include "client/cli/datetime.h"
 #include "client/cli/escape.h"
+#include "client/cli/skip.h"
+#include "client/cli/visitor.h"
 #include "common/utf8.h"
+#include "muster/limits.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +15,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(bool holds) {
     if (!holds) abort();
+}
+
+/* Whoever visits is an id, and lies within the line or the buffer. */
+static void check_visitor(const struct access_line *parsed, enum user_field field) {
+    const struct visitor_rule rule = {.user = field, .leaves_out_bots = true};
+    char buffer[ADDRESS_BYTES];
+    struct text user;
+    if (visitor_of(&rule, parsed, buffer, &user) != SKIP_NONE) {
+        check(user.len == 0);
+        return;
+    }
+    check(user.len > 0 && user.len <= MUSTER_ID_BYTES_MAX && utf8_valid(user.data, user.len));
+    check(memchr(user.data, '\0', user.len) == NULL);
 }
 
 static void check_part(struct text part, struct text line) {
@@ -30,20 +45,32 @@ static void check_shown(struct text name) {
     free(shown);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const struct text line = {(const char *)data, (uint32_t)size};
-    struct clf_line parsed;
-    if (!clf_parse(line, &parsed)) {
-        check(parsed.host.len == 0 && parsed.user.len == 0 && parsed.unix_s == 0);
-        return 0;
+static void check_line(struct text line, bool has_virtual_host) {
+    struct access_line parsed;
+    if (clf_parse(line, has_virtual_host, &parsed) != SKIP_NONE) {
+        check(parsed.host.len == 0 && parsed.user.len == 0 && parsed.unix_ms == 0);
+        return;
     }
     char text[DATETIME_TEXT_BYTES];
-    check(parsed.host.len > 0);
+    check(parsed.host.len > 0 && parsed.user.len > 0 && parsed.status >= 0 && parsed.status <= 999);
     check_part(parsed.host, line);
     check_part(parsed.user, line);
+    check_part(parsed.agent, line);
+    check_part(parsed.forwarded, line);
     check_shown(parsed.host);
     check_shown(parsed.user);
-    datetime_format(parsed.unix_s * 1000, text);
+    for (enum user_field field = USER_HOST; field <= USER_FORWARDED_LAST; field++) check_visitor(&parsed, field);
+    datetime_format(parsed.unix_ms, text);
     check(strlen(text) == strlen("2015-05-17T10:05:03Z"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const struct text line = {(const char *)data, (uint32_t)size};
+    static struct skip_tally tallies[SKIPS];
+    check_line(line, false);
+    check_line(line, true);
+    tallies[SKIP_FIELDS].lines = 0;
+    skip_count(tallies, SKIP_FIELDS, line, 1);
+    check(utf8_valid(tallies[SKIP_FIELDS].sample, strlen(tallies[SKIP_FIELDS].sample)));
     return 0;
 }

@@ -14,7 +14,9 @@ _muster_options() {
     watch) echo "--user --sessions --totals --interval --count" ;;
     top) echo "--interval" ;;
     ping) echo "--count" ;;
-    replay) echo "--format --window --every --ttl --user --speed" ;;
+    replay)
+        echo "--format --window --every --ttl --user --user-field --time-field --exclude-status --bots --plot --speed"
+        ;;
     bench)
         echo "--call --connections --in-flight --batch --users --order --preload --ttl --window --duration --requests" \
             "--warmup --rate --threads"
@@ -28,8 +30,9 @@ _muster_values() {
     --status) echo "online away busy" ;;
     --call) echo "touch live list counts ping echo" ;;
     --order) echo "random sequential" ;;
-    --format) echo "clf" ;;
-    --user) [ "$1" = replay ] && echo "host auth" ;;
+    --format) echo "auto common combined vhost_combined json" ;;
+    --user) [ "$1" = replay ] && echo "host auth xff xff-first xff-last" ;;
+    --exclude-status) echo "4xx 5xx 4xx,5xx" ;;
     --ttl | --linger | --every | --duration | --warmup | --timeout | --interval) echo "1s 10s 60s 5m 1h 24h" ;;
     --window) echo "5m 1h 24h 5m,1h,24h" ;;
     --to) echo "tcp://127.0.0.1:7700 ipc://" ;;
@@ -39,8 +42,9 @@ _muster_values() {
 _muster_takes_value() {
     case $1 in
     -s | --to | --token | --scope | --timeout | --session | --ttl | --status | --state | --linger | --stamp | --limit | \
-        --window | --scopes | --format | --every | --user | --speed | --call | --connections | --in-flight | --batch | \
-        --users | --order | --duration | --requests | --warmup | --rate | --threads | --interval | --count) return 0 ;;
+        --window | --scopes | --format | --every | --user | --user-field | --time-field | --exclude-status | --plot | --speed | \
+        --call | --connections | --in-flight | --batch | --users | --order | --duration | --requests | --warmup | --rate | \
+        --threads | --interval | --count) return 0 ;;
     esac
     return 1
 }
@@ -76,6 +80,9 @@ _muster() {
     done
     if [[ $current == --*=* ]]; then
         _muster_reply "$(_muster_values "$command" "${current%%=*}")" "${current#*=}"
+    elif [ "$previous" = --plot ]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
     elif _muster_takes_value "$previous"; then
         _muster_reply "$(_muster_values "$command" "$previous")" "$current"
     elif [[ $current == -* ]]; then
