@@ -23,19 +23,11 @@ struct lines {
     char line[LINE_BYTES_MAX];
 };
 
-struct lines *lines_new_from(size_t (*read)(void *context, char *to, size_t room), void *context) {
+struct lines *lines_new(size_t (*read)(void *context, char *to, size_t room), void *context) {
     struct lines *lines = memory_new(sizeof *lines);
     lines->read = read;
     lines->context = context;
     return lines;
-}
-
-static size_t read_file(void *context, char *to, size_t room) {
-    return fread(to, 1, room, context);
-}
-
-struct lines *lines_new(FILE *in) {
-    return lines_new_from(read_file, in);
 }
 
 struct lines *lines_new_paced(FILE *in, int pause_ms) {

@@ -18,12 +18,10 @@ struct line {
     bool is_cut;      /* it was longer than LINE_BYTES_MAX; the rest was discarded */
 };
 
-/* Reads from `in`, which the caller closes after lines_free. Ends the program where memory is short. */
-struct lines *lines_new(FILE *in);
 /* Reads from a function, which writes at most `room` bytes to `to` and returns how many; 0 is the end or an error,
  * which the caller asks the function for: the line that an error cuts off is then the last one. context: passed to it,
  * outlives the lines. Ends the program where memory is short. */
-struct lines *lines_new_from(size_t (*read)(void *context, char *to, size_t room), void *context);
+struct lines *lines_new(size_t (*read)(void *context, char *to, size_t room), void *context);
 /* Reads from `in`, which the caller closes after lines_free, has not been read before, and is read by nobody else. What
  * is read at a time is what has come, so that lines_pause can tell. */
 struct lines *lines_new_paced(FILE *in, int pause_ms);

@@ -108,7 +108,7 @@ static size_t read_unpacked(void *context, char *to, size_t room) {
 bool visits_read(struct visits *visits, const struct visits_rule *rule, FILE *in, struct error *error) {
     struct log_reader r = {visits, rule, rule->format, NULL, unpack_new(in), NULL};
     r.json_line = json_line_new(rule->visitor.user, rule->user_path, rule->time_path);
-    r.lines = lines_new_from(read_unpacked, r.unpack);
+    r.lines = lines_new(read_unpacked, r.unpack);
     bool is_read = add_lines(&r);
     if (!is_read) (void)error_fail(error, MUSTER_RESOURCE_EXHAUSTED, "there are more than %d visits", (int)VISITS_MAX);
     if (is_read && unpack_error(r.unpack) != NULL)

@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
     FILE *in = fmemopen((void *)(uintptr_t)data, size, "r");
     struct source source = {unpack_new(in), 0};
-    struct lines *lines = lines_new_from(read_source, &source);
+    struct lines *lines = lines_new(read_source, &source);
     struct line line;
     uint64_t number = 0;
     while (lines_next(lines, &line)) {
