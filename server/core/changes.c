@@ -45,7 +45,9 @@ static bool change_of_log_slot(const struct roll *roll, uint32_t slot, uint64_t 
     bool is_stale =
         !m->is_used || m->stamp == 0 || (kind != LOG_FOREIGN && (m->origin != ORIGIN_SELF || m->sequence != sequence));
     if (is_stale || member_is_void(scope_at(roll, m->scope), m)) return false;
-    change_of_register(roll, slot & LOG_MEMBER, out);
+    uint32_t ref = slot & LOG_MEMBER;
+    if (kind == LOG_FOREIGN && member_is_void_by_leave(roll, ref)) ref = user_leave(roll, user_first(roll, ref));
+    change_of_register(roll, ref, out);
     out->is_refresh = kind == LOG_REFRESH;
     return true;
 }

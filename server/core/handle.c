@@ -15,7 +15,7 @@ bool roll_find_handle(const struct roll *roll, struct text scope_name, uint64_t 
         if (user_hash(roll, slot->ref) != user_hash_asked) continue;
         for (uint32_t ref = slot->ref; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
             const struct member *m = member_at(roll, ref);
-            if (m->is_register || member_is_void(scope, m) ||
+            if (member_is_void(scope, m) || member_is_void_by_leave(roll, ref) ||
                 roll_session_hash(roll, member_session(m)) != session_hash)
                 continue;
             change_of_register(roll, ref, out);

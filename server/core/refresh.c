@@ -73,6 +73,7 @@ static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint32_t ref, u
     if (refresh->stamp <= scope_reset_stamp(scope)) return true;
     if (ref == MEMBER_NONE) return is_void_by_leave(roll, scope, refresh);
     const struct member *m = member_at(roll, ref);
+    if (!m->is_live && is_void_by_leave(roll, scope, refresh)) return true;
     const struct change as_change = {.origin = origin, .stamp = refresh->stamp, .sequence = refresh->sequence};
     if (m->epoch != scope->epoch) return false;
     if (!register_is_older(roll, m->stamp, m->origin, m->sequence, &as_change)) return true;

@@ -67,8 +67,10 @@ static void registers_begin(struct registers *registers, const struct known *hav
     }
 }
 
-static bool is_wanted(const struct registers *registers, const struct scope *scope, const struct member *m) {
-    return m->stamp != 0 && m->sequence > registers->have[m->origin] && !member_is_void(scope, m);
+static bool is_wanted(const struct registers *registers, const struct scope *scope, uint32_t ref) {
+    const struct member *m = member_at(registers->roll, ref);
+    if (m->stamp == 0 || m->sequence <= registers->have[m->origin] || member_is_void(scope, m)) return false;
+    return m->is_live || !member_is_void_by_leave(registers->roll, ref);
 }
 
 /* The registers of one user, all or none. false: out of room. */
@@ -76,7 +78,7 @@ static bool registers_of_user(struct registers *registers, const struct scope *s
     size_t count = registers->count;
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(registers->roll, ref)->next_session) {
         registers->looked++;
-        if (!is_wanted(registers, scope, member_at(registers->roll, ref))) continue;
+        if (!is_wanted(registers, scope, ref)) continue;
         if (registers->count == registers->limit) {
             registers->count = count;
             return false;
@@ -94,7 +96,7 @@ static size_t sessions_between(const struct registers *registers, const struct s
         const struct member *m = member_at(registers->roll, ref);
         struct text session = member_session(m);
         uint64_t hash = hash_of_name(registers->roll, session.data, session.len);
-        if (hash < first || hash > last || !is_wanted(registers, scope, m)) continue;
+        if (hash < first || hash > last || !is_wanted(registers, scope, ref)) continue;
         if (out != NULL) change_of_register(registers->roll, ref, &out[count]);
         count++;
     }
@@ -209,7 +211,7 @@ uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms) {
         const struct member *m = member_at(roll, ref);
         if (!m->is_used || m->stamp == 0) continue;
         const struct scope *scope = scope_at(roll, m->scope);
-        if (!member_is_kept(roll, scope, m, now_ms)) continue;
+        if (!member_is_kept(roll, scope, m, now_ms) || member_is_void_by_leave(roll, ref)) continue;
         struct text user = member_user(m), session = member_session(m);
         uint64_t parts[6] = {scope_hash(roll, m->scope),
                              hash_of_name(roll, user.data, user.len),

@@ -205,10 +205,16 @@ void scope_history_put(struct scope *scope, uint64_t now_ms, uint32_t users);
 
 /* user_register.c */
 enum register_kind member_kind(const struct member *m);
-/* The stamp of the leave of all sessions of a user; 0 if there is none. */
+/* A user's leave of all sessions; MEMBER_NONE if there is none. */
+uint32_t user_leave(const struct roll *roll, uint32_t first);
+/* Its stamp; 0 if there is none. */
 uint64_t user_leave_stamp(const struct roll *roll, uint32_t first);
+/* Whether a session was stamped before its user's leave of all sessions. */
+bool member_is_void_by_leave(const struct roll *roll, uint32_t ref);
 /* Removes what the leave of all sessions `leave`, a member that was written, makes void. */
 void user_apply_leave(struct roll *roll, uint32_t leave, uint64_t now_ms, struct effects *effects);
+/* Removes the sessions that stayed as tombstones of a leave of all sessions, which is about to be forgotten. */
+void user_drop_void(struct roll *roll, uint32_t leave);
 
 /* user.c */
 uint64_t user_hash(const void *roll, uint32_t ref);

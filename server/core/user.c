@@ -154,6 +154,7 @@ void member_expire(struct roll *roll, uint32_t ref, uint64_t now_ms, struct effe
 
 void member_forget(struct roll *roll, uint32_t ref, uint64_t now_ms) {
     struct member *m = member_at(roll, ref);
+    if (member_kind(m) == REGISTER_LEAVE) user_drop_void(roll, ref);
     uint32_t scope = m->scope, first = user_first(roll, ref);
     struct user_sum before = user_sum(roll, first);
     if (first == ref) first = m->next_session;

@@ -13,8 +13,13 @@
  *   makes nobody live or known, and says nothing of when the user was last seen. A cleared one has a TTL of 0 and is
  *   kept as a leave is, so that an earlier one that comes later does not count.
  *
- * What a leave makes void was in the change log, and other nodes may count on hearing of it: its slot then tells of the
- * leave instead. Without that a node that has heard neither would take both to be known. */
+ * What a leave makes void may be in the change log, and other nodes may count on hearing of it. A slot of the log must
+ * then tell of the leave instead: else a node that has heard neither would take both to be known.
+ * - A leave of this node has a later slot, as a session that was touched again has.
+ * - The slot of a session of this node, found by its sequence, is made to tell of another node's leave.
+ * - A session of another node may have a slot that tells of it as it is now (LOG_FOREIGN), which cannot be found. Where
+ *   the leave is another node's too, the session stays as a tombstone that ends with the leave, for its slot to find
+ *   the leave through it. No walk and no reader tells of it. */
 #include "batch.h"
 
 #include <stddef.h>
@@ -29,18 +34,51 @@ enum register_kind member_kind(const struct member *m) {
     return m->is_register ? (enum register_kind)member_session(m).data[1] : REGISTER_SESSION;
 }
 
-uint64_t user_leave_stamp(const struct roll *roll, uint32_t first) {
+uint32_t user_leave(const struct roll *roll, uint32_t first) {
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
         const struct member *m = member_at(roll, ref);
-        if (m->is_register && member_kind(m) == REGISTER_LEAVE) return m->stamp;
+        if (m->is_register && member_kind(m) == REGISTER_LEAVE) return ref;
     }
-    return 0;
+    return MEMBER_NONE;
 }
 
-/* The slot in the log of a member that a leave makes void tells of the leave. */
+uint64_t user_leave_stamp(const struct roll *roll, uint32_t first) {
+    uint32_t leave = user_leave(roll, first);
+    return leave == MEMBER_NONE ? 0 : member_at(roll, leave)->stamp;
+}
+
+bool member_is_void_by_leave(const struct roll *roll, uint32_t ref) {
+    const struct member *m = member_at(roll, ref);
+    if (m->is_register || (m->is_first && m->next_session == MEMBER_NONE)) return false;
+    return m->stamp < user_leave_stamp(roll, user_first(roll, ref));
+}
+
+/* The slot in the log of a session of this node tells of the leave that makes it void. */
 static void log_leave_instead(struct roll *roll, const struct member *m, uint32_t leave) {
     if (m->origin != ORIGIN_SELF || roll->sequence - m->sequence >= roll->config.log_slots) return;
     *log_slot(roll, m->sequence) = leave | LOG_FOREIGN;
+}
+
+/* Takes a void session out of all counts and lists. It stays where a slot of the log may lead to it. */
+static void session_apply_leave(struct roll *roll, uint32_t ref, uint32_t leave) {
+    struct member *m = member_at(roll, ref);
+    const struct member *written = member_at(roll, leave);
+    if (m->is_live) {
+        roll->live_members--;
+        timers_drop_lease(&roll->timers, ref);
+    } else {
+        tombstone_remove(roll, ref);
+    }
+    if (m->origin == ORIGIN_SELF || written->origin == ORIGIN_SELF) {
+        log_leave_instead(roll, m, leave);
+        member_unlink(roll, ref);
+        return;
+    }
+    m->is_live = 0;
+    m->ttl_ms = 0;
+    m->seen_ms = written->seen_ms;
+    member_slim(roll, m);
+    tombstone_add(roll, ref);
 }
 
 void user_apply_leave(struct roll *roll, uint32_t leave, uint64_t now_ms, struct effects *effects) {
@@ -48,19 +86,24 @@ void user_apply_leave(struct roll *roll, uint32_t leave, uint64_t now_ms, struct
     uint32_t scope_ref = written->scope, first = user_first(roll, leave);
     struct user_sum before = user_sum(roll, first);
     for (uint32_t ref = first, next; ref != MEMBER_NONE; ref = next) {
-        struct member *m = member_at(roll, ref);
+        const struct member *m = member_at(roll, ref);
         next = m->next_session;
         if (m->is_register || m->stamp == 0 || m->stamp >= written->stamp) continue;
-        if (m->is_live) {
-            roll->live_members--;
-            timers_drop_lease(&roll->timers, ref);
-        } else {
-            tombstone_remove(roll, ref);
-        }
-        log_leave_instead(roll, m, leave);
-        member_unlink(roll, ref);
+        session_apply_leave(roll, ref, leave);
     }
     first = user_first(roll, leave);
     struct user_sum after = user_sum(roll, first);
     user_account(roll, scope_ref, first, &before, &after, false, REASON_LEFT, now_ms, effects);
+}
+
+void user_drop_void(struct roll *roll, uint32_t leave) {
+    uint64_t stamp = member_at(roll, leave)->stamp;
+    for (uint32_t ref = user_first(roll, leave), next; ref != MEMBER_NONE; ref = next) {
+        const struct member *m = member_at(roll, ref);
+        next = m->next_session;
+        /* One that the call under way has planned a beat for is in no list, and is overwritten. */
+        if (m->is_register || m->stamp == 0 || m->stamp >= stamp || m->timer_prev == 0) continue;
+        tombstone_remove(roll, ref);
+        member_unlink(roll, ref);
+    }
 }

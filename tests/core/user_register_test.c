@@ -66,7 +66,11 @@ static void a_leave_of_all_beats_every_earlier_touch_whichever_comes_first(void 
     leave.stamp = leave.sequence = 30;
     if (merge(rig, &leave, 1) != 1 || rig_told(rig, EFFECT_LEFT, REASON_LEFT, "ada") != 1) fail_msg("nobody is told");
     if (rig_is_live(rig, "room", "ada") || rig_counts(rig, "room").sessions != 0) fail_msg("ada is still live");
-    if (rig_stats(rig).members != 1) fail_msg("%" PRIu64 " members are kept", rig_stats(rig).members);
+    struct walk_cursor cursor = {0};
+    struct change walked[MUSTER_SESSIONS_MAX + 2];
+    bool is_done;
+    size_t n = roll_walk(rig->roll, &cursor, NULL, 0, MUSTER_SESSIONS_MAX + 2, 1000, &is_done, walked);
+    if (n != 1 || walked[0].kind != REGISTER_LEAVE) fail_msg("a walk tells of %zu registers", n);
     rig_free(rig);
 }
 
@@ -141,6 +145,26 @@ static void the_log_tells_of_the_leave_in_place_of_what_it_made_void(void **stat
     size_t n = roll_changes(rig->roll, &after, 4, &is_complete, out);
     if (!is_complete || n != 1 || out[0].kind != REGISTER_LEAVE || out[0].origin != 2 || out[0].stamp != leave.stamp)
         fail_msg("%zu changes, the first of kind %u", n, out[0].kind);
+    rig_free(rig);
+}
+
+/* A slot that tells of a session of another node, since that overwrote a session of this one, finds the leave too. */
+static void the_log_finds_the_leave_through_a_session_of_another_node(void **state) {
+    (void)state;
+    struct rig *rig = rig_of(1);
+    struct change session = a_session(rig, "tab", 2, rig->stamp + 100), out[4],
+                  leave = a_register(rig, REGISTER_LEAVE, 3, rig->stamp + 200);
+    rig_touch(rig, "room", "ada", "tab", TTL_MS);
+    merge(rig, &session, 1);
+    merge(rig, &leave, 1);
+    bool is_complete;
+    uint64_t after = 0;
+    size_t n = roll_changes(rig->roll, &after, 4, &is_complete, out);
+    if (!is_complete || n != 1 || out[0].kind != REGISTER_LEAVE || out[0].stamp != leave.stamp)
+        fail_msg("%zu changes, the first of kind %u", n, out[0].kind);
+    rig->now_ms += RIG_RETENTION_MS + RIG_RETENTION_MS / 1024;
+    rig_tick(rig);
+    if (rig_stats(rig).members != 0) fail_msg("%" PRIu64 " members are kept", rig_stats(rig).members);
     rig_free(rig);
 }
 
@@ -393,6 +417,7 @@ int main(void) {
         cmocka_unit_test(sessions_with_the_stamp_of_the_leave_linger),
         cmocka_unit_test(a_leave_of_all_is_kept_as_long_as_a_leave),
         cmocka_unit_test(the_log_tells_of_the_leave_in_place_of_what_it_made_void),
+        cmocka_unit_test(the_log_finds_the_leave_through_a_session_of_another_node),
         cmocka_unit_test(a_refresh_from_before_a_leave_of_all_is_of_no_effect),
         cmocka_unit_test(registers_do_not_count_as_sessions),
         cmocka_unit_test(any_order_comes_to_the_same),

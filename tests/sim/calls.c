@@ -28,8 +28,8 @@ static bool keep_register(struct world *world, const struct node *node, struct b
     return true;
 }
 
-/* Gives the beats to a node as the Touch and Leave calls do. */
-static void apply(struct world *world, struct node *node, const char *what, const struct beat *beats, size_t n) {
+/* Gives the beats to a node as the Touch, Leave and SetStatus calls do. Whether it took them. */
+static bool apply(struct world *world, struct node *node, const char *what, const struct beat *beats, size_t n) {
     uint64_t now_ms = node_now_ms(world, node), stamp = hlc_next(&node->clock, now_ms);
     struct touched touched;
     struct refusal why;
@@ -50,7 +50,7 @@ static void apply(struct world *world, struct node *node, const char *what, cons
                        : each[i].is_unknown    ? "unknown"
                        : each[i].displaced > 0 ? "ok, one makes room"
                                                : "ok");
-    if (code != MUSTER_OK) return;
+    if (code != MUSTER_OK) return false;
     oracle_touched(world, node, done, each, n, stamp);
     for (size_t i = 0; i < n; i++) {
         unsigned member = member_find(beats[i].scope, beats[i].user, beats[i].session);
@@ -61,6 +61,7 @@ static void apply(struct world *world, struct node *node, const char *what, cons
         world->said[member] = (struct said){done[i], node->index};
     }
     acknowledge(world, node, &touched);
+    return true;
 }
 
 /* ---- touch ----------------------------------------------------------------------------------------------------- */
@@ -91,7 +92,7 @@ static void refresh(struct world *world, struct node *node) {
         const struct said *said = &world->said[(from + i) % MEMBERS];
         if (said->beat.ttl_ms == 0 || (is_same_node && said->node != node->index)) continue;
         beats[n] = said->beat;
-        beats[n].is_refresh = random_chance(&world->random, 1, 2);
+        beats[n].is_refresh = said->beat.kind == REGISTER_SESSION && random_chance(&world->random, 1, 2);
         if (beats[n].is_refresh) {
             beats[n].status = STATUS_NONE;
             beats[n].state = (struct text){0};
@@ -103,35 +104,66 @@ static void refresh(struct world *world, struct node *node) {
 
 /* ---- leave ----------------------------------------------------------------------------------------------------- */
 
-/* Sessions end, or linger for a moment and keep what they say. */
+/* What ends sessions, as the Leave call does it; or lets them linger for a moment and keep what they say. */
 static size_t endings(struct world *world, const struct node *node, const struct beat *whom, bool all_sessions,
                       uint32_t linger_ms, struct beat *out) {
     struct session_view live[MUSTER_SESSIONS_MAX];
     size_t n = roll_sessions(node->roll, whom->scope, whom->user, node_now_ms(world, node), live), count = 0;
-    for (size_t i = 0; i < n && (all_sessions || linger_ms > 0); i++) {
+    for (size_t i = 0; i < n && linger_ms > 0; i++) {
         if (!all_sessions && !text_equal(live[i].session, whom->session)) continue;
         struct beat *beat = &out[count++];
         *beat = (struct beat){.scope = whom->scope, .user = whom->user, .ttl_ms = linger_ms, .status = live[i].status};
         /* What the roll gave is gone once it moves. */
         beat->session = session_names[name_index(session_names, SESSIONS, live[i].session)];
-        if (linger_ms > 0) beat->state = state_names[name_index(state_names, STATES, live[i].state)];
+        beat->state = state_names[name_index(state_names, STATES, live[i].state)];
     }
-    if (count > 0 || all_sessions) return count;
-    out[0] = (struct beat){.scope = whom->scope, .user = whom->user, .session = whom->session, .status = STATUS_ONLINE};
-    return 1;
+    if (all_sessions) {
+        out[count++] = beat_of_leave(whom->scope, whom->user);
+    } else if (count == 0) {
+        out[count++] =
+            (struct beat){.scope = whom->scope, .user = whom->user, .session = whom->session, .status = STATUS_ONLINE};
+    }
+    return count;
+}
+
+/* carried: the stamp of the touch that the leave is to end; 0: none. */
+static void leave_user(struct world *world, struct node *node, const struct beat *whom, bool all_sessions,
+                       uint32_t linger_ms, uint64_t carried) {
+    struct beat beats[SESSIONS + 1];
+    uint64_t now_ms = node_now_ms(world, node);
+    if (carried != 0 && !hlc_plausible(&node->clock, carried, now_ms)) return;
+    size_t n = endings(world, node, whom, all_sessions, linger_ms, beats);
+    if (carried != 0) hlc_observe_carried(&node->clock, carried, now_ms);
+    if (!apply(world, node, linger_ms > 0 ? "linger" : all_sessions ? "leave all" : "leave", beats, n)) return;
+    if (all_sessions) oracle_left_all(world, node, whom->scope, whom->user);
 }
 
 static void leave(struct world *world, struct node *node) {
     struct random *random = &world->random;
-    struct beat whom = draw_beat(world), beats[SESSIONS];
+    struct beat whom = draw_beat(world);
     uint32_t linger_ms = random_chance(random, 1, 4) ? (uint32_t)random_between(random, 1, 3000) : 0;
-    size_t n = endings(world, node, &whom, random_chance(random, 1, 5), linger_ms, beats);
-    if (n == 0) return;
-    uint64_t carried = 0, now_ms = node_now_ms(world, node);
+    uint64_t carried = 0;
     if (random_chance(random, 1, 2)) carried = world->stamps[member_find(whom.scope, whom.user, whom.session)];
-    if (carried != 0 && !hlc_plausible(&node->clock, carried, now_ms)) return;
-    if (carried != 0) hlc_observe_carried(&node->clock, carried, now_ms);
-    apply(world, node, linger_ms > 0 ? "linger" : "leave", beats, n);
+    leave_user(world, node, &whom, random_chance(random, 1, 5), linger_ms, carried);
+}
+
+/* A leave of all sessions that comes to another node before the touch whose stamp it carries. */
+static void overtake(struct world *world, struct node *node) {
+    struct beat beat = draw_beat(world);
+    struct node *other = world_any_node(world);
+    if (!apply(world, node, "touch", &beat, 1) || other == NULL) return;
+    leave_user(world, other, &beat, true, 0, world->stamps[member_find(beat.scope, beat.user, beat.session)]);
+}
+
+/* ---- status and reset ------------------------------------------------------------------------------------------- */
+
+static void set_status(struct world *world, struct node *node) {
+    struct random *random = &world->random;
+    struct beat whom = draw_beat(world);
+    uint32_t ttl_ms = (uint32_t)random_between(random, MUSTER_TTL_MIN_MS, 2 * world->plan.ttl_max_ms);
+    struct beat beat =
+        beat_of_status(whom.scope, whom.user, (enum status)whom.status, random_chance(random, 1, 4) ? 0 : ttl_ms);
+    apply(world, node, "status", &beat, 1);
 }
 
 static void reset(struct world *world, struct node *node) {
@@ -150,6 +182,8 @@ void calls_make(struct world *world, struct node *node, const char *what) {
     if (strcmp(what, "touch") == 0) touch(world, node);
     else if (strcmp(what, "refresh") == 0) refresh(world, node);
     else if (strcmp(what, "leave") == 0) leave(world, node);
+    else if (strcmp(what, "overtake") == 0) overtake(world, node);
+    else if (strcmp(what, "status") == 0) set_status(world, node);
     else reset(world, node);
 }
 
@@ -157,7 +191,12 @@ void calls_step(struct world *world) {
     if (!world->is_writing) return;
     struct node *node = world_any_node(world);
     uint64_t kind = random_below(&world->random, 100);
-    const char *what = kind < 45 ? "touch" : kind < 78 ? "refresh" : kind < 98 ? "leave" : "reset";
+    const char *what = kind < 42   ? "touch"
+                       : kind < 74 ? "refresh"
+                       : kind < 92 ? "leave"
+                       : kind < 95 ? "overtake"
+                       : kind < 98 ? "status"
+                                   : "reset";
     if (node != NULL) calls_make(world, node, what);
     uint64_t next_ms = world->now_ms + random_between(&world->random, 1, 2 * world->plan.call_every_ms);
     event_queue_add(&world->event_queue, (struct event){.at_ms = next_ms, .kind = EVENT_CALL});

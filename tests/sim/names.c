@@ -1,5 +1,8 @@
 #include "names.h"
 
+#include "core/roll.h"
+
+#include <assert.h>
 #include <stdio.h>
 
 #define NAME(literal)                                                                                                  \
@@ -7,7 +10,8 @@
 
 const struct text scope_names[SCOPES] = {NAME("default"), NAME("room:1"),
                                          NAME("a scope whose name is a good deal longer than others")};
-const struct text session_names[SESSIONS] = {NAME(""), NAME("tab-1"), NAME("a-telephone-with-a-long-name")};
+const struct text session_names[USER_MEMBERS] = {NAME(""), NAME("tab-1"), NAME("a-telephone-with-a-long-name"),
+                                                 NAME("\0\1"), NAME("\0\2")};
 const struct text state_names[STATES] = {
     NAME(""), NAME("typing"), NAME("{\"x\":17,\"y\":4}"),
     NAME("a state that is somewhat longer than the room that a short one has had")};
@@ -24,6 +28,8 @@ enum { NAME_BYTES = 18 };
 
 void names_make(void) {
     static char names[USERS][NAME_BYTES];
+    assert(text_equal(session_names[MEMBER_LEAVE], register_session(REGISTER_LEAVE)));
+    assert(text_equal(session_names[MEMBER_STATUS], register_session(REGISTER_STATUS)));
     for (unsigned i = USERS_FEW; i < USERS; i++) {
         int len = snprintf(names[i], NAME_BYTES, "user-%012u", i);
         user_names[i] = (struct text){names[i], (uint32_t)len};
@@ -31,11 +37,11 @@ void names_make(void) {
 }
 
 unsigned member_of(unsigned scope, unsigned user, unsigned session) {
-    return (scope * USERS + user) * SESSIONS + session;
+    return (scope * USERS + user) * USER_MEMBERS + session;
 }
 
 struct member_name member_name(unsigned member) {
-    return (struct member_name){member / SESSIONS / USERS, member / SESSIONS % USERS, member % SESSIONS};
+    return (struct member_name){member / USER_MEMBERS / USERS, member / USER_MEMBERS % USERS, member % USER_MEMBERS};
 }
 
 unsigned name_index(const struct text *names, unsigned count, struct text name) {
@@ -55,6 +61,6 @@ static unsigned user_index(struct text name) {
 
 unsigned member_find(struct text scope, struct text user, struct text session) {
     unsigned s = name_index(scope_names, SCOPES, scope), u = user_index(user),
-             t = name_index(session_names, SESSIONS, session);
-    return s == SCOPES || u == USERS || t == SESSIONS ? (unsigned)MEMBER_UNKNOWN : member_of(s, u, t);
+             t = name_index(session_names, USER_MEMBERS, session);
+    return s == SCOPES || u == USERS || t == USER_MEMBERS ? (unsigned)MEMBER_UNKNOWN : member_of(s, u, t);
 }

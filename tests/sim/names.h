@@ -9,12 +9,15 @@ enum {
     USERS = 120, /* most worlds have the first USERS_FEW only */
     USERS_FEW = 7,
     SESSIONS = 3,
-    MEMBERS = SCOPES * USERS * SESSIONS,
+    MEMBER_LEAVE = SESSIONS, /* in place of a session: the register of a leave of all sessions */
+    MEMBER_STATUS,           /* and that of a status */
+    USER_MEMBERS,
+    MEMBERS = SCOPES * USERS * USER_MEMBERS,
     STATES = 4,
     MEMBER_UNKNOWN = MEMBERS
 };
 
-extern const struct text scope_names[SCOPES], session_names[SESSIONS], state_names[STATES];
+extern const struct text scope_names[SCOPES], session_names[USER_MEMBERS], state_names[STATES];
 extern struct text user_names[USERS];
 /* To be called once, before the names are used. */
 void names_make(void);
@@ -23,6 +26,7 @@ struct member_name {
     unsigned scope, user, session;
 };
 
+/* session: an index of session_names. */
 unsigned member_of(unsigned scope, unsigned user, unsigned session);
 struct member_name member_name(unsigned member);
 /* The index of a name; `count` if it is none. */

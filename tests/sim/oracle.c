@@ -153,6 +153,13 @@ void oracle_touched(struct world *world, const struct node *node, const struct b
     check_count(world, node);
 }
 
+void oracle_left_all(struct world *world, const struct node *node, struct text scope, struct text user) {
+    size_t o = origin_index(&world->oracle, node->origin);
+    struct member_name name = member_name(member_find(scope, user, session_names[MEMBER_LEAVE]));
+    world->oracle.left_all[name.scope * USERS + name.user] =
+        (struct left_all){.stamp = node->clock.last, .sequence = world->oracle.origins[o].count, .origin = o};
+}
+
 void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp) {
     acknowledge(world, node, (struct acknowledged){.stamp = stamp, .is_reset = true, .member = (uint16_t)scope});
     check_count(world, node);
@@ -166,6 +173,12 @@ bool oracle_register(const struct node *node, unsigned member, struct change *ou
                             roll_session_hash(node->roll, session_names[name.session]), out);
 }
 
+uint64_t oracle_leave_stamp(const struct node *node, unsigned member) {
+    struct member_name name = member_name(member);
+    struct change change;
+    return oracle_register(node, member_of(name.scope, name.user, MEMBER_LEAVE), &change) ? change.stamp : 0;
+}
+
 /* Whether a full roll, of whatever node, has let members make room: then what was newer, and gone, may be missing. */
 static bool has_made_room(struct world *world) {
     for (unsigned i = 0; i < world->node_count && !world->has_made_room; i++)
@@ -173,11 +186,13 @@ static bool has_made_room(struct world *world) {
     return world->has_made_room;
 }
 
-/* Whether a member may be missing though a beat of it is known: a reset has voided it, it was forgotten after its
- * retention, or a full roll has let it make room. */
+/* Whether a member may be missing though a beat of it is known: a reset or a leave of all has voided it, it was
+ * forgotten after its retention, or a full roll has let it make room. */
 static bool may_be_missing(struct world *world, const struct node *node, const struct acknowledged *beat) {
     const struct version *reset = &world->oracle.watched[node->index].reset[member_name(beat->member).scope];
     if (reset->stamp >= beat->stamp) return true;
+    bool is_session = member_name(beat->member).session < SESSIONS;
+    if (is_session && oracle_leave_stamp(node, beat->member) > beat->stamp) return true;
     uint64_t end_ms = beat->at_ms + beat->ttl_ms;
     if (end_ms + world->plan.retention_ms <= world->now_ms + world->oracle.slack_ms) return true;
     return has_made_room(world);
@@ -227,8 +242,12 @@ const char *oracle_describe(const struct acknowledged *beat, char *out, size_t l
     struct member_name name = member_name(beat->member);
     if (beat->is_reset) snprintf(out, len, "reset of %.12s", scope_names[beat->member].data);
     else
-        snprintf(out, len, "%.8s/%.8s/%.8s TTL %" PRIu32 " status %d", scope_names[name.scope].data,
-                 user_names[name.user].data, session_names[name.session].data, beat->ttl_ms, beat->status);
+        snprintf(out, len, "%s%.8s/%.8s/%.8s TTL %" PRIu32 " status %d",
+                 name.session == MEMBER_LEAVE    ? "leave of all "
+                 : name.session == MEMBER_STATUS ? "status of "
+                                                 : "",
+                 scope_names[name.scope].data, user_names[name.user].data, session_names[name.session].data,
+                 beat->ttl_ms, beat->status);
     return out;
 }
 
@@ -321,7 +340,24 @@ static void check_change(struct world *world, const struct node *node, const str
         return;
     }
     if (!change->is_reset) check_age(world, node, change, beat);
+    if (!change->is_reset && change->kind == REGISTER_SESSION && oracle_leave_stamp(node, beat->member) > change->stamp)
+        world_fail(world, "leave", "node %u holds a session of %.*s that a leave of all sessions makes void",
+                   node->index, (int)change->user.len, change->user.data);
     check_forward(world, node, change, beat->member);
+}
+
+/* The status of a user by the registers that a node holds; STATUS_NONE: it is not live. */
+static uint8_t status_of(const struct node *node, unsigned scope, unsigned user, uint64_t now_ms) {
+    uint8_t highest = STATUS_NONE, set = STATUS_NONE;
+    for (unsigned session = 0; session < USER_MEMBERS; session++) {
+        struct change change;
+        bool holds = oracle_register(node, member_of(scope, user, session), &change) && change.ttl_ms > 0 &&
+                     change.seen_ms + change.ttl_ms >= now_ms;
+        if (!holds) continue;
+        if (session == MEMBER_STATUS) set = change.status;
+        else if (change.status > highest) highest = change.status;
+    }
+    return highest == STATUS_NONE || set == STATUS_NONE ? highest : set;
 }
 
 /* What readers see agrees with the registers: the live users of a scope, and their number. */
@@ -332,16 +368,11 @@ static void check_reads(struct world *world, const struct node *node) {
         roll_live(node->roll, scope_names[scope], user_names, world->plan.users, now_ms, views);
         unsigned live = 0;
         for (unsigned user = 0; user < world->plan.users; user++) {
-            bool is_live = false;
-            for (unsigned session = 0; session < SESSIONS; session++) {
-                struct change change;
-                is_live |= oracle_register(node, member_of(scope, user, session), &change) && change.ttl_ms > 0 &&
-                           change.seen_ms + change.ttl_ms >= now_ms;
-            }
-            if (is_live != views[user].live)
-                world_fail(world, "invented", "node %u says that %s is %s", node->index, user_names[user].data,
-                           views[user].live ? "live" : "not live");
-            live += is_live;
+            uint8_t status = status_of(node, scope, user, now_ms);
+            if (status != (views[user].live ? views[user].status : STATUS_NONE))
+                world_fail(world, "invented", "node %u says that %s is %s with status %d, and holds %d", node->index,
+                           user_names[user].data, views[user].live ? "live" : "not live", views[user].status, status);
+            live += status != STATUS_NONE;
         }
         struct scope_counts counts;
         roll_counts(node->roll, scope_names[scope], NULL, 0, now_ms, &counts, NULL);

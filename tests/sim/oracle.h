@@ -5,7 +5,8 @@
  *   ghost      a register seems fresher than it is, by more than the ticks and delays of the world explain (promise 1)
  *   early      a register seems older than it is
  *   invariant  a version vector covers a beat whose effect is not there, nor anything newer; or a register went back
- *   leave      the same of a leave: what it should have beaten is there (promise 5)
+ *   leave      the same of a leave: what it should have beaten is there (promise 5); after heal and quiet, a session
+ *              that was stamped before a leave of all sessions is live
  *   reset      the same of a reset
  *   refresh    a refresh of a session that is not live has done something
  *   order      a beat is stamped before one that its node knew of already
@@ -50,6 +51,12 @@ struct version {
     uint64_t stamp, origin, sequence;
 };
 
+/* The last leave of all sessions of a user: what took the sequence, at which node. */
+struct left_all {
+    uint64_t stamp, sequence;
+    size_t origin;
+};
+
 /* What is known of a node's present incarnation. */
 struct watched {
     uint64_t checked[ORIGINS_MAX]; /* of each origin, up to where the invariant was checked */
@@ -61,6 +68,7 @@ struct oracle {
     struct origin_known origins[ORIGINS_MAX];
     size_t origin_count;
     struct watched watched[NODES_MAX];
+    struct left_all left_all[SCOPES * USERS];
     uint64_t slack_ms;
     uint64_t beats, adopted, looks;
 };
@@ -75,6 +83,8 @@ void oracle_note_room(struct world *world, const struct node *node);
  * status and state that it has kept. */
 void oracle_touched(struct world *world, const struct node *node, const struct beat *beats,
                     const struct beat_outcome *each, size_t n, uint64_t stamp);
+/* A leave of all sessions was the last call that the node has acknowledged. */
+void oracle_left_all(struct world *world, const struct node *node, struct text scope, struct text user);
 void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp);
 
 /* After anything that may have made a node adopt registers. */
@@ -95,5 +105,7 @@ bool oracle_has_effect(struct world *world, struct node *node, const struct orig
 const char *oracle_describe(const struct acknowledged *beat, char *out, size_t len);
 /* What a node holds of a member; false: nothing. */
 bool oracle_register(const struct node *node, unsigned member, struct change *out);
+/* The stamp of what a node holds of a leave of all sessions of a member's user; 0: nothing. */
+uint64_t oracle_leave_stamp(const struct node *node, unsigned member);
 
 #endif

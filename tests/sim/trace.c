@@ -93,6 +93,9 @@ static void trace_records(const struct record_list *records) {
         char what[64] = "has left";
         if (change->ttl_ms > 0)
             snprintf(what, sizeof what, "is here for %" PRIu32 " ms with status %u", change->ttl_ms, change->status);
+        if (change->kind == REGISTER_LEAVE) snprintf(what, sizeof what, "has left with all sessions");
+        if (change->kind == REGISTER_STATUS)
+            snprintf(what, sizeof what, "has set the status %u for %" PRIu32 " ms", change->status, change->ttl_ms);
         if (change->is_reset) detail("  reset of %.*s", shown(change->scope), change->scope.data);
         else
             detail("  %.*s/%.*s/%.*s %s, %" PRIu64 " ms ago", shown(change->scope), change->scope.data,

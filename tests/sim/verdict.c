@@ -40,6 +40,24 @@ static void check_lost(struct world *world, struct node *node) {
     }
 }
 
+/* After heal and quiet no session is live that was stamped before a leave of all sessions. */
+static void check_left(struct world *world, struct node *node) {
+    for (unsigned member = 0; member < MEMBERS && !world->has_failed; member++) {
+        struct member_name name = member_name(member);
+        const struct left_all *left = &world->oracle.left_all[name.scope * USERS + name.user];
+        struct change change;
+        if (name.session >= SESSIONS || left->stamp == 0) continue;
+        if (left->sequence > durable_sequence(world, left->origin)) continue;
+        if (!oracle_register(node, member, &change) || change.stamp >= left->stamp) continue;
+        if (change.ttl_ms == 0 || change.seen_ms + change.ttl_ms < node_now_ms(world, node)) continue;
+        world_fail(world, "leave",
+                   "%s/%s/%s is live at node %u by a touch with stamp %" PRIx64
+                   ", after a leave of all sessions with stamp %" PRIx64,
+                   scope_names[name.scope].data, user_names[name.user].data, session_names[name.session].data,
+                   node->index, change.stamp, left->stamp);
+    }
+}
+
 /* ---- capped worlds --------------------------------------------------------------------------------------------- */
 
 /* A full roll forgets who is gone, and refuses who joins. What remains to be promised: a node that has room holds
@@ -64,8 +82,8 @@ static void find_newest(const struct world *world, struct newest members[MEMBERS
     }
 }
 
-/* The next session after `from` that is live by its newest beat, of an origin that lives, and that the node lacks;
- * MEMBERS if there is none. */
+/* The next session or status after `from` that is live by its newest beat, of an origin that lives, and that the node
+ * lacks; MEMBERS if there is none. */
 static unsigned next_lacking(const struct world *world, const struct node *node, const struct newest *members,
                              const struct version *resets, unsigned from) {
     for (unsigned i = from; i < MEMBERS; i++) {
@@ -73,6 +91,9 @@ static unsigned next_lacking(const struct world *world, const struct node *node,
         struct change change;
         if (beat == NULL || beat->stamp <= resets[member_name(i).scope].stamp) continue;
         if (beat->at_ms + beat->ttl_ms < world->now_ms) continue;
+        struct member_name name = member_name(i);
+        const struct version *left = &members[member_of(name.scope, name.user, MEMBER_LEAVE)].version;
+        if (name.session < SESSIONS && left->stamp > beat->stamp) continue;
         const struct origin_known *origin = &world->oracle.origins[0];
         while (origin->id != members[i].version.origin) origin++;
         if (origin->ended_ms != UINT64_MAX) continue;
@@ -81,14 +102,25 @@ static unsigned next_lacking(const struct world *world, const struct node *node,
     return MEMBERS;
 }
 
+/* What does not make room: live sessions, and statuses whose lease holds. */
+static uint64_t count_held(const struct world *world, const struct node *node) {
+    struct roll_stats stats;
+    roll_stats(node->roll, &stats);
+    uint64_t held = stats.members_live;
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct change change;
+        bool is_status = member_name(i).session == MEMBER_STATUS && oracle_register(node, i, &change);
+        held += is_status && change.ttl_ms > 0 && change.seen_ms + change.ttl_ms >= node_now_ms(world, node);
+    }
+    return held;
+}
+
 /* A node that was full tries again now and then: it must have had room for all that it lacks for as long as that. */
 static void note_room(struct world *world, struct node *node) {
     struct newest members[MEMBERS] = {0};
     struct version resets[SCOPES] = {0};
-    struct roll_stats stats;
     find_newest(world, members, resets);
-    roll_stats(node->roll, &stats);
-    uint64_t wanted = stats.members_live;
+    uint64_t wanted = count_held(world, node);
     for (unsigned i = 0; (i = next_lacking(world, node, members, resets, i)) < MEMBERS; i++) wanted++;
     node->had_room = wanted <= world->plan.members_max;
 }
@@ -96,15 +128,14 @@ static void note_room(struct world *world, struct node *node) {
 static void check_capped(struct world *world, struct node *node) {
     struct newest members[MEMBERS] = {0};
     struct version resets[SCOPES] = {0};
-    struct roll_stats stats;
-    roll_stats(node->roll, &stats);
-    if (stats.members_live >= world->plan.members_max || !node->had_room) return;
+    uint64_t held = count_held(world, node);
+    if (held >= world->plan.members_max || !node->had_room) return;
     find_newest(world, members, resets);
     unsigned lacking = next_lacking(world, node, members, resets, 0);
     if (lacking == MEMBERS) return;
     char text[80];
     world_fail(world, "lost", "node %u has room for %" PRIu64 " more, and lacks %s, made at %" PRIu64, node->index,
-               world->plan.members_max - stats.members_live, oracle_describe(members[lacking].beat, text, sizeof text),
+               world->plan.members_max - held, oracle_describe(members[lacking].beat, text, sizeof text),
                members[lacking].beat->at_ms);
 }
 
@@ -204,8 +235,12 @@ static void check_all(struct world *world) {
         if (!node->is_up) continue;
         oracle_check_vector(world, node);
         oracle_look(world, node);
-        if (is_capped(world)) check_capped(world, node);
-        else check_lost(world, node);
+        if (is_capped(world)) {
+            check_capped(world, node);
+            continue;
+        }
+        check_left(world, node);
+        check_lost(world, node);
     }
     for (unsigned i = 0; i < world->node_count && !world->has_failed; i++) {
         struct node *node = &world->nodes[i];

@@ -115,7 +115,8 @@ void node_tick(struct world *world, struct node *node);
 struct node *world_any_node(struct world *world);
 
 void calls_step(struct world *world);
-/* One call at a node: "touch", "refresh", "leave" or "reset". It may come to nothing where there is nobody to speak of.
+/* One call at a node: "touch", "refresh", "leave", "overtake", "status" or "reset". It may come to nothing where there
+ * is nobody to speak of.
  */
 void calls_make(struct world *world, struct node *node, const char *what);
 void faults_step(struct world *world);
