@@ -6,6 +6,7 @@
 #include "node/tick.h"
 #include "peers/gossip.h"
 #include "service_peers.h"
+#include "service_room.h"
 #include "snapshot/store.h"
 #include "sys/clock.h"
 #include "sys/files.h"
@@ -29,8 +30,8 @@ enum { FILES_RESERVED = 64, FILES_NEEDED = 32 };
 enum { FILES_PART_OF_PEERS = 4, FILES_OF_PEERS_MAX = 2560 };
 enum { PEER_DOOR_PERCENT = 40 };
 _Static_assert(2 * PEER_DOOR_PERCENT < 100, "there are descriptors to dial with");
-/* Threads beside the loops and those that dial peers: the starter, the ticker, snapshots, gossip, seeds, and some to
- * spare.
+/* Threads beside the loops and those that dial peers: the starter, the ticker, snapshots, gossip, seeds, probes, and
+ * some to spare.
  */
 enum { THREADS_BESIDE = 8 };
 /* Memory that a start needs at the least. */
@@ -50,6 +51,7 @@ struct service {
     struct service_peers *peers; /* NULL: alone */
     struct snapshots *snapshots; /* NULL: no data directory */
     struct rpc_door *door;
+    struct service_room room;
 };
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
@@ -137,8 +139,11 @@ static bool start_peers(struct service *service, struct error *error) {
            service_peers_start(service->peers, service->node, service->loops, service->peer_connections_max, error);
 }
 
-static void tick_node(void *node) {
-    node_tick(node, clock_now());
+static void tick_service(void *context) {
+    struct service *service = context;
+    struct instant now = clock_now();
+    node_tick(service->node, now);
+    service_room_look(&service->room, service->node, now);
 }
 
 struct service *service_start(const struct config *config, struct error *error) {
@@ -152,7 +157,7 @@ struct service *service_start(const struct config *config, struct error *error) 
     (void)error_fail_memory(error);
     if (!make_node(&service, error)) return NULL;
     if (!start_loops(&service)) return NULL;
-    if ((service.ticker = periodic_start(tick_node, service.node, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
+    if ((service.ticker = periodic_start(tick_service, &service, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
     if (!start_peers(&service, error)) return NULL;
     (void)error_fail_memory(error);
     if (service.snapshots != NULL && !snapshots_start(service.snapshots, service.peers != NULL)) return NULL;

@@ -31,6 +31,7 @@ static inline bool beat_lives(const struct batch *batch, size_t i) {
 }
 
 static inline bool batch_refuse(struct batch *batch, const char *what, uint64_t limit, size_t index) {
+    batch->roll->refused_live = batch->roll->live_members;
     *batch->why = (struct refusal){what, limit, index};
     return false;
 }

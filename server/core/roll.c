@@ -48,6 +48,7 @@ void roll_stats(const struct roll *roll, struct roll_stats *out) {
         .expired = roll->expired,
         .forgotten = roll->forgotten,
         .displaced = roll->displaced,
+        .refused_live = roll->refused_live,
     };
 }
 

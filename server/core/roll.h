@@ -332,6 +332,7 @@ struct roll_stats {
     uint64_t sequence;                    /* the last one taken by this node's origin */
     uint64_t evicted, expired, forgotten; /* since roll_new */
     uint64_t displaced;                   /* sessions that made room for another one of their user, since roll_new */
+    uint64_t refused_live;                /* how many were live when beats were last refused; 0: never */
 };
 void roll_stats(const struct roll *roll, struct roll_stats *out);
 

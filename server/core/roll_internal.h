@@ -97,6 +97,7 @@ struct roll {
     uint16_t last_origin;                    /* the one that was looked for last */
     uint64_t live_members, extra_bytes_held, tombstone_extra_bytes;
     uint64_t evicted, expired, forgotten, displaced;
+    uint64_t refused_live;           /* see struct roll_stats */
     uint64_t released_incomplete_ms; /* the greatest incomplete_ms of a scope that is no more */
     struct merge_room *merge_room;   /* NULL before the first merge */
     struct planned plan[MUSTER_BEATS_MAX];

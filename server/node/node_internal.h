@@ -24,6 +24,8 @@ struct node {
     struct hlc hlc;
     uint64_t now_ms; /* the latest time that a turn began with: callers read the clock before they have the lock */
 
+    uint64_t refused; /* see turn_note_refused */
+
     struct replica *replica; /* NULL: no peers, ever */
     struct action_sink sink;
     bool is_told; /* the roll took local beats since the last node_gossip */

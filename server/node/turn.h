@@ -29,6 +29,11 @@ void node_yield(struct turn *turn);
 /* Releases the lock. touched: the local beats that the roll took in this turn, for the peers; NULL: none. */
 void node_commit(struct turn *turn, const struct touched *touched);
 
+/* The roll refused so many beats of clients for lack of room. */
+static inline void turn_note_refused(const struct turn *turn, size_t beats) {
+    turn->node->refused += beats;
+}
+
 /* Registers the observer, which outlives the node's last call or is replaced before; NULL: the node has no
  * observer any more. Thread-safe. */
 void node_observe(struct node *node, struct node_observer *observer);

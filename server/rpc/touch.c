@@ -18,6 +18,7 @@ enum muster_code call_touch(struct call *call, struct text body) {
     answer.stamp = hlc_next(turn.hlc, turn.now_ms);
     code = roll_touch_each(turn.roll, fields.beats, fields.count, answer.stamp, turn.now_ms, turn_effects(&turn),
                            &touched, each, &why);
+    if (code != MUSTER_OK) turn_note_refused(&turn, fields.count);
     node_commit(&turn, code == MUSTER_OK ? &touched : NULL);
     if (code != MUSTER_OK) {
         char where[CALL_WHERE_BYTES];

@@ -70,7 +70,10 @@ static bool apply_beats_singly(struct touch_group *group, struct turn *turn, str
     *touched = (struct touched){.refresh_by_ms = UINT64_MAX};
     for (size_t i = 0; i < group->count; i++) {
         struct touched of_one;
-        if (!apply_beats(group, turn, i, 1, &of_one)) continue;
+        if (!apply_beats(group, turn, i, 1, &of_one)) {
+            turn_note_refused(turn, 1);
+            continue;
+        }
         has_effect = true;
         touched->is_news |= of_one.is_news;
         if (of_one.refresh_by_ms < touched->refresh_by_ms) touched->refresh_by_ms = of_one.refresh_by_ms;
