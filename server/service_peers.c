@@ -3,6 +3,7 @@
 #include "node/cluster.h"
 #include "peers/advertise.h"
 #include "peers/gossip.h"
+#include "peers/probes.h"
 #include "sys/clock.h"
 #include "sys/key_file.h"
 #include "sys/log.h"
@@ -18,6 +19,7 @@ struct service_peers {
     struct gossip *gossip;
     struct sync_door *sync;
     struct seeds *seeds;
+    struct probes *probes;
 };
 
 static struct keyring *read_keyring(const char *path, struct error *error) {
@@ -77,7 +79,8 @@ bool service_peers_start(struct service_peers *peers, struct node *node, struct 
     (void)error_fail_memory(error);
     if (!join_cluster(peers) || !gossip_start(peers->gossip, node)) return false;
     peers->seeds = seeds_start(node, config->seeds.items, config->seeds.count);
-    return peers->seeds != NULL;
+    peers->probes = probes_start(node);
+    return peers->seeds != NULL && peers->probes != NULL;
 }
 
 const char *service_peers_gossip_url(const struct service_peers *peers) {
@@ -113,7 +116,7 @@ void service_peers_leave(struct service_peers *peers) {
 
 bool service_peers_free(struct service_peers *peers) {
     if (peers == NULL) return true;
-    if (!seeds_stop(peers->seeds)) return false;
+    if (!seeds_stop(peers->seeds) || !probes_stop(peers->probes)) return false;
     sync_door_close(peers->sync);
     gossip_close(peers->gossip);
     keyring_free(peers->keyring);

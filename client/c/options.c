@@ -50,7 +50,7 @@ STAYS(muster_scope_counts, 80);
 STAYS(muster_counts, 16);
 STAYS(muster_scope, 16);
 STAYS(muster_scopes, 24);
-STAYS(muster_node, 80);
+STAYS(muster_node, 96);
 STAYS(muster_nodes, 16);
 STAYS(muster_keepalive_trouble, 304);
 STAYS(muster_watch_callbacks, 48);

@@ -317,17 +317,18 @@ static inline enum muster_node_state node_state_of(uint64_t value) {
 }
 
 /* Node: name 1, address 2, region 3, state 4, self 5, members 6, lag 7, delay_ms 8, clock_ms 9, silent_ms 10,
- * version 11. */
+ * version 11, trouble 12, refused 13. */
 static void fill_node(struct text message, struct muster_node *node, struct filler *filler) {
-    *node = (struct muster_node){.name = "", .region = "", .version = "", .address = ""};
-    uint64_t numbers[12] = {0};
+    *node = (struct muster_node){.name = "", .region = "", .version = "", .address = "", .trouble = ""};
+    uint64_t numbers[14] = {0};
     struct pb_reader reader = pb_read(message);
     for (struct pb_field field; pb_next(&reader, &field);) {
-        if ((field.tag & 7) == PB_VARINT && field.tag >> 3 < 12) numbers[field.tag >> 3] = field.value;
+        if ((field.tag & 7) == PB_VARINT && field.tag >> 3 < 14) numbers[field.tag >> 3] = field.value;
         if (field.tag == BYTES(1)) node->name = keep_text(filler, field.bytes);
         if (field.tag == BYTES(2)) node->address = keep_text(filler, field.bytes);
         if (field.tag == BYTES(3)) node->region = keep_text(filler, field.bytes);
         if (field.tag == BYTES(11)) node->version = keep_text(filler, field.bytes);
+        if (field.tag == BYTES(12)) node->trouble = keep_text(filler, field.bytes);
     }
     node->state = node_state_of(numbers[4]);
     node->is_self = numbers[5] != 0;
@@ -336,6 +337,7 @@ static void fill_node(struct text message, struct muster_node *node, struct fill
     node->delay_ms = numbers[8];
     node->clock_ms = (int64_t)numbers[9];
     node->silent_ms = numbers[10];
+    node->refused = numbers[13];
     filler->is_broken |= reader.is_broken;
 }
 

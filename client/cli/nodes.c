@@ -32,6 +32,8 @@ static void print_node_json(const struct muster_node *node) {
     json_object_set_new(object, "clock_ms", json_integer(node->clock_ms));
     json_object_set_new(object, "silent_ms", json_integer((json_int_t)node->silent_ms));
     set_text(object, "version", node->version);
+    set_text(object, "trouble", node->trouble);
+    if (node->is_self) json_object_set_new(object, "refused", json_integer((json_int_t)node->refused));
     json_print(object);
 }
 
@@ -39,7 +41,7 @@ static void cell_or_dash(struct table *table, const char *text) {
     table_string(table, *text == '\0' ? "-" : text);
 }
 
-static void print_node_row(struct table *table, const struct muster_node *node) {
+static void print_node_row(struct table *table, const struct muster_node *node, bool shows_trouble) {
     char span[DURATION_BYTES], clock[DURATION_BYTES + 1], state[32];
     uint64_t clock_ms = node->clock_ms < 0 ? -(uint64_t)node->clock_ms : (uint64_t)node->clock_ms;
     (void)snprintf(clock, sizeof clock, "%s%s", node->clock_ms < 0 ? "-" : "", duration_format(clock_ms, span));
@@ -54,18 +56,22 @@ static void print_node_row(struct table *table, const struct muster_node *node) 
     table_string(table, clock);
     table_string(table, duration_format(node->silent_ms, span));
     cell_or_dash(table, node->version);
+    if (shows_trouble) cell_or_dash(table, node->trouble);
 }
 
 static void print_all(const struct globals *globals, const struct muster_nodes *nodes) {
     static const struct table_column columns[] = {{"NAME", 'l'},    {"ADDRESS", 'l'}, {"REGION", 'l'}, {"STATE", 'l'},
                                                   {"MEMBERS", 'r'}, {"LAG", 'r'},     {"DELAY", 'r'},  {"CLOCK", 'r'},
-                                                  {"SILENT", 'r'},  {"VERSION", 'l'}};
+                                                  {"SILENT", 'r'},  {"VERSION", 'l'}, {"TROUBLE", 'l'}};
+    enum { COLUMNS = sizeof columns / sizeof columns[0] };
     if (globals->is_json) {
         for (size_t i = 0; i < nodes->count; i++) print_node_json(&nodes->items[i]);
         return;
     }
-    struct table *table = table_new(stdout, columns, sizeof columns / sizeof columns[0]);
-    for (size_t i = 0; i < nodes->count; i++) print_node_row(table, &nodes->items[i]);
+    bool has_trouble = false;
+    for (size_t i = 0; i < nodes->count; i++) has_trouble |= *nodes->items[i].trouble != '\0';
+    struct table *table = table_new(stdout, columns, has_trouble ? COLUMNS : COLUMNS - 1);
+    for (size_t i = 0; i < nodes->count; i++) print_node_row(table, &nodes->items[i], has_trouble);
     table_finish(table);
 }
 

@@ -361,12 +361,14 @@ struct muster_node {
     const char *name, *region, *version;
     const char *address; /* where its peers send sync requests; empty: it has no peers */
     enum muster_node_state state;
-    bool is_self;       /* it is the node that answers */
-    uint64_t members;   /* the sessions that it holds, live and remembered */
-    uint64_t lag;       /* beats that it took and the answering node does not have yet */
-    uint64_t delay_ms;  /* how much longer than its fastest frame its last one took */
-    int64_t clock_ms;   /* how far its wall clock is ahead of the answering node's */
-    uint64_t silent_ms; /* how long ago it was last heard */
+    bool is_self;        /* it is the node that answers */
+    uint64_t members;    /* the sessions that it holds, live and remembered */
+    uint64_t lag;        /* beats that it took and the answering node does not have yet */
+    uint64_t delay_ms;   /* how much longer than its fastest frame its last one took */
+    int64_t clock_ms;    /* how far its wall clock is ahead of the answering node's */
+    uint64_t silent_ms;  /* how long ago it was last heard */
+    const char *trouble; /* why it cannot be reached or followed, in words; empty: nothing is wrong */
+    uint64_t refused;    /* beats that the answering node refused for lack of room since its start; of itself only */
 };
 
 struct muster_nodes {

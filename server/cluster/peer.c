@@ -23,6 +23,7 @@ void peer_become(struct peer *peer, enum peer_state state) {
 
 void peer_hear(struct peer *peer, uint64_t now_ms) {
     peer->life.heard_ms = peer->life.sign_ms = now_ms;
+    peer->trouble.len = 0;
     peer_become(peer, PEER_ALIVE);
 }
 

@@ -65,7 +65,8 @@ struct peer {
     struct feed feed;
     struct peer_ahead ahead;
     struct sync_query query;
-    uint64_t members; /* that it says it holds */
+    uint64_t members;     /* that it says it holds */
+    struct label trouble; /* why it cannot be reached, in words; empty once it is heard */
 };
 
 /* At an address, of which nothing is known yet. */

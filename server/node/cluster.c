@@ -109,6 +109,12 @@ void node_add_peer(struct node *node, struct text sync_address, struct instant n
     node_commit(&turn, NULL);
 }
 
+void node_set_trouble(struct node *node, struct text sync_address, struct text trouble, struct instant now) {
+    struct turn turn = node_begin(node, now);
+    replica_set_trouble(node->replica, sync_address, trouble, turn.now_ms);
+    node_commit(&turn, NULL);
+}
+
 void node_seeds_resolved(struct node *node) {
     struct turn turn = node_begin(node, (struct instant){0});
     replica_seeds_resolved(node->replica);

@@ -9,6 +9,7 @@ struct listing {
     Muster__V1__Node *rows;
     Muster__V1__Node **list;
     size_t count;
+    uint64_t refused; /* by this node */
     bool all_fit;
 };
 
@@ -38,7 +39,8 @@ static void take_node(void *context, const struct peer_view *view) {
     listing->all_fit &= keep_text(listing->call, view->name, &row->name) &&
                         keep_text(listing->call, view->region, &row->region) &&
                         keep_text(listing->call, view->address, &row->address) &&
-                        keep_text(listing->call, view->version, &row->version);
+                        keep_text(listing->call, view->version, &row->version) &&
+                        keep_text(listing->call, view->trouble, &row->trouble);
     row->state = state_of(view->state);
     row->self = view->is_self;
     row->members = view->members;
@@ -46,6 +48,7 @@ static void take_node(void *context, const struct peer_view *view) {
     row->delay_ms = view->delay_ms;
     row->clock_ms = view->clock_ms;
     row->silent_ms = view->silent_ms;
+    if (view->is_self) row->refused = listing->refused;
     listing->list[listing->count++] = row;
 }
 
@@ -60,25 +63,25 @@ static void put_self_first(struct listing *listing) {
 }
 
 /* The row of a node without peers. */
-static void take_alone(struct listing *listing) {
-    struct node_figures figures;
-    node_figures(listing->call->node, &figures);
+static void take_alone(struct listing *listing, uint64_t members) {
     const struct peer_view self = {.name = listing->call->node->name,
                                    .version = listing->call->node->version,
                                    .state = PEER_ALIVE,
                                    .is_self = true,
-                                   .members = figures.members};
+                                   .members = members};
     take_node(listing, &self);
 }
 
 enum muster_code call_nodes(struct call *call, struct text body) {
     if (call_decode(call, &muster__v1__nodes_request__descriptor, body) == NULL) return MUSTER_INVALID_ARGUMENT;
-    struct listing listing = {.call = call, .all_fit = true};
+    struct node_figures figures;
+    node_figures(call->node, &figures);
+    struct listing listing = {.call = call, .refused = figures.refused, .all_fit = true};
     Muster__V1__NodesResponse *response = arena_take(call->arena, 1, sizeof *response);
     listing.rows = arena_take(call->arena, REPLICA_PEERS_MAX + 1, sizeof *listing.rows);
     listing.list = arena_take(call->arena, REPLICA_PEERS_MAX + 1, sizeof(*listing.list));
     if (response == NULL || listing.rows == NULL || listing.list == NULL) return call_too_large(call, "nodes");
-    if (node_peers(call->node, call->now, take_node, &listing) == 0) take_alone(&listing);
+    if (node_peers(call->node, call->now, take_node, &listing) == 0) take_alone(&listing, figures.members);
     if (!listing.all_fit) return call_too_large(call, "nodes");
     put_self_first(&listing);
     muster__v1__nodes_response__init(response);

@@ -239,13 +239,36 @@ static void shows_the_nodes(void **state) {
     json_t *rows = JSON(0, "nodes", "--json", "--to", alone.ipc);
     const json_t *row = json_array_get(rows, 0);
     assert_int_equal(json_array_size(rows), 1);
-    EXPECT_KEYS(row, "name state self members lag delay_ms clock_ms silent_ms version");
+    EXPECT_KEYS(row, "name state self members lag delay_ms clock_ms silent_ms version refused");
     assert_string_equal(string(row, "name"), "solo");
     assert_string_equal(string(row, "state"), "alive");
     assert_true(json_is_true(json_object_get(row, "self")));
     assert_int_equal(integer(row, "members"), 2);
     json_decref(rows);
     server_end(&alone);
+}
+
+static void shows_why_a_peer_does_not_answer(void **state) {
+    enum { TROUBLE_MS = 20000 };
+    (void)state;
+    char peer[32];
+    (void)snprintf(peer, sizeof peer, "127.0.0.1:%u", port_free());
+    struct server node = server_start((const char *const[]){"--name", "n1", "--peer", peer, "--gossip",
+                                                            "tcp://127.0.0.1:0", "--sync", "tcp://127.0.0.1:0", NULL});
+    if (!process_await_line(node.process, PROCESS_ERRORS, "event=peer_trouble", TROUBLE_MS, NULL))
+        fail_msg("the log does not say it");
+    json_t *rows = JSON(0, "nodes", "--json", "--to", node.ipc);
+    const json_t *self = json_array_get(rows, 0), *row = json_array_get(rows, 1);
+    assert_int_equal(json_array_size(rows), 2);
+    assert_null(json_object_get(self, "trouble"));
+    assert_string_equal(string(row, "trouble"), "connection refused: nothing listens there");
+    assert_null(json_object_get(row, "refused"));
+    json_decref(rows);
+    struct process_result result = CLI(NULL, "nodes", "--to", node.ipc);
+    if (strstr(result.output, "  TROUBLE\n") == NULL || strstr(result.output, "  connection refused: ") == NULL)
+        fail_msg("no trouble in the table:\n%s", result.output);
+    process_result_free(&result);
+    server_end(&node);
 }
 
 static void makes_a_cluster_key(void **state) {
@@ -484,6 +507,7 @@ int main(void) {
         cmocka_unit_test(counts_users),
         cmocka_unit_test(lists_scopes),
         cmocka_unit_test(shows_the_nodes),
+        cmocka_unit_test(shows_why_a_peer_does_not_answer),
         cmocka_unit_test(makes_a_cluster_key),
         cmocka_unit_test(refuses_a_wrong_command_line),
         cmocka_unit_test(helps),

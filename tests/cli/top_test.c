@@ -40,6 +40,7 @@ static void add_nodes(struct sample *sample, const char *self, size_t others) {
                                         .region = "",
                                         .version = "1",
                                         .address = "",
+                                        .trouble = "",
                                         .state = MUSTER_NODE_ALIVE,
                                         .is_self = i == 0,
                                         .lag = i};

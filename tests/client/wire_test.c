@@ -428,6 +428,7 @@ static void counts_are_read(void **state) {
 
 static struct text pack_nodes(void) {
     static char name[] = "n2", address[] = "tcp://10.0.0.2:7704", region[] = "eu", version[] = "0.2.0";
+    static char trouble[] = "connection refused";
     Muster__V1__Node nodes[2] = {MUSTER__V1__NODE__INIT, MUSTER__V1__NODE__INIT}, *rows[] = {&nodes[0], &nodes[1]};
     nodes[0].self = true;
     nodes[0].state = MUSTER__V1__NODE_STATE__NODE_STATE_ALIVE;
@@ -441,6 +442,8 @@ static struct text pack_nodes(void) {
     nodes[1].delay_ms = 8;
     nodes[1].clock_ms = -3600000;
     nodes[1].silent_ms = 3100;
+    nodes[1].trouble = text_field(trouble);
+    nodes[1].refused = 9;
     Muster__V1__NodesResponse response = MUSTER__V1__NODES_RESPONSE__INIT;
     response.n_nodes = 2;
     response.nodes = rows;
@@ -465,8 +468,10 @@ static void nodes_are_read(void **state) {
     assert_string_equal(node->address, "tcp://10.0.0.2:7704");
     assert_string_equal(node->region, "eu");
     assert_string_equal(node->version, "0.2.0");
+    assert_string_equal(node->trouble, "connection refused");
+    assert_string_equal(nodes->items[0].trouble, "");
     if (node->is_self || node->state != MUSTER_NODE_SUSPECT || node->members != UINT64_C(1) << 40 || node->lag != 7 ||
-        node->delay_ms != 8 || node->clock_ms != -3600000 || node->silent_ms != 3100)
+        node->delay_ms != 8 || node->clock_ms != -3600000 || node->silent_ms != 3100 || node->refused != 9)
         fail_msg("the fields of a node are mixed up");
     result_free(answer.result);
     free((void *)(uintptr_t)bytes.data);

@@ -56,6 +56,7 @@ static size_t read_nodes(const struct muster_nodes *nodes) {
     for (size_t i = 0; i < nodes->count; i++) {
         const struct muster_node *node = &nodes->items[i];
         bytes += read_text(node->name) + read_text(node->region) + read_text(node->version) + read_text(node->address);
+        bytes += read_text(node->trouble);
         bytes += node->state == MUSTER_NODE_LEFT;
     }
     return bytes;

@@ -44,6 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         enum sp_verdict part = sp_greeting_read(data, len, SP_REQ);
         hold(part == greeting || part == SP_MORE);
     }
+    uint16_t protocol;
+    bool is_greeting = sp_greeting_protocol(data, size, &protocol);
+    hold(greeting != SP_WHOLE || (is_greeting && protocol == SP_REQ));
     while (size > 0) {
         struct sp_frame whole, cut;
         enum sp_verdict verdict = read_at(data, size, size, is_ipc, &whole);

@@ -16,6 +16,14 @@ enum sp_verdict sp_greeting_read(const uint8_t *bytes, size_t len, enum sp_proto
     return known == sizeof expected ? SP_WHOLE : SP_MORE;
 }
 
+bool sp_greeting_protocol(const uint8_t *bytes, size_t len, uint16_t *protocol) {
+    static const uint8_t begin[] = {0, 'S', 'P', 0};
+    *protocol = 0;
+    if (len < SP_GREETING_BYTES || memcmp(bytes, begin, sizeof begin) != 0) return false;
+    *protocol = (uint16_t)(bytes[4] << 8 | bytes[5]);
+    return true;
+}
+
 enum sp_verdict sp_frame_read(const uint8_t *bytes, size_t len, bool is_ipc, size_t payload_max, struct sp_frame *out) {
     size_t prefix = is_ipc ? 9 : 8;
     *out = (struct sp_frame){0};

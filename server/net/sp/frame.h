@@ -27,6 +27,9 @@ void sp_greeting_write(enum sp_protocol protocol, uint8_t out[SP_GREETING_BYTES]
  * SP_BAD with the first byte that is wrong. */
 enum sp_verdict sp_greeting_read(const uint8_t *bytes, size_t len, enum sp_protocol protocol);
 
+/* Which protocol the side that sent these bytes first speaks. False: they are not a whole greeting of SP. */
+bool sp_greeting_protocol(const uint8_t *bytes, size_t len, uint16_t *protocol);
+
 struct sp_frame {
     const uint8_t *payload; /* in the bytes that were read */
     size_t payload_len;
