@@ -89,6 +89,8 @@ static void begin_snapshot(struct muster_watch *watch, uint64_t now_ms) {
     watch->snapshot_ms = now_ms;
     watch->is_in_snapshot = true;
     watch->round++;
+    bool is_anew = atomic_load_explicit(&watch->synced_ms, memory_order_relaxed) != 0;
+    if (is_anew && watch->hold_until_ms == 0) watch->hold_until_ms = now_ms + WATCH_HOLD_MS;
 }
 
 /* How long to sleep before the next request: a node that answers at once, and nothing new, is not asked in a loop. */
@@ -158,6 +160,26 @@ static void watch_wind_up(struct muster_watch *watch) {
 
 /* ---- the task --------------------------------------------------------------------------------------------------- */
 
+static void watch_look_at_hold(struct muster_watch *watch) {
+    if (watch->hold_until_ms == 0 || watch->is_in_snapshot || monotonic_ms() < watch->hold_until_ms) return;
+    watch_end_hold(watch);
+}
+
+/* Sends a request, unless one is under way or it is not time yet. */
+static void watch_ask_in_time(struct muster_watch *watch) {
+    struct muster_error error;
+    while (!watch->is_asking && monotonic_ms() >= watch->resume_ms && !atomic_load(&watch->is_closed) &&
+           !watch_ask(watch, &error))
+        watch->resume_ms = monotonic_ms() + watch_failed(watch, &error);
+}
+
+/* When the task is to run again; UINT64_MAX: when it is woken. */
+static uint64_t watch_due_ms(const struct muster_watch *watch) {
+    uint64_t due_ms = watch->is_asking ? UINT64_MAX : watch->resume_ms;
+    bool is_holding = watch->hold_until_ms != 0 && !watch->is_in_snapshot;
+    return is_holding && watch->hold_until_ms < due_ms ? watch->hold_until_ms : due_ms;
+}
+
 static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
     struct muster_watch *watch = (struct muster_watch *)task;
     bool has_ended = is_woken && watch->is_asking;
@@ -166,12 +188,15 @@ static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
         watch_wind_up(watch);
         return;
     }
-    if (watch->is_asking || atomic_load(&watch->is_closed)) return;
-    uint32_t sleep_ms = has_ended ? watch_heard(watch) : 0;
-    struct muster_error error;
-    while (sleep_ms == 0 && !atomic_load(&watch->is_closed) && !watch_ask(watch, &error))
-        sleep_ms = watch_failed(watch, &error);
-    if (sleep_ms != 0) dispatcher_sleep(watch->dispatcher, task, monotonic_ms() + sleep_ms);
+    if (atomic_load(&watch->is_closed)) return;
+    uint64_t now_ms = monotonic_ms();
+    /* Run before its time and not woken: there is a new connection, see dispatcher_hasten. */
+    if (has_ended) watch->resume_ms = now_ms + watch_heard(watch);
+    else if (!is_woken && now_ms < watch->due_ms) watch->resume_ms = now_ms;
+    watch_look_at_hold(watch);
+    watch_ask_in_time(watch);
+    watch->due_ms = watch_due_ms(watch);
+    if (watch->due_ms != UINT64_MAX) dispatcher_sleep(watch->dispatcher, task, watch->due_ms);
 }
 
 void watches_end(struct muster_client *client) {

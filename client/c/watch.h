@@ -40,9 +40,11 @@ struct muster_watch {
     /* Of the dispatcher's thread alone. */
     bool is_asking;
     bool is_ending;
-    bool is_resuming; /* the request has a cursor */
-    unsigned node;    /* that is asked */
-    unsigned home;    /* whose cursor this is */
+    uint64_t resume_ms; /* no request is sent before */
+    uint64_t due_ms;    /* when the task was to run last */
+    bool is_resuming;   /* the request has a cursor */
+    unsigned node;      /* that is asked */
+    unsigned home;      /* whose cursor this is */
     char cursor[MUSTER_CURSOR_BYTES_MAX];
     size_t cursor_len; /* 0: none */
     uint64_t asked_ms;
@@ -53,6 +55,9 @@ struct muster_watch {
     bool has_progressed; /* this answer told of somebody, or confirmed somebody in a new snapshot */
     bool has_counts;
     struct muster_scope_counts counts; /* of the last callback */
+    uint64_t hold_until_ms;            /* what a new snapshot lacks is held back; 0: nothing is */
+    bool has_held_counts;
+    struct muster_scope_counts held_counts;
 
     struct rounds rounds; /* of this spell */
     struct muster_error round_error;
@@ -65,8 +70,15 @@ enum muster_code watch_open(struct muster_client *client, const struct muster_wa
                             const struct watch_hooks *hooks, void *hooks_arg, struct muster_watch **watch,
                             struct muster_error *error);
 
+/* How long a watch that had to begin anew holds back the leaves of those whom the new snapshot lacks. A node that
+ * restarted without a snapshot of its own knows nobody until keepalives have told it, this client's and others', each
+ * of which dials again within a second or so. */
+enum { WATCH_HOLD_MS = 2000 };
+
 /* Applies an answer, and calls back for what it changes. On the dispatcher's thread. false: memory is short; then
  * something may be untold, and the watch has to begin anew. */
 bool watch_take(struct muster_watch *watch, const struct watch_answer *answer);
+/* hold_until_ms has passed: calls back for what was held back and is still so. On the dispatcher's thread. */
+void watch_end_hold(struct muster_watch *watch);
 
 #endif

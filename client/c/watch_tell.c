@@ -131,6 +131,12 @@ static bool are_counts_same(const struct muster_scope_counts *a, const struct mu
 }
 
 static void take_counts(struct muster_watch *watch, const struct muster_scope_counts *counts) {
+    bool is_less = watch->has_counts && counts->live < watch->counts.live;
+    watch->has_held_counts = is_less && watch->hold_until_ms != 0;
+    if (watch->has_held_counts) {
+        watch->held_counts = *counts;
+        return;
+    }
     if (watch->has_counts && are_counts_same(&watch->counts, counts)) return;
     watch->has_progressed = true;
     watch->has_counts = true;
@@ -142,24 +148,41 @@ static void take_counts(struct muster_watch *watch, const struct muster_scope_co
         watch->options.callbacks.counts(watch->options.arg, &watch->counts);
 }
 
-/* The snapshot is complete. */
+static bool has_missing_users(const struct muster_watch *watch) {
+    const struct known_users *users = &watch->known_users;
+    for (size_t i = 0; i < users->capacity; i++)
+        if (users->slots[i].known != NULL && users->slots[i].known->round != watch->round) return true;
+    return false;
+}
+
+/* All that there is was told, or is in the callbacks of this call. */
 static void end_snapshot(struct muster_watch *watch) {
+    struct muster_scope_counts held_counts = watch->held_counts;
+    watch->hold_until_ms = 0;
+    if (watch->has_held_counts) take_counts(watch, &held_counts);
     tell_missing_users(watch);
     if (is_over(watch)) return;
-    watch->is_in_snapshot = false;
     atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);
     if (watch->hooks != NULL) watch->hooks->whole(watch->hooks_arg);
     if (watch->options.callbacks.synced != NULL && !is_over(watch)) watch->options.callbacks.synced(watch->options.arg);
 }
 
+void watch_end_hold(struct muster_watch *watch) {
+    end_snapshot(watch);
+}
+
 bool watch_take(struct muster_watch *watch, const struct watch_answer *answer) {
-    bool is_counts = watch->options.counts_only;
+    bool is_counts = watch->options.counts_only, was_in_snapshot = watch->is_in_snapshot;
     for (size_t i = 0; !is_counts && i < answer->count && !is_over(watch); i++) {
         if (!take_item(watch, &answer->items[i])) return false;
     }
     if (is_counts && answer->has_counts) take_counts(watch, &answer->counts);
     if (answer->has_more || is_over(watch)) return true;
-    if (watch->is_in_snapshot) end_snapshot(watch);
-    else atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);
+    watch->is_in_snapshot = false;
+    bool is_holding = watch->hold_until_ms != 0;
+    if (!was_in_snapshot && !is_holding)
+        atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);
+    else if (!is_holding || (!watch->has_held_counts && !has_missing_users(watch))) end_snapshot(watch);
+    /* Otherwise what is missing has until hold_until_ms to come back. */
     return true;
 }

@@ -491,7 +491,9 @@ MUSTER_API enum muster_code muster_keepalive_close(struct muster_keepalive *keep
  * or changes. Watching makes nobody present.
  *
  * The library sends one request after another, resumes where it was, and goes to another node where one fails; then it
- * compares the new snapshot with what it knows, so that it calls back for real changes alone, each once. For each user,
+ * compares the new snapshot with what it knows, so that it calls back for real changes alone, each once. Who is missing
+ * in such a snapshot has two seconds to come back, and counts as much time to rise again: a node that restarted knows
+ * its users only once their keepalives have told it. For each user,
  * joined and left alternate, and updated comes in between; nothing is skipped. A user is updated when its status, the
  * number of its sessions or, with_sessions, their names, statuses or states change: times alone are no change.
  *
@@ -503,7 +505,7 @@ struct muster_watch;
 
 /* Why a user is no longer live. */
 enum muster_left_reason {
-    MUSTER_REASON_UNKNOWN = 0, /* it was no longer in the snapshot of another node */
+    MUSTER_REASON_UNKNOWN = 0, /* it was no longer in a later snapshot, and two seconds after that neither */
     MUSTER_REASON_LEFT = 1,    /* a leave ended its last session */
     MUSTER_REASON_EXPIRED = 2, /* the TTL of its last session passed */
     MUSTER_REASON_RESET = 3,   /* the scope was reset */
@@ -511,7 +513,8 @@ enum muster_left_reason {
 
 /* Any may be NULL. */
 struct muster_watch_callbacks {
-    /* joined was called for all who are present: once at first, and again each time the watch had to begin anew. */
+    /* joined was called for all who are present, and left for all who are not: once at first, and again each time the
+     * watch had to begin anew. */
     void (*synced)(void *arg);
     void (*joined)(void *arg, const struct muster_user *user);
     void (*left)(void *arg, const struct muster_user *user, enum muster_left_reason reason);

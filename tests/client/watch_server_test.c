@@ -136,6 +136,52 @@ static void every_change_is_told_once(void **state) {
     tells(fixture, "-cyd:3");
 }
 
+static bool two_are_told(void *journal) {
+    return journal_count(journal, "+ada:2") == 1 && journal_count(journal, "+bob:2") == 1;
+}
+
+static bool three_are_told(void *journal) {
+    return journal_count(journal, "+eve:2") == 1;
+}
+
+static bool zoe_is_told(void *journal) {
+    return journal_count(journal, "+zoe:2") == 1;
+}
+
+static bool is_synced_again(void *journal) {
+    return journal_count(journal, "synced") == 2;
+}
+
+static void keep(struct muster_client *client, const char *user, struct muster_keepalive **keepalive) {
+    struct muster_error error;
+    must(muster_keepalive_open(client, NULL, keepalive, &error), &error);
+    must(muster_keepalive_add(*keepalive, "room", user, NULL, MUSTER_STATUS_ONLINE, NULL, 0, &error), &error);
+}
+
+/* The node keeps nothing over its restart: it knows the users again once the keepalives of this client and of another
+ * one have told it. A user whom nobody keeps is told as left, but only then. */
+static void a_lone_node_that_restarts_makes_nobody_flap(void **state) {
+    struct fixture *fixture = *state;
+    struct muster_keepalive *own, *others;
+    keep(fixture->client, "ada", &own);
+    keep(fixture->teller, "bob", &others);
+    watch(fixture, (struct muster_watch_options){.scope = "room"});
+    if (!wait_until(two_are_told, fixture->journal, PATIENCE_MS)) fail_msg("ada and bob are not told");
+    come(fixture, "eve", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    if (!wait_until(three_are_told, fixture->journal, PATIENCE_MS)) fail_msg("eve is not told");
+    rig_kill(&fixture->rig, 0);
+    rig_start(&fixture->rig, 0);
+    if (!wait_until(is_synced_again, fixture->journal, PATIENCE_MS)) fail_msg("the watch did not begin anew");
+    come(fixture, "zoe", MUSTER_STATUS_ONLINE, "", LONG_MS);
+    if (!wait_until(zoe_is_told, fixture->journal, PATIENCE_MS)) fail_msg("zoe is not told");
+    size_t left = journal_count(fixture->journal, "-ada:0") + journal_count(fixture->journal, "-bob:0");
+    size_t joined = journal_count(fixture->journal, "+ada:2") + journal_count(fixture->journal, "+bob:2");
+    if (left != 0 || joined != 2) fail_msg("%zu were told as left, %zu as joined", left, joined);
+    if (journal_count(fixture->journal, "-eve:0") != 1) fail_msg("eve, whom nobody keeps, is not told as left");
+    assert_int_equal(muster_keepalive_close(own, false, NULL), MUSTER_OK);
+    assert_int_equal(muster_keepalive_close(others, false, NULL), MUSTER_OK);
+}
+
 static void named_users_are_watched_alone(void **state) {
     struct fixture *fixture = *state;
     const char *users[] = {"ada", "cyd"};
@@ -331,6 +377,7 @@ static void readers_of_a_mirror_see_who_is_there(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_change_is_told_once, one_node),
+        TEST(a_lone_node_that_restarts_makes_nobody_flap, one_node),
         TEST(named_users_are_watched_alone, one_node),
         TEST(counts_are_watched_alone, one_node),
         TEST(a_crowd_comes_in_pages, one_node),
