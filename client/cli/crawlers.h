@@ -1,6 +1,5 @@
 /* Programs that read sites by themselves: crawlers of search engines and of others, fetchers of feeds and
- * link previews, monitors. Pure, and
- * safe in every thread. */
+ * link previews, monitors. One thread. */
 #ifndef MUSTER_CLI_CRAWLERS_H
 #define MUSTER_CLI_CRAWLERS_H
 

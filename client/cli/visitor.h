@@ -1,4 +1,4 @@
-/* Who a line of an access log counts as a visitor, if anybody. Pure, and safe in every thread. */
+/* Who a line of an access log counts as a visitor, if anybody. One thread. */
 #ifndef MUSTER_CLI_VISITOR_H
 #define MUSTER_CLI_VISITOR_H
 

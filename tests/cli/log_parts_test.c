@@ -198,11 +198,22 @@ static void knows_crawlers(void **state) {
         "Mozilla/5.0 (compatible; GPTBot/1.0; +https://openai.com/gptbot)",
         "kube-probe/1.29",
         "SomeBot/1.0",
+        "x-bot",
+        "360Spider",
+        "Sogou web spider/4.0(+http://www.sogou.com/docs/help/webmasters.htm#07)",
+        "Tiny Tiny RSS/1.11 (http://tt-rss.org/)",
+        "Mozilla/5.0 (compatible; AhrefsBot/5.0; +http://ahrefs.com/robot/)",
+        "msnbot/2.0b (+http://search.msn.com/msnbot.htm)",
+        "YisouSpider",
     };
     static const char *const people[] = {
         "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
         "Mozilla/5.0 (Linux; Android 9; CUBOT ECHO) AppleWebKit/537.36 Chrome/124.0.0.0 Mobile Safari/537.36",
-        "curl/8.5.0", "-", ""};
+        "curl/8.5.0",
+        "-",
+        "",
+        "b",
+        "\xff\xff"};
     for (size_t i = 0; i < sizeof crawlers / sizeof crawlers[0]; i++)
         if (!crawlers_know(text_of(crawlers[i]))) fail_msg("not known: %s", crawlers[i]);
     for (size_t i = 0; i < sizeof people / sizeof people[0]; i++)
