@@ -7,6 +7,7 @@
 #include "status_set.h"
 #include "test.h"
 #include "timestamp.h"
+#include "visitor.h"
 
 #define MAY_17 INT64_C(1431857103000) /* 2015-05-17T10:05:03Z */
 
@@ -156,6 +157,50 @@ static void finds_paths(void **state) {
     json_line_free(j);
 }
 
+static void expect_visitor(enum user_field field, const struct access_line *line, enum skip skip, const char *name) {
+    const struct visitor_rule rule = {.user = field};
+    char buffer[ADDRESS_BYTES];
+    struct text user;
+    const enum skip got = visitor_of(&rule, line, buffer, &user);
+    if (got != skip || !text_equal(user, text_of(name)))
+        fail_msg("'%s', user '%.*s' instead of '%s', '%s'", skip_word(got), (int)user.len, user.data, skip_word(skip),
+                 name);
+}
+
+static void who_is_not_logged_in_is_nobody(void **state) {
+    (void)state;
+    struct access_line line = {.user = text_of("ada"), .status = 200};
+    expect_visitor(USER_AUTHENTICATED, &line, SKIP_NONE, "ada");
+    line.status = 401;
+    expect_visitor(USER_AUTHENTICATED, &line, SKIP_LOGIN, "");
+    line.status = 403;
+    expect_visitor(USER_AUTHENTICATED, &line, SKIP_LOGIN, "");
+    line.status = 404;
+    expect_visitor(USER_AUTHENTICATED, &line, SKIP_NONE, "ada");
+    line.user = text_of("-");
+    expect_visitor(USER_AUTHENTICATED, &line, SKIP_NOBODY, "");
+    line.user = text_of("\"\"");
+    expect_visitor(USER_AUTHENTICATED, &line, SKIP_NOBODY, "");
+}
+
+static void a_host_is_an_address_or_a_name(void **state) {
+    (void)state;
+    struct access_line line = {.host = text_of("[2001:DB8::1]:80")};
+    expect_visitor(USER_HOST, &line, SKIP_NONE, "2001:db8::1");
+    line.host = text_of("www.example.com");
+    expect_visitor(USER_HOST, &line, SKIP_NONE, "www.example.com");
+    line.host = text_of("www.example.com:443");
+    expect_visitor(USER_HOST, &line, SKIP_HOST, "");
+    line.host = text_of("-");
+    expect_visitor(USER_HOST, &line, SKIP_NO_HOST, "");
+    line.host = text_of("a123456789a123456789a123456789a123456789a123456789a123456789a123456789a123456789a123456789"
+                        "a123456789a123456789a123456789a12345678");
+    expect_visitor(USER_HOST, &line, SKIP_ID, "");
+    line.forwarded = text_of("unknown, ::ffff:192.0.2.1");
+    expect_visitor(USER_FORWARDED_FIRST, &line, SKIP_NOBODY, "");
+    expect_visitor(USER_FORWARDED_LAST, &line, SKIP_NONE, "192.0.2.1");
+}
+
 static enum log_format guess(const char *first, const char *second) {
     const struct text lines[] = {text_of(first), text_of(second)};
     struct json_line *j = json_line_new(USER_HOST, NULL, NULL);
@@ -262,6 +307,8 @@ int main(void) {
         cmocka_unit_test(writes_addresses_in_one_form),
         cmocka_unit_test(reads_json_of_known_servers),
         cmocka_unit_test(finds_paths),
+        cmocka_unit_test(who_is_not_logged_in_is_nobody),
+        cmocka_unit_test(a_host_is_an_address_or_a_name),
         cmocka_unit_test(guesses_formats),
         cmocka_unit_test(reads_sets_of_statuses),
         cmocka_unit_test(knows_crawlers),
