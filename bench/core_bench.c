@@ -1,5 +1,7 @@
 /* The roll in process, without a server: what beats, reads and ticks cost the core.
- * Prints one JSON object per measure. Usage: core_bench [USERS [USERS_GROWN]]
+ * Prints one JSON object per measure.
+ * Usage: core_bench [USERS [USERS_GROWN]]   one scope of many users
+ *        core_bench scopes [SCOPES]         many scopes of one user each
  *
  * Ids are in a buffer that is filled before each timed call, like those of a decoded request: they are in the cache,
  * the roll is not. */
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     BATCH = 1000,
@@ -33,6 +36,7 @@ struct bench {
     struct text users[BATCH];
     struct user_view views[MUSTER_PAGE_MAX];
     char ids[BATCH][ID_BYTES + 1];
+    char scopes[BATCH][ID_BYTES + 1];
 };
 
 /* Times of one kind of call: elapsed, and CPU time of this thread, which other processes do not lengthen. */
@@ -109,10 +113,14 @@ static uint64_t random_below(struct bench *bench, uint64_t bound) {
     return (uint64_t)(((__uint128_t)splitmix64_next(&bench->random) * bound) >> 64);
 }
 
+static void write_id(char id[ID_BYTES + 1], const char prefix[5], uint64_t number) {
+    memcpy(id, prefix, 5);
+    for (int at = ID_BYTES - 1; at >= 5; at--, number /= 10) id[at] = (char)('0' + number % 10);
+}
+
 static void name_user(struct bench *bench, uint32_t i, uint64_t number, uint32_t ttl_ms) {
     char *id = bench->ids[i];
-    memcpy(id, "user:", 5);
-    for (int at = ID_BYTES - 1; at >= 5; at--, number /= 10) id[at] = (char)('0' + number % 10);
+    write_id(id, "user:", number);
     bench->users[i] = (struct text){id, ID_BYTES};
     bench->beats[i] = (struct beat){
         .scope = text_of(MUSTER_SCOPE_DEFAULT), .user = bench->users[i], .ttl_ms = ttl_ms, .status = STATUS_ONLINE};
@@ -252,6 +260,71 @@ static void print_memory(const struct bench *bench, uint64_t users) {
            bench->bytes, (double)bench->bytes / (double)users);
 }
 
+/* ---- many scopes: a user in each ---- */
+
+static uint64_t resident_bytes(void) {
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL || fscanf(file, "%*u %llu", &pages) != 1) die_core("resident memory is not known");
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void name_in_scope(struct bench *bench, uint32_t i, uint64_t number) {
+    name_user(bench, i, number, LONG_TTL_MS);
+    write_id(bench->scopes[i], "page:", number);
+    bench->beats[i].scope = (struct text){bench->scopes[i], ID_BYTES};
+}
+
+static void add_scopes(struct bench *bench, uint64_t first, uint64_t end, struct timing *touches) {
+    for (uint64_t at = first; at < end; at += BATCH) {
+        for (uint32_t i = 0; i < BATCH; i++) name_in_scope(bench, i, at + i);
+        touch_batch(bench, touches);
+        if (at / BATCH % 100 == 0) tick_until_done(bench);
+    }
+}
+
+/* What a scope of one user takes, all included, while their number grows to `scopes`, and at the end. */
+static void measure_scope_memory(struct bench *bench, uint64_t scopes) {
+    static struct timing joins;
+    uint64_t before = resident_bytes(), bytes_before = bench->bytes, steps = 0;
+    double sum = 0, most = 0;
+    for (uint64_t at = 0; at < scopes; at += BATCH) {
+        add_scopes(bench, at, at + BATCH, &joins);
+        if (at < scopes / 4) continue; /* the table of scopes grows some four times from here on */
+        double each = (double)(bench->bytes - bytes_before) / (double)(at + BATCH);
+        sum += each;
+        steps++;
+        if (each > most) most = each;
+    }
+    print_measure("scope_join", scopes, (double)joins.total_ns / (double)scopes, &joins);
+    tick_until_done(bench);
+    printf("{\"measure\":\"scope_memory\",\"users\":%" PRIu64
+           ",\"bytes_each\":%.1f,\"bytes_mean\":%.1f,\"bytes_most\":%.1f,\"resident_each\":%.1f}\n",
+           scopes, (double)(bench->bytes - bytes_before) / (double)scopes, sum / (double)steps, most,
+           (double)(resident_bytes() - before) / (double)scopes);
+}
+
+static uint64_t scopes_wanted(const char *text) {
+    uint64_t scopes = strtoull(text, NULL, 10);
+    if (scopes < BATCH || scopes % BATCH != 0) die_core("scopes must be a multiple of 1000");
+    return scopes;
+}
+
+static void measure_scopes(uint64_t scopes) {
+    static struct timing touches;
+    struct bench *bench = bench_new();
+    measure_scope_memory(bench, scopes);
+    for (int i = 0; i < TIMED_BATCHES; i++) {
+        bench->now_ms += 1;
+        for (uint32_t j = 0; j < BATCH; j++) name_in_scope(bench, j, random_below(bench, scopes));
+        touch_batch(bench, &touches);
+        if (i % 100 == 0) tick_until_done(bench);
+    }
+    print_measure("scope_touch", scopes, (double)histogram_percentile(&touches.wall, 50) / BATCH, &touches);
+    bench_free(bench);
+}
+
 static void measure_reads(struct bench *bench, uint64_t users) {
     print_memory(bench, users);
     measure_touch(bench, users);
@@ -262,6 +335,10 @@ static void measure_reads(struct bench *bench, uint64_t users) {
 
 int main(int argc, char **argv) {
     static struct timing fill, fill_ticks, growth, growth_ticks;
+    if (argc > 1 && strcmp(argv[1], "scopes") == 0) {
+        measure_scopes(scopes_wanted(argc > 2 ? argv[2] : "1000000"));
+        return 0;
+    }
     uint64_t users = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     uint64_t grown = argc > 2 ? strtoull(argv[2], NULL, 10) : 10 * users;
     if (users < BATCH || users % BATCH != 0 || grown <= users || grown % BATCH != 0)
