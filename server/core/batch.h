@@ -16,6 +16,7 @@ struct batch {
     struct refusal *why;
     struct text last_scope; /* most calls name one scope: it is looked up once */
     uint32_t last_scope_ref;
+    const struct scope *last_scope_at; /* NULL: there is none */
     size_t refreshes; /* so many beats, the first ones, only extend a lease, or do nothing: see plan.c */
     bool is_cut;      /* planning has stopped before the end, where a piece ends */
     bool is_untidy;   /* something is left for commit_tidy */

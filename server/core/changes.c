@@ -7,12 +7,12 @@
 enum { LOG_LOOKED_A_CHANGE = 16 }; /* slots that a call may look at for each change it may write */
 
 void change_of_reset(const struct roll *roll, const struct scope *scope, struct change *out) {
-    *out = (struct change){.origin = roll->origins[scope->reset_origin].id,
-                           .sequence = scope->reset_sequence,
+    *out = (struct change){.origin = roll->origins[scope->crowd->reset_origin].id,
+                           .sequence = scope->crowd->reset_sequence,
                            .is_reset = true,
                            .scope = scope_name(scope),
-                           .stamp = scope->reset_stamp,
-                           .seen_ms = scope->reset_seen_ms};
+                           .stamp = scope->crowd->reset_stamp,
+                           .seen_ms = scope->crowd->reset_seen_ms};
 }
 
 void change_of_register(const struct roll *roll, uint32_t ref, struct change *out) {
@@ -35,11 +35,13 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
 static bool change_of_log_slot(const struct roll *roll, uint32_t slot, uint64_t sequence, struct change *out) {
     uint32_t kind = slot & LOG_KIND;
     if (kind == LOG_RESET || kind == LOG_FOREIGN_RESET) {
-        const struct scope *scope = scope_exists(roll, slot & LOG_MEMBER) ? scope_at(roll, slot & LOG_MEMBER) : NULL;
-        bool is_own = scope != NULL && scope->reset_origin == ORIGIN_SELF && scope->reset_sequence == sequence;
-        bool is_it = scope != NULL && scope->reset_stamp != 0 && (is_own || kind == LOG_FOREIGN_RESET);
-        if (is_it) change_of_reset(roll, scope, out);
-        return is_it;
+        const struct scope *scope = scope_at(roll, slot & LOG_MEMBER);
+        if (!scope_exists(roll, slot & LOG_MEMBER) || scope_reset_stamp(scope) == 0) return false;
+        const struct crowd *crowd = scope->crowd;
+        bool is_own = crowd->reset_origin == ORIGIN_SELF && crowd->reset_sequence == sequence;
+        if (!is_own && kind != LOG_FOREIGN_RESET) return false;
+        change_of_reset(roll, scope, out);
+        return true;
     }
     const struct member *m = member_at(roll, slot & LOG_MEMBER);
     bool is_stale =

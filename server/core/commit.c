@@ -72,6 +72,7 @@ void commit_refreshes(struct batch *batch, struct beat_outcome *each) {
     if (each != NULL) memset(each, 0, n * sizeof *each);
     uint64_t sequence = roll->sequence, now_ms = batch->now_ms, least_end_ms = UINT64_MAX;
     struct scope *scope = NULL;
+    struct history *history = NULL;
     uint32_t scope_ref = SCOPE_NONE, moved = 0; /* users of the scope who were taken out of its history */
     for (size_t i = 0; i < n; i++) {
         commit_fetch(batch, i, n);
@@ -85,8 +86,12 @@ void commit_refreshes(struct batch *batch, struct beat_outcome *each) {
             if (moved > 0) scope_history_put(scope, now_ms, moved);
             moved = 0;
             scope = scope_at(roll, scope_ref = m->scope);
+            history = scope_history(scope);
         }
-        moved += scope_history_take(scope, m->seen_ms, now_ms);
+        if (history != NULL && m->seen_ms != now_ms) {
+            history_remove(history, m->seen_ms);
+            moved++;
+        }
         if (member_lease_end_ms(m) < least_end_ms) least_end_ms = member_lease_end_ms(m);
         sequence++;
         *log_slot(roll, sequence) = ref | log_kind_again(roll, m->sequence, sequence);
@@ -245,9 +250,9 @@ void commit_leaves(struct batch *batch, size_t n) {
     for (size_t i = 0; i < n; i++) {
         if (batch->beats[i].kind != REGISTER_LEAVE) continue;
         const struct scope *scope = scope_at(roll, member_at(roll, batch->plan[i].member)->scope);
-        uint64_t live = scope->live;
+        uint64_t live = scope_live(scope);
         user_apply_leave(roll, batch->plan[i].member, batch->now_ms, batch->effects);
-        batch->touched->left += scope->live < live;
+        batch->touched->left += scope_live(scope) < live;
     }
 }
 

@@ -27,12 +27,14 @@ void roll_counts(const struct roll *roll, struct text name, const uint64_t *wind
         windows[i].incomplete = incomplete_ms != 0 && incomplete_ms >= from_ms[i];
     }
     if (scope == NULL) return;
-    out->live = scope->live;
-    out->sessions = scope->sessions;
-    out->joined = scope->joined;
-    out->left = scope->left;
-    for (int status = STATUS_AWAY; status <= STATUS_BUSY; status++) out->by_status[status] = scope->by_status[status];
-    if (scope->history != NULL)
-        for (size_t i = 0; i < n; i++) windows[i].users = history_count(scope->history, from_ms[i]);
+    out->live = scope_live(scope);
+    out->joined = scope_joined(scope);
+    out->left = out->joined - out->live;
+    const struct scope_sums sums = scope_sums(roll, scope);
+    out->sessions = sums.sessions;
+    for (int status = STATUS_AWAY; status <= STATUS_BUSY; status++) out->by_status[status] = sums.by_status[status];
+    const struct history *history = scope_history(scope);
+    if (history != NULL)
+        for (size_t i = 0; i < n; i++) windows[i].users = history_count(history, from_ms[i]);
     else if (n > 0) windows_by_looking(roll, scope, from_ms, n, now_ms, windows);
 }

@@ -197,6 +197,21 @@ bool index_insert(struct index *index, uint64_t hash, uint32_t ref, index_hash_f
     return true;
 }
 
+bool index_fill(struct index *index, const struct index_slot *slots, uint32_t count,
+                const struct allocator *allocator) {
+    assert(index->now.slots == NULL && count > 0);
+    uint32_t before = count - 1;
+    bool fits = false;
+    for (uint32_t capacity = capacity_for(before + before / 2); !fits; capacity += capacity / 2) {
+        if (!table_new(&index->now, capacity, allocator)) return false;
+        fits = true;
+        for (uint32_t i = 0; i < count && fits; i++) fits = table_append(&index->now, slots[i]);
+        if (!fits) table_clear(&index->now, allocator);
+    }
+    index->count = count;
+    return true;
+}
+
 static struct index_slot *index_slot_of(struct index *index, uint64_t hash, uint32_t ref) {
     const struct index_slot *found = index_find(index, hash);
     assert(found != NULL);
@@ -246,6 +261,14 @@ struct index_walk index_walk_range(const struct index *index, uint32_t high, uin
     struct index_walk walk = {.index = index, .until = until};
     walk.in_old = index->old.slots != NULL && high >= index->frontier;
     walk_enter(&walk, walk.in_old ? &index->old : &index->now, high);
+    return walk;
+}
+
+struct index_walk index_walk_slots(const struct index_slot *slots, uint32_t count, uint32_t high, uint64_t until) {
+    /* As though it were in an old table, behind which nothing comes. */
+    struct index_walk walk = {.at = slots, .end = slots + count, .until = until, .in_old = true};
+    walk.last_home = walk.end;
+    while (walk.at < walk.end && walk.at->high < high) walk.at++;
     return walk;
 }
 

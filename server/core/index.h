@@ -118,6 +118,10 @@ bool index_move(struct index *index, uint32_t entries, const struct allocator *a
 void index_tidy(struct index *index, const struct allocator *allocator);
 void index_clear(struct index *index, const struct allocator *allocator);
 
+/* Fills an index, which is empty, with slots in the order of the whole hash; as though the last had made it grow. false
+ * if memory is short. */
+bool index_fill(struct index *index, const struct index_slot *slots, uint32_t count, const struct allocator *allocator);
+
 /* A walk in the order of hashes. Holds until the next change. */
 struct index_walk {
     const struct index *index;
@@ -130,6 +134,8 @@ struct index_walk {
 struct index_walk index_walk_from(const struct index *index, uint32_t high);
 /* The same, and ends before the first entry whose hash is at least `until`, for a cost in proportion to the range. */
 struct index_walk index_walk_range(const struct index *index, uint32_t high, uint64_t until);
+/* The same over an array of slots that are in the order of the whole hash. */
+struct index_walk index_walk_slots(const struct index_slot *slots, uint32_t count, uint32_t high, uint64_t until);
 /* The next entry; NULL at the end. *looked grows by the slots that were looked at. */
 const struct index_slot *index_walk_next(struct index_walk *walk, size_t *looked);
 

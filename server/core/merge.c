@@ -36,11 +36,9 @@ static bool merge_resets(struct batch *batch, const struct change *changes, size
         if (!changes[i].is_reset) continue;
         uint16_t origin = origin_obtain(roll, changes[i].origin);
         if (origin == ROLL_ORIGINS_MAX) return batch_refuse(batch, "origins", ROLL_ORIGINS_MAX, i);
-        uint32_t scope = scope_find(roll, changes[i].scope);
-        if (scope == SCOPE_NONE && roll_bytes(roll) + ROLL_SCOPE_BYTES > roll->config.bytes_max)
-            return batch_refuse(batch, "bytes", roll->config.bytes_max, i);
-        if (scope == SCOPE_NONE && (scope = scope_obtain(roll, changes[i].scope)) == SCOPE_NONE)
-            return batch_refuse(batch, "memory", 0, i);
+        uint32_t scope = scope_obtain_for_reset(roll, changes[i].scope, batch->why);
+        batch->why->index = i;
+        if (scope == SCOPE_NONE) return false;
         if (!reset_apply(roll, scope, &changes[i], origin, batch->now_ms, batch->effects)) continue;
         roll->reset_merged_at = roll->sequence;
         ++*applied;

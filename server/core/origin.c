@@ -32,10 +32,10 @@ uint64_t roll_origin_members(const struct roll *roll, uint64_t id) {
 void roll_origin_forget(struct roll *roll, uint64_t id) {
     uint16_t i = origin_find(roll, id);
     if (i == ROLL_ORIGINS_MAX || i == ORIGIN_SELF || roll->origins[i].members > 0) return;
-    for (uint32_t ref = 1; ref < roll->scope_fresh; ref++) {
+    for (uint32_t ref = 1; ref < roll->scopes.next_fresh; ref++) {
         if (!scope_exists(roll, ref)) continue;
         const struct scope *scope = scope_at(roll, ref);
-        if (scope_reset_stamp(scope) != 0 && scope->reset_origin == i) return;
+        if (scope_reset_stamp(scope) != 0 && scope->crowd->reset_origin == i) return;
     }
     roll->origins[i].id = 0;
 }

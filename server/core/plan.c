@@ -7,7 +7,9 @@ static bool plan_scope(struct batch *batch, const struct beat *beat, uint32_t *s
     if (batch->last_scope_ref == SCOPE_NONE || name.len != batch->last_scope.len ||
         (name.data != batch->last_scope.data && !text_equal(name, batch->last_scope))) {
         batch->last_scope = name;
-        batch->last_scope_ref = beat->is_refresh ? scope_find(batch->roll, name) : scope_obtain(batch->roll, name);
+        uint32_t ref = beat->is_refresh ? scope_find(batch->roll, name) : scope_obtain(batch->roll, name);
+        batch->last_scope_ref = ref;
+        batch->last_scope_at = ref == SCOPE_NONE ? NULL : scope_at(batch->roll, ref);
     }
     *scope = batch->last_scope_ref;
     return *scope != SCOPE_NONE || beat->is_refresh;
@@ -46,6 +48,7 @@ static uint32_t plan_member(struct batch *batch, uint32_t scope_ref, uint32_t fi
     uint32_t ref = slab_take(&roll->slab, &roll->allocator);
     if (ref == MEMBER_NONE) return MEMBER_NONE;
     struct member *m = member_at(roll, ref);
+    m->is_used = 1;
     m->user_len = (uint8_t)beat->user.len;
     m->session_len = (uint8_t)beat->session.len;
     m->scope = scope_ref;
@@ -70,6 +73,7 @@ static uint32_t plan_member(struct batch *batch, uint32_t scope_ref, uint32_t fi
 fail_extra:
     member_drop_extra(roll, m);
 fail_member:
+    m->is_used = 0;
     slab_give(&roll->slab, ref);
     return MEMBER_NONE;
 }
@@ -166,10 +170,11 @@ static inline uint64_t refresh_flags_mask(void) {
     return ~all_seen.seen_and_flags;
 }
 
-static bool only_extends(const struct batch *batch, uint32_t scope_ref, uint32_t ref, const struct beat *beat) {
+static bool only_extends(const struct batch *batch, const struct scope *scope, uint32_t scope_ref, uint32_t ref,
+                         const struct beat *beat) {
     const struct member *m = member_at(batch->roll, ref);
     unsigned status = beat->is_refresh ? m->status : beat->status;
-    uint64_t flags = refresh_flags(scope_at(batch->roll, scope_ref), status, m->has_extra);
+    uint64_t flags = refresh_flags(scope, status, m->has_extra);
     if ((m->seen_and_flags & refresh_flags_mask()) != flags || m->scope != scope_ref || m->ttl_ms != beat->ttl_ms ||
         m->next_session != MEMBER_NONE || m->origin != ORIGIN_SELF || !member_lease_holds(m, batch->now_ms))
         return false;
@@ -191,6 +196,7 @@ enum { WINDOW = 32, STAGES = 4 };
 struct window {
     size_t first, count; /* beats first..first+count-1 */
     uint32_t scopes[WINDOW], users[WINDOW];
+    const struct scope *scopes_at[WINDOW];
     uint64_t hashes[WINDOW];
 };
 
@@ -202,11 +208,12 @@ static bool window_hash(struct batch *batch, struct window *window, size_t first
     for (window->count = 0; window->count < n; window->count++) {
         const struct beat *beat = &batch->beats[first + window->count];
         if (!plan_scope(batch, beat, &window->scopes[window->count])) break;
+        window->scopes_at[window->count] = batch->last_scope_at;
         names[window->count] = beat->user;
     }
     hash_names(roll, names, window->count, window->hashes);
     for (size_t i = 0; i < window->count; i++)
-        if (window->scopes[i] != SCOPE_NONE) scope_users_fetch(scope_at(roll, window->scopes[i]), window->hashes[i]);
+        if (window->scopes_at[i] != NULL) scope_users_fetch(window->scopes_at[i], window->hashes[i]);
     return window->count == n;
 }
 
@@ -214,8 +221,8 @@ static void window_find(const struct batch *batch, struct window *window) {
     const struct roll *roll = batch->roll;
     for (size_t i = 0; i < window->count; i++) {
         window->users[i] = MEMBER_NONE;
-        if (window->scopes[i] == SCOPE_NONE) continue;
-        const struct index_slot *slot = scope_users_find(scope_at(roll, window->scopes[i]), window->hashes[i]);
+        if (window->scopes_at[i] == NULL) continue;
+        const struct index_slot *slot = scope_users_find(window->scopes_at[i], window->hashes[i]);
         window->users[i] = slot == NULL ? MEMBER_NONE : slot->ref;
         if (slot != NULL) cache_fetch(member_at(roll, slot->ref));
     }
@@ -245,7 +252,7 @@ static bool window_plan(struct batch *batch, const struct window *window, size_t
         struct planned *planned = &batch->plan[*done];
         *planned = (struct planned){.member = window->users[i]};
         if (batch->refreshes == *done && batch->changes == NULL && planned->member != MEMBER_NONE &&
-            only_extends(batch, window->scopes[i], planned->member, &batch->beats[*done])) {
+            only_extends(batch, window->scopes_at[i], window->scopes[i], planned->member, &batch->beats[*done])) {
             batch->refreshes++;
             continue;
         }
@@ -349,8 +356,8 @@ static bool plan_rest_fits(struct batch *batch, size_t planned, size_t n) {
     uint64_t tombstones = roll->timers.tombstones > n ? roll->timers.tombstones - n : 0, bytes = 0;
     for (size_t i = planned; i < n; i++) {
         const struct beat *beat = &batch->beats[i];
-        bytes += ROLL_MEMBER_BYTES + ROLL_SCOPE_BYTES + sizeof(struct extra) + beat->user.len + beat->session.len +
-                 state_room(beat->state.len);
+        bytes += ROLL_MEMBER_BYTES + scope_bytes_most(beat->scope) + sizeof(struct extra) + beat->user.len +
+                 beat->session.len + state_room(beat->state.len);
     }
     if (roll->slab.count + (n - planned) > roll->config.members_max + tombstones)
         return batch_refuse(batch, "members", roll->config.members_max, planned);

@@ -93,19 +93,25 @@ struct refresh_window {
     size_t count;
     const struct refresh *refreshes;
     uint32_t scopes[REFRESH_WINDOW]; /* SCOPE_NONE: there is none */
-    uint32_t users[REFRESH_WINDOW];  /* the only user who may be meant; MEMBER_NONE: there is none, or there are more */
+    const struct scope *scopes_at[REFRESH_WINDOW];
+    uint32_t users[REFRESH_WINDOW]; /* the only user who may be meant; MEMBER_NONE: there is none, or there are more */
 };
 
 static void refresh_window_begin(const struct roll *roll, struct refresh_window *window,
                                  const struct refresh *refreshes, size_t n) {
     uint32_t scope = SCOPE_NONE;
+    const struct scope *at = NULL;
     window->count = n;
     window->refreshes = refreshes;
     for (size_t i = 0; i < n; i++) {
-        if (i == 0 || refreshes[i].scope_hash != refreshes[i - 1].scope_hash)
+        if (i == 0 || refreshes[i].scope_hash != refreshes[i - 1].scope_hash) {
             scope = scope_at_hash(roll, refreshes[i].scope_hash);
+            at = scope == SCOPE_NONE ? NULL : scope_at(roll, scope);
+        }
         window->scopes[i] = scope;
-        if (scope != SCOPE_NONE) scope_users_fetch(scope_at(roll, scope), refreshes[i].user_hash);
+        if (scope == SCOPE_NONE) continue;
+        window->scopes_at[i] = at;
+        scope_users_fetch(at, refreshes[i].user_hash);
     }
 }
 
@@ -113,7 +119,7 @@ static void refresh_window_find(const struct roll *roll, struct refresh_window *
     for (size_t i = 0; i < window->count; i++) {
         window->users[i] = MEMBER_NONE;
         if (window->scopes[i] == SCOPE_NONE) continue;
-        const struct scope *scope = scope_at(roll, window->scopes[i]);
+        const struct scope *scope = window->scopes_at[i];
         const struct index_slot *slot = scope_users_find(scope, window->refreshes[i].user_hash);
         if (slot == NULL || scope_users_next(scope, slot) != NULL) continue;
         window->users[i] = slot->ref;
@@ -144,7 +150,7 @@ static uint32_t refresh_window_member(const struct roll *roll, const struct refr
             roll_session_hash(roll, member_session(m)) == refresh->session_hash)
             return window->users[i];
     }
-    return handle_find(roll, scope_at(roll, window->scopes[i]), refresh);
+    return handle_find(roll, window->scopes_at[i], refresh);
 }
 
 static size_t refresh_window_apply(struct roll *roll, const struct refresh_window *window, uint64_t origin,

@@ -173,7 +173,7 @@ static bool registers_of_slot(struct registers *registers, const struct index_sl
                                        .user_bits = segment_bits(scope_users_slots(scope)),
                                        .scope_hash = hash};
     /* Also where the walk goes on: a reset since then has taken members that were yet to come. */
-    if (scope_reset_stamp(scope) != 0 && scope->reset_sequence > registers->have[scope->reset_origin])
+    if (scope_reset_stamp(scope) != 0 && scope->crowd->reset_sequence > registers->have[scope->crowd->reset_origin])
         change_of_reset(registers->roll, scope, &registers->out[registers->count++]);
     if (!registers_of_scope(registers, scope, cursor)) return false;
     cursor->is_scope_done = true;

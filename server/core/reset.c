@@ -5,21 +5,22 @@
 enum { RESETS_A_TICK = 8 };
 
 void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t *budget, struct effects *effects) {
-    struct scope *scope = scope_at(roll, scope_ref);
+    const struct scope *scope = scope_at(roll, scope_ref);
+    struct crowd *crowd = scope->crowd;
     while (*budget > 0) {
-        struct index_walk walk = scope_users_walk(scope, scope->sweep_high);
+        struct index_walk walk = scope_users_walk(scope, crowd->sweep_high);
         const struct index_slot *slot;
         size_t looked = 0;
-        uint32_t began = scope->sweep_high;
+        uint32_t began = crowd->sweep_high;
         do { /* at least as far as the next hash, so that a small budget makes progress */
             slot = index_walk_next(&walk, &looked);
-            if (slot != NULL) scope->sweep_high = slot->high;
+            if (slot != NULL) crowd->sweep_high = slot->high;
         } while (slot != NULL && member_at(roll, slot->ref)->epoch == scope->epoch &&
-                 (looked < *budget || scope->sweep_high == began));
+                 (looked < *budget || crowd->sweep_high == began));
         *budget -= looked < *budget ? looked : *budget;
         if (slot == NULL) {
-            scope->is_sweeping = false;
-            scope->epochs_unswept = 0;
+            crowd->is_sweeping = false;
+            crowd->epochs_unswept = 0;
             scope_users_tidy(roll, scope_ref);
             return;
         }
@@ -29,39 +30,47 @@ void reset_sweep(struct roll *roll, uint32_t scope_ref, uint64_t now_ms, size_t 
 }
 
 void reset_forget_ended(struct roll *roll, uint64_t now_ms) {
-    for (uint32_t i = 0; i < RESETS_A_TICK && i < roll->scope_fresh; i++) {
-        if (++roll->reset_at >= roll->scope_fresh) roll->reset_at = 1;
-        if (roll->scope_fresh <= 1 || !scope_exists(roll, roll->reset_at)) continue;
+    for (uint32_t i = 0; i < RESETS_A_TICK && i < roll->scopes.next_fresh; i++) {
+        if (++roll->reset_at >= roll->scopes.next_fresh) roll->reset_at = 1;
+        if (roll->scopes.next_fresh <= 1 || !scope_exists(roll, roll->reset_at)) continue;
         struct scope *scope = scope_at(roll, roll->reset_at);
-        if (scope_reset_stamp(scope) == 0 || scope->is_sweeping) continue;
-        if (scope->reset_seen_ms + roll->config.retention_ms + MUSTER_TTL_MAX_MS >= now_ms) continue;
-        scope->reset_stamp = 0;
+        if (scope_reset_stamp(scope) == 0 || scope->crowd->is_sweeping) continue;
+        if (scope->crowd->reset_seen_ms + roll->config.retention_ms + MUSTER_TTL_MAX_MS >= now_ms) continue;
+        scope->crowd->reset_stamp = 0;
+        scope_leave_crowd(roll, roll->reset_at);
         scope_release_if_empty(roll, roll->reset_at);
     }
+}
+
+/* All its users are of an older epoch from now on, and count no more. */
+static void reset_counts(struct scope *scope) {
+    struct crowd *crowd = scope->crowd;
+    scope->epoch++;
+    scope->incomplete_ms = 0;
+    crowd->epochs_unswept++;
+    crowd->is_sweeping = true;
+    crowd->sweep_high = 0;
+    crowd->users_counted = crowd->live = crowd->sessions = 0;
+    memset(crowd->by_status, 0, sizeof crowd->by_status);
+    scope_drop_history(scope);
+    crowd->history_at = HISTORY_USERS_MIN;
 }
 
 bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
                  struct effects *effects) {
     struct scope *scope = scope_at(roll, ref);
-    if (scope_reset_stamp(scope) != 0 &&
-        !register_is_older(roll, scope->reset_stamp, scope->reset_origin, scope->reset_sequence, change))
+    struct crowd *crowd = scope->crowd;
+    if (crowd->reset_stamp != 0 &&
+        !register_is_older(roll, crowd->reset_stamp, crowd->reset_origin, crowd->reset_sequence, change))
         return false;
     /* Epochs wrap: a member of the one that comes next must be gone before. */
     size_t all = SIZE_MAX;
-    if (scope->epochs_unswept == UINT8_MAX) reset_sweep(roll, ref, now_ms, &all, effects);
-    scope->epoch++;
-    scope->epochs_unswept++;
-    scope->is_sweeping = true;
-    scope->sweep_high = 0;
-    scope->left += scope->live;
-    scope->users_counted = scope->live = scope->sessions = scope->incomplete_ms = 0;
-    memset(scope->by_status, 0, sizeof scope->by_status);
-    scope_drop_history(scope);
-    scope->history_at = HISTORY_USERS_MIN;
-    scope->reset_stamp = change->stamp;
-    scope->reset_seen_ms = change->seen_ms;
-    scope->reset_sequence = change->sequence;
-    scope->reset_origin = origin;
+    if (crowd->epochs_unswept == UINT8_MAX) reset_sweep(roll, ref, now_ms, &all, effects);
+    reset_counts(scope);
+    crowd->reset_stamp = change->stamp;
+    crowd->reset_seen_ms = change->seen_ms;
+    crowd->reset_sequence = change->sequence;
+    crowd->reset_origin = origin;
     scope_wants_upkeep(roll, ref);
     effect_note(roll, effects, EFFECT_RESET, REASON_RESET, ref, MEMBER_NONE);
     return true;
@@ -71,16 +80,9 @@ enum muster_code roll_reset(struct roll *roll, struct text name, uint64_t stamp,
                             struct effects *effects, uint64_t *forgotten, struct refusal *why) {
     *forgotten = 0;
     *why = (struct refusal){0};
-    uint32_t ref = scope_find(roll, name);
-    if (ref == SCOPE_NONE && roll_bytes(roll) + ROLL_SCOPE_BYTES > roll->config.bytes_max) {
-        *why = (struct refusal){"bytes", roll->config.bytes_max, 0};
-        return MUSTER_RESOURCE_EXHAUSTED;
-    }
     /* Also for a scope that nobody is in here: its members may be on their way from another node. */
-    if ((ref = scope_obtain(roll, name)) == SCOPE_NONE) {
-        *why = (struct refusal){"memory", 0, 0};
-        return MUSTER_RESOURCE_EXHAUSTED;
-    }
+    uint32_t ref = scope_obtain_for_reset(roll, name, why);
+    if (ref == SCOPE_NONE) return MUSTER_RESOURCE_EXHAUSTED;
     struct change change = {.stamp = stamp,
                             .seen_ms = now_ms,
                             .sequence = roll->sequence + 1,

@@ -14,6 +14,8 @@ struct roll *roll_new(const struct roll_config *config) {
     if (roll == NULL) return NULL;
     roll->config = *config;
     roll->allocator = *a;
+    roll->slab.chunk_bits = SLAB_BITS;
+    roll->scopes.chunk_bits = SLAB_SCOPE_BITS;
     roll->origins[ORIGIN_SELF].id = config->origin == 0 ? ORIGIN_ID_LONE : config->origin;
     roll->log = a->allocate(a->context, config->log_slots * sizeof *roll->log);
     if (roll->log == NULL) goto fail_roll;
@@ -43,6 +45,7 @@ void roll_stats(const struct roll *roll, struct roll_stats *out) {
         .members_live = roll->live_members,
         .scopes = roll->directory.count,
         .bytes = roll_bytes(roll),
+        .scope_bytes = scopes_bytes(roll),
         .sequence = roll->sequence,
         .evicted = roll->evicted,
         .expired = roll->expired,

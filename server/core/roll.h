@@ -38,7 +38,7 @@ struct member_ref {
 
 enum {
     ROLL_MEMBER_BYTES = 80, /* a member's record and its share of the tables, as roll_stats.bytes counts it */
-    ROLL_SCOPE_BYTES = 384, /* the same for a scope */
+    ROLL_SCOPE_BYTES = 80,  /* the same for a scope of one user */
 };
 
 enum {
@@ -329,6 +329,7 @@ struct roll_stats {
     uint64_t members, members_live; /* registers kept; of these, live ones (as of the last tick) */
     uint64_t scopes;
     uint64_t bytes;                       /* what members and scopes take: ROLL_MEMBER_BYTES each, long ids, states */
+    uint64_t scope_bytes;                 /* of these, what scopes take without their members */
     uint64_t sequence;                    /* the last one taken by this node's origin */
     uint64_t evicted, expired, forgotten; /* since roll_new */
     uint64_t displaced;                   /* sessions that made room for another one of their user, since roll_new */

@@ -4,15 +4,14 @@
 #define MUSTER_CORE_ROLL_INTERNAL_H
 
 #include "common/siphash.h"
-#include "history.h"
-#include "index.h"
 #include "roll.h"
+#include "scope_record.h"
 #include "slab.h"
 #include "timers.h"
 
 #define ORIGIN_ID_LONE UINT64_C(1) /* of a roll that never meets another */
 
-enum { SCOPE_NONE = 0, HISTORY_USERS_MIN = 4096 };
+enum { HISTORY_USERS_MIN = 4096 };
 /* Live sessions of a user in a scope, by local beats; and how many of its tombstones are kept. */
 #ifdef ROLL_TEST_SESSIONS_MAX /* a test's: so few that sessions make room all the time */
 enum { SESSIONS_LIVE_MAX = ROLL_TEST_SESSIONS_MAX };
@@ -32,28 +31,6 @@ enum { SESSIONS_GONE_MAX = MUSTER_SESSIONS_MAX };
 enum { NEWS_GENERATIONS = 3 };
 _Static_assert(MUSTER_MEMBERS_MAX <= LOG_MEMBER, "a slot of the log holds every member");
 _Static_assert(LOG_NEWS *(NEWS_GENERATIONS + 1) == LOG_FOREIGN, "kinds do not overlap");
-
-/* A scope: its users by hash, and the counts of those whose epoch is the scope's. */
-struct scope {
-    struct index users;      /* hash -> the first member of a user's chain of sessions */
-    struct history *history; /* when its users were last seen; NULL in a small scope: it looks at every user */
-    uint64_t users_counted;  /* users that the counts below and the history stand for */
-    uint64_t live, by_status[4], sessions;
-    uint64_t joined, left; /* how often a user became live, and ceased to be */
-    uint64_t history_at;   /* a scope of so many users gets a history */
-    uint64_t reset_stamp;  /* members whose stamp is not after it are void: no reader sees them */
-    uint64_t reset_sequence, reset_seen_ms;
-    uint16_t reset_origin;
-    uint64_t compacted_ms;  /* when the history was compacted last */
-    uint64_t incomplete_ms; /* the latest instant at which an evicted user was seen */
-    uint32_t sweep_high;    /* users of lower hashes have the scope's epoch */
-    uint32_t upkeep_next;   /* the list of scopes that roll_tick works for */
-    uint8_t epoch, epochs_unswept;
-    bool is_sweeping, in_upkeep;
-    uint8_t name_len;
-    char name[];
-};
-_Static_assert(sizeof(struct scope) + MUSTER_ID_BYTES_MAX <= ROLL_SCOPE_BYTES, "what a scope takes is counted");
 
 /* What a call found or made for one of its beats. */
 struct planned {
@@ -78,11 +55,9 @@ struct origin {
 struct roll {
     struct roll_config config;
     struct allocator allocator;
-    struct slab slab;
+    struct slab slab; /* of members */
     struct timers timers;
-    struct scope **scopes;                            /* by scope_ref; [0] is none */
-    uint32_t scope_capacity, scope_fresh, scope_free; /* free ones are chained through scope_links */
-    uint32_t *scope_links;
+    struct slab scopes;     /* records of struct scope */
     struct index directory; /* of scopes by name */
     uint32_t upkeep_first;
     uint64_t now_ms;   /* of the last call that changed something */
@@ -96,11 +71,16 @@ struct roll {
     struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
     uint16_t last_origin;                    /* the one that was looked for last */
     uint64_t live_members, extra_bytes_held, tombstone_extra_bytes;
+    uint64_t scope_bytes_held; /* of scopes, besides their records: long names, arrays, crowds */
     uint64_t evicted, expired, forgotten, displaced;
     uint64_t refused_live;           /* see struct roll_stats */
     uint64_t released_incomplete_ms; /* the greatest incomplete_ms of a scope that is no more */
     struct merge_room *merge_room;   /* NULL before the first merge */
     struct planned plan[MUSTER_BEATS_MAX];
+};
+
+struct scope_sums {
+    uint64_t sessions, by_status[4];
 };
 
 /* The live sessions of a user, as far as they are counted, the status of the user, and when it was last seen. */
@@ -116,31 +96,12 @@ static inline struct member *member_at(const struct roll *roll, uint32_t ref) {
 }
 
 static inline struct scope *scope_at(const struct roll *roll, uint32_t ref) {
-    return roll->scopes[ref];
+    return slab_record(&roll->scopes, ref, SLAB_SCOPE_BITS);
 }
 
 /* Whether a number that was a scope's still is one's. */
 static inline bool scope_exists(const struct roll *roll, uint32_t ref) {
-    return roll->scopes[ref] != NULL;
-}
-
-static inline struct text scope_name(const struct scope *scope) {
-    return (struct text){scope->name, scope->name_len};
-}
-
-/* Members whose stamp is not after it are void: no reader sees them. 0: it was not reset. */
-static inline uint64_t scope_reset_stamp(const struct scope *scope) {
-    return scope->reset_stamp;
-}
-
-/* Users that its counts stand for: those of its epoch. */
-static inline uint64_t scope_users_counted(const struct scope *scope) {
-    return scope->users_counted;
-}
-
-/* Of these the live ones. */
-static inline uint64_t scope_live(const struct scope *scope) {
-    return scope->live;
+    return scope_at(roll, ref)->name_len > 0;
 }
 
 static inline uint64_t hash_of_name(const struct roll *roll, const char *name, size_t len) {
@@ -184,24 +145,36 @@ static inline void roll_start(struct roll *roll, uint64_t now_ms) {
 uint32_t scope_find(const struct roll *roll, struct text name);
 /* Finds or makes it; SCOPE_NONE if memory is short. */
 uint32_t scope_obtain(struct roll *roll, struct text name);
+/* The same for a reset, which takes more: *why says "bytes" or "memory" where it fails. */
+uint32_t scope_obtain_for_reset(struct roll *roll, struct text name, struct refusal *why);
 /* Frees a scope that has no members and no reset to keep. */
 void scope_release_if_empty(struct roll *roll, uint32_t ref);
 void scope_free_all(struct roll *roll);
+/* Gives a scope a crowd, if it has none. false if memory is short; then nothing has changed. */
+bool scope_make_crowd(struct roll *roll, uint32_t ref);
+/* Takes it back where the scope has few users and nothing else that needs one. */
+void scope_leave_crowd(struct roll *roll, uint32_t ref);
+/* An array of SCOPE_FEW_MAX slots; NULL if memory is short. */
+struct index_slot *scope_few_new(struct roll *roll);
+void scope_few_free(struct roll *roll, struct index_slot *few);
 uint64_t scope_hash(const void *roll, uint32_t ref);
-/* Puts it in the list of those that roll_tick works for. */
+/* Sessions, and live users by status: of a crowd as they were counted, of few users by looking at them. */
+struct scope_sums scope_sums(const struct roll *roll, const struct scope *scope);
+/* Puts it, which has a crowd, in the list of those that roll_tick works for. */
 void scope_wants_upkeep(struct roll *roll, uint32_t ref);
-/* A live user's status is `is` instead of `was`. */
-static inline void scope_count_status(struct scope *scope, uint8_t was, uint8_t is) {
-    scope->by_status[was]--;
-    scope->by_status[is]++;
-}
+/* A user counts, or does no longer. */
+void scope_count_user(struct scope *scope, bool counts);
+/* A user became live, or ceased to be. */
+void scope_count_live(struct scope *scope, bool is_live);
+void scope_count_sessions(struct scope *scope, uint32_t was, uint32_t is);
 /* Makes or drops the history as the number of users asks for. */
 void scope_fit_history(struct roll *roll, uint32_t ref, uint64_t now_ms);
 void scope_drop_history(struct scope *scope);
+/* Does without one until it has twice as many users: memory is short. */
+void scope_put_off_history(struct scope *scope);
 /* A user was last seen at now_ms instead of at was_ms. */
 void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
-/* The same in two steps, for many users who were seen at once: one is taken out for each, all are added at the end. */
-bool scope_history_take(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
+/* So many users are in the history no more who were seen now. */
 void scope_history_put(struct scope *scope, uint64_t now_ms, uint32_t users);
 
 /* user_register.c */
@@ -245,6 +218,10 @@ void tombstone_remove(struct roll *roll, uint32_t ref);
 void member_drop_extra(struct roll *roll, struct member *m);
 /* Lets go of a tombstone's state. */
 void member_slim(struct roll *roll, struct member *m);
+/* What scopes take, without their members. */
+uint64_t scopes_bytes(const struct roll *roll);
+/* What a beat may add to that at most: a scope, or a scope's crowd. */
+uint64_t scope_bytes_most(struct text name);
 /* The bytes that count against bytes_max. */
 uint64_t roll_bytes(const struct roll *roll);
 /* Lets the oldest tombstone make room. false if there is none. */

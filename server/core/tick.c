@@ -33,30 +33,29 @@ static void forget_tombstones(struct roll *roll, uint64_t now_ms, size_t *budget
 /* Does what a scope has waiting; whether it has more. */
 static bool scope_upkeep(struct roll *roll, uint32_t ref, uint64_t now_ms, size_t *budget, struct effects *effects) {
     struct scope *scope = scope_at(roll, ref);
-    if (scope->is_sweeping) reset_sweep(roll, ref, now_ms, budget, effects);
+    struct crowd *crowd = scope->crowd;
+    if (crowd->is_sweeping) reset_sweep(roll, ref, now_ms, budget, effects);
     bool is_moving = scope_users_move(roll, ref, budget);
-    if (scope->history != NULL && now_ms - scope->compacted_ms >= COMPACT_EVERY_MS) {
+    if (crowd->history != NULL && now_ms - crowd->compacted_ms >= COMPACT_EVERY_MS) {
         *budget -= *budget < COMPACT_COST ? *budget : COMPACT_COST;
-        scope->compacted_ms = now_ms;
-        if (!history_compact(scope->history, now_ms)) {
-            scope_drop_history(scope);
-            scope->history_at = scope->users_counted * 2;
-        }
+        crowd->compacted_ms = now_ms;
+        if (!history_compact(crowd->history, now_ms)) scope_put_off_history(scope);
     }
-    return is_moving || scope->is_sweeping || scope->history != NULL;
+    return is_moving || crowd->is_sweeping || crowd->history != NULL;
 }
 
 static void scopes_upkeep(struct roll *roll, uint64_t now_ms, size_t *budget, struct effects *effects) {
     uint32_t *link = &roll->upkeep_first;
     while (*link != SCOPE_NONE && *budget > 0) {
         uint32_t ref = *link;
-        struct scope *scope = scope_at(roll, ref);
+        struct crowd *crowd = scope_at(roll, ref)->crowd;
         if (scope_upkeep(roll, ref, now_ms, budget, effects)) {
-            link = &scope->upkeep_next;
+            link = &crowd->upkeep_next;
             continue;
         }
-        *link = scope->upkeep_next;
-        scope->in_upkeep = false;
+        *link = crowd->upkeep_next;
+        crowd->in_upkeep = false;
+        scope_leave_crowd(roll, ref);
         scope_release_if_empty(roll, ref);
     }
 }
@@ -67,6 +66,7 @@ bool roll_tick(struct roll *roll, uint64_t now_ms, size_t budget, struct effects
     scopes_upkeep(roll, now_ms, &budget, effects);
     reset_forget_ended(roll, now_ms);
     slab_prepare(&roll->slab, &roll->allocator);
+    slab_prepare(&roll->scopes, &roll->allocator);
     expire_leases(roll, now_ms, &budget, effects);
     return budget == 0 || timers_has_forgettable(&roll->timers, now_ms);
 }

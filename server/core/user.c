@@ -37,11 +37,10 @@ struct user_sum user_sum(const struct roll *roll, uint32_t first) {
 static void history_move(struct scope *scope, const struct user_sum *before, const struct user_sum *after) {
     if (before->is_known && after->is_known) {
         scope_history_move(scope, before->seen_ms, after->seen_ms);
-    } else if (scope->history != NULL && before->is_known) {
-        history_remove(scope->history, before->seen_ms);
-    } else if (scope->history != NULL && after->is_known && !history_add(scope->history, after->seen_ms)) {
-        scope_drop_history(scope);
-        scope->history_at = scope->users_counted * 2;
+    } else if (scope_history(scope) != NULL && before->is_known) {
+        history_remove(scope->crowd->history, before->seen_ms);
+    } else if (scope_history(scope) != NULL && after->is_known) {
+        if (!history_add(scope->crowd->history, after->seen_ms)) scope_put_off_history(scope);
     }
 }
 
@@ -51,24 +50,19 @@ void user_account(struct roll *roll, uint32_t scope_ref, uint32_t user, const st
     struct scope *scope = scope_at(roll, scope_ref);
     history_move(scope, before, after);
     if (before->is_known != after->is_known) {
-        assert(after->is_known || scope->users_counted > 0);
-        scope->users_counted += after->is_known ? 1 : UINT64_MAX;
+        scope_count_user(scope, after->is_known);
         scope_fit_history(roll, scope_ref, now_ms);
     }
-    assert(scope->sessions >= before->sessions);
-    scope->sessions += (uint64_t)after->sessions - before->sessions;
+    scope_count_sessions(scope, before->sessions, after->sessions);
     scope_count_status(scope, before->status, after->status);
     if (before->sessions > 0 && after->sessions > 0) {
         if (is_changed || before->sessions != after->sessions || before->status != after->status)
             effect_note(roll, effects, EFFECT_UPDATED, REASON_NONE, scope_ref, user);
     } else if (after->sessions > 0) {
-        scope->live++;
-        scope->joined++;
+        scope_count_live(scope, true);
         effect_note(roll, effects, EFFECT_JOINED, REASON_NONE, scope_ref, user);
     } else if (before->sessions > 0) {
-        assert(scope->live > 0);
-        scope->live--;
-        scope->left++;
+        scope_count_live(scope, false);
         effect_note(roll, effects, EFFECT_LEFT, reason, scope_ref, user);
     }
 }
@@ -131,6 +125,7 @@ void member_unlink(struct roll *roll, uint32_t ref) {
         assert(roll->origins[m->origin].members > 0);
         roll->origins[m->origin].members--;
     }
+    m->is_used = 0;
     slab_give(&roll->slab, ref);
 }
 
@@ -210,8 +205,7 @@ uint32_t user_apply_reset_of(struct roll *roll, uint32_t ref, uint64_t now_ms, s
 }
 
 uint64_t roll_bytes(const struct roll *roll) {
-    return (uint64_t)roll->slab.count * ROLL_MEMBER_BYTES + (uint64_t)roll->directory.count * ROLL_SCOPE_BYTES +
-           roll->extra_bytes_held;
+    return (uint64_t)roll->slab.count * ROLL_MEMBER_BYTES + roll->extra_bytes_held + scopes_bytes(roll);
 }
 
 bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects) {

@@ -210,7 +210,7 @@ static uint64_t digest_of(const struct play *play) {
     roll_stats(play->roll, &stats);
     digest = mix(digest, stats.sequence);
     /* A scope that was made for a refused call may go with the next tick only. */
-    if (!play->was_reset) digest = mix(mix(digest, stats.members), stats.bytes - stats.scopes * ROLL_SCOPE_BYTES);
+    if (!play->was_reset) digest = mix(mix(digest, stats.members), stats.bytes - stats.scope_bytes);
     uint64_t after = stats.sequence > 1000 ? stats.sequence - 1000 : 0;
     bool is_complete;
     size_t count = roll_changes(play->roll, &after, 1024, &is_complete, changes);

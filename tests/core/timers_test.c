@@ -29,6 +29,7 @@ static struct fixture *fixture_new(uint64_t seed) {
     fixture->allocator = heap_plain();
     fixture->random = random_of(seed);
     fixture->now_ms = (UINT64_C(1) << 40) + random_below(&fixture->random, UINT64_C(1) << 30);
+    fixture->slab.chunk_bits = SLAB_BITS;
     timers_init(&fixture->timers, &fixture->slab, RETENTION_MS, fixture->now_ms);
     for (uint32_t i = 0; i < MEMBERS; i++) fixture->refs[i] = slab_take(&fixture->slab, &fixture->allocator);
     return fixture;
