@@ -191,6 +191,9 @@ static void call_call_back(struct call *call) {
     case REPLY_LEAVE:
         call->callback.leave(call->callback_arg, &answer->small.left, &attempt->error);
         return;
+    case REPLY_SET_STATUS:
+        call->callback.status(call->callback_arg, &answer->small.status_set, &attempt->error);
+        return;
     case REPLY_COUNTS:
         call->callback.counts(call->callback_arg, &answer->result->view.counts, &attempt->error);
         return;

@@ -12,6 +12,7 @@
 union call_callback {
     muster_touch_callback *touch;
     muster_leave_callback *leave;
+    muster_status_callback *status;
     muster_users_callback *users;
     muster_counts_callback *counts;
     void (*page)(void *arg, const struct muster_error *error); /* of a walk, which knows where the answer is */

@@ -41,6 +41,7 @@ STAYS(muster_beat, 48);
 STAYS(muster_touched, 16);
 STAYS(muster_departure, 32);
 STAYS(muster_left, 16);
+STAYS(muster_status_set, 8);
 STAYS(muster_forgotten, 16);
 STAYS(muster_session, 40);
 STAYS(muster_user, 40);

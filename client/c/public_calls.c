@@ -14,7 +14,7 @@
     if (error == NULL) error = &scratch
 
 static bool is_write(enum reply_kind kind) {
-    return kind == REPLY_TOUCH || kind == REPLY_LEAVE || kind == REPLY_RESET;
+    return kind == REPLY_TOUCH || kind == REPLY_LEAVE || kind == REPLY_RESET || kind == REPLY_SET_STATUS;
 }
 
 static struct call *blocking_call(struct muster_client *client, enum reply_kind kind, struct muster_error *error) {
@@ -70,6 +70,24 @@ enum muster_code muster_leave(struct muster_client *client, const char *scope,
     enum muster_code code =
         request_leave(&call->attempt->request, client->token, scope, departures, count, linger_ms, stamp, error);
     return run_and_give(call, code, left, sizeof *left, error);
+}
+
+/* A status that has ended by the time it could be sent is not sent: it would count from then. */
+static void status_is_fresh_for(struct call *call, enum muster_status status, uint32_t ttl_ms) {
+    if (status != MUSTER_STATUS_UNSPECIFIED && ttl_ms != 0) call->fresh_ms = ttl_ms;
+}
+
+enum muster_code muster_set_status(struct muster_client *client, const char *scope, const char *user,
+                                   enum muster_status status, uint32_t ttl_ms, struct muster_status_set *set,
+                                   struct muster_error *error) {
+    ERROR_OR_SCRATCH(error);
+    if (set != NULL) *set = (struct muster_status_set){0};
+    struct call *call = blocking_call(client, REPLY_SET_STATUS, error);
+    if (call == NULL) return error->code;
+    enum muster_code code =
+        request_set_status(&call->attempt->request, client->token, scope, user, status, ttl_ms, error);
+    status_is_fresh_for(call, status, ttl_ms);
+    return run_and_give(call, code, set, sizeof *set, error);
 }
 
 enum muster_code muster_reset(struct muster_client *client, const char *scope, struct muster_forgotten *forgotten,
@@ -213,6 +231,19 @@ enum muster_code muster_leave_async(struct muster_client *client, const char *sc
     return launch_or_give(
         call, request_leave(&call->attempt->request, client->token, scope, departures, count, linger_ms, stamp, error),
         error);
+}
+
+enum muster_code muster_set_status_async(struct muster_client *client, const char *scope, const char *user,
+                                         enum muster_status status, uint32_t ttl_ms, muster_status_callback *callback,
+                                         void *arg, struct muster_error *error) {
+    ERROR_OR_SCRATCH(error);
+    struct call *call = async_call(client, REPLY_SET_STATUS, 0, arg, error);
+    if (call == NULL) return error->code;
+    call->callback.status = callback;
+    enum muster_code code =
+        request_set_status(&call->attempt->request, client->token, scope, user, status, ttl_ms, error);
+    status_is_fresh_for(call, status, ttl_ms);
+    return launch_or_give(call, code, error);
 }
 
 enum muster_code muster_live_async(struct muster_client *client, const char *scope, const char *const *users,

@@ -42,6 +42,7 @@ void result_clear(struct result *result, enum reply_kind kind) {
     case REPLY_TOUCH:
     case REPLY_LEAVE:
     case REPLY_RESET:
+    case REPLY_SET_STATUS:
         return;
     }
 }
@@ -427,12 +428,22 @@ static bool fill_watch(struct text message, struct result *result, struct filler
 
 /* ---- answers without a result object ----------------------------------------------------------------------------- */
 
-/* TouchResponse: joined 1, ttl_ms 2, stamp 3. LeaveResponse: left 1, stamp 2. ResetResponse: forgotten 1, stamp 2. */
+/* How many numbers a packed field has: the last byte of each is less than 0x80. */
+static size_t count_packed(struct text packed) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < packed.len; i++) count += (uint8_t)packed.data[i] < 0x80;
+    return count;
+}
+
+/* TouchResponse: joined 1, ttl_ms 2, stamp 3. LeaveResponse: left 1, stamp 2, unknown 3. ResetResponse: forgotten 1,
+ * stamp 2. SetStatusResponse: stamp 1. */
 static bool fill_small(struct text message, struct answer *answer) {
     uint64_t numbers[4] = {0};
+    size_t unknown = 0;
     struct pb_reader reader = pb_read(message);
     for (struct pb_field field; pb_next(&reader, &field);) {
         if ((field.tag & 7) == PB_VARINT && field.tag >> 3 < 4) numbers[field.tag >> 3] = field.value;
+        if (field.tag == BYTES(3)) unknown += count_packed(field.bytes);
     }
     if (reader.is_broken) return false;
     switch (answer->kind) {
@@ -440,7 +451,10 @@ static bool fill_small(struct text message, struct answer *answer) {
         answer->small.touched = (struct muster_touched){(uint32_t)numbers[1], (uint32_t)numbers[2], numbers[3]};
         break;
     case REPLY_LEAVE:
-        answer->small.left = (struct muster_left){(uint32_t)numbers[1], numbers[2]};
+        answer->small.left = (struct muster_left){(uint32_t)numbers[1], (uint32_t)unknown, numbers[2]};
+        break;
+    case REPLY_SET_STATUS:
+        answer->small.status_set = (struct muster_status_set){numbers[1]};
         break;
     default:
         answer->small.forgotten = (struct muster_forgotten){numbers[1], numbers[2]};

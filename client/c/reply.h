@@ -16,6 +16,7 @@ enum reply_kind {
     REPLY_RESET = 9,
     REPLY_WATCH = 10,
     REPLY_NODES = 11,
+    REPLY_SET_STATUS = 13,
 };
 
 /* What a WatchResponse says of a user; the values are ChangeKind's, but for the last. */
@@ -71,6 +72,7 @@ struct answer {
         struct muster_touched touched;
         struct muster_left left;
         struct muster_forgotten forgotten;
+        struct muster_status_set status_set;
     } small;
     bool has_sessions;     /* of REPLY_LIVE, _LIST and _WATCH: they were asked for; else they are ignored */
     struct result *result; /* of REPLY_LIVE, _LIST, _COUNTS, _SCOPES, _WATCH and _NODES; not NULL */

@@ -17,6 +17,7 @@ enum {
     CALL_RESET = 8,
     CALL_WATCH = 9,
     CALL_NODES = 10,
+    CALL_SET_STATUS = 12,
 };
 
 /* The request itself is written behind this much room, for the token, the tag and the length, which are known last. */
@@ -281,6 +282,27 @@ void request_raise_stamp(struct request *request, const char *token, uint64_t st
     request->end = pb_put_number(request->data + request->stamp_offset, 4, stamp);
     struct muster_error error;
     request_seal(request, token, CALL_LEAVE, &error);
+}
+
+/* ---- SetStatus --------------------------------------------------------------------------------------------------- */
+
+/* SetStatusRequest: scope 1, user 2, status 3, ttl_ms 4. */
+enum muster_code request_set_status(struct request *request, const char *token, const char *scope, const char *user,
+                                    enum muster_status status, uint32_t ttl_ms, struct muster_error *error) {
+    struct string scope_id = id_of(scope), user_id = id_of(user);
+    enum muster_code code;
+    if ((code = check_optional_id(scope_id, top, "scope", error)) != MUSTER_OK) return code;
+    if (user_id.len - 1 >= MUSTER_ID_BYTES_MAX) return refuse_id(user_id, top, "user", error);
+    if ((code = check_range((unsigned)status, 0, MUSTER_STATUS_BUSY, top, "status", error)) != MUSTER_OK) return code;
+    if (ttl_ms != 0) code = check_range(ttl_ms, MUSTER_TTL_MIN_MS, MUSTER_STATUS_TTL_MAX_MS, top, "ttl_ms", error);
+    if (code != MUSTER_OK) return code;
+    request_begin(request);
+    if (!request_room(request, scope_id.len + user_id.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    uint8_t *at = pb_put_text(request->end, 1, scope_id.data, scope_id.len);
+    at = pb_put_text(at, 2, user_id.data, user_id.len);
+    at = pb_put_number(at, 3, status);
+    request->end = pb_put_number(at, 4, ttl_ms);
+    return request_seal(request, token, CALL_SET_STATUS, error);
 }
 
 /* ---- the reads --------------------------------------------------------------------------------------------------- */

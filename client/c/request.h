@@ -40,6 +40,8 @@ enum muster_code request_counts(struct request *request, const char *token, cons
                                 struct muster_error *error);
 enum muster_code request_scopes(struct request *request, const char *token, uint32_t page_size, const char *page_token,
                                 struct muster_error *error);
+enum muster_code request_set_status(struct request *request, const char *token, const char *scope, const char *user,
+                                    enum muster_status status, uint32_t ttl_ms, struct muster_error *error);
 enum muster_code request_reset(struct request *request, const char *token, const char *scope,
                                struct muster_error *error);
 /* options: not NULL; its callbacks are of no interest. cursor: at most MUSTER_CURSOR_BYTES_MAX bytes, not checked. */

@@ -100,6 +100,8 @@ static uint64_t stamp_of(const struct answer *answer) {
         return answer->small.touched.stamp;
     case REPLY_LEAVE:
         return answer->small.left.stamp;
+    case REPLY_SET_STATUS:
+        return answer->small.status_set.stamp;
     default:
         return answer->small.forgotten.stamp;
     }

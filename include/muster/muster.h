@@ -19,19 +19,20 @@
  * done. Where no node answered, the message says of the last attempt which node it was at and why it failed: "node
  * tcp://10.0.0.1:7700: connection refused".
  *
- * Order. The writes of one client are muster_touch, muster_leave, muster_reset and their ..._async forms. Where one
- * write was made after the call that made another had returned, it takes effect after that one, whether or not that
- * one was answered by then. A write that is tried again, on whatever connection or node, takes all writes made after
- * it along: they are sent again behind it. A write ends, with its callback or its return, after all writes before it.
- * Two limits. A write that failed may still be done later, by a node that has it in its socket; a node that stood
- * still refuses it (docs/cluster.md). Writes at two nodes are ordered by stamps: a leave carries the greatest stamp
- * that the client was answered, so it comes after what it ends; a touch carries none.
- * Reads are in no order with writes: to read what was written, wait for the write's answer. The calls of a keepalive
- * are in order among themselves.
+ * Order. The writes of one client are muster_touch, muster_leave, muster_set_status, muster_reset and their ..._async
+ * forms. Where one write was made after the call that made another had returned, it takes effect after that one,
+ * whether or not that one was answered by then. A write that is tried again, on whatever connection or node, takes all
+ * writes made after it along: they are sent again behind it. A write ends, with its callback or its return, after all
+ * writes before it. Two limits. A write that failed may still be done later, by a node that has it in its socket; a
+ * node that stood still refuses it (docs/cluster.md). Writes at two nodes are ordered by stamps: a leave carries the
+ * greatest stamp that the client was answered, so it comes after what it ends; a touch and a status carry none. Reads
+ * are in no order with writes: to read what was written, wait for the write's answer. The calls of a keepalive are in
+ * order among themselves.
  *
  * Freshness. A beat counts as seen when a node takes it, so nothing old is sent. A touch is not sent, and not sent
  * again, once the timeout or the least TTL of its beats has passed since the call (MUSTER_TTL_DEFAULT_MS where a beat
- * has no TTL). A keepalive encodes each attempt anew from its sessions as they are then.
+ * has no TTL), and a status likewise once its ttl_ms has passed. A keepalive encodes each attempt anew from its
+ * sessions as they are then.
  *
  * Threads. A client, and a keepalive, may be used from any number of threads at once; nothing else is shared, and
  * clients share nothing. A result object belongs to one thread at a time. Blocking calls from N threads are N requests
@@ -143,7 +144,8 @@ MUSTER_API void muster_close(struct muster_client *client);
 
 /* ---- writes ---------------------------------------------------------------------------------------------------- */
 
-/* The order of the numbers is the precedence: a user's status is the highest of its live sessions'. */
+/* The order of the numbers is the precedence: a user's status is the one that muster_set_status set, where one is set,
+ * else the highest of its live sessions'. */
 enum muster_status {
     MUSTER_STATUS_UNSPECIFIED = 0, /* in a beat: online; in an answer: not live */
     MUSTER_STATUS_AWAY = 1,
@@ -184,7 +186,9 @@ struct muster_departure {
 };
 
 struct muster_left {
-    uint32_t left; /* users who were live and now are not */
+    uint32_t left;    /* users who were live and now are not */
+    uint32_t unknown; /* departures that ended nothing which was live at the answering node; they are done all the same,
+                         on every node */
     uint64_t stamp;
 };
 
@@ -200,6 +204,19 @@ struct muster_forgotten {
     uint64_t forgotten; /* users, live or remembered, that the answering node forgot */
     uint64_t stamp;
 };
+
+struct muster_status_set {
+    uint64_t stamp;
+};
+
+/* Sets a status of a user in a scope (unset: "default") that stands above those of its sessions: it decides the user's
+ * status while the user is live, and makes nobody live. Beats and leaves keep it; muster_reset drops it.
+ * status: MUSTER_STATUS_UNSPECIFIED clears what was set. ttl_ms: how long it holds,
+ * MUSTER_TTL_MIN_MS..MUSTER_STATUS_TTL_MAX_MS; 0: until it is cleared, at most MUSTER_STATUS_TTL_MAX_MS (30 days). set:
+ * may be NULL. */
+MUSTER_API enum muster_code muster_set_status(struct muster_client *client, const char *scope, const char *user,
+                                              enum muster_status status, uint32_t ttl_ms, struct muster_status_set *set,
+                                              struct muster_error *error);
 
 /* Forgets a scope, on every node. forgotten: may be NULL. */
 MUSTER_API enum muster_code muster_reset(struct muster_client *client, const char *scope,
@@ -222,7 +239,8 @@ struct muster_session {
 struct muster_user {
     const char *user; /* empty in results of muster_live, which are in the order of its `users` */
     bool is_live;
-    enum muster_status status; /* the highest of the live sessions'; unspecified if none is */
+    enum muster_status status; /* what muster_set_status set, else the highest of the live sessions'; unspecified if
+                                  none is live */
     uint32_t session_count;    /* live ones */
     int64_t last_seen_ms;      /* the last beat or leave, since 1970-01-01T00:00Z, on the answering node's clock; 0:
                                   never seen, or longer ago than the server remembers */
@@ -394,6 +412,7 @@ MUSTER_API enum muster_code muster_nodes(struct muster_client *client, struct mu
 
 typedef void muster_touch_callback(void *arg, const struct muster_touched *touched, const struct muster_error *error);
 typedef void muster_leave_callback(void *arg, const struct muster_left *left, const struct muster_error *error);
+typedef void muster_status_callback(void *arg, const struct muster_status_set *set, const struct muster_error *error);
 typedef void muster_users_callback(void *arg, const struct muster_users *users, const struct muster_error *error);
 typedef void muster_counts_callback(void *arg, const struct muster_counts *counts, const struct muster_error *error);
 
@@ -404,6 +423,10 @@ MUSTER_API enum muster_code muster_leave_async(struct muster_client *client, con
                                                const struct muster_departure *departures, size_t count,
                                                uint32_t linger_ms, uint64_t stamp, muster_leave_callback *callback,
                                                void *arg, struct muster_error *error);
+MUSTER_API enum muster_code muster_set_status_async(struct muster_client *client, const char *scope, const char *user,
+                                                    enum muster_status status, uint32_t ttl_ms,
+                                                    muster_status_callback *callback, void *arg,
+                                                    struct muster_error *error);
 MUSTER_API enum muster_code muster_live_async(struct muster_client *client, const char *scope, const char *const *users,
                                               size_t count, bool with_sessions, muster_users_callback *callback,
                                               void *arg, struct muster_error *error);

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -106,11 +107,73 @@ static void users_come_and_go(void **state) {
     struct muster_left left;
     must(muster_leave(fixture->client, "room", &departure, 1, 0, touched.stamp, &left, &error), &error);
     assert_int_equal(left.left, 1);
+    assert_int_equal(left.unknown, 0);
     assert_true(left.stamp > touched.stamp);
+    must(muster_leave(fixture->client, "room", &departure, 1, 0, 0, &left, &error), &error);
+    assert_int_equal(left.left, 0);
+    assert_int_equal(left.unknown, 1);
     must(muster_live(fixture->client, "room", names, 3, false, &live, &error), &error);
     assert_false(live->items[0].is_live);
     assert_true(live->items[0].last_seen_ms != 0);
     muster_users_free(live);
+}
+
+static enum muster_status status_of(struct fixture *fixture, const char *user) {
+    struct muster_error error;
+    struct muster_users *live = NULL;
+    must(muster_live(fixture->client, "room", &user, 1, false, &live, &error), &error);
+    enum muster_status status = live->items[0].status;
+    muster_users_free(live);
+    return status;
+}
+
+struct status_told {
+    atomic_int code;
+    uint64_t stamp;
+};
+
+static void got_status(void *arg, const struct muster_status_set *set, const struct muster_error *error) {
+    struct status_told *told = arg;
+    told->stamp = set->stamp;
+    atomic_store(&told->code, (int)error->code);
+}
+
+static bool is_told(void *context) {
+    return atomic_load(&((struct status_told *)context)->code) >= 0;
+}
+
+static void a_status_is_set_and_cleared(void **state) {
+    struct fixture *fixture = *state;
+    struct muster_error error;
+    struct muster_status_set set;
+    struct muster_touched touched;
+    const struct muster_beat beat = {.user = "ada"};
+    must(muster_touch(fixture->client, "room", 60000, &beat, 1, &touched, &error), &error);
+    must(muster_set_status(fixture->client, "room", "ada", MUSTER_STATUS_BUSY, 0, &set, &error), &error);
+    assert_true(set.stamp > touched.stamp);
+    must(muster_touch(fixture->client, "room", 60000, &beat, 1, NULL, &error), &error);
+    assert_int_equal(status_of(fixture, "ada"), MUSTER_STATUS_BUSY);
+
+    struct status_told told = {.code = -1};
+    must(muster_set_status_async(fixture->client, "room", "ada", MUSTER_STATUS_AWAY, 60000, got_status, &told, &error),
+         &error);
+    if (!wait_until(is_told, &told, PATIENCE_MS)) fail_msg("no answer");
+    assert_int_equal(atomic_load(&told.code), MUSTER_OK);
+    assert_true(told.stamp > set.stamp);
+    assert_int_equal(status_of(fixture, "ada"), MUSTER_STATUS_AWAY);
+
+    must(muster_set_status(fixture->client, "room", "ada", MUSTER_STATUS_UNSPECIFIED, 0, NULL, &error), &error);
+    assert_int_equal(status_of(fixture, "ada"), MUSTER_STATUS_ONLINE);
+    assert_int_equal(muster_set_status(fixture->client, "room", "", MUSTER_STATUS_BUSY, 0, NULL, &error),
+                     MUSTER_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "user: empty, 1 to 128 bytes");
+    assert_int_equal(muster_set_status(fixture->client, "room", "ada", (enum muster_status)4, 0, NULL, &error),
+                     MUSTER_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "status: 4, at most 3");
+    assert_int_equal(muster_set_status(fixture->client, "room", "ada", MUSTER_STATUS_BUSY, 999, NULL, &error),
+                     MUSTER_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "ttl_ms: 999, at least 1000");
+    must(muster_reset(fixture->client, "room", NULL, &error), &error);
 }
 
 enum { MANY = 25000 };
@@ -268,6 +331,7 @@ int main(int argc, char **argv) {
     example = argv[2];
     const struct CMUnitTest tests[] = {
         TEST(users_come_and_go),
+        TEST(a_status_is_set_and_cleared),
         TEST(a_walk_comes_by_everyone_once),
         TEST(scopes_are_counted_and_reset),
         TEST(what_the_node_refuses_is_told),
