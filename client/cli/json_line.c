@@ -18,18 +18,26 @@ struct json_line {
     char user_digits[NUMBER_BYTES]; /* of a user who is a number */
 };
 
-/* What nginx, Caddy, Traefik and others call the fields. */
+/* What nginx, Caddy, Traefik, Envoy, Cloudflare and others call the fields. */
 static const char *const host_paths[] = {
-    "remote_addr", "request.client_ip", "request.remote_ip", "request.remote_addr", "client_ip",
-    "remote_ip",   "ClientHost",        "clientip",          "remote_host",         NULL};
+    "remote_addr", "request.client_ip", "request.remote_ip", "request.remote_addr",       "client_ip", "remote_ip",
+    "ClientHost",  "clientip",          "remote_host",       "downstream_remote_address", "ClientIP",  NULL};
 static const char *const user_paths[] = {"remote_user", "user_id", "ClientUsername", "user", "username", NULL};
 static const char *const forwarded_paths[] = {"http_x_forwarded_for", "request.headers.X-Forwarded-For",
                                               "request_X-Forwarded-For", "x_forwarded_for", NULL};
-static const char *const time_paths[] = {"msec",       "ts",         "time_iso8601", "time",       "timestamp",
-                                         "@timestamp", "time_local", "StartUTC",     "StartLocal", NULL};
-static const char *const status_paths[] = {"status", "response.status", "DownstreamStatus", "status_code", NULL};
-static const char *const agent_paths[] = {
-    "http_user_agent", "request.headers.User-Agent", "request_User-Agent", "user_agent", "agent", NULL};
+static const char *const time_paths[] = {"msec",       "ts",         "time_iso8601",       "time",
+                                         "timestamp",  "@timestamp", "time_local",         "StartUTC",
+                                         "StartLocal", "start_time", "EdgeStartTimestamp", NULL};
+static const char *const status_paths[] = {
+    "status", "response.status", "DownstreamStatus", "status_code", "response_code", "EdgeResponseStatus", NULL};
+static const char *const agent_paths[] = {"http_user_agent",
+                                          "request.headers.User-Agent",
+                                          "request_User-Agent",
+                                          "user_agent",
+                                          "agent",
+                                          "user-agent",
+                                          "ClientRequestUserAgent",
+                                          NULL};
 
 struct json_line *json_line_new(enum user_field user, const char *user_path, const char *time_path) {
     struct json_line *j = memory_new(sizeof *j);

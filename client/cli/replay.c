@@ -50,7 +50,7 @@ static const struct argp_option options[] = {
      0},
     {"user-field", OPTION_USER_FIELD, "PATH", 0,
      "The field of JSON lines that names the user, such as request.remote_ip (default: the known fields of nginx, "
-     "Caddy and Traefik)",
+     "Caddy, Traefik, Envoy and Cloudflare)",
      0},
     {"time-field", OPTION_TIME_FIELD, "PATH", 0,
      "The field of JSON lines with the time: seconds or milliseconds since 1970, or RFC 3339 (default: the known "

@@ -31,6 +31,8 @@ offers "muster --scope=room:7 touch --sta" "--status --state"
 offers "muster live ada --se" "--sessions"
 offers "muster help ver" "version"
 offers "muster keygen cl" "cluster"
+offers "muster replay --format v" "vhost_combined"
+offers "muster replay --user=xff-" "xff-first xff-last"
 COMPREPLY=()
 
 # Every command of `muster --help`, and every long option of each, is offered.

@@ -129,6 +129,9 @@ static void reads_json_of_known_servers(void **state) {
                 "{\"request\":{\"headers\":{\"X-Forwarded-For\":[\"a\",\"b\"]}},\"ts\":1431857103}", SKIP_NONE, "b",
                 MAY_17);
     expect_json(USER_FORWARDED_FIRST, "{\"request\":{},\"ts\":1431857103}", SKIP_NONE, "", MAY_17);
+    expect_json(USER_HOST, "{\"downstream_remote_address\":\"h\",\"start_time\":\"2015-05-17T10:05:03.000Z\"}",
+                SKIP_NONE, "h", MAY_17);
+    expect_json(USER_HOST, "{\"ClientIP\":\"h\",\"EdgeStartTimestamp\":1431857103000000000}", SKIP_NONE, "h", MAY_17);
     /* `time` may be how long a request took. */
     expect_json(USER_HOST, "{\"remote_addr\":\"h\",\"time\":0.003,\"time_local\":\"17/May/2015:10:05:03 +0000\"}",
                 SKIP_NONE, "h", MAY_17);
