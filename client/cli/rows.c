@@ -15,6 +15,7 @@
 struct user_rows {
     struct table *table; /* NULL: JSON */
     bool has_sessions;
+    bool has_scopes; /* the users are of several scopes */
     const char *scope;
 };
 
@@ -33,17 +34,42 @@ json_t *json_text(const char *data, size_t len) {
     return string;
 }
 
-struct user_rows *user_rows_new(bool is_json, bool has_sessions, const char *scope) {
-    static const struct table_column users[] = {
-        {"USER", 'l'}, {"LIVE", 'l'}, {"STATUS", 'l'}, {"LAST SEEN", 'l'}, {"SESSIONS", 'r'}};
-    static const struct table_column sessions[] = {{"USER", 'l'},      {"LIVE", 'l'}, {"SESSION", 'l'}, {"STATUS", 'l'},
-                                                   {"LAST SEEN", 'l'}, {"TTL", 'r'},  {"STATE", 'l'}};
+/* The columns of a table, without that of the scope where all rows have the same one. */
+static struct table *table_of_users(bool has_sessions, bool has_scopes) {
+    static const struct table_column users[] = {{"USER", 'l'},   {"SCOPE", 'l'},     {"LIVE", 'l'},
+                                                {"STATUS", 'l'}, {"LAST SEEN", 'l'}, {"SESSIONS", 'r'}};
+    static const struct table_column sessions[] = {{"USER", 'l'},   {"SCOPE", 'l'},     {"LIVE", 'l'}, {"SESSION", 'l'},
+                                                   {"STATUS", 'l'}, {"LAST SEEN", 'l'}, {"TTL", 'r'},  {"STATE", 'l'}};
+    struct table_column columns[TABLE_COLUMNS_MAX];
+    const struct table_column *all = has_sessions ? sessions : users;
+    const size_t all_count = has_sessions ? sizeof sessions / sizeof sessions[0] : sizeof users / sizeof users[0];
+    size_t count = 0;
+    for (size_t i = 0; i < all_count; i++)
+        if (i != 1 || has_scopes) columns[count++] = all[i];
+    return table_new(stdout, columns, count);
+}
+
+static struct user_rows *new_rows(bool is_json, bool has_sessions, bool has_scopes) {
     struct user_rows *rows = memory_new(sizeof *rows);
     rows->has_sessions = has_sessions;
-    rows->scope = scope == NULL || *scope == '\0' ? MUSTER_SCOPE_DEFAULT : scope;
-    if (!is_json && has_sessions) rows->table = table_new(stdout, sessions, sizeof sessions / sizeof sessions[0]);
-    if (!is_json && !has_sessions) rows->table = table_new(stdout, users, sizeof users / sizeof users[0]);
+    rows->has_scopes = has_scopes;
+    rows->scope = MUSTER_SCOPE_DEFAULT;
+    if (!is_json) rows->table = table_of_users(has_sessions, has_scopes);
     return rows;
+}
+
+struct user_rows *user_rows_new(bool is_json, bool has_sessions, const char *scope) {
+    struct user_rows *rows = new_rows(is_json, has_sessions, false);
+    if (scope != NULL && *scope != '\0') rows->scope = scope;
+    return rows;
+}
+
+struct user_rows *user_rows_new_of_scopes(bool is_json, bool has_sessions) {
+    return new_rows(is_json, has_sessions, true);
+}
+
+void user_rows_scope(struct user_rows *rows, const char *scope) {
+    rows->scope = scope;
 }
 
 static void set_state(json_t *object, const struct muster_session *session) {
@@ -76,8 +102,9 @@ json_t *json_sessions(const struct muster_user *user) {
 
 static void print_user_json(const struct user_rows *rows, const char *name, const struct muster_user *user) {
     json_t *object = json_object();
+    if (rows->has_scopes) json_object_set_new(object, "user", json_text(name, strlen(name)));
     json_object_set_new(object, "scope", json_text(rows->scope, strlen(rows->scope)));
-    json_object_set_new(object, "user", json_text(name, strlen(name)));
+    if (!rows->has_scopes) json_object_set_new(object, "user", json_text(name, strlen(name)));
     json_object_set_new(object, "live", json_boolean(user->is_live));
     if (user->status != MUSTER_STATUS_UNSPECIFIED)
         json_object_set_new(object, "status", json_string(value_status_name(user->status)));
@@ -97,9 +124,15 @@ static void table_time(struct table *table, int64_t unix_ms) {
     table_string(table, text);
 }
 
-static void print_session_row(struct table *table, const char *name, const struct muster_session *session) {
+static void table_user(const struct user_rows *rows, const char *name) {
+    table_string(rows->table, name);
+    if (rows->has_scopes) table_string(rows->table, rows->scope);
+}
+
+static void print_session_row(const struct user_rows *rows, const char *name, const struct muster_session *session) {
     char ttl[DURATION_BYTES];
-    table_string(table, name);
+    struct table *table = rows->table;
+    table_user(rows, name);
     table_string(table, "yes");
     table_string(table, *session->session == '\0' ? "-" : session->session);
     table_user_status(table, session->status);
@@ -108,8 +141,9 @@ static void print_session_row(struct table *table, const char *name, const struc
     table_text(table, session->state, session->state_len);
 }
 
-static void print_without_sessions(struct table *table, const char *name, const struct muster_user *user) {
-    table_string(table, name);
+static void print_without_sessions(const struct user_rows *rows, const char *name, const struct muster_user *user) {
+    struct table *table = rows->table;
+    table_user(rows, name);
     table_string(table, user->is_live ? "yes" : "no");
     table_string(table, "-");
     table_user_status(table, user->status);
@@ -122,15 +156,15 @@ void user_rows_print(struct user_rows *rows, const char *name, const struct must
     if (rows->table == NULL) {
         print_user_json(rows, name, user);
     } else if (!rows->has_sessions) {
-        table_string(rows->table, name);
+        table_user(rows, name);
         table_string(rows->table, user->is_live ? "yes" : "no");
         table_user_status(rows->table, user->status);
         table_time(rows->table, user->last_seen_ms);
         table_number(rows->table, user->session_count);
     } else if (user->sessions == NULL || user->session_count == 0) {
-        print_without_sessions(rows->table, name, user);
+        print_without_sessions(rows, name, user);
     } else {
-        for (uint32_t i = 0; i < user->session_count; i++) print_session_row(rows->table, name, &user->sessions[i]);
+        for (uint32_t i = 0; i < user->session_count; i++) print_session_row(rows, name, &user->sessions[i]);
     }
 }
 

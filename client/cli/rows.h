@@ -24,6 +24,10 @@ struct user_rows;
 
 /* scope: shown in JSON; outlives the rows; NULL or "": the default scope. */
 struct user_rows *user_rows_new(bool is_json, bool has_sessions, const char *scope);
+/* The same for users of several scopes: each row has its scope behind the user. */
+struct user_rows *user_rows_new_of_scopes(bool is_json, bool has_sessions);
+/* The scope of the rows that follow; outlives their printing. */
+void user_rows_scope(struct user_rows *rows, const char *scope);
 /* name: the user's, since an answer to Live does not repeat it. */
 void user_rows_print(struct user_rows *rows, const char *name, const struct muster_user *user);
 /* Prints the buffered rows and frees. status: of the command; if it failed, the title line is omitted unless there are
