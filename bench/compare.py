@@ -174,6 +174,24 @@ def rows_core(book, old):
     book.add("core_other", "Core in process, all measures", "", None, {}, None, rounds={"core": rounds["muster"]})
 
 
+def rows_scopes(book):
+    """A million scopes of one user each, in the core alone."""
+    scopes = book.scale.users
+    results = []
+    for _ in range(book.scale.core_rounds):
+        out = subprocess.run([str(servers.PROGRAMS / "core_bench"), "scopes", str(scopes)], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout
+        results.append([json.loads(line) for line in out.splitlines()])
+    lines = {measure: [line for lines in results for line in lines if line["measure"] == measure]
+             for measure in ("scope_memory", "scope_touch")}
+    each = statistics.median(line["resident_each"] for line in lines["scope_memory"])
+    book.add(f"scope_memory_{scopes}", f"Core in process, memory of a scope of one user, its member included, "
+             f"{report.count(scopes)} scopes", "bytes", "≤ 160", {"muster": each}, each <= 160)
+    touch = statistics.median(line["call_p5_us"] for line in lines["scope_touch"])
+    book.add(f"scope_touch_{scopes}", "The same, touch of a random scope, batches of 1000, p5", "ns", "reported",
+             {"muster": touch}, None, rounds={"scopes": results})
+
+
 # ---- the worst request --------------------------------------------------------------------------------------------
 
 
@@ -326,6 +344,7 @@ def main():
         starts["before"] = functools.partial(servers.musterd, "before", old)
     sections = (functools.partial(run_middle, book, old), functools.partial(run_small, book, old),
                 functools.partial(run_large, book, old), functools.partial(rows_core, book, old),
+                functools.partial(rows_scopes, book),
                 functools.partial(rows_stalls, book, starts), functools.partial(row_fan, book, starts),
                 functools.partial(rows_connections, book, starts),
                 functools.partial(row_spread, book, cluster_starts(old)),

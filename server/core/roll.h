@@ -38,7 +38,7 @@ struct member_ref {
 
 enum {
     ROLL_MEMBER_BYTES = 80, /* a member's record and its share of the tables, as roll_stats.bytes counts it */
-    ROLL_SCOPE_BYTES = 80,  /* the same for a scope of one user */
+    ROLL_SCOPE_BYTES = 80,  /* the same for a scope of one user; a longer name and more users take more */
 };
 
 enum {
