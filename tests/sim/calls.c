@@ -15,6 +15,7 @@ static size_t draw_batch(struct world *world) {
 static bool acknowledge(struct world *world, struct node *node, const struct touched *touched) {
     bool wants_flush = replica_touched(node->replica, touched, node_now_ms(world, node));
     if (wants_flush) node_tick(world, node);
+    faults_acknowledged(world, node);
     return wants_flush;
 }
 
@@ -51,7 +52,7 @@ static bool apply(struct world *world, struct node *node, const char *what, cons
                        : each[i].displaced > 0 ? "ok, one makes room"
                                                : "ok");
     if (code != MUSTER_OK) return false;
-    oracle_touched(world, node, done, each, n, stamp);
+    oracle_touched(world, node, done, each, n, stamp, touched.is_news);
     for (size_t i = 0; i < n; i++) {
         unsigned member = member_find(beats[i].scope, beats[i].user, beats[i].session);
         if (!was_live[i] && !each[i].is_unknown)
@@ -187,9 +188,17 @@ void calls_make(struct world *world, struct node *node, const char *what) {
     else reset(world, node);
 }
 
+/* Whoever is to die of a call gets one soon. */
+static struct node *draw_node(struct world *world) {
+    for (unsigned i = 0; i < world->node_count; i++)
+        if (world->nodes[i].dies_of_call && node_runs(world, &world->nodes[i]) && random_chance(&world->random, 1, 2))
+            return &world->nodes[i];
+    return world_any_node(world);
+}
+
 void calls_step(struct world *world) {
     if (!world->is_writing) return;
-    struct node *node = world_any_node(world);
+    struct node *node = draw_node(world);
     uint64_t kind = random_below(&world->random, 100);
     const char *what = kind < 42   ? "touch"
                        : kind < 74 ? "refresh"

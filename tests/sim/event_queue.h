@@ -26,6 +26,7 @@ void packet_drop(struct packet *packet); /* `packet` may be NULL */
 
 enum event_kind {
     EVENT_START,   /* a node starts */
+    EVENT_CRASH,   /* a node is killed, and starts again */
     EVENT_TICK,    /* a node's timer */
     EVENT_FRAME,   /* a frame of `other` arrives at `node` */
     EVENT_REQUEST, /* a request of `other` arrives at `node` */

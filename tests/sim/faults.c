@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+enum { RESTART_MAX_MS = 400, KILL_MAX_MS = 30 };
+
 /* Mostly short, sometimes longer than any TTL that is about. */
 static uint64_t draw_span_ms(struct world *world) {
     struct random *random = &world->random;
@@ -67,6 +69,29 @@ static void end_node(struct world *world, bool is_leave) {
     if (random_chance(&world->random, 4, 5)) start_at(world, node->index, world->now_ms + draw_span_ms(world) / 2);
 }
 
+void faults_restart(struct world *world, struct node *node) {
+    if (world->oracle.origin_count + NODES_MAX >= ORIGINS_MAX) return;
+    node_crash(world, node);
+    if (random_chance(&world->random, 1, 3)) node->snapshot.is_there = false;
+    node->dies_of_call = random_chance(&world->random, 2, 3);
+    start_at(world, node->index, world->now_ms + random_between(&world->random, 1, RESTART_MAX_MS));
+}
+
+static void restart_any(struct world *world) {
+    struct node *node = world_any_node(world);
+    if (node != NULL) faults_restart(world, node);
+}
+
+/* It stays up for the flush interval that promise 2 asks for, and not much longer. */
+void faults_acknowledged(struct world *world, struct node *node) {
+    if (!node->dies_of_call || world->is_quiet) return;
+    node->dies_of_call = false;
+    uint64_t at_ms = world->now_ms + oracle_flush_ms(world) + random_between(&world->random, 1, KILL_MAX_MS);
+    transcript_add(&world->transcript, world->now_ms, "node %u is to die at %" PRIu64, node->index, at_ms);
+    event_queue_add(&world->event_queue,
+                    (struct event){.at_ms = at_ms, .kind = EVENT_CRASH, .node = node->index, .life = node->life});
+}
+
 static void pause_node(struct world *world, uint64_t until_ms) {
     struct node *node = world_any_node(world);
     if (node == NULL) return;
@@ -125,6 +150,9 @@ static void break_something(struct world *world, enum fault fault) {
         break;
     case FAULT_GARBAGE:
         attacker_send_garbage(world);
+        break;
+    case FAULT_RESTART:
+        restart_any(world);
         break;
     case FAULTS:
         break;

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Nodes that have been up for so long have found each other, and have what a node that ended had. */
+enum { SETTLED_MS = 3000, TIMER_LATE_MAX_MS = 30 };
+
 void oracle_clear(struct oracle *oracle) {
     for (size_t i = 0; i < oracle->origin_count; i++) free(oracle->origins[i].beats);
     memset(oracle, 0, sizeof *oracle);
@@ -45,9 +48,47 @@ void oracle_note_room(struct world *world, const struct node *node) {
     if (stats.evicted > 0) world->has_made_room = true;
 }
 
+uint64_t oracle_flush_ms(const struct world *world) {
+    return 2 * world->plan.flush_ms + TIMER_LATE_MAX_MS;
+}
+
+/* Since when all other nodes are up; UINT64_MAX: there is none. */
+static uint64_t others_since_ms(const struct world *world, const struct node *node) {
+    uint64_t since_ms = UINT64_MAX;
+    for (unsigned i = 0; i < world->node_count; i++) {
+        const struct node *other = &world->nodes[i];
+        if (other == node || !other->is_up) continue;
+        if (since_ms == UINT64_MAX || other->started_ms > since_ms) since_ms = other->started_ms;
+    }
+    return since_ms;
+}
+
+/* What the node acknowledged and had the time to publish, to others that had had the time to find each other. */
+static void note_owed(struct world *world, const struct node *node, struct origin_known *origin) {
+    uint64_t since_ms = others_since_ms(world, node);
+    if (!world->plan.is_reliable || since_ms == UINT64_MAX) return;
+    for (size_t i = 0; i < origin->count; i++) {
+        struct acknowledged *beat = &origin->beats[i];
+        uint64_t needed_ms = oracle_flush_ms(world) + (beat->is_news ? 0 : REPLICA_REFRESH_WAIT_MS);
+        beat->is_owed = beat->at_ms >= since_ms + SETTLED_MS && world->now_ms - beat->at_ms >= needed_ms;
+    }
+}
+
+/* Another node ends, before the others may have got from it what it alone had of one that ended shortly before. */
+static void excuse_owed(struct world *world) {
+    for (size_t o = 0; o < world->oracle.origin_count; o++) {
+        struct origin_known *origin = &world->oracle.origins[o];
+        if (origin->ended_ms == UINT64_MAX || origin->ended_ms + SETTLED_MS < world->now_ms) continue;
+        for (size_t i = 0; i < origin->count; i++) origin->beats[i].is_owed = false;
+    }
+}
+
 void oracle_node_ended(struct world *world, const struct node *node) {
+    struct origin_known *origin = &world->oracle.origins[origin_index(&world->oracle, node->origin)];
     oracle_note_room(world, node);
-    world->oracle.origins[origin_index(&world->oracle, node->origin)].ended_ms = world->now_ms;
+    excuse_owed(world);
+    note_owed(world, node, origin);
+    origin->ended_ms = world->now_ms;
 }
 
 /* ---- what was acknowledged ------------------------------------------------------------------------------------- */
@@ -132,21 +173,23 @@ static void acknowledge_displaced(struct world *world, const struct node *node, 
             continue;
         if (change.ttl_ms != 0) world_fail(world, "invented", "node %u displaces a session that stays", node->index);
         acknowledge(world, node,
-                    (struct acknowledged){.stamp = stamp, .status = change.status, .member = (uint16_t)member});
+                    (struct acknowledged){
+                        .stamp = stamp, .status = change.status, .member = (uint16_t)member, .is_news = true});
         return;
     }
     acknowledge(world, node, (struct acknowledged){.stamp = stamp, .is_void = true});
 }
 
 void oracle_touched(struct world *world, const struct node *node, const struct beat *beats,
-                    const struct beat_outcome *each, size_t n, uint64_t stamp) {
+                    const struct beat_outcome *each, size_t n, uint64_t stamp, bool is_news) {
     for (size_t i = 0; i < n; i++) {
         if (each[i].is_unknown) continue;
         struct acknowledged beat = {.stamp = stamp,
                                     .status = beats[i].status,
                                     .state = (uint8_t)name_index(state_names, STATES, beats[i].state),
                                     .member = (uint16_t)member_find(beats[i].scope, beats[i].user, beats[i].session),
-                                    .ttl_ms = beats[i].ttl_ms};
+                                    .ttl_ms = beats[i].ttl_ms,
+                                    .is_news = is_news};
         acknowledge(world, node, beat);
         for (unsigned k = 0; k < each[i].displaced; k++) acknowledge_displaced(world, node, &beats[i], stamp);
     }
@@ -161,7 +204,8 @@ void oracle_left_all(struct world *world, const struct node *node, struct text s
 }
 
 void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp) {
-    acknowledge(world, node, (struct acknowledged){.stamp = stamp, .is_reset = true, .member = (uint16_t)scope});
+    acknowledge(world, node,
+                (struct acknowledged){.stamp = stamp, .is_reset = true, .member = (uint16_t)scope, .is_news = true});
     check_count(world, node);
 }
 

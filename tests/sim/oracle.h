@@ -11,6 +11,7 @@
  *   refresh    a refresh of a session that is not live has done something
  *   order      a beat is stamped before one that its node knew of already
  *   lost       after heal and quiet: an acknowledged beat is not everywhere (promise 2)
+ *   killed     the same of one whose node was killed, though not before a flush, where all that is sent arrives
  *   diverged   after heal and quiet: nodes answer differently (promise 3)
  *   late       a beat of a calm cluster is not everywhere in time (promise 2, "at once") */
 #ifndef MUSTER_SIM_ORACLE_H
@@ -32,6 +33,8 @@ struct acknowledged {
     uint64_t origin, sequence; /* of the register */
     bool is_reset, is_void;    /* is_void: an adoption that had become superfluous, or a leave of a session that was
                                 * displaced and touched again by the same call */
+    bool is_news;              /* it is published at once; else it is a mere refresh */
+    bool is_owed;              /* its node has ended, but stayed up for long enough: promise 2 holds for it */
     uint8_t status, state;
     uint16_t member; /* or scope, of a reset */
     uint32_t ttl_ms;
@@ -79,10 +82,12 @@ void oracle_node_ended(struct world *world, const struct node *node);
 /* Notes whether the node's roll has let members make room. */
 void oracle_note_room(struct world *world, const struct node *node);
 
+/* For how long a node has to stay up to have published news, with timers that are late. */
+uint64_t oracle_flush_ms(const struct world *world);
 /* A node has acknowledged n beats with one stamp; they took the sequences up to the roll's. A refresh comes with the
- * status and state that it has kept. */
+ * status and state that it has kept. is_news: they are published at once. */
 void oracle_touched(struct world *world, const struct node *node, const struct beat *beats,
-                    const struct beat_outcome *each, size_t n, uint64_t stamp);
+                    const struct beat_outcome *each, size_t n, uint64_t stamp, bool is_news);
 /* A leave of all sessions was the last call that the node has acknowledged. */
 void oracle_left_all(struct world *world, const struct node *node, struct text scope, struct text user);
 void oracle_was_reset(struct world *world, const struct node *node, unsigned scope, uint64_t stamp);

@@ -22,6 +22,7 @@ enum fault {
     FAULT_SAVE,      /* a snapshot */
     FAULT_REPLAY,    /* the attacker sends what it has recorded */
     FAULT_GARBAGE,   /* the attacker sends what is broken */
+    FAULT_RESTART,   /* a node starts again at once, and is killed some milliseconds after it acknowledged a call */
     FAULTS,
 };
 
@@ -51,6 +52,7 @@ struct plan {
     uint32_t log_slots;
     enum wall_error walls;
     bool is_sealed;
+    bool is_reliable; /* nodes are restarted and killed, but all that is sent arrives, and nobody stands still */
 };
 
 /* is_large: many users, whatever the seed says. */

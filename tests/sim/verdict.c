@@ -25,12 +25,13 @@ static void check_lost(struct world *world, struct node *node) {
     for (size_t o = 0; o < world->oracle.origin_count; o++) {
         const struct origin_known *origin = &world->oracle.origins[o];
         uint64_t most = durable_sequence(world, o);
-        for (uint64_t sequence = 1; sequence <= most; sequence++) {
-            struct version found;
-            if (oracle_has_effect(world, node, origin, sequence, &found)) continue;
+        for (uint64_t sequence = 1; sequence <= origin->count; sequence++) {
             const struct acknowledged *beat = &origin->beats[sequence - 1];
+            struct version found;
+            if (sequence > most && !beat->is_owed) continue;
+            if (oracle_has_effect(world, node, origin, sequence, &found)) continue;
             char text[80];
-            world_fail(world, "lost",
+            world_fail(world, sequence > most ? "killed" : "lost",
                        "node %u lacks %" PRIx64 ":%" PRIu64 " of node %u (%s, stamp %" PRIx64 ", made at %" PRIu64
                        "), and holds stamp %" PRIx64,
                        node->index, origin->id, sequence, origin->node, oracle_describe(beat, text, sizeof text),

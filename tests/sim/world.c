@@ -142,6 +142,9 @@ static void happen(struct world *world, const struct event *event) {
     case EVENT_START:
         if (!node->is_up && !world->is_quiet) node_start(world, node);
         break;
+    case EVENT_CRASH:
+        if (is_current && !world->is_quiet) faults_restart(world, node);
+        break;
     case EVENT_TICK:
         if (is_current) tick(world, node, *event);
         break;
@@ -232,6 +235,7 @@ void world_end(struct world *world) {
         node->inbox_capacity = 0;
         node->snapshot.is_there = false;
         node->wall_error_ms = 0;
+        node->dies_of_call = false;
     }
     event_queue_clear(&world->event_queue);
     network_clear(&world->network);

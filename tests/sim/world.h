@@ -53,7 +53,8 @@ struct node {
     uint64_t sync_requests[SIM_SYNC_MAX]; /* tickets of which the answer is awaited */
     size_t sync_count;
     struct snapshot snapshot;
-    bool had_room; /* a while before the verdict, in a world of small rolls */
+    bool dies_of_call; /* it is killed soon after it acknowledges the next call */
+    bool had_room;     /* a while before the verdict, in a world of small rolls */
     char gossip_address[40], sync_address[40];
 };
 
@@ -120,6 +121,10 @@ void calls_step(struct world *world);
  */
 void calls_make(struct world *world, struct node *node, const char *what);
 void faults_step(struct world *world);
+/* Kills a node that runs. It starts again soon, and is killed again soon after it acknowledges a call. */
+void faults_restart(struct world *world, struct node *node);
+/* A node acknowledged a call. */
+void faults_acknowledged(struct world *world, struct node *node);
 /* All cuts heal, what was stopped goes on. */
 void faults_end(struct world *world);
 
