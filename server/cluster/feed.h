@@ -11,7 +11,8 @@
 enum { FEED_STOPPED_MS = 300 };
 
 struct feed {
-    uint64_t frame_number; /* of the last frame that was taken: an older one is a replay */
+    uint64_t frame_number; /* of the last frame that is known to exist: an older one is a replay */
+    uint64_t taken_frame;  /* the number of the last frame that was taken; 0: none was */
     uint64_t announced;    /* the last sequence that is known to exist */
     uint64_t progress_ms;  /* when something of it came last, or when it was first known to have more */
 

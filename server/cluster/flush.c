@@ -134,3 +134,12 @@ void flush_digest(struct replica *replica, uint64_t now_ms) {
     draft->head.is_partial = replica->flushed < replica_sequence(replica);
     if (!publish_draft(replica, draft)) frame_draft_free(draft);
 }
+
+void flush_nothing(struct replica *replica, uint64_t now_ms) {
+    struct frame_draft *draft = frame_draft_new(&replica->frames);
+    if (draft == NULL) return;
+    begin_frame(replica, draft, now_ms);
+    draft->head.previous = draft->head.last = replica->flushed;
+    draft->head.is_partial = replica->flushed < replica_sequence(replica);
+    if (!publish_draft(replica, draft)) frame_draft_free(draft);
+}

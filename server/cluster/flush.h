@@ -11,6 +11,8 @@ void flush_all(struct replica *replica, uint64_t now_ms);
 /* As replica_flush_news. */
 bool flush_news(struct replica *replica, uint64_t now_ms);
 bool flush_is_due(const struct replica *replica, uint64_t now_ms);
+/* Publishes a frame that tells of nothing, for a peer that is to show that it takes frames. */
+void flush_nothing(struct replica *replica, uint64_t now_ms);
 /* Publishes a digest, and before it what is not published yet. */
 void flush_digest(struct replica *replica, uint64_t now_ms);
 

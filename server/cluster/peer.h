@@ -31,17 +31,20 @@ struct peer_identity {
     uint64_t origin;                                    /* its incarnation; 0: it has not responded yet */
     uint64_t alias_of;       /* not 0: another peer is this origin, the same node by another address */
     bool is_self;            /* the address is this node's */
-    bool has_unknown_origin; /* frames come from there of an origin that it was not: it may have started anew */
+    bool has_unknown_origin; /* something came from there of an origin that it was not: it may have started anew */
+    uint64_t framed_origin;  /* the unknown origin whose frames came last from the address that is subscribed to */
 };
 
 /* Whether it is there, and ready. */
 struct peer_liveness {
     enum peer_state state;
-    uint64_t heard_ms; /* the last frame or response of its origin */
-    uint64_t sign_ms;  /* the last sign of life, also an unproven one: a sync request in its name; at first: added */
-    bool is_ready;     /* it answers reads */
-    bool was_queried;  /* a request was responded to, or failed */
-    bool is_synced;    /* all that it knew has come since its incarnation was admitted */
+    uint64_t heard_ms;    /* the last frame or response of its origin */
+    uint64_t sign_ms;     /* the last sign of life, also an unproven one: a sync request in its name; at first: added */
+    bool is_ready;        /* it answers reads */
+    bool was_queried;     /* a request was responded to, or failed */
+    bool is_refused;      /* the last request could not be delivered: nobody listens there */
+    bool is_synced;       /* all that it knew has come since its incarnation was admitted */
+    uint64_t heard_frame; /* the last frame of this node that it took, as it said last; 0: none */
 };
 
 /* Its clocks, and how long its messages take. */

@@ -48,6 +48,8 @@ static void take_unknown_origin(struct replica *replica, struct text from, const
     struct peer *peer = peers_by_gossip(&replica->peers, from);
     if (frame->has_digest && digest->node_info.sync_address.len > 0 && !digest->is_leaving)
         peer = replica_note_address(replica, digest->node_info.sync_address, now_ms);
+    struct peer *subscribed = peers_by_gossip(&replica->peers, from);
+    if (subscribed != NULL) subscribed->id.framed_origin = frame->head.origin;
     if (peer != NULL && !query_is_waiting(&peer->query)) sync_note_unknown_origin(peer);
 }
 
@@ -63,7 +65,7 @@ static void take_frame(struct replica *replica, struct text from, const struct f
         take_unknown_origin(replica, from, frame, now_ms);
         return;
     }
-    peer->feed.frame_number = frame->head.number;
+    peer->feed.frame_number = peer->feed.taken_frame = frame->head.number;
     uint64_t late_ms = peer_late_ms(peer, frame->head.sent_ms, now_ms);
     if (peer_was_silent(peer, now_ms)) query_hurry(&peer->query, now_ms);
     peer_hear(peer, now_ms);

@@ -51,6 +51,11 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
         vector_note_unconfirmed(&replica->vector, known[i].origin, SEQUENCE_MAX);
         replica->unconfirmed_since_ms = replica->started_ms;
     }
+    /* Also of origins that the vector does not name: it was damaged, or nothing before them had come. */
+    uint64_t origins[ROLL_ORIGINS_MAX];
+    size_t held = roll_origins(replica->config.roll, origins, ROLL_ORIGINS_MAX);
+    for (size_t i = 0; i < held; i++) vector_note_unconfirmed(&replica->vector, origins[i], SEQUENCE_MAX);
+    if (held > 0) replica->unconfirmed_since_ms = replica->started_ms;
 }
 
 void replica_seeds_resolved(struct replica *replica) {
@@ -103,15 +108,20 @@ struct actions replica_frame(struct replica *replica, struct text from, const st
     return actions_of_call(replica);
 }
 
-void replica_sync_request(struct replica *replica, const struct sync_request *request, uint64_t now_ms,
+bool replica_sync_request(struct replica *replica, const struct sync_request *request, uint64_t now_ms,
                           struct pb_writer *page) {
-    sync_respond(replica, request, now_ms, page);
+    return sync_respond(replica, request, now_ms, page);
 }
 
 struct actions replica_sync_response(struct replica *replica, uint64_t ticket, const struct sync_response *response,
                                      uint64_t now_ms, struct effects *effects) {
     sync_take_response(replica, ticket, response, now_ms, effects);
+    readiness_look(replica, now_ms);
     return actions_of_call(replica);
+}
+
+bool replica_takes_writes(const struct replica *replica, uint64_t now_ms) {
+    return readiness_takes_writes(replica, now_ms);
 }
 
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms) {
@@ -133,6 +143,7 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
     }
     adopt_step(replica, now_ms);
     sync_look_for_room(replica, now_ms);
+    readiness_call(replica, now_ms);
     sync_send_due(replica, now_ms);
     return actions_of_call(replica);
 }

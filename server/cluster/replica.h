@@ -54,8 +54,8 @@ struct actions replica_frame(struct replica *replica, struct text from, const st
                              struct effects *effects);
 
 /* A sync request came: writes the response into `page`, which has room for REPLICA_SYNC_BYTES_MAX less the seal.
- * Bounded work. page->is_full: there is no response. */
-void replica_sync_request(struct replica *replica, const struct sync_request *request, uint64_t now_ms,
+ * Bounded work. page->is_full: there is no response. Returns whether replica_tick is to be called at once. */
+bool replica_sync_request(struct replica *replica, const struct sync_request *request, uint64_t now_ms,
                           struct pb_writer *page);
 
 /* The response to an ACTION_SYNC_REQUEST, whose lists are overwritten; or NULL: the request failed. A response that
@@ -79,8 +79,12 @@ struct actions replica_leave(struct replica *replica, uint64_t now_ms);
 /* ---- what it knows ------------------------------------------------------------------------------------------------
  */
 
-/* Whether reads may be answered: the node was in sync once, or has nobody to sync with, or join_timeout_ms has passed.
- */
+/* Whether writes may be taken: the node knows its peers' clocks, and a peer takes its frames; or nobody is there, or
+ * join_timeout_ms has passed. Once true, always true. */
+bool replica_takes_writes(const struct replica *replica, uint64_t now_ms);
+
+/* Whether reads may be answered: writes may be taken, and the node was in sync once; or it has nobody to sync with, or
+ * join_timeout_ms has passed. Once true, always true. */
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms);
 
 struct peer_view {

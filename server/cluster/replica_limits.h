@@ -12,6 +12,7 @@ enum {
     REPLICA_REFRESH_WAIT_MS = 1000, /* a refresh waits for company at most so long, and at most half of its lease */
     REPLICA_SUSPECT_MS = 3000,      /* silent for so long: suspect */
     REPLICA_DOWN_MS = 10000,        /* silent for so long: down */
+    REPLICA_START_POLL_MS = 10,     /* a node that starts asks so often whether its peers take its frames */
     REPLICA_SYNC_TIMEOUT_MS = 1000, /* until a sync request has failed; a later response is dropped */
 };
 

@@ -42,9 +42,12 @@ struct replica {
     bool is_adopting;
     struct walk_cursor adopt_cursor;
 
-    bool is_ready;
+    /* readiness.c */
+    bool takes_writes, is_ready;
     uint64_t started_ms;
     uint64_t wall_ms_at_zero; /* what the wall clock says, minus the monotonic clock; may wrap, is only added */
+    uint64_t taken_since_ms;  /* since when a peer takes this node's frames; 0: none does */
+    uint64_t called_ms;       /* when readiness_call published last */
 
     struct known known[ROLL_ORIGINS_MAX];  /* this node's vector, to be encoded: see replica_list_known */
     struct change changes[ROLL_MERGE_MAX]; /* from the roll, to be encoded */

@@ -12,9 +12,9 @@ enum {
     RETRY_DOWN_MS = 5000,
     RETRY_REFUSED_MS = 1000, /* the roll is full; doubles up to the next */
     RETRY_REFUSED_MAX_MS = 30000,
-    ROOM_SHARE = 64,              /* the wait ends once one in so many live sessions has gone */
-    WALK_PAGE_REST_MS = 20,       /* a walk costs the peer a look at all its members: so long a rest for each page */
-    UNKNOWN_ORIGIN_SYNC_MS = 200, /* an unknown origin may cause a request so often */
+    ROOM_SHARE = 64,             /* the wait ends once one in so many live sessions has gone */
+    WALK_PAGE_REST_MS = 20,      /* a walk costs the peer a look at all its members: so long a rest for each page */
+    UNKNOWN_ORIGIN_SYNC_MS = 20, /* an unknown origin may cause a request so often */
 };
 
 /* ---- sending --------------------------------------------------------------------------------------------------- */
@@ -130,13 +130,18 @@ static bool is_peers_own(struct replica *replica, struct peer *peer, const struc
 /* The first response of an incarnation admits it: it repeats the nonce of this request, so the incarnation is alive. */
 static void take_who(struct replica *replica, struct peer *peer, const struct sync_response *response,
                      uint64_t now_ms) {
-    if (peer->id.origin != response->origin)
-        peer_admit(peer, response->origin, response->frame_number, response->sent_ms, now_ms);
+    bool is_new = peer->id.origin != response->origin;
+    /* The connection for frames, or its next attempt, is one to the incarnation that was there before. */
+    if (is_new && peer->id.origin != 0 && peer->id.framed_origin != response->origin)
+        replica_unsubscribe(replica, peer);
+    if (is_new) peer_admit(peer, response->origin, response->frame_number, response->sent_ms, now_ms);
     peer_hear(peer, now_ms);
     peer_set_info(peer, &response->node_info);
     replica_subscribe(replica, peer);
     peer->life.is_ready = response->is_ready;
     peer->life.was_queried = true;
+    peer->life.is_refused = false;
+    peer->life.heard_frame = response->heard_frame;
     peer->members = response->members;
     peer->query.failures = 0;
     hlc_follow(replica->config.clock, response->stamp, now_ms);
@@ -291,7 +296,11 @@ void sync_take_response(struct replica *replica, uint64_t ticket, const struct s
                         struct effects *effects) {
     struct peer *peer = peers_by_ticket(&replica->peers, ticket);
     if (peer == NULL) return;
-    if (is_expected(replica, peer, response, now_ms)) take_response(replica, peer, response, now_ms, effects);
-    else fail_query(replica, peer, now_ms);
+    if (is_expected(replica, peer, response, now_ms)) {
+        take_response(replica, peer, response, now_ms, effects);
+    } else {
+        peer->life.is_refused = response == NULL && now_ms - peer->query.sent_at_ms < REPLICA_SYNC_TIMEOUT_MS;
+        fail_query(replica, peer, now_ms);
+    }
     sync_send_due(replica, now_ms);
 }

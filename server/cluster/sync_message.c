@@ -38,6 +38,7 @@ enum {
     SYNC_RESPONSE_NEXT = 14,
     SYNC_RESPONSE_FORGOTTEN = 15,
     SYNC_RESPONSE_STAMP = 16,
+    SYNC_RESPONSE_HEARD_FRAME = 17,
 };
 
 /* ---- cursors --------------------------------------------------------------------------------------------------- */
@@ -145,6 +146,7 @@ void sync_response_put_head(struct pb_writer *out, const struct sync_response *r
     pb_write_number(out, SYNC_RESPONSE_WALL, response->wall_ms);
     pb_write_number(out, SYNC_RESPONSE_READY, response->is_ready);
     pb_write_fixed64(out, SYNC_RESPONSE_STAMP, response->stamp);
+    pb_write_number(out, SYNC_RESPONSE_HEARD_FRAME, response->heard_frame);
 }
 
 void sync_response_put_tail(struct pb_writer *out, const struct sync_response *response) {
@@ -180,6 +182,9 @@ static bool take_number(const struct pb_field *field, struct sync_response *resp
         return true;
     case SYNC_RESPONSE_FORGOTTEN:
         response->is_forgotten = field->value != 0;
+        return true;
+    case SYNC_RESPONSE_HEARD_FRAME:
+        response->heard_frame = field->value;
         return true;
     default:
         return false;

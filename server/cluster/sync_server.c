@@ -92,15 +92,16 @@ static void put_peer_hints(const struct replica *replica, struct pb_writer *out)
 }
 
 /* A node that sends a request may be sent one. The request may be a recording, so nothing of it is believed but that
- * there may be a node at its address. */
-static void note_requester(struct replica *replica, const struct sync_request *request, uint64_t now_ms) {
-    if (request->origin == replica->config.origin) return;
+ * there may be a node at its address. Returns whether that is to be requested to prove it at once. */
+static bool note_requester(struct replica *replica, const struct sync_request *request, uint64_t now_ms) {
+    if (request->origin == replica->config.origin) return false;
     struct peer *peer = peers_by_origin(&replica->peers, request->origin);
     bool is_known = peer != NULL;
     if (!is_known) peer = replica_note_address(replica, request->node_info.sync_address, now_ms);
     if (peer != NULL) peer->life.sign_ms = now_ms;
-    if (is_known || peer == NULL || peer->id.origin == 0) return;
+    if (is_known || peer == NULL) return false;
     sync_note_unknown_origin(peer); /* it may have started anew */
+    return query_is_due(&peer->query, now_ms);
 }
 
 static uint64_t page_bytes(const struct sync_request *request) {
@@ -110,6 +111,7 @@ static uint64_t page_bytes(const struct sync_request *request) {
 
 static struct sync_response response_to(const struct replica *replica, const struct sync_request *request,
                                         uint64_t now_ms) {
+    const struct peer *peer = peers_by_origin(&replica->peers, request->origin);
     struct roll_stats stats;
     roll_stats(replica->config.roll, &stats);
     struct sync_response response = {.origin = replica->config.origin,
@@ -120,13 +122,14 @@ static struct sync_response response_to(const struct replica *replica, const str
                                      .wall_ms = replica_wall_ms(replica, now_ms),
                                      .stamp = hlc_now(replica->config.clock, now_ms),
                                      .node_info = replica_node_info(replica),
-                                     .is_ready = readiness_is_given(replica, now_ms)};
+                                     .is_ready = readiness_is_given(replica, now_ms),
+                                     .heard_frame = peer == NULL ? 0 : peer->feed.taken_frame};
     memcpy(response.nonce, request->nonce, sizeof response.nonce);
     return response;
 }
 
-void sync_respond(struct replica *replica, const struct sync_request *request, uint64_t now_ms, struct pb_writer *out) {
-    note_requester(replica, request, now_ms);
+bool sync_respond(struct replica *replica, const struct sync_request *request, uint64_t now_ms, struct pb_writer *out) {
+    bool wants_tick = note_requester(replica, request, now_ms);
     struct sync_page page = {
         .request = request, .response = response_to(replica, request, now_ms), .out = out, .now_ms = now_ms};
     sync_response_put_head(out, &page.response);
@@ -140,4 +143,5 @@ void sync_respond(struct replica *replica, const struct sync_request *request, u
     if (request->want == WANT_OWN) put_own(replica, &page);
     if (request->want == WANT_ALL) put_all(replica, &page, known);
     sync_response_put_tail(out, &page.response);
+    return wants_tick;
 }

@@ -5,6 +5,6 @@
 #include "replica_state.h"
 
 /* As replica_sync_request. */
-void sync_respond(struct replica *replica, const struct sync_request *request, uint64_t now_ms, struct pb_writer *out);
+bool sync_respond(struct replica *replica, const struct sync_request *request, uint64_t now_ms, struct pb_writer *out);
 
 #endif

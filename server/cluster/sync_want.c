@@ -1,5 +1,7 @@
 #include "sync_want.h"
 
+#include "readiness.h"
+
 static uint64_t known_of(const struct replica *replica, const struct peer *peer) {
     return vector_sequence(&replica->vector, peer->id.origin);
 }
@@ -57,5 +59,5 @@ bool sync_is_wanted(const struct replica *replica, struct peer *peer, uint64_t n
     if (peer->id.origin == 0 || peer->id.has_unknown_origin || state == PEER_DOWN || state == PEER_LEFT) return true;
     if (wants_all(replica, peer, now_ms)) *want = WANT_ALL;
     else if (feed_is_behind(&peer->feed, known_of(replica, peer), now_ms)) *want = WANT_OWN;
-    return *want != WANT_HELLO || state == PEER_SUSPECT;
+    return *want != WANT_HELLO || state == PEER_SUSPECT || readiness_asks(replica, peer, now_ms);
 }

@@ -24,6 +24,13 @@ bool register_is_older(const struct roll *roll, uint64_t stamp, uint16_t origin,
     return sequence < change->sequence;
 }
 
+size_t roll_origins(const struct roll *roll, uint64_t *out, size_t limit) {
+    size_t count = 0;
+    for (uint16_t i = 0; i < ROLL_ORIGINS_MAX && count < limit; i++)
+        if (i != ORIGIN_SELF && roll->origins[i].members > 0) out[count++] = roll->origins[i].id;
+    return count;
+}
+
 uint64_t roll_origin_members(const struct roll *roll, uint64_t id) {
     uint16_t i = origin_find(roll, id);
     return i == ROLL_ORIGINS_MAX ? 0 : roll->origins[i].members;

@@ -431,6 +431,8 @@ uint64_t roll_retention_ms(const struct roll *roll);
  * a keyed hash of (scope, user, session, stamp, origin, sequence). For tests and for tools. Cost O(members). */
 uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms);
 
+/* The origins that members refer to, this node's own left out; at most `limit`, returns how many. */
+size_t roll_origins(const struct roll *roll, uint64_t *out, size_t limit);
 /* How many members refer to an origin: 0 means that it may be forgotten. */
 uint64_t roll_origin_members(const struct roll *roll, uint64_t origin);
 /* Forgets an origin that nothing refers to. */

@@ -13,8 +13,10 @@ static void give_actions(struct node *node, struct actions actions) {
 }
 
 static void look_ready(struct node *node) {
-    if (!atomic_load_explicit(&node->is_ready, memory_order_relaxed) && replica_is_ready(node->replica, node->now_ms))
-        atomic_store(&node->is_ready, true);
+    if (!atomic_load_explicit(&node->takes_writes, memory_order_relaxed))
+        atomic_store(&node->takes_writes, replica_takes_writes(node->replica, node->now_ms));
+    if (!atomic_load_explicit(&node->is_ready, memory_order_relaxed))
+        atomic_store(&node->is_ready, replica_is_ready(node->replica, node->now_ms));
 }
 
 bool node_join(struct node *node, const struct node_cluster_config *config, struct instant now) {
@@ -38,6 +40,7 @@ bool node_join(struct node *node, const struct node_cluster_config *config, stru
     node->replica = replica_new(&replica, turn.now_ms);
     node->codec = codec; /* a sync request that comes earlier finds none, and is dropped */
     if (node->replica != NULL) replica_restore(node->replica, node->recalled, node->recalled_count);
+    atomic_store(&node->takes_writes, node->replica == NULL);
     atomic_store(&node->is_ready, node->replica == NULL);
     bool is_made = node->replica != NULL;
     node_commit(&turn, NULL);
@@ -58,6 +61,7 @@ uint64_t node_gossip(struct node *node, struct instant now) {
     node->is_idle = !node->is_told;
     node->is_told = false;
     uint64_t wait_ms = node->is_idle && node->flush_ms < NODE_IDLE_MS ? NODE_IDLE_MS : node->flush_ms;
+    if (!node_takes_writes(node) && wait_ms > REPLICA_START_POLL_MS) wait_ms = REPLICA_START_POLL_MS;
     node_commit(&turn, NULL);
     return wait_ms;
 }
@@ -86,8 +90,10 @@ void node_sync_request(struct node *node, struct text request, struct instant no
     struct received *received = codec == NULL ? NULL : codec_open_request(codec, request);
     if (received == NULL) return;
     struct turn turn = node_begin(node, now);
-    replica_sync_request(node->replica, &received->request, turn.now_ms, &received->response_page);
+    bool wants_tick = replica_sync_request(node->replica, &received->request, turn.now_ms, &received->response_page);
+    struct action_sink sink = node->sink;
     node_commit(&turn, NULL);
+    if (wants_tick && sink.wake != NULL) sink.wake(sink.context);
     struct text response = codec_seal_page(codec, received);
     if (response.len > 0) reply(context, response);
     codec_release(codec, received);
@@ -133,6 +139,10 @@ void node_set_keyring(struct node *node, struct keyring *keyring) {
 
 struct codec *node_codec(struct node *node) {
     return node->codec;
+}
+
+bool node_takes_writes(const struct node *node) {
+    return atomic_load_explicit(&node->takes_writes, memory_order_relaxed);
 }
 
 bool node_is_ready(struct node *node) {

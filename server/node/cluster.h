@@ -57,6 +57,8 @@ void node_set_keyring(struct node *node, struct keyring *keyring);
 /* What seals the frames and requests of actions. Lives as long as the node. */
 struct codec *node_codec(struct node *node);
 
+/* Whether writes are taken: peers would learn of them. A node without peers always takes them. */
+bool node_takes_writes(const struct node *node);
 /* Whether reads are answered. */
 bool node_is_ready(struct node *node);
 

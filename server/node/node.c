@@ -55,6 +55,7 @@ struct node *node_new(const struct node_config *config, struct instant now) {
     node->origin = config->origin;
     node->name = config->name;
     node->version = config->version;
+    atomic_store(&node->takes_writes, true);
     atomic_store(&node->is_ready, true);
     node->ttl_ms = config->ttl_ms;
     node->retention_ms = config->retention_ms;

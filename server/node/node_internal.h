@@ -31,8 +31,8 @@ struct node {
     bool is_told; /* the roll took local beats since the last node_gossip */
     bool is_idle; /* the last node_gossip found none, and asked to be called late */
     uint64_t flush_ms, join_until_ms;
-    bool are_seeds_resolved; /* all seeds are known as peers, or cannot be */
-    atomic_bool is_ready;    /* reads are answered; once true, always true */
+    bool are_seeds_resolved;            /* all seeds are known as peers, or cannot be */
+    atomic_bool takes_writes, is_ready; /* is_ready: reads are answered. Once true, always true */
 
     struct node_observer *observer; /* never NULL */
 

@@ -153,7 +153,7 @@ static void *gossip_run(void *context) {
         perform_actions(gossip);
         if (now_us >= step_us) {
             gossip_step(gossip, now_us);
-            step_us = now_us + STEP_MS * 1000;
+            step_us = now_us + (node_takes_writes(gossip->node) ? STEP_MS : REPLICA_START_POLL_MS) * 1000;
         }
         is_urgent = action_queue_wait(&gossip->actions, tick_us < step_us ? tick_us : step_us);
     }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECONNECT_MIN_MS = 50, RECONNECT_MAX_MS = 2000 };
+/* A peer that is back is heard at once: an attempt that is refused costs nearly nothing. */
+enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 100 };
 
 struct subscription {
     struct node *node;
@@ -116,8 +117,14 @@ static struct subscription *find_subscription(struct subscriptions *subscription
     return NULL;
 }
 
-/* A socket without a connection, so that no late frame is taken for another peer's. */
-static struct subscription *find_unused(struct subscriptions *subscriptions, uint64_t now_us) {
+/* The socket that the peer at an address had, or one without a connection: no late frame is taken for another peer's.
+ */
+static struct subscription *find_unused(struct subscriptions *subscriptions, const char *address, uint64_t now_us) {
+    for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
+        struct subscription *subscription = &subscriptions->items[i];
+        if (!subscription->is_used && subscription->has_socket && strcmp(subscription->address, address) == 0)
+            return subscription;
+    }
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct subscription *subscription = &subscriptions->items[i];
         if (subscription->is_used) continue;
@@ -138,7 +145,7 @@ static void set_address(struct subscription *subscription, const char *address) 
 void subscriptions_add(struct subscriptions *subscriptions, const char *address) {
     uint64_t now_us = monotonic_us();
     if (find_subscription(subscriptions, address) != NULL) return;
-    struct subscription *subscription = find_unused(subscriptions, now_us);
+    struct subscription *subscription = find_unused(subscriptions, address, now_us);
     if (subscription == NULL) {
         log_line(LEVEL_ERROR, "not_subscribed", "no socket to subscribe to a peer with", {"address", address, 0});
         return;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECONNECT_MIN_MS = 50, RECONNECT_MAX_MS = 2000 };
+enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 100 };
 
 /* A peer that sync requests go to. */
 struct sync_peer {
@@ -20,7 +20,7 @@ struct sync_peer {
     bool is_dialling;
     uint64_t used_us;
     atomic_bool is_broken; /* the last request failed */
-    atomic_uint pending_count;
+    atomic_uint pipes, pending_count;
 };
 
 enum pending_state { PENDING_IDLE, PENDING_SENDING, PENDING_RECEIVING };
@@ -74,13 +74,22 @@ static void on_pending(void *context) {
     end_request(pending, message);
 }
 
+static void on_connection(nng_pipe pipe, nng_pipe_ev event, void *context) {
+    struct sync_peer *peer = context;
+    (void)pipe;
+    if (event == NNG_PIPE_EV_ADD_POST) atomic_fetch_add(&peer->pipes, 1);
+    else atomic_fetch_sub(&peer->pipes, 1);
+}
+
 static int open_peer(struct sync_peer *peer) {
     int failure = nng_req0_open(&peer->socket);
     if (failure != 0) return failure;
     if ((failure = nng_socket_set_size(peer->socket, NNG_OPT_RECVMAXSZ, REPLICA_SYNC_BYTES_MAX + 4)) != 0 ||
         (failure = nng_socket_set_ms(peer->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)) != 0 ||
         (failure = nng_socket_set_ms(peer->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0 ||
-        (failure = nng_socket_set_ms(peer->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0) {
+        (failure = nng_socket_set_ms(peer->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0 ||
+        (failure = nng_pipe_notify(peer->socket, NNG_PIPE_EV_ADD_POST, on_connection, peer)) != 0 ||
+        (failure = nng_pipe_notify(peer->socket, NNG_PIPE_EV_REM_POST, on_connection, peer)) != 0) {
         nng_close(peer->socket);
         return failure;
     }
@@ -138,7 +147,9 @@ static int begin_request(struct sync_requests *requests, const struct action *ac
     struct sync_peer *peer = obtain_peer(requests, action->address);
     if (pending == NULL || peer == NULL) return NNG_EAGAIN;
     peer->used_us = monotonic_us();
-    bool is_stale = atomic_load(&peer->is_broken) && atomic_load(&peer->pending_count) == 0;
+    /* Without a connection the dialer may be waiting to try again: a new one tries at once. */
+    bool is_cut = atomic_load(&peer->is_broken) || atomic_load(&peer->pipes) == 0;
+    bool is_stale = is_cut && atomic_load(&peer->pending_count) == 0;
     nng_msg *message = NULL;
     int failure = peer->is_dialling && !is_stale ? 0 : dial_peer(peer);
     if (failure == 0) failure = message_of(requests, action, &message);
@@ -173,8 +184,31 @@ static void cancel_late(struct sync_requests *requests, uint64_t now_us) {
     }
 }
 
+/* Whether an attempt to connect to a peer was refused: nobody listens there. nng tells only its statistics. */
+static bool was_refused(const struct sync_peer *peer, nng_stat *all) {
+    nng_stat *dialer = nng_stat_find_dialer(all, peer->dialer);
+    nng_stat *refused = dialer == NULL ? NULL : nng_stat_find(dialer, "refused");
+    return refused != NULL && nng_stat_value(refused) > 0;
+}
+
+static bool awaits_connection(const struct pending_sync *pending) {
+    return atomic_load(&pending->state) != PENDING_IDLE && atomic_load(&pending->peer->pipes) == 0;
+}
+
+/* A node that starts waits for its peers: it has to learn at once that nobody is there. */
+static void cancel_refused(struct sync_requests *requests) {
+    nng_stat *all = NULL;
+    for (size_t i = 0; i < SYNC_REQUESTS_MAX; i++) {
+        struct pending_sync *pending = &requests->items[i];
+        if (!awaits_connection(pending) || (all == NULL && nng_stats_get(&all) != 0)) continue;
+        if (was_refused(pending->peer, all)) nng_aio_cancel(pending->aio);
+    }
+    if (all != NULL) nng_stats_free(all);
+}
+
 void sync_requests_step(struct sync_requests *requests, uint64_t now_us) {
     cancel_late(requests, now_us);
+    if (!node_takes_writes(requests->node)) cancel_refused(requests);
     for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) {
         struct sync_peer *peer = &requests->peers[i];
         if (!peer->is_dialling || atomic_load(&peer->pending_count) > 0) continue;

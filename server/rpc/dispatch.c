@@ -38,6 +38,8 @@ static enum muster_code dispatch(struct call *call, const struct request *reques
     if (request->token.len > MUSTER_TOKEN_BYTES_MAX)
         return refuse_too_long(call, "token", request->token.len, MUSTER_TOKEN_BYTES_MAX);
     if (request->stalled_ms > 0 && method->writes) return call_refuse_stalled(call, request->stalled_ms);
+    if (method->writes && !node_takes_writes(call->node))
+        return call_refuse(call, MUSTER_UNAVAILABLE, "starting: no peer would learn of it yet; ask another node");
     if (method->needs_ready && !node_is_ready(call->node))
         return call_refuse(call, MUSTER_UNAVAILABLE, "joining: not in sync with its peers yet");
     return method->handle(call, request->body);

@@ -41,7 +41,9 @@ struct method_entry {
     const char *name; /* as in the contract's service: "Touch" */
     method_handler *handle;
     enum permission permission;
-    bool writes; /* it changes who is present */
+    /* It changes who is present. Refused until a peer would learn of it, and where it has waited while the process
+     * stood still. */
+    bool writes;
     /* Refused until the node is in sync with its peers: it must not deny what it does not know yet. */
     bool needs_ready;
 };

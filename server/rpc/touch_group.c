@@ -1,4 +1,5 @@
 #include "touch_group.h"
+#include "node/cluster.h"
 #include "touch_codec.h"
 
 #include <assert.h>
@@ -42,6 +43,7 @@ bool touch_group_add(struct touch_group *group, const struct request *request, v
     uint32_t ttl_ms;
     if (request->method != METHOD_TOUCH || request->stalled_ms > 0 || group->count == TOUCH_GROUP_MAX) return false;
     if (request->token.len > MUSTER_TOKEN_BYTES_MAX || request->body.len > MUSTER_MESSAGE_BYTES_MAX) return false;
+    if (!node_takes_writes(group->call.node)) return false;
     if (!decode_hot_touch(request->body, &group->beats[group->count], 1, &fields)) return false;
     if (touch_complete(&group->call, &fields, &ttl_ms) != MUSTER_OK) return false;
     group->outcomes[group->count++].ticket = ticket;

@@ -18,8 +18,8 @@ void touch_group_free(struct touch_group *group); /* `group` may be NULL, and mu
 size_t touch_group_count(const struct touch_group *group);
 
 /* Adds a request whose bytes are borrowed until the commit; the ticket is handed back with its answer. False: it is no
- * valid Touch of one beat, or the group is full. Then commit the group, so that requests take effect in the order in
- * which they came, and give this one to rpc_answer. */
+ * valid Touch of one beat, the node takes no writes yet, or the group is full. Then commit the group, so that requests
+ * take effect in the order in which they came, and give this one to rpc_answer. */
 bool touch_group_add(struct touch_group *group, const struct request *request, void *ticket);
 
 /* The response is valid only during the call. */

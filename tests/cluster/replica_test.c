@@ -30,6 +30,57 @@ static void nodes_find_each_other(void **state) {
     fixture_free(fixture);
 }
 
+static bool takes_writes(const struct cluster_fixture *fixture, unsigned node) {
+    return replica_takes_writes(fixture->nodes[node].replica, fixture_now_ms(fixture, node));
+}
+
+/* A response alone is not enough: what it would acknowledge has to reach somebody. */
+static void a_node_takes_writes_once_a_peer_takes_its_frames(void **state) {
+    (void)state;
+    struct cluster_fixture *fixture = fixture_new(2);
+    fixture->is_deaf[0][1] = true;
+    fixture_start(fixture, 0);
+    fixture_start(fixture, 1);
+    fixture_run(fixture, 1000);
+    if (!takes_writes(fixture, 0)) fail_msg("node 0, whose frames are taken, takes no writes");
+    if (takes_writes(fixture, 1)) fail_msg("nobody takes the frames of node 1, and it takes writes");
+    if (replica_is_ready(fixture->nodes[1].replica, fixture_now_ms(fixture, 1))) fail_msg("it says that it is ready");
+    fixture->is_deaf[0][1] = false;
+    fixture_run(fixture, 30);
+    if (!takes_writes(fixture, 1)) fail_msg("its frames are taken, and it takes no writes");
+    fixture_free(fixture);
+}
+
+/* The fixture's requests to a node that is not there fail at once, as where nobody listens. */
+static void a_node_waits_for_nobody_who_is_not_there(void **state) {
+    (void)state;
+    struct cluster_fixture *fixture = fixture_new(2);
+    fixture_start(fixture, 1);
+    fixture_run(fixture, 20);
+    if (!takes_writes(fixture, 1)) fail_msg("nobody listens at its peer's address, and it takes no writes");
+    fixture_touch(fixture, 1, "room", "ada", 60000);
+    fixture_start(fixture, 0);
+    fixture_run(fixture, 30);
+    if (!takes_writes(fixture, 0)) fail_msg("node 0 takes no writes");
+    fixture_run(fixture, 1500);
+    fixture_agree(fixture);
+    fixture_free(fixture);
+}
+
+/* An incarnation at a known address is subscribed to anew: what was dialled is its predecessor. */
+static void a_node_that_starts_again_is_subscribed_to_anew(void **state) {
+    (void)state;
+    struct cluster_fixture *fixture = three();
+    fixture_stop(fixture, 1);
+    for (unsigned i = 0; i < 3; i++) fixture->nodes[i].hears[1] = false; /* its connections are broken */
+    fixture_start(fixture, 1);
+    fixture_run(fixture, 60);
+    if (!takes_writes(fixture, 1)) fail_msg("it takes no writes");
+    fixture_touch(fixture, 1, "room", "ada", 60000);
+    require_live(fixture, "ada", true);
+    fixture_free(fixture);
+}
+
 static void a_join_is_everywhere_at_once(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
@@ -382,6 +433,9 @@ static void a_node_that_leaves_has_left(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_find_each_other),
+        cmocka_unit_test(a_node_takes_writes_once_a_peer_takes_its_frames),
+        cmocka_unit_test(a_node_waits_for_nobody_who_is_not_there),
+        cmocka_unit_test(a_node_that_starts_again_is_subscribed_to_anew),
         cmocka_unit_test(a_join_is_everywhere_at_once),
         cmocka_unit_test(a_refresh_comes_within_a_second),
         cmocka_unit_test(a_lost_frame_is_noticed_and_asked_for),

@@ -46,6 +46,7 @@ static struct text response_of_test(void) {
                                            .members = 55,
                                            .wall_ms = 77,
                                            .stamp = 78,
+                                           .heard_frame = 79,
                                            .is_ready = true,
                                            .is_forgotten = true,
                                            .next = {.is_set = true, .after = 99}};
@@ -88,8 +89,8 @@ static void they_are_what_the_contract_says(void **state) {
         muster__v1__sync_response__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
     if (response == NULL || response->origin != 9 || response->sent_ms != 1000 || response->frame_number != 12 ||
         response->sequence != 107 || !response->ready || response->n_peer_hints != 1 || response->n_records != 1 ||
-        response->records[0]->age_ms != 10 || response->stamp != 78 || response->next == NULL ||
-        response->next->after != 99 || !response->forgotten)
+        response->records[0]->age_ms != 10 || response->stamp != 78 || response->heard_frame != 79 ||
+        response->next == NULL || response->next->after != 99 || !response->forgotten)
         fail_msg("the answer is another");
     muster__v1__sync_response__free_unpacked(response, NULL);
 }
@@ -107,6 +108,7 @@ static void what_was_written_is_read(void **state) {
     struct sync_response response;
     if (!sync_response_get(response_of_test(), &decoded, &response)) fail_msg("the response is not read");
     if (response.origin != 9 || response.next.after != 99 || !response.is_forgotten || response.vector_count != 2 ||
+        response.stamp != 78 || response.heard_frame != 79 ||
         memcmp(response.nonce, "0123456789abcde", NONCE_BYTES) != 0)
         fail_msg("the response is another");
     if (response.peer_hint_count != 1 || !text_equal(response.peer_hints[0], text_of("tcp://b:7704")) ||

@@ -224,14 +224,14 @@ static void a_node_joins_a_large_roll(void **state) {
     rig_close(&rig);
 }
 
-static void a_node_that_joins_takes_touches_and_answers_no_reads(void **state) {
+static void a_node_without_peers_to_be_found_takes_touches_and_answers_no_reads(void **state) {
     (void)state;
     const char *const flags[] = {"--join-timeout", "3s", NULL};
     struct rig rig;
     struct request_builder builder;
     rig_open(&rig, 2, flags);
-    rig_start(&rig, 0); /* its peer does not run */
-    rig_touch(&rig, 0, "ada", LONG_MS);
+    rig_start(&rig, 0);                 /* its peer does not run */
+    rig_touch(&rig, 0, "ada", LONG_MS); /* once it knows that nobody is there, long before it answers reads */
     builder_live(&builder, "room");
     builder_user(&builder, builder_bytes("ada"));
     ask_refused(&rig.nodes[0].answerer, &builder, 14, "joining: not in sync with its peers yet");
@@ -287,7 +287,7 @@ int main(void) {
         cmocka_unit_test(a_node_that_is_stopped_for_long_makes_no_ghosts),
         cmocka_unit_test(a_rolling_restart_loses_nothing),
         cmocka_unit_test(a_node_joins_a_large_roll),
-        cmocka_unit_test(a_node_that_joins_takes_touches_and_answers_no_reads),
+        cmocka_unit_test(a_node_without_peers_to_be_found_takes_touches_and_answers_no_reads),
         cmocka_unit_test(nodes_are_listed),
     };
     return cmocka_run_group_tests_name("cluster end to end: replication", tests, NULL, NULL);

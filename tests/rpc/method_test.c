@@ -125,8 +125,9 @@ static void every_method_is_answered(void **state) {
     fixture_close(&fixture);
 }
 
-/* What a node does not know yet it does not deny: reads wait for it, writes and Nodes do not. */
-static void reads_are_refused_while_the_node_joins(void **state) {
+/* What a node does not know yet it does not deny, and what nobody would learn of it does not take; Nodes is answered.
+ */
+static void reads_and_writes_are_refused_while_the_node_joins(void **state) {
     (void)state;
     struct fixture fixture = fixture_of(7);
     const struct node_cluster_config cluster = {.gossip_address = text_of("tcp://127.0.0.1:1"),
@@ -138,9 +139,10 @@ static void reads_are_refused_while_the_node_joins(void **state) {
     for (int method = METHOD_TOUCH; method < METHODS; method++) {
         if (method == METHOD_WHERE) continue; /* until it has its handler */
         const struct request request = request_of((enum method)method);
-        bool is_read = method_entry((enum method)method)->permission == PERMISSION_READ;
-        assert_int_equal(method_entry((enum method)method)->needs_ready, is_read);
-        expect_answer(&fixture, &request, is_read ? MUSTER_UNAVAILABLE : MUSTER_OK, is_read ? "joining: " : "");
+        const struct method_entry *entry = method_entry((enum method)method);
+        assert_int_equal(entry->needs_ready, entry->permission == PERMISSION_READ);
+        const char *why = entry->needs_ready ? "joining: " : entry->writes ? "starting: " : "";
+        expect_answer(&fixture, &request, why[0] != '\0' ? MUSTER_UNAVAILABLE : MUSTER_OK, why);
     }
     fixture_close(&fixture);
 }
@@ -187,7 +189,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_has_the_methods_of_the_contract),
         cmocka_unit_test(every_method_is_answered),
-        cmocka_unit_test(reads_are_refused_while_the_node_joins),
+        cmocka_unit_test(reads_and_writes_are_refused_while_the_node_joins),
         cmocka_unit_test(writes_of_before_a_standstill_are_refused),
         cmocka_unit_test(what_is_too_long_is_refused_by_every_method),
     };

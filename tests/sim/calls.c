@@ -29,6 +29,10 @@ static bool keep_register(struct world *world, const struct node *node, struct b
     return true;
 }
 
+static bool takes_writes(const struct world *world, const struct node *node) {
+    return replica_takes_writes(node->replica, node_now_ms(world, node));
+}
+
 /* Gives the beats to a node as the Touch, Leave and SetStatus calls do. Whether it took them. */
 static bool apply(struct world *world, struct node *node, const char *what, const struct beat *beats, size_t n) {
     uint64_t now_ms = node_now_ms(world, node), stamp = hlc_next(&node->clock, now_ms);
@@ -152,7 +156,7 @@ static void leave(struct world *world, struct node *node) {
 static void overtake(struct world *world, struct node *node) {
     struct beat beat = draw_beat(world);
     struct node *other = world_any_node(world);
-    if (!apply(world, node, "touch", &beat, 1) || other == NULL) return;
+    if (!apply(world, node, "touch", &beat, 1) || other == NULL || !takes_writes(world, other)) return;
     leave_user(world, other, &beat, true, 0, world->stamps[member_find(beat.scope, beat.user, beat.session)]);
 }
 
@@ -180,7 +184,9 @@ static void reset(struct world *world, struct node *node) {
 }
 
 void calls_make(struct world *world, struct node *node, const char *what) {
-    if (strcmp(what, "touch") == 0) touch(world, node);
+    if (!takes_writes(world, node))
+        transcript_add(&world->transcript, world->now_ms, "node %u: %s: starting", node->index, what);
+    else if (strcmp(what, "touch") == 0) touch(world, node);
     else if (strcmp(what, "refresh") == 0) refresh(world, node);
     else if (strcmp(what, "leave") == 0) leave(world, node);
     else if (strcmp(what, "overtake") == 0) overtake(world, node);

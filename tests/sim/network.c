@@ -175,6 +175,16 @@ void network_reply(struct world *world, unsigned from, unsigned to, uint64_t tic
                                                         .packet = packet});
 }
 
+void network_refuse(struct world *world, const struct event *request) {
+    if (!random_chance(&world->random, 3, 4)) return;
+    event_queue_add(&world->event_queue, (struct event){.at_ms = world->now_ms + delay_ms(world),
+                                                        .kind = EVENT_REPLY,
+                                                        .node = request->other,
+                                                        .other = request->node,
+                                                        .life = request->other_life,
+                                                        .ticket = request->ticket});
+}
+
 /* ---- what breaks ----------------------------------------------------------------------------------------------- */
 
 void network_node_ended(struct world *world, unsigned node) {

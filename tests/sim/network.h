@@ -37,6 +37,8 @@ void network_send_request(struct world *world, unsigned from, uint64_t ticket, s
 /* The response of `from` to the request of `to`. */
 void network_reply(struct world *world, unsigned from, unsigned to, uint64_t ticket, uint32_t life,
                    struct text response);
+/* A request arrives at a process that has ended: mostly the connection is reset, and the requester learns that. */
+void network_refuse(struct world *world, const struct event *request);
 /* What stands in a stream's queue flows, as far as it may. */
 void network_pump(struct world *world, unsigned to, unsigned from);
 /* Streams break when a process ends, and its peers connect again when it is back. */

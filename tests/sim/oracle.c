@@ -40,6 +40,7 @@ void oracle_node_started(struct world *world, const struct node *node) {
     oracle->origins[oracle->origin_count++] =
         (struct origin_known){.id = node->origin, .node = node->index, .ended_ms = UINT64_MAX};
     oracle->watched[node->index] = (struct watched){.lead_ms = INT64_MIN};
+    oracle->changed_ms[node->index] = world->now_ms;
 }
 
 void oracle_note_room(struct world *world, const struct node *node) {
@@ -52,21 +53,27 @@ uint64_t oracle_flush_ms(const struct world *world) {
     return 2 * world->plan.flush_ms + TIMER_LATE_MAX_MS;
 }
 
-/* Since when all other nodes are up; UINT64_MAX: there is none. */
-static uint64_t others_since_ms(const struct world *world, const struct node *node) {
-    uint64_t since_ms = UINT64_MAX;
+/* Whether another node is up, and has been for long enough to have what others had. */
+static bool has_settled_other(const struct world *world, const struct node *node) {
     for (unsigned i = 0; i < world->node_count; i++) {
         const struct node *other = &world->nodes[i];
-        if (other == node || !other->is_up) continue;
-        if (since_ms == UINT64_MAX || other->started_ms > since_ms) since_ms = other->started_ms;
+        if (other != node && other->is_up && other->started_ms + SETTLED_MS <= world->now_ms) return true;
     }
+    return false;
+}
+
+/* Since when no other node has started or ended. */
+static uint64_t others_since_ms(const struct world *world, const struct node *node) {
+    uint64_t since_ms = 0;
+    for (unsigned i = 0; i < world->node_count; i++)
+        if (i != node->index && world->oracle.changed_ms[i] > since_ms) since_ms = world->oracle.changed_ms[i];
     return since_ms;
 }
 
 /* What the node acknowledged and had the time to publish, to others that had had the time to find each other. */
 static void note_owed(struct world *world, const struct node *node, struct origin_known *origin) {
     uint64_t since_ms = others_since_ms(world, node);
-    if (!world->plan.is_reliable || since_ms == UINT64_MAX) return;
+    if (!world->plan.is_reliable || !has_settled_other(world, node)) return;
     for (size_t i = 0; i < origin->count; i++) {
         struct acknowledged *beat = &origin->beats[i];
         uint64_t needed_ms = oracle_flush_ms(world) + (beat->is_news ? 0 : REPLICA_REFRESH_WAIT_MS);
@@ -74,11 +81,13 @@ static void note_owed(struct world *world, const struct node *node, struct origi
     }
 }
 
-/* Another node ends, before the others may have got from it what it alone had of one that ended shortly before. */
-static void excuse_owed(struct world *world) {
+/* Another node ends: before the others may have got from it what it alone had of one that ended shortly before, or when
+ * there is none left that has anything. */
+static void excuse_owed(struct world *world, const struct node *node) {
+    bool is_last = !has_settled_other(world, node);
     for (size_t o = 0; o < world->oracle.origin_count; o++) {
         struct origin_known *origin = &world->oracle.origins[o];
-        if (origin->ended_ms == UINT64_MAX || origin->ended_ms + SETTLED_MS < world->now_ms) continue;
+        if (origin->ended_ms == UINT64_MAX || (!is_last && origin->ended_ms + SETTLED_MS < world->now_ms)) continue;
         for (size_t i = 0; i < origin->count; i++) origin->beats[i].is_owed = false;
     }
 }
@@ -86,8 +95,9 @@ static void excuse_owed(struct world *world) {
 void oracle_node_ended(struct world *world, const struct node *node) {
     struct origin_known *origin = &world->oracle.origins[origin_index(&world->oracle, node->origin)];
     oracle_note_room(world, node);
-    excuse_owed(world);
+    excuse_owed(world, node);
     note_owed(world, node, origin);
+    world->oracle.changed_ms[node->index] = world->now_ms;
     origin->ended_ms = world->now_ms;
 }
 

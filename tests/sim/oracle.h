@@ -72,6 +72,7 @@ struct oracle {
     size_t origin_count;
     struct watched watched[NODES_MAX];
     struct left_all left_all[SCOPES * USERS];
+    uint64_t changed_ms[NODES_MAX]; /* when each node started or ended last */
     uint64_t slack_ms;
     uint64_t beats, adopted, looks;
 };

@@ -57,10 +57,12 @@ static void responded(struct world *world, struct node *node, const struct event
 static void requested(struct world *world, struct node *node, const struct event *event) {
     struct received *received = codec_open_request(node->codec, packet_bytes(event->packet));
     if (received == NULL) return;
-    replica_sync_request(node->replica, &received->request, node_now_ms(world, node), &received->response_page);
+    bool wants_tick =
+        replica_sync_request(node->replica, &received->request, node_now_ms(world, node), &received->response_page);
     struct text response = codec_seal_page(node->codec, received);
     if (response.len > 0) network_reply(world, node->index, event->other, event->ticket, event->other_life, response);
     codec_release(node->codec, received);
+    if (wants_tick) node_tick(world, node);
 }
 
 static void framed(struct world *world, struct node *node, const struct event *event) {
@@ -166,6 +168,7 @@ static void happen(struct world *world, const struct event *event) {
     default:
         if (is_current && node_runs(world, node)) happen_at_node(world, node, event);
         else if (is_current) keep_in_inbox(node, event);
+        else if (event->kind == EVENT_REQUEST) network_refuse(world, event);
     }
 }
 

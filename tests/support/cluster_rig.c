@@ -1,4 +1,5 @@
 #include "cluster_rig.h"
+#include "muster/codes.h"
 #include "port.h"
 #include "seal/keyring.h"
 #include "server.h"
@@ -152,6 +153,35 @@ void rig_await_log(struct rig *rig, size_t i, const char *needle, uint64_t timeo
                  rig_log(rig, i));
 }
 
+/* ---- calls ---- */
+
+/* A request, until a node no longer says that it starts or joins. */
+struct patient_call {
+    const struct rig_node *node;
+    uint8_t *request;
+    size_t len;
+    Muster__V1__Reply *reply;
+};
+
+static bool call_is_answered(void *context) {
+    struct patient_call *call = context;
+    reply_free(call->reply);
+    call->reply = ask_bytes(&call->node->answerer, call->request, call->len);
+    return call->reply->code != MUSTER_UNAVAILABLE;
+}
+
+/* Frees the builder. */
+static Muster__V1__Reply *ask_patiently(const struct rig_node *node, struct request_builder *builder) {
+    struct patient_call call = {.node = node};
+    call.request = builder_packed(builder, &call.len);
+    wait_until(call_is_answered, &call, SOON_MS);
+    free(call.request);
+    if (call.reply->code != 0)
+        fail_msg("%s: code %d: %.*s", node->name, call.reply->code, (int)call.reply->message.len,
+                 (const char *)call.reply->message.data);
+    return call.reply;
+}
+
 /* ---- telling ---- */
 
 void rig_touch(struct rig *rig, size_t i, const char *user, uint32_t ttl_ms) {
@@ -159,7 +189,7 @@ void rig_touch(struct rig *rig, size_t i, const char *user, uint32_t ttl_ms) {
     builder_touch(&builder, scope);
     builder_beat(&builder, user, "");
     builder.touch.ttl_ms = ttl_ms;
-    reply_free(ask(&rig->nodes[i].answerer, &builder));
+    reply_free(ask_patiently(&rig->nodes[i], &builder));
 }
 
 void rig_leave(struct rig *rig, size_t i, const char *user) {
@@ -176,7 +206,7 @@ void rig_touch_many(struct rig *rig, size_t i, const char *stem, size_t count, u
         builder.touch.ttl_ms = ttl_ms;
         for (size_t j = done; j < count && j < done + BATCH; j++)
             builder_beat(&builder, "", "")->user = builder_number(&builder, stem, j);
-        reply_free(ask(&rig->nodes[i].answerer, &builder));
+        reply_free(ask_patiently(&rig->nodes[i], &builder));
     }
 }
 
@@ -194,7 +224,13 @@ struct wish {
 
 static bool user_is(void *context) {
     struct wish *wish = context;
-    return is_live(&wish->rig->nodes[wish->node].answerer, scope, wish->user) == wish->live;
+    struct request_builder builder;
+    builder_live(&builder, scope);
+    builder_user(&builder, builder_bytes(wish->user));
+    Muster__V1__Reply *reply = ask_patiently(&wish->rig->nodes[wish->node], &builder);
+    bool is_so = reply->live->users[0]->live == wish->live;
+    reply_free(reply);
+    return is_so;
 }
 
 static void expect_user(struct wish wish, uint64_t timeout_ms) {
@@ -216,7 +252,7 @@ static bool count_is(void *context) {
     struct request_builder builder;
     builder_counts(&builder);
     builder_scope(&builder, builder_bytes(scope));
-    Muster__V1__Reply *reply = ask(&wish->rig->nodes[wish->node].answerer, &builder);
+    Muster__V1__Reply *reply = ask_patiently(&wish->rig->nodes[wish->node], &builder);
     wish->seen = reply->counts->scopes[0]->live;
     reply_free(reply);
     return wish->seen == wish->count;

@@ -48,6 +48,8 @@ const char *rig_log(struct rig *rig, size_t i);
 /* Waits for a line of its log. */
 void rig_await_log(struct rig *rig, size_t i, const char *needle, uint64_t timeout_ms);
 
+/* All of these wait where a node says that it starts or joins. */
+
 /* Wait until a user is live, or is not, at a node; end the test where that takes longer. */
 void rig_expect_live(struct rig *rig, size_t i, const char *user, uint64_t timeout_ms);
 void rig_expect_gone(struct rig *rig, size_t i, const char *user, uint64_t timeout_ms);

@@ -36,7 +36,8 @@ static bool call(struct stage *stage, struct host *host, struct request_builder 
                  uint64_t *stamp) {
     Muster__V1__Reply *reply = ask_any(&host->answerer, builder);
     bool is_done = reply->code == 0;
-    if (!is_done && !may_be_refused)
+    bool is_starting = reply->code == 14 && !node_takes_writes(host->node);
+    if (!is_done && !may_be_refused && !is_starting)
         stage_fail(stage, "refused", "a call at node %u: code %d: %.*s", host->index, reply->code,
                    (int)reply->message.len, (const char *)reply->message.data);
     if (is_done && reply->touch != NULL && reply->response_case == MUSTER__V1__REPLY__RESPONSE_TOUCH)
