@@ -325,6 +325,46 @@ struct scope_view {
 struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t limit, uint64_t now_ms,
                         struct scope_view *out);
 
+/* Where users are live: see roll_where. */
+struct where_user {
+    uint64_t hash;
+    uint32_t index;
+};
+struct where {
+    const struct text *users;
+    size_t count;       /* 1..MUSTER_WHERE_USERS_MAX; a user may come twice */
+    struct text prefix; /* of the names of scopes; empty: all */
+    /* Room for `count` each: the caller's memory, of which roll_where_prepare makes what roll_where needs. */
+    uint64_t *hashes;
+    struct where_user *sorted;
+};
+
+/* Where a walk goes on: at the users from `user` on in the scope of that hash, or at the next scope behind it. It means
+ * the same in every roll with the same key. Begin with {0}. */
+struct where_cursor {
+    uint64_t hash;
+    uint32_t user;
+    bool is_done; /* the walk is over */
+};
+
+struct place_view {
+    struct text scope;
+    struct user_view view; /* of a user who is live there */
+    uint32_t index;        /* in where.users */
+};
+
+/* Hashes the users. Reads nothing but the key of the roll: the caller needs no lock. */
+void roll_where_prepare(const struct roll *roll, struct where *where);
+
+/* The scopes in which users are live, in the order of the hashes of the scopes; the users of a scope in the order of
+ * where.users, and one who comes there twice twice. In steps of bounded work: about `budget` look-ups a call (at most
+ * MUSTER_WHERE_USERS_MAX more), and at most `limit` (at least 1) places, written to `out`. *looked: the look-ups made.
+ * Returns how many places were written, and moves the cursor. The roll may change between two calls: a user who is live
+ * in a scope throughout the walk comes exactly once there. Cost: a look-up of each user in each scope; in a scope of
+ * fewer users than are asked for, one of each of its users. */
+size_t roll_where(const struct roll *roll, const struct where *where, struct where_cursor *cursor, size_t limit,
+                  size_t budget, uint64_t now_ms, struct place_view *out, size_t *looked);
+
 struct roll_stats {
     uint64_t members, members_live; /* registers kept; of these, live ones (as of the last tick) */
     uint64_t scopes;

@@ -7,12 +7,13 @@
 /* The largest row: every session with all it may have. It must fit, or a walk could not go on. */
 enum {
     SESSION_BYTES_MAX = MUSTER_ID_BYTES_MAX + MUSTER_STATE_BYTES_MAX + 48,
-    ROW_BYTES_MAX = MUSTER_SESSIONS_MAX * SESSION_BYTES_MAX + MUSTER_ID_BYTES_MAX + 48,
+    ROW_BYTES_MAX = MUSTER_SESSIONS_MAX * SESSION_BYTES_MAX + 2 * MUSTER_ID_BYTES_MAX + 48,
 };
 _Static_assert(ROW_BYTES_MAX + ROWS_MARGIN_BYTES <= MUSTER_MESSAGE_BYTES_MAX, "a page can always hold one user");
 
 /* Field numbers of the contract (presence.proto). */
 enum { USER_USER = 1, USER_LIVE, USER_STATUS, USER_LAST_SEEN, USER_SESSION_COUNT, USER_SESSIONS };
+enum { PLACE_SCOPE = 2 }; /* of a Place; its other fields are those of a User */
 enum { SESSION_SESSION = 1, SESSION_STATUS, SESSION_STATE, SESSION_LAST_SEEN, SESSION_TTL };
 enum { CHANGE_KIND = 1, CHANGE_REASON, CHANGE_USER };
 enum { RESPONSE_USERS = 1, RESPONSE_NEXT_PAGE_TOKEN = 2 };
@@ -79,7 +80,9 @@ enum rows_verdict rows_take_change(struct rows *rows, const struct turn *turn, c
         row->last_seen_ms = wall_ms_of(rows, turn->now_ms, view->seen_ms);
     }
     if (options->with_name && !arena_copy(rows->arena, view->user, &row->user)) return ROWS_NO_ROOM;
-    row->bytes = (uint32_t)(pb_text_size(row->user.len) + (row->live ? 2 : 0) + pb_number_size(row->status) +
+    row->scope = options->place;
+    size_t where_bytes = row->scope != NULL ? pb_text_size(row->scope->len) : row->live ? 2 : 0;
+    row->bytes = (uint32_t)(pb_text_size(row->user.len) + where_bytes + pb_number_size(row->status) +
                             pb_number_size((uint64_t)row->last_seen_ms) + pb_number_size(row->sessions));
     if (options->with_sessions && row->live && !take_sessions(rows, turn, options->scope, view->user, row))
         return ROWS_NO_ROOM;
@@ -111,7 +114,7 @@ uint8_t *row_put(uint8_t *at, unsigned field, const struct user_row *row) {
         at = pb_put_length(at, CHANGE_USER, row->bytes);
     }
     at = put_row_text(at, USER_USER, row->user);
-    at = pb_put_number(at, USER_LIVE, row->live);
+    at = row->scope != NULL ? put_row_text(at, PLACE_SCOPE, *row->scope) : pb_put_number(at, USER_LIVE, row->live);
     at = pb_put_number(at, USER_STATUS, row->status);
     at = pb_put_number(at, USER_LAST_SEEN, (uint64_t)row->last_seen_ms);
     at = pb_put_number(at, USER_SESSION_COUNT, row->sessions);

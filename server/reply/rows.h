@@ -1,4 +1,5 @@
-/* The rows of Live, List and Watch: copied out of the roll in a turn, encoded after it. They always fit a message. */
+/* The rows of Live, List, Watch and Where: copied out of the roll in a turn, encoded after it. They always fit a
+ * message. */
 #ifndef MUSTER_REPLY_ROWS_H
 #define MUSTER_REPLY_ROWS_H
 
@@ -14,7 +15,8 @@ struct session_row {
 };
 
 struct user_row {
-    struct text user; /* empty: left out */
+    struct text user;         /* empty: left out */
+    const struct text *scope; /* of a place; NULL: the row is a user */
     struct session_row *rows;
     int64_t last_seen_ms;
     uint64_t seen_ms; /* on the roll's clock, to sort by */
@@ -44,7 +46,8 @@ bool rows_open(struct rows *rows, struct arena *arena, struct instant now, size_
 
 /* What a row shows of a view. */
 struct row_options {
-    struct text scope; /* of the sessions */
+    struct text scope;        /* of the sessions */
+    const struct text *place; /* where the user is, of Where, in the arena; NULL: the rows are users */
     bool with_name, with_sessions;
 };
 

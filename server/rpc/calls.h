@@ -11,6 +11,7 @@ enum muster_code call_live(struct call *call, struct text body);
 enum muster_code call_list(struct call *call, struct text body);
 enum muster_code call_counts(struct call *call, struct text body);
 enum muster_code call_scopes(struct call *call, struct text body);
+enum muster_code call_where(struct call *call, struct text body);
 enum muster_code call_reset(struct call *call, struct text body);
 enum muster_code call_watch(struct call *call, struct text body); /* or parks it: call->is_parked */
 enum muster_code call_nodes(struct call *call, struct text body);

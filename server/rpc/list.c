@@ -59,7 +59,7 @@ static enum muster_code list_page(struct call *call, const struct page_request *
     uint64_t next;
     char token[PAGE_TOKEN_CHARS + 1] = "";
     if (!take_user_page(call, request, &rows, &more, &next)) return call_too_large(call, "page_size");
-    if (more) page_token_write(&call->rpc->token_key, &request->walk, next, token);
+    if (more) page_token_write(&call->rpc->token_key, &request->walk, (struct walk_position){.hash = next}, token);
     if (!rows_encode(&rows, text_of(token), &call->body)) return call_too_large(call, "page_size");
     return MUSTER_OK;
 }

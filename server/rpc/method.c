@@ -26,7 +26,7 @@ static const struct method_entry entries[METHODS] = {
     [METHOD_RESET] = {"Reset", call_reset, PERMISSION_ADMIN, true, false},
     [METHOD_WATCH] = {"Watch", call_watch, PERMISSION_READ, false, true},
     [METHOD_NODES] = {"Nodes", call_nodes, PERMISSION_ADMIN, false, false},
-    [METHOD_WHERE] = {"Where", refuse_unknown, PERMISSION_READ, false, true},
+    [METHOD_WHERE] = {"Where", call_where, PERMISSION_READ, false, true},
     [METHOD_SET_STATUS] = {"SetStatus", call_set_status, PERMISSION_WRITE, true, false},
 };
 

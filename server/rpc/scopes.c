@@ -79,7 +79,7 @@ enum muster_code call_scopes(struct call *call, struct text body) {
     char *token = arena_take(call->arena, 1, PAGE_TOKEN_CHARS + 1);
     if (response == NULL || token == NULL) return call_too_large(call, "page_size");
     if (page.more) {
-        page_token_write(&call->rpc->token_key, &walk, page.next, token);
+        page_token_write(&call->rpc->token_key, &walk, (struct walk_position){.hash = page.next}, token);
         response->next_page_token = field_of_text(text_of(token));
     }
     return call_encode(call, &response->base, "reply");

@@ -70,20 +70,33 @@ enum muster_code validate_page_size(struct call *call, uint32_t asked, size_t *p
     return validate_range(call, *page_size, 1, MUSTER_PAGE_MAX, (struct path){.field = "page_size"});
 }
 
-enum muster_code validate_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
-                                     uint64_t *hash, const uint64_t **after) {
-    *hash = 0;
-    *after = NULL;
+/* `fields`: what must be the same in every page. */
+static enum muster_code read_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
+                                   const char *fields, struct walk_position *at) {
+    *at = (struct walk_position){0};
     if (field.len == 0) return MUSTER_OK;
-    switch (page_token_read(&call->rpc->token_key, walk, text_of_field(field), hash)) {
+    switch (page_token_read(&call->rpc->token_key, walk, text_of_field(field), at)) {
     case PAGE_TOKEN_GOOD:
-        *after = hash;
         return MUSTER_OK;
     case PAGE_TOKEN_OF_OTHER_WALK:
         return call_refuse(call, MUSTER_INVALID_ARGUMENT,
-                           "page_token: is of another walk; call, scope and statuses must be the same in every page");
+                           "page_token: is of another walk; %s must be the same in every page", fields);
     case PAGE_TOKEN_FOREIGN:
         break;
     }
     return call_refuse(call, MUSTER_INVALID_ARGUMENT, "page_token: was not given out by this cluster, or is damaged");
+}
+
+enum muster_code validate_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
+                                     uint64_t *hash, const uint64_t **after) {
+    struct walk_position at;
+    enum muster_code code = read_token(call, field, walk, "call, scope and statuses", &at);
+    *hash = at.hash;
+    *after = code == MUSTER_OK && field.len > 0 ? hash : NULL;
+    return code;
+}
+
+enum muster_code validate_where_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
+                                      struct walk_position *at) {
+    return read_token(call, field, walk, "call, users and scope_prefix", at);
 }

@@ -29,5 +29,8 @@ enum muster_code validate_page_size(struct call *call, uint32_t asked, size_t *p
 /* A page token, or none: then *after is NULL. Else *after points to *hash. */
 enum muster_code validate_page_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
                                      uint64_t *hash, const uint64_t **after);
+/* The same for a walk of kind WALK_WHERE; none: *at is the beginning. */
+enum muster_code validate_where_token(struct call *call, ProtobufCBinaryData field, const struct walk *walk,
+                                      struct walk_position *at);
 
 #endif

@@ -357,6 +357,92 @@ void compare_scopes(struct trial *trial, size_t limit) {
     free(is_listed);
 }
 
+/* ---- where ------------------------------------------------------------------------------------------------------ */
+
+enum { WHERE_ASKED_MAX = 40 };
+
+/* A few users, some of them twice, in scopes whose names begin as one of them does. */
+struct asked {
+    uint32_t users[WHERE_ASKED_MAX];
+    struct text names[WHERE_ASKED_MAX];
+    uint64_t hashes[WHERE_ASKED_MAX];
+    struct where_user sorted[WHERE_ASKED_MAX];
+    struct where where;
+};
+
+static void pick_asked(struct trial *trial, struct asked *asked) {
+    size_t count = random_between(&trial->random, 1, WHERE_ASKED_MAX);
+    for (size_t i = 0; i < count; i++) {
+        asked->users[i] = (uint32_t)random_below(&trial->random, trial->world->users);
+        if (i > 0 && random_chance(&trial->random, 1, 10)) asked->users[i] = asked->users[i - 1];
+        asked->names[i] = trial->users.items[asked->users[i]];
+    }
+    asked->where =
+        (struct where){.users = asked->names, .count = count, .hashes = asked->hashes, .sorted = asked->sorted};
+    if (random_chance(&trial->random, 1, 2)) {
+        struct text name = scope_name(trial, (uint32_t)random_below(&trial->random, trial->world->scopes));
+        asked->where.prefix = (struct text){name.data, (uint32_t)random_between(&trial->random, 0, name.len)};
+    }
+    roll_where_prepare(trial->roll, &asked->where);
+}
+
+static bool has_prefix(struct text name, struct text prefix) {
+    return name.len >= prefix.len && memcmp(name.data, prefix.data, prefix.len) == 0;
+}
+
+/* The last place of a walk so far, and how many came. */
+struct walked {
+    uint64_t hash, count;
+    int64_t scope, index;
+};
+
+static void check_place(struct trial *trial, const struct asked *asked, const struct place_view *place,
+                        struct walked *walked) {
+    int64_t scope = names_find(&trial->scopes, place->scope);
+    if (scope == NAMES_NONE || place->index >= asked->where.count || !has_prefix(place->scope, asked->where.prefix))
+        mismatch(trial, "roll_where: user %u of %zu in scope %d", place->index, asked->where.count, (int)scope);
+    uint64_t hash = roll_hash(trial->roll, place->scope);
+    bool is_same = scope == walked->scope;
+    if (walked->count > 0 && (hash < walked->hash || (is_same && (int64_t)place->index <= walked->index)))
+        mismatch(trial, "roll_where: out of order at user %u of scope %d", place->index, (int)scope);
+    *walked = (struct walked){hash, walked->count + 1, scope, place->index};
+    struct user_view expected = model_view(trial->model, (uint32_t)scope, asked->users[place->index], trial->now_ms);
+    const struct user_view *view = &place->view;
+    if (!expected.live || view->status != expected.status || view->sessions != expected.sessions ||
+        view->seen_ms != expected.seen_ms || !text_equal(view->user, asked->names[place->index]))
+        mismatch(trial, "roll_where: user %u of scope %d is not as it is", asked->users[place->index], (int)scope);
+}
+
+static uint64_t places_naively(const struct trial *trial, const struct asked *asked) {
+    uint64_t places = 0;
+    for (uint32_t s = 0; s < trial->world->scopes; s++)
+        for (size_t i = 0; i < asked->where.count && has_prefix(scope_name(trial, s), asked->where.prefix); i++)
+            places += model_view(trial->model, s, asked->users[i], trial->now_ms).live;
+    return places;
+}
+
+/* In the order of the walk, without one place twice: as many as there are is all. */
+void compare_where(struct trial *trial, size_t limit, size_t budget) {
+    struct asked asked;
+    struct walked walked = {.scope = NAMES_NONE, .index = -1};
+    struct where_cursor cursor = {0};
+    struct place_view *places = calloc(limit, sizeof *places);
+    bool is_overfilled = false;
+    pick_asked(trial, &asked);
+    for (uint64_t steps = 0; !cursor.is_done; steps++) {
+        size_t looked,
+            count = roll_where(trial->roll, &asked.where, &cursor, limit, budget, trial->now_ms, places, &looked);
+        if (count > limit || steps > 100000) mismatch(trial, "roll_where: %zu places, limit %zu", count, limit);
+        for (size_t i = 0; i < count; i++) check_place(trial, &asked, &places[i], &walked);
+        is_overfilled |= PLACES_MAY_COLLIDE && count == limit;
+    }
+    free(places);
+    uint64_t expected = places_naively(trial, &asked);
+    if (walked.count != expected && !is_overfilled)
+        mismatch(trial, "roll_where: %llu places, not %llu", (unsigned long long)walked.count,
+                 (unsigned long long)expected);
+}
+
 void compare_stats(struct trial *trial) {
     struct roll_stats stats;
     roll_stats(trial->roll, &stats);
@@ -488,6 +574,7 @@ void compare_everything(struct trial *trial) {
     trial->doing = "comparing everything";
     compare_stats(trial);
     compare_scopes(trial, random_between(random, 1, trial->world->scopes + 1));
+    compare_where(trial, random_between(random, 1, 60), random_between(random, 1, 200));
     compare_changes(trial, trial->model->sequence - random_below(random, trial->model->sequence + 1),
                     random_between(random, 1, 100));
     for (uint32_t s = 0; s < trial->world->scopes; s++) {

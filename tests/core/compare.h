@@ -14,6 +14,7 @@ void compare_list(struct trial *trial, uint32_t scope, unsigned statuses, size_t
 void compare_recent(struct trial *trial, uint32_t scope, unsigned statuses, size_t k, size_t budget);
 void compare_counts(struct trial *trial, uint32_t scope);
 void compare_scopes(struct trial *trial, size_t limit);
+void compare_where(struct trial *trial, size_t limit, size_t budget);
 void compare_stats(struct trial *trial);
 /* The change log after sequence `after`, read `limit` changes at a time. */
 void compare_changes(struct trial *trial, uint64_t after, size_t limit);

@@ -579,6 +579,93 @@ static void a_refresh_of_a_user_with_all_sessions_is_taken(void **state) {
     rig_touch(rig, "room", "ada", "s63", MINUTE_MS);
 }
 
+/* ---- where ------------------------------------------------------------------------------------------------------ */
+
+/* Where a walk has found users: whether each of two is in each of many scopes. */
+enum { WHERE_SCOPES = 300 };
+
+static void name_scope(char name[16], unsigned scope) {
+    snprintf(name, 16, "room:%u", scope);
+}
+
+/* Walks with pages of `limit`, and lets others come and go between them; counts how often each place came. */
+static void walk_where(struct rig *rig, size_t limit, size_t budget, unsigned found[WHERE_SCOPES][2]) {
+    const struct text users[] = {text_of("ada"), text_of("bob")};
+    uint64_t hashes[2];
+    struct where_user sorted[2];
+    struct where where = {.users = users, .count = 2, .prefix = text_of("room:"), .hashes = hashes, .sorted = sorted};
+    struct where_cursor cursor = {0};
+    struct place_view places[16];
+    roll_where_prepare(rig->roll, &where);
+    memset(found, 0, WHERE_SCOPES * sizeof *found);
+    for (unsigned step = 0; !cursor.is_done; step++) {
+        size_t looked, count = roll_where(rig->roll, &where, &cursor, limit, budget, rig->now_ms, places, &looked);
+        if (looked > budget + 2) fail_msg("%zu look-ups of %zu", looked, budget);
+        for (size_t i = 0; i < count; i++) {
+            unsigned scope;
+            char name[32];
+            snprintf(name, sizeof name, "%.*s", (int)places[i].scope.len, places[i].scope.data);
+            if (sscanf(name, "room:%u", &scope) == 1 && scope < WHERE_SCOPES) found[scope][places[i].index]++;
+        }
+        /* Scopes come and go, and those that are walked get others. */
+        char name[16];
+        name_scope(name, WHERE_SCOPES + step);
+        rig_touch(rig, name, "eve", "", 1000);
+        rig_reset(rig, name);
+        name_scope(name, step % WHERE_SCOPES);
+        rig_touch(rig, name, step % 2 == 0 ? "kim" : "eve", "", MINUTE_MS);
+        if (step % 7 == 0) rig_tick(rig);
+    }
+}
+
+static void where_finds_each_place_once_whatever_changes(void **state) {
+    struct rig *rig = *state;
+    char name[16];
+    for (unsigned scope = 0; scope < WHERE_SCOPES; scope++) {
+        name_scope(name, scope);
+        if (scope % 3 != 0) rig_touch(rig, name, "ada", "", MINUTE_MS);
+        if (scope % 5 == 0) rig_touch(rig, name, "bob", "tab", MINUTE_MS);
+    }
+    rig_touch(rig, "hall", "ada", "", MINUTE_MS);
+    static unsigned found[WHERE_SCOPES][2];
+    static const struct { size_t limit, budget; } pages[] = {{1, 1}, {1, 1000}, {3, 7}, {16, 50}, {16, 100000}};
+    for (size_t p = 0; p < sizeof pages / sizeof *pages; p++) {
+        walk_where(rig, pages[p].limit, pages[p].budget, found);
+        for (unsigned scope = 0; scope < WHERE_SCOPES; scope++)
+            if (found[scope][0] != (scope % 3 != 0) || found[scope][1] != (scope % 5 == 0))
+                fail_msg("limit %zu: room:%u: ada came %u times, bob %u", pages[p].limit, scope, found[scope][0],
+                         found[scope][1]);
+    }
+}
+
+/* Nobody is found where a TTL has passed, or after a leave or a reset. */
+static void where_finds_who_is_live(void **state) {
+    struct rig *rig = *state;
+    rig_touch(rig, "short", "ada", "", 1000);
+    rig_touch(rig, "left", "ada", "", MINUTE_MS);
+    rig_touch(rig, "reset", "ada", "", MINUTE_MS);
+    rig_touch(rig, "here", "ada", "", MINUTE_MS);
+    rig_leave(rig, "left", "ada", "");
+    rig_reset(rig, "reset");
+    rig->now_ms += 1001;
+    const struct text ada[] = {text_of("ada"), text_of("nobody"), text_of("ada")};
+    uint64_t hashes[3];
+    struct where_user sorted[3];
+    struct where where = {.users = ada, .count = 3, .hashes = hashes, .sorted = sorted};
+    struct where_cursor cursor = {0};
+    struct place_view places[8];
+    size_t looked;
+    roll_where_prepare(rig->roll, &where);
+    size_t count = roll_where(rig->roll, &where, &cursor, 8, 1000, rig->now_ms, places, &looked);
+    expect(cursor.is_done, "the walk is not over");
+    expect_number(count, 2, "places"); /* one for each time that she is asked for */
+    for (size_t i = 0; i < 2; i++) {
+        expect(text_equal(places[i].scope, text_of("here")), "the scope");
+        expect_number(places[i].index, 2 * i, "index");
+        expect_number(places[i].view.sessions, 1, "sessions");
+    }
+}
+
 static struct rig *rig_for_members(uint64_t members_max) {
     struct roll_config config = rig_config();
     config.members_max = members_max;
@@ -1573,6 +1660,8 @@ static const struct CMUnitTest tests[] = {
     ROLL_TEST(a_refresh_in_an_empty_roll_changes_nothing),
     ROLL_TEST(a_refresh_sees_the_beats_before_it),
     ROLL_TEST(a_refresh_of_a_displaced_session_is_unknown),
+    ROLL_TEST(where_finds_each_place_once_whatever_changes),
+    ROLL_TEST(where_finds_who_is_live),
     ROLL_TEST(a_refresh_of_a_user_with_all_sessions_is_taken),
     cmocka_unit_test(a_full_roll_refuses_a_join),
     cmocka_unit_test(a_refused_batch_evicts_nobody),

@@ -34,7 +34,7 @@ static struct server tcp_server, ipc_server;
     X(live)                                                                                                            \
     X(list_pages)                                                                                                      \
     X(list_filters)                                                                                                    \
-    X(list_recent) X(counts) X(scopes) X(reset) X(refusals) X(token_refusals) X(message_refusals) X(reply_cap)
+    X(list_recent) X(counts) X(scopes) X(where) X(reset) X(refusals) X(token_refusals) X(message_refusals) X(reply_cap)
 EACH(SUITE)
 
 static int start(void **state) {

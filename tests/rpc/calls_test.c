@@ -94,6 +94,7 @@ SUITE(list_filters)
 SUITE(list_recent)
 SUITE(counts)
 SUITE(scopes)
+SUITE(where)
 SUITE(reset)
 SUITE(refusals)
 SUITE(token_refusals)
@@ -341,6 +342,7 @@ int main(void) {
         TEST(test_list_recent),
         TEST(test_counts),
         TEST(test_scopes),
+        TEST(test_where),
         TEST(test_reset),
         TEST(test_refusals),
         TEST(test_token_refusals),

@@ -116,7 +116,6 @@ static void every_method_is_answered(void **state) {
     (void)state;
     struct fixture fixture = fixture_of(0);
     for (int method = METHOD_TOUCH; method < METHODS; method++) {
-        if (method == METHOD_WHERE) continue; /* until it has its handler */
         const struct request request = request_of((enum method)method);
         expect_answer(&fixture, &request, MUSTER_OK, "");
     }
@@ -137,7 +136,6 @@ static void reads_and_writes_are_refused_while_the_node_joins(void **state) {
                                                 .expects_peers = true};
     assert_true(node_join(fixture.node, &cluster, fixture.now));
     for (int method = METHOD_TOUCH; method < METHODS; method++) {
-        if (method == METHOD_WHERE) continue; /* until it has its handler */
         const struct request request = request_of((enum method)method);
         const struct method_entry *entry = method_entry((enum method)method);
         assert_int_equal(entry->needs_ready, entry->permission == PERMISSION_READ);
@@ -152,7 +150,6 @@ static void writes_of_before_a_standstill_are_refused(void **state) {
     struct fixture fixture = fixture_of(0);
     struct node_figures figures;
     for (int method = METHOD_TOUCH; method < METHODS; method++) {
-        if (method == METHOD_WHERE) continue; /* until it has its handler */
         struct request request = request_of((enum method)method);
         bool is_write =
             method == METHOD_TOUCH || method == METHOD_LEAVE || method == METHOD_RESET || method == METHOD_SET_STATUS;
@@ -170,7 +167,6 @@ static void what_is_too_long_is_refused_by_every_method(void **state) {
     struct fixture fixture = fixture_of(0);
     char *bytes = calloc(1, MUSTER_MESSAGE_BYTES_MAX + 1);
     for (int method = METHOD_TOUCH; method < METHODS; method++) {
-        if (method == METHOD_WHERE) continue; /* until it has its handler */
         struct request request = request_of((enum method)method);
         request.token = (struct text){bytes, MUSTER_TOKEN_BYTES_MAX};
         expect_answer(&fixture, &request, MUSTER_OK, "");

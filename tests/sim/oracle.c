@@ -414,6 +414,30 @@ static uint8_t status_of(const struct node *node, unsigned scope, unsigned user,
     return highest == STATUS_NONE || set == STATUS_NONE ? highest : set;
 }
 
+/* Where a few users are is where they are live, once each. */
+static void check_where(struct world *world, const struct node *node) {
+    enum { PLACES = 16 };
+    uint64_t hashes[USERS_FEW], now_ms = node_now_ms(world, node);
+    struct where_user sorted[USERS_FEW];
+    struct where where = {.users = user_names, .count = USERS_FEW, .hashes = hashes, .sorted = sorted};
+    struct where_cursor cursor = {0};
+    struct place_view places[PLACES];
+    unsigned found[SCOPES][USERS_FEW] = {{0}};
+    roll_where_prepare(node->roll, &where);
+    while (!cursor.is_done) {
+        size_t looked, n = roll_where(node->roll, &where, &cursor, PLACES, PLACES, now_ms, places, &looked);
+        for (size_t i = 0; i < n; i++) found[name_index(scope_names, SCOPES, places[i].scope)][places[i].index]++;
+    }
+    for (unsigned scope = 0; scope < SCOPES; scope++) {
+        struct user_view views[USERS_FEW];
+        roll_live(node->roll, scope_names[scope], user_names, USERS_FEW, now_ms, views);
+        for (unsigned user = 0; user < USERS_FEW; user++)
+            if (found[scope][user] != views[user].live)
+                world_fail(world, "invented", "node %u finds %s %u times in %s", node->index, user_names[user].data,
+                           found[scope][user], scope_names[scope].data);
+    }
+}
+
 /* What readers see agrees with the registers: the live users of a scope, and their number. */
 static void check_reads(struct world *world, const struct node *node) {
     uint64_t now_ms = node_now_ms(world, node);
@@ -446,4 +470,5 @@ void oracle_look(struct world *world, struct node *node) {
         for (size_t i = 0; i < n && !world->has_failed; i++) check_change(world, node, &changes[i]);
     }
     if (!world->has_failed) check_reads(world, node);
+    if (!world->has_failed) check_where(world, node);
 }

@@ -539,6 +539,85 @@ void suite_scopes(const struct answerer *answerer) {
     expect_equal(answerer, mine, 25);
 }
 
+/* ---- where ---- */
+
+enum { WHERE_SCOPES = 60 };
+
+/* How often each of ada and bob came in the scope of a number, over all pages. */
+struct where_found {
+    unsigned times[WHERE_SCOPES][2];
+    unsigned others;
+};
+
+static void note_places(const struct answerer *answerer, const Muster__V1__WhereResponse *where,
+                        struct where_found *found) {
+    for (size_t i = 0; i < where->n_places; i++) {
+        const Muster__V1__Place *place = where->places[i];
+        unsigned scope;
+        char name[160];
+        snprintf(name, sizeof name, "%.*s", (int)place->scope.len, (const char *)place->scope.data);
+        bool is_ada = bytes_are(place->user, "ada");
+        expect(answerer, is_ada || bytes_are(place->user, "bob"));
+        expect(answerer, place->last_seen_ms > 0);
+        expect_equal(answerer, place->status, is_ada ? BUSY : MUSTER__V1__STATUS__STATUS_ONLINE);
+        expect_equal(answerer, place->session_count, is_ada ? 2 : 1);
+        expect_equal(answerer, place->n_sessions, place->session_count);
+        if (sscanf(name, "where:%u", &scope) == 1 && scope < WHERE_SCOPES) found->times[scope][!is_ada]++;
+        else found->others++;
+    }
+}
+
+static void walk_where(const struct answerer *answerer, uint32_t page_size, struct where_found *found) {
+    char token[64] = "";
+    struct request_builder builder;
+    memset(found, 0, sizeof *found);
+    for (bool more = true; more;) {
+        builder_where(&builder, "where:");
+        builder_where_user(&builder, builder_bytes("ada"));
+        builder_where_user(&builder, builder_bytes("nobody"));
+        builder_where_user(&builder, builder_bytes("bob"));
+        builder.where.page_size = page_size;
+        builder.where.sessions = true;
+        builder.where.page_token = builder_bytes(token);
+        Muster__V1__Reply *reply = ask(answerer, &builder);
+        expect_equal(answerer, reply->response_case, MUSTER__V1__REPLY__RESPONSE_WHERE);
+        expect(answerer, reply->where->n_places <= page_size);
+        note_places(answerer, reply->where, found);
+        more = reply->where->next_page_token.len > 0;
+        snprintf(token, sizeof token, "%.*s", (int)reply->where->next_page_token.len,
+                 (const char *)reply->where->next_page_token.data);
+        reply_free(reply);
+        /* Others come and go between two pages. */
+        touch(answerer, "where:other", "eve", "");
+        touch(answerer, more ? token : "where:5", "eve", "");
+    }
+}
+
+void suite_where(const struct answerer *answerer) {
+    struct request_builder builder;
+    struct where_found found;
+    for (unsigned i = 0; i < WHERE_SCOPES; i++) {
+        char scope[32];
+        snprintf(scope, sizeof scope, "where:%u", i);
+        builder_touch(&builder, scope);
+        builder_beat(&builder, "ada", "one")->status = BUSY;
+        builder_beat(&builder, "ada", "two");
+        if (i % 2 == 0) builder_beat(&builder, "bob", "");
+        reply_free(ask(answerer, &builder));
+    }
+    touch(answerer, "elsewhere", "ada", "");
+    touch(answerer, "where:left", "bob", "");
+    leave(answerer, "where:left", "bob", "");
+    for (uint32_t page_size = 1; page_size <= 1000; page_size = page_size * 5 + 2) {
+        walk_where(answerer, page_size, &found);
+        expect_equal(answerer, found.others, 0);
+        for (unsigned i = 0; i < WHERE_SCOPES; i++) {
+            expect_equal(answerer, found.times[i][0], 1);
+            expect_equal(answerer, found.times[i][1], i % 2 == 0);
+        }
+    }
+}
+
 void suite_reset(const struct answerer *answerer) {
     struct request_builder builder;
     touch_many(answerer, "reset", "user-", 30);

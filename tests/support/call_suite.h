@@ -18,6 +18,7 @@ void suite_list_filters(const struct answerer *answerer);
 void suite_list_recent(const struct answerer *answerer);
 void suite_counts(const struct answerer *answerer);
 void suite_scopes(const struct answerer *answerer);
+void suite_where(const struct answerer *answerer);
 void suite_reset(const struct answerer *answerer);
 void suite_refusals(const struct answerer *answerer);         /* fields out of their limits */
 void suite_token_refusals(const struct answerer *answerer);   /* page tokens from nowhere */

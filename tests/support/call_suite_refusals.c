@@ -210,6 +210,37 @@ static void list_scope_long(struct request_builder *d) {
     d->list.scope = builder_filled(d, 'x', 129);
 }
 
+static void where_with(struct request_builder *d, ProtobufCBinaryData user) {
+    builder_where(d, "");
+    builder_where_user(d, builder_bytes("ada"));
+    builder_where_user(d, user);
+}
+static void where_none(struct request_builder *d) {
+    builder_where(d, "");
+}
+static void where_many(struct request_builder *d) {
+    builder_where(d, "");
+    for (size_t i = 0; i < 1001; i++) builder_where_user(d, builder_bytes("ada"));
+}
+static void where_user_empty(struct request_builder *d) {
+    where_with(d, builder_bytes(""));
+}
+static void where_prefix_long(struct request_builder *d) {
+    where_with(d, builder_bytes("bob"));
+    d->where.scope_prefix = builder_filled(d, 'x', 129);
+}
+static void where_prefix_broken(struct request_builder *d) {
+    where_with(d, builder_bytes("bob"));
+    d->where.scope_prefix = builder_bytes("\x80");
+}
+static void where_page_large(struct request_builder *d) {
+    where_with(d, builder_bytes("bob"));
+    d->where.page_size = 10001;
+}
+static void where_token(struct request_builder *d) {
+    where_with(d, builder_bytes("bob"));
+    d->where.page_token = builder_bytes("7");
+}
 static void counts_window_zero(struct request_builder *d) {
     builder_counts(d);
     builder_window(d, 1000);
@@ -293,6 +324,13 @@ static const struct refusal_case {
     {list_recent_and_size, "page_size: must be 0"},
     {list_recent_and_token, "page_token: must be empty"},
     {list_scope_long, "scope: 129 bytes, at most 128"},
+    {where_none, "users: none, at least 1"},
+    {where_many, "users: 1001, at most 1000"},
+    {where_user_empty, "users[1]: empty, 1 to 128 bytes"},
+    {where_prefix_long, "scope_prefix: 129 bytes, at most 128"},
+    {where_prefix_broken, "scope_prefix: broken UTF-8 at byte 0"},
+    {where_page_large, "page_size: 10001, at most 10000"},
+    {where_token, "page_token: was not given out"},
     {counts_window_zero, "windows_ms[1]: 0, at least 1"},
     {counts_window_long, "windows_ms[0]: 86400001, at most 86400000"},
     {counts_windows_many, "windows_ms: 17, at most 16"},
@@ -322,6 +360,40 @@ static void list_with_token(const struct answerer *answerer, const char *scope, 
     if (status != 0) builder_status(&builder, status);
     builder.list.page_token = builder_bytes(token);
     ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT, message);
+}
+
+/* A token of a walk of ada and bob below "tokens:" is good for no other. */
+static void where_tokens(const struct answerer *answerer) {
+    struct request_builder builder;
+    static const struct {
+        const char *users[2], *prefix;
+    } walks[] = {{{"ada", "bob"}, "tokens:"}, {{"bob", "ada"}, "tokens:"}, {{"ada", NULL}, "tokens:"},
+                 {{"adab", "ob"}, "tokens:"}, {{"ada", "bob"}, "tokens"},  {{"ada", "bob"}, ""}};
+    char token[64] = "";
+    for (int i = 0; i < 9; i++) {
+        char scope[16];
+        snprintf(scope, sizeof scope, "tokens:%d", i);
+        touch(answerer, scope, "ada", "");
+        touch(answerer, scope, "bob", "");
+    }
+    for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
+        builder_where(&builder, walks[i].prefix);
+        for (size_t u = 0; u < 2; u++)
+            if (walks[i].users[u] != NULL) builder_where_user(&builder, builder_bytes(walks[i].users[u]));
+        builder.where.page_size = 3;
+        builder.where.page_token = builder_bytes(token);
+        if (i > 0) {
+            ask_refused(answerer, &builder, MUSTER_INVALID_ARGUMENT,
+                        "page_token: is of another walk; call, users and scope_prefix must be the same");
+            continue;
+        }
+        Muster__V1__Reply *reply = ask(answerer, &builder);
+        snprintf(token, sizeof token, "%.*s", (int)reply->where->next_page_token.len,
+                 (const char *)reply->where->next_page_token.data);
+        reply_free(reply);
+        if (token[0] == '\0') fail_msg("%s: the first of several pages has no token", answerer->name);
+    }
+    list_with_token(answerer, "tokens", 0, token, "page_token: is of another walk");
 }
 
 void suite_token_refusals(const struct answerer *answerer) {
@@ -357,6 +429,7 @@ void suite_token_refusals(const struct answerer *answerer) {
     list_with_token(answerer, "tokens", 0, "7", "page_token: was not given out");
     list_with_token(answerer, "tokens", 0, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "page_token: was not given out");
     list_with_token(answerer, "tokens", 0, "\xff\xfe", "page_token: was not given out");
+    where_tokens(answerer);
 }
 
 /* ---- messages ---- */

@@ -87,6 +87,11 @@ void builder_scopes(struct request_builder *builder) {
     BUILD(scopes, SCOPES);
 }
 
+void builder_where(struct request_builder *builder, const char *scope_prefix) {
+    BUILD(where, WHERE);
+    builder->where.scope_prefix = builder_bytes(scope_prefix);
+}
+
 void builder_reset(struct request_builder *builder, const char *scope) {
     BUILD(reset, RESET);
     builder->reset.scope = builder_bytes(scope);
@@ -135,6 +140,12 @@ void builder_user(struct request_builder *builder, ProtobufCBinaryData user) {
     Muster__V1__LiveRequest *live = &builder->live;
     live->users = grown(builder, live->users, live->n_users, sizeof *live->users);
     live->users[live->n_users++] = user;
+}
+
+void builder_where_user(struct request_builder *builder, ProtobufCBinaryData user) {
+    Muster__V1__WhereRequest *where = &builder->where;
+    where->users = grown(builder, where->users, where->n_users, sizeof *where->users);
+    where->users[where->n_users++] = user;
 }
 
 void builder_scope(struct request_builder *builder, ProtobufCBinaryData scope) {

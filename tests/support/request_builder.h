@@ -28,6 +28,7 @@ struct request_builder {
     Muster__V1__ResetRequest reset;
     Muster__V1__NodesRequest nodes;
     Muster__V1__WatchRequest watch;
+    Muster__V1__WhereRequest where;
     Muster__V1__SetStatusRequest set_status;
     void *pieces; /* allocated, chained */
 };
@@ -43,6 +44,7 @@ void builder_reset(struct request_builder *builder, const char *scope);
 void builder_nodes(struct request_builder *builder);
 void builder_watch(struct request_builder *builder, const char *scope);
 void builder_set_status(struct request_builder *builder, const char *scope, const char *user, int status);
+void builder_where(struct request_builder *builder, const char *scope_prefix);
 void builder_free(struct request_builder *builder);
 
 /* Zeroed memory that lives as long as the builder. */
@@ -55,6 +57,7 @@ ProtobufCBinaryData builder_number(struct request_builder *builder, const char *
 Muster__V1__Beat *builder_beat(struct request_builder *builder, const char *user, const char *session);
 Muster__V1__Departure *builder_departure(struct request_builder *builder, const char *user, const char *session);
 void builder_user(struct request_builder *builder, ProtobufCBinaryData user);
+void builder_where_user(struct request_builder *builder, ProtobufCBinaryData user);
 void builder_scope(struct request_builder *builder, ProtobufCBinaryData scope);
 void builder_window(struct request_builder *builder, uint64_t window_ms);
 void builder_status(struct request_builder *builder, int status);
