@@ -292,8 +292,7 @@ def furnish(folder):
         f"mkdir {folder}/etc {folder}/local && cp -a /etc/. {folder}/etc",
         f"mount --bind {folder}/etc /etc && mount --bind {folder}/local /usr/local",
         "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns",
-        "ldconfig && ip link set lo up && ip link add name switch type bridge && ip link set switch up",
-        "ip address add 10.0.0.254/24 dev switch"]
+        "ldconfig && ip link set lo up && ip link add name switch type bridge && ip link set switch up"]
     for number in MACHINES:
         commands += [f"ip netns add machine{number} && ip link add to{number} type veth peer name eth0 netns machine{number}",
                      f"ip link set to{number} master switch up && {at(number)} ip link set lo up",
