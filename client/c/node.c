@@ -66,7 +66,9 @@ void node_say_trouble(const struct node *node, char *text, size_t size) {
     if (node->phase == NODE_UP) why = "it takes no request from its connection";
     else if (node->trouble.code == MUSTER_OK && node->phase == NODE_LOOKING_UP)
         why = "host name is still being looked up";
-    else if (node->trouble.code == MUSTER_OK) why = "no connection yet";
+    else if (node->trouble.code == MUSTER_OK && node->phase == NODE_GREETING)
+        why = "it is connected, and has sent no greeting";
+    else if (node->trouble.code == MUSTER_OK) why = "no answer to the dial yet";
     snprintf(text, size, "%s", why);
 }
 

@@ -193,7 +193,7 @@ static void node_hang_up(struct node *node, uint64_t now_ms) {
 static void node_wait_is_over(struct node *node, uint64_t now_ms) {
     struct error why;
     const char *what =
-        node->phase == NODE_GREETING ? "it is connected, and sends no greeting" : "no answer to the dial";
+        node->phase == NODE_GREETING ? "it is connected, and has sent no greeting" : "no answer to the dial";
     (void)error_fail(&why, MUSTER_UNAVAILABLE, "%s", what);
     target_failed(node, &why, now_ms);
 }
