@@ -95,8 +95,10 @@ static void node_looked_up(struct node *node, size_t count, struct target found[
 
 static void node_look_up(struct node *node, uint64_t now_ms) {
     struct error why = {0};
+    struct target only;
     node->target_at = 0;
-    if (target_of(&node->endpoint, &node->targets[0])) {
+    if (target_of(&node->endpoint, &only)) {
+        node->targets[0] = only;
         node->target_count = 1;
         node_connect(node, now_ms);
     } else if ((node->lookup = lookup_start(&node->endpoint, &why)) != NULL) {
