@@ -15,7 +15,7 @@ enum { CROWDED_MS = 2000 };
 struct arrival {
     struct post post;
     struct door *door;
-    struct remote_key remote;
+    struct remote remote;
     int fd;
     bool is_ipc, is_stale;
 };
@@ -28,11 +28,11 @@ static void forget_arrival(struct door *door, const struct remote_key *remote) {
 static void arrive_at_loop(const struct arrival *arrival, struct loop *loop) {
     if (atomic_load(&loop->loops->is_stopping)) {
         close(arrival->fd);
-        forget_arrival(arrival->door, &arrival->remote);
+        forget_arrival(arrival->door, &arrival->remote.key);
         return;
     }
     struct stream *stream = stream_open(loop, arrival->door, arrival->fd, arrival->is_ipc, &arrival->remote);
-    if (stream == NULL) forget_arrival(arrival->door, &arrival->remote);
+    if (stream == NULL) forget_arrival(arrival->door, &arrival->remote.key);
     else if (arrival->is_stale) stream_mark_stale(stream);
 }
 
@@ -57,14 +57,13 @@ static void hand_out(struct loop *loop, const struct arrival *arrival) {
 
 /* ---- who gets a place ---- */
 
-static void refuse_arrival(struct loop *loop, struct door *door, int fd, const char *message) {
-    char peer[REMOTE_NAME_BYTES];
-    remote_name(fd, peer);
+static void refuse_arrival(struct loop *loop, const struct arrival *arrival, const char *message) {
+    struct door *door = arrival->door;
     atomic_fetch_add(&door->refused, 1);
     atomic_store(&door->crowded_until_ms, loop->now.now_ms + CROWDED_MS);
-    log_line(LEVEL_WARN, "connections_full", message, {"door", door->protocol->name, 0}, {"peer", peer, 0},
-             {"connections", NULL, atomic_load(&door->connections)});
-    close(fd);
+    log_line(LEVEL_WARN, "connections_full", message, {"door", door->protocol->name, 0},
+             {"peer", arrival->remote.name, 0}, {"connections", NULL, atomic_load(&door->connections)});
+    close(arrival->fd);
 }
 
 static void admit_connection(struct loop *loop, struct arrival *arrival) {
@@ -77,13 +76,13 @@ static void admit_connection(struct loop *loop, struct arrival *arrival) {
     size_t max = door->connections_max - (arrival->is_ipc ? 0 : door->reserved);
     if (connections > max) {
         atomic_fetch_sub(&door->connections, 1);
-        refuse_arrival(loop, door, arrival->fd, "refused a connection: as many are open as may be");
+        refuse_arrival(loop, arrival, "refused a connection: as many are open as may be");
         return;
     }
-    size_t share = remote_is_loopback(&arrival->remote) ? door->share_loopback : door->share;
-    if (arrival->remote.kind != REMOTE_LOCAL && !address_counts_add(door->addresses, &arrival->remote, share)) {
+    size_t share = remote_is_loopback(&arrival->remote.key) ? door->share_loopback : door->share;
+    if (arrival->remote.key.kind != REMOTE_LOCAL && !address_counts_add(door->addresses, &arrival->remote.key, share)) {
         atomic_fetch_sub(&door->connections, 1);
-        refuse_arrival(loop, door, arrival->fd, "refused a connection: its address has as many as it may");
+        refuse_arrival(loop, arrival, "refused a connection: its address has as many as it may");
         return;
     }
     listener_tune(arrival->fd, arrival->is_ipc);
@@ -112,7 +111,7 @@ void listener_accept(struct loop *loop, struct listener *listener, bool is_stale
             return;
         }
         struct arrival arrival = {.door = listener->door,
-                                  .remote = remote_key_of(&address),
+                                  .remote = remote_of(fd, &address),
                                   .fd = fd,
                                   .is_ipc = listener->is_ipc,
                                   .is_stale = is_stale};

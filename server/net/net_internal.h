@@ -57,7 +57,7 @@ struct stream {
     uint32_t due;            /* after a last call (drain): bytes that are still read and consumed */
     uint32_t stale;          /* of the unconsumed bytes, those that arrived before the loop stood still */
     uint64_t unread_ms, slow_ms;
-    struct remote_key remote;
+    struct remote remote;
 
     TAILQ_ENTRY(stream) unread_link, slow_link, backlog_link;
     SLIST_ENTRY(stream) dirty_link, end_link; /* end_link: in loop->ending or loop->free_streams */
@@ -183,7 +183,7 @@ void listener_resume(struct loop *loop, struct listener *listener);
 /* ---- stream_life.c ---- */
 
 /* Makes the accepted socket a connection of this loop; NULL, with the socket closed: memory is short. */
-struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote_key *remote);
+struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote *remote);
 /* Which list of its door a stream waits in, and since now. */
 void stream_move_to(struct stream *stream, enum slow_list list);
 /* Where it belongs while no message is unfinished. */

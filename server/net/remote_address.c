@@ -13,26 +13,23 @@ static void remote_name_local(int fd, char out[REMOTE_NAME_BYTES]) {
         snprintf(out, REMOTE_NAME_BYTES, "pid:%d", (int)peer.pid);
 }
 
-void remote_name(int fd, char out[REMOTE_NAME_BYTES]) {
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
+static void remote_name(int fd, const struct sockaddr_storage *address, char out[REMOTE_NAME_BYTES]) {
     char host[INET6_ADDRSTRLEN];
     snprintf(out, REMOTE_NAME_BYTES, "unknown");
-    if (getpeername(fd, (struct sockaddr *)&address, &len) != 0) return;
-    if (address.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&address;
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
         snprintf(out, REMOTE_NAME_BYTES, "%s:%u", host, ntohs(in->sin_port));
-    } else if (address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)&address;
+    } else if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)address;
         inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
         snprintf(out, REMOTE_NAME_BYTES, "[%s]:%u", host, ntohs(in->sin6_port));
-    } else if (address.ss_family == AF_UNIX) {
+    } else if (address->ss_family == AF_UNIX) {
         remote_name_local(fd, out);
     }
 }
 
-struct remote_key remote_key_of(const struct sockaddr_storage *address) {
+static struct remote_key remote_key_of(const struct sockaddr_storage *address) {
     struct remote_key key = {.kind = REMOTE_LOCAL};
     if (address->ss_family == AF_INET) {
         key.kind = REMOTE_V4;
@@ -51,4 +48,10 @@ bool remote_is_loopback(const struct remote_key *key) {
     static const uint8_t loopback[8] = {0, 0, 0, 0, 0, 0, 0, 1};
     if (key->kind == REMOTE_V4) return key->bytes[0] == 127;
     return key->kind == REMOTE_V6 && memcmp(key->bytes, loopback, sizeof loopback) == 0;
+}
+
+struct remote remote_of(int fd, const struct sockaddr_storage *address) {
+    struct remote remote = {.key = remote_key_of(address)};
+    remote_name(fd, address, remote.name);
+    return remote;
 }

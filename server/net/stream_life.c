@@ -75,7 +75,7 @@ static bool add_chunk(struct loop *loop) {
 }
 
 /* Slots are reused while posts to their former streams may be pending; the id tells them apart. */
-struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote_key *remote) {
+struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote *remote) {
     struct stream *stream = NULL;
     if (!SLIST_EMPTY(&loop->free_streams) || add_chunk(loop)) stream = SLIST_FIRST(&loop->free_streams);
     if (stream == NULL) {
@@ -147,11 +147,10 @@ static void log_end(const struct stream *stream) {
         [STREAM_IDLE] = {LEVEL_INFO, "connection_idle", "closed a connection that never asked anything"},
         [STREAM_MEMORY] = {LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory"},
     };
-    char peer[REMOTE_NAME_BYTES];
     if (ends[stream->why].event == NULL) return;
-    remote_name(stream->source.fd, peer);
-    log_line(ends[stream->why].level, ends[stream->why].event, ends[stream->why].message, {"peer", peer, 0},
-             {"door", stream->door->protocol->name, 0}, {"connections", NULL, atomic_load(&stream->door->connections)});
+    log_line(ends[stream->why].level, ends[stream->why].event, ends[stream->why].message,
+             {"peer", stream->remote.name, 0}, {"door", stream->door->protocol->name, 0},
+             {"connections", NULL, atomic_load(&stream->door->connections)});
 }
 
 /* A reset discards what the kernel still holds for a peer that does not read. */
@@ -182,7 +181,7 @@ static void reap_stream(struct stream *stream) {
     stream->source.fd = -1;
     stream->why = STREAM_OPEN;
     atomic_fetch_sub(&door->connections, 1);
-    if (stream->remote.kind != REMOTE_LOCAL) address_counts_remove(door->addresses, &stream->remote);
+    if (stream->remote.key.kind != REMOTE_LOCAL) address_counts_remove(door->addresses, &stream->remote.key);
     SLIST_INSERT_HEAD(&loop->free_streams, stream, end_link);
 }
 

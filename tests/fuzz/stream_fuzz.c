@@ -93,7 +93,7 @@ static void read_answers(int fd, struct answers *answers) {
 /* Sends the bytes in pieces of at most `piece`, which the data itself makes uneven. */
 static void converse(const uint8_t *data, size_t size, size_t piece, bool is_ipc, struct answers *answers) {
     int ends[2];
-    const struct remote_key remote = {.kind = REMOTE_LOCAL};
+    const struct remote remote = {.key = {.kind = REMOTE_LOCAL}, .name = "test"};
     *answers = (struct answers){.len = 0};
     hold(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     atomic_fetch_add(&door->connections, 1);

@@ -62,6 +62,18 @@ static void end(struct attack *attack, const char *what) {
     sp_close(&attack->bystander);
 }
 
+/* Fault 21: who was cut off or failed to shake hands was `peer=unknown` where it had reset the connection. */
+static void expect_peers_named(const char *event) {
+    char *line;
+    if (!process_await_line(server.process, PROCESS_ERRORS, event, CLOSED_MS, &line))
+        fail_msg("no %s is logged", event);
+    free(line);
+    char *log = process_text(server.process, PROCESS_ERRORS, NULL);
+    const char *unknown = strstr(log, "peer=unknown");
+    if (unknown != NULL) fail_msg("a peer has no name in the log: …%.60s", unknown);
+    free(log);
+}
+
 /* ---- attack 1 ---- */
 
 static void giant_length(const char *url) {
@@ -124,6 +136,7 @@ static void failed_handshakes(const char *url) {
         if (i % 7 == 6) expect_served(&attack, "failed handshakes");
     }
     end(&attack, "failed handshakes");
+    expect_peers_named("event=handshake_failed");
 }
 
 static void connections_that_say_nothing(const char *url) {
@@ -246,9 +259,10 @@ static void messages_without_an_id(const char *url) {
     for (uint64_t len = 0; len < 64; len++) {
         struct sp sp = sp_open(url, SERVED_MS);
         if (sp.fd < 0) fail_msg("%s: no connection", url);
-        char zeros[64] = {0}; /* no id ever ends */
+        char header[64] = {0};                          /* no id ever ends */
+        if (len < 4) memset(header, 0x80, (size_t)len); /* too short for one */
         sp_write_length(&sp, len);
-        sp_write(&sp, zeros, len);
+        sp_write(&sp, header, len);
         if (!sp_is_closed(&sp, CLOSED_MS)) fail_msg("%s: %u bytes without an id are kept", url, (unsigned)len);
         sp_close(&sp);
     }

@@ -66,7 +66,7 @@ void echo_close(struct echo *echo) {
 /* As accept.c does, but for the listener. */
 int echo_connect(struct echo *echo, unsigned loop, bool is_greeted) {
     int ends[2], small = 4096;
-    const struct remote_key remote = {.kind = REMOTE_LOCAL};
+    const struct remote remote = {.key = {.kind = REMOTE_LOCAL}, .name = "test"};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) fail_msg("no sockets");
     (void)setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     atomic_fetch_add(&echo->door->connections, 1);
