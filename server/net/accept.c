@@ -32,8 +32,13 @@ static void arrive_at_loop(const struct arrival *arrival, struct loop *loop) {
         return;
     }
     struct stream *stream = stream_open(loop, arrival->door, arrival->fd, arrival->is_ipc, &arrival->remote);
-    if (stream == NULL) forget_arrival(arrival->door, &arrival->remote.key);
-    else if (arrival->is_stale) stream_mark_stale(stream);
+    if (stream == NULL) {
+        forget_arrival(arrival->door, &arrival->remote.key);
+        log_line(LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory",
+                 {"peer", arrival->remote.name, 0}, {"door", arrival->door->protocol->name, 0});
+    } else if (arrival->is_stale) {
+        stream_mark_stale(stream);
+    }
 }
 
 static void run_arrival(struct post *post, struct loop *loop) {

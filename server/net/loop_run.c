@@ -120,6 +120,7 @@ uint64_t loop_look(struct loop *loop, size_t unconsumed) {
     loop->now = now;
     if (!stood_still) return 0;
     loop->stood_still_ms = gap_ms;
+    loop->thawed_ms = now.now_ms;
     streams_mark_stale(loop, unconsumed);
     return gap_ms;
 }

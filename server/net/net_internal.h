@@ -126,6 +126,7 @@ struct loop {
 
     struct instant now;
     uint64_t stood_still_ms; /* how long, the last time */
+    uint64_t thawed_ms;      /* when that was noticed; 0: never */
     uint64_t next_id;
 
     uint8_t *in, *out;

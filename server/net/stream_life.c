@@ -134,11 +134,28 @@ bool streams_make_room(const struct stream *needy, size_t bytes) {
     return false;
 }
 
+/* A connection that its peer closes so soon after the loop stood still was given up while it did. */
+enum { GIVEN_UP_MS = 1000 };
+
+static void log_cut(const struct stream *stream) {
+    log_line(LEVEL_INFO, "connection_cut", "a client closed its connection before all was sent",
+             {"peer", stream->remote.name, 0}, {"door", stream->door->protocol->name, 0},
+             {"unsent", NULL, stream_unsent(stream)}, {"unfinished", NULL, stream->in_len - stream->in_at});
+}
+
+static bool is_cut(const struct stream *stream) {
+    if (stream->why != STREAM_GONE) return false;
+    const struct loop *loop = stream->loop;
+    bool is_given_up = loop->thawed_ms != 0 && loop->now.now_ms - loop->thawed_ms < GIVEN_UP_MS;
+    return is_given_up || stream_unsent(stream) > 0 || stream->in_len > stream->in_at;
+}
+
 static void log_end(const struct stream *stream) {
     static const struct {
         enum log_level level;
         const char *event, *message;
     } ends[STREAM_ENDS] = {
+        [STREAM_GONE] = {LEVEL_DEBUG, "connection_closed", "a client closed its connection"},
         [STREAM_STRANGER] = {LEVEL_INFO, "handshake_failed", "closed a connection that did not shake hands"},
         [STREAM_BROKEN] = {LEVEL_WARN, "connection_broken", "closed a connection that sent what is no message"},
         [STREAM_UNREAD] = {LEVEL_WARN, "connection_unread", "closed a connection that does not read its replies"},
@@ -148,6 +165,10 @@ static void log_end(const struct stream *stream) {
         [STREAM_MEMORY] = {LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory"},
     };
     if (ends[stream->why].event == NULL) return;
+    if (is_cut(stream)) {
+        log_cut(stream);
+        return;
+    }
     log_line(ends[stream->why].level, ends[stream->why].event, ends[stream->why].message,
              {"peer", stream->remote.name, 0}, {"door", stream->door->protocol->name, 0},
              {"connections", NULL, atomic_load(&stream->door->connections)});

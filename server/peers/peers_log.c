@@ -46,11 +46,15 @@ static void note_peer(void *context, const struct peer_view *view) {
     copy(view->address, seen->address, sizeof seen->address);
 }
 
+/* The peer at the same address, which may have been another incarnation; else the same one at another address. */
 static const struct seen *find_before(const struct cluster_log *log, const struct seen *seen) {
-    for (size_t i = 0; i < log->before_count; i++)
-        if (log->before[i].origin == seen->origin && strcmp(log->before[i].address, seen->address) == 0)
-            return &log->before[i];
-    return NULL;
+    const struct seen *moved = NULL;
+    for (size_t i = 0; i < log->before_count; i++) {
+        const struct seen *before = &log->before[i];
+        if (strcmp(before->address, seen->address) == 0) return before;
+        if (before->origin == seen->origin && seen->origin != 0) moved = before;
+    }
+    return moved;
 }
 
 static void say_state(const struct seen *seen) {
@@ -64,13 +68,18 @@ static void say_state(const struct seen *seen) {
              {"address", seen->address, 0}, {"state", states[seen->state], 0});
 }
 
+static void say_peer(const struct seen *before, const struct seen *now) {
+    bool is_restart = before != NULL && before->origin != 0 && now->origin != 0 && before->origin != now->origin;
+    if (is_restart)
+        log_line(LEVEL_INFO, "peer_restarted", "a peer was started anew", {"peer", now->name, 0},
+                 {"address", now->address, 0});
+    if (before == NULL || (before->state != now->state && !(is_restart && now->state == PEER_ALIVE))) say_state(now);
+}
+
 static void say_peers(struct cluster_log *log) {
     log->now_count = 0;
     node_peers(log->node, clock_now(), note_peer, log);
-    for (size_t i = 0; i < log->now_count; i++) {
-        const struct seen *before = find_before(log, &log->now[i]);
-        if (before == NULL || before->state != log->now[i].state) say_state(&log->now[i]);
-    }
+    for (size_t i = 0; i < log->now_count; i++) say_peer(find_before(log, &log->now[i]), &log->now[i]);
     memcpy(log->before, log->now, log->now_count * sizeof log->now[0]);
     log->before_count = log->now_count;
 }

@@ -105,10 +105,48 @@ static void trouble_is_over_once_a_peer_answers(void **state) {
     rig_close(&rig);
 }
 
+static size_t count_lines(struct rig *rig, const char *first, const char *second) {
+    size_t count = 0;
+    for (char *line = strtok((char *)(uintptr_t)rig_log(rig, 0), "\n"); line != NULL; line = strtok(NULL, "\n"))
+        count += strstr(line, first) != NULL && strstr(line, second) != NULL;
+    return count;
+}
+
+struct restarts {
+    struct rig *rig;
+    size_t count;
+};
+
+static bool restarts_are_logged(void *context) {
+    const struct restarts *restarts = context;
+    return count_lines(restarts->rig, "event=peer_restarted", "peer=n2") >= restarts->count;
+}
+
+/* Fault 30: each restart of a peer was logged as a peer that is alive, as if it had been found. */
+static void a_restart_is_logged_as_one(void **state) {
+    (void)state;
+    enum { RESTARTS = 3 };
+    struct rig rig;
+    rig_open(&rig, 2, NULL);
+    rig_start_all(&rig);
+    rig_await_log(&rig, 0, "state=alive", SOON_MS);
+    for (int i = 1; i <= RESTARTS; i++) {
+        rig_kill(&rig, 1);
+        rig_start(&rig, 1);
+        struct restarts wanted = {&rig, (size_t)i};
+        if (!wait_until(restarts_are_logged, &wanted, SOON_MS)) fail_msg("restart %d: %s", i, rig_log(&rig, 0));
+    }
+    if (count_lines(&rig, "event=peer_restarted", "peer=n2") != RESTARTS) fail_msg("a restart is logged twice");
+    if (count_lines(&rig, "event=peer_state", "state=alive") != 1)
+        fail_msg("a restart is logged as a peer that is alive");
+    rig_close(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_address_is_named),
         cmocka_unit_test(trouble_is_over_once_a_peer_answers),
+        cmocka_unit_test(a_restart_is_logged_as_one),
     };
     return cmocka_run_group_tests_name("cluster end to end: trouble", tests, NULL, NULL);
 }

@@ -156,11 +156,34 @@ static void a_socket_full_of_requests(void **state) {
     rig_close(&rig);
 }
 
+/* Fault 30: such a connection was closed without a line in the log. */
+static void a_client_that_gave_up_meanwhile_is_logged(void **state) {
+    (void)state;
+    const char *const flags[] = {"--max-stall", "1s", NULL};
+    struct rig rig;
+    rig_open(&rig, 1, flags);
+    rig_start(&rig, 0);
+    struct sp patient = sp_open(rig.nodes[0].rpc, ANSWERED_MS), impatient = sp_open(rig.nodes[0].rpc, ANSWERED_MS);
+    if (patient.fd < 0 || impatient.fd < 0) fail_msg("no connection");
+    process_stand_still(rig.nodes[0].process, SOON_MS);
+    uint64_t since_ms = wait_now_ms();
+    send_touch(&patient, "ada");
+    send_touch(&impatient, "eve");
+    sp_close(&impatient);
+    stand_still(since_ms);
+    process_signal(rig.nodes[0].process, SIGCONT);
+    expect_code(&patient, UNAVAILABLE, "stood still", "who waits");
+    rig_await_log(&rig, 0, "event=connection_cut", SOON_MS);
+    sp_close(&patient);
+    rig_close(&rig);
+}
+
 /* main [TEST]: this one alone. */
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_from_before_it_stood_still_are_refused),
         cmocka_unit_test(a_socket_full_of_requests),
+        cmocka_unit_test(a_client_that_gave_up_meanwhile_is_logged),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("net end to end: standing still", tests, NULL, NULL);
