@@ -43,7 +43,7 @@ static void the_client_says_why_with_little_memory(void **state) {
     (void)state;
     char limit[32];
     bool cannot = false, can = false;
-    for (unsigned mebibytes = 20; mebibytes <= 320; mebibytes += 20) {
+    for (unsigned mebibytes = 8; mebibytes <= 320; mebibytes += mebibytes < 40 ? 2 : 40) {
         snprintf(limit, sizeof limit, "--as=%u", mebibytes << 20);
         const char *argv[] = {"prlimit", limit, MUSTER_PATH, "live", "ada", "--to", "tcp://127.0.0.1:1", NULL};
         struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
@@ -188,14 +188,52 @@ static void a_last_snapshot_that_fails_is_an_error(void **state) {
     tempdir_remove(&server.dir);
 }
 
+static void expect_refused_directory(const char *const argv[], const char *dir, const char *says) {
+    struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
+    if (result.timed_out || result.how.is_signal || result.how.status != 1 || strstr(result.errors, dir) == NULL ||
+        strstr(result.errors, says) == NULL || result.output_len > 0)
+        fail_msg("%s: status %d: %s%s", dir, result.how.status, result.output, result.errors);
+    process_result_free(&result);
+}
+
+/* Fault 10: the loss showed at SIGTERM. */
 static void a_directory_that_cannot_be_written_is_refused(void **state) {
     (void)state;
-    const char *argv[] = {MUSTERD_PATH, "--rpc", "tcp://127.0.0.1:0", "--data-dir", "/proc/self", NULL};
-    struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
-    if (result.timed_out || result.how.is_signal || result.how.status != 1 ||
-        strstr(result.errors, "cannot be written") == NULL)
-        fail_msg("status %d: %s", result.how.status, result.errors);
-    process_result_free(&result);
+    struct tempdir dir = tempdir_make(), file = tempdir_write(&dir, "file", "precious", 8);
+    struct tempdir below_file = tempdir_path(&dir, "file/data"), nowhere = tempdir_path(&dir, "no/such/folder");
+    const struct {
+        const char *dir, *says;
+    } rows[] = {{"/proc/self", "cannot be written"},
+                {file.path, "Not a directory"},
+                {below_file.path, "Not a directory"},
+                {nowhere.path, "No such file or directory"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *argv[] = {MUSTERD_PATH, "--rpc", "tcp://127.0.0.1:0", "--data-dir", rows[i].dir, NULL};
+        expect_refused_directory(argv, rows[i].dir, rows[i].says);
+    }
+    char *content = tempdir_read(file.path, NULL);
+    if (content == NULL || strcmp(content, "precious") != 0) fail_msg("the file in place of the directory is gone");
+    free(content);
+    tempdir_remove(&dir);
+}
+
+static void a_disk_that_is_read_only_is_refused(void **state) {
+    (void)state;
+    struct tempdir dir = tempdir_make();
+    const char *const may[] = {"unshare", "--mount", "mount", "-t", "tmpfs", "-o", "ro", "none", dir.path, NULL};
+    struct process_result tried = process_run(may, NULL, NULL, PATIENCE_MS);
+    bool may_mount = !tried.timed_out && tried.how.status == 0;
+    process_result_free(&tried);
+    if (!may_mount) {
+        print_message("SKIPPED: this system does not let us mount\n");
+        tempdir_remove(&dir);
+        skip();
+    }
+    static const char script[] =
+        "mount -t tmpfs -o ro none \"$1\" && exec \"$0\" --rpc tcp://127.0.0.1:0 --data-dir \"$1\"";
+    const char *argv[] = {"unshare", "--mount", "sh", "-c", script, MUSTERD_PATH, dir.path, NULL};
+    expect_refused_directory(argv, dir.path, "cannot be written: Read-only file system");
+    tempdir_remove(&dir);
 }
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
@@ -265,6 +303,7 @@ int main(void) {
         cmocka_unit_test(connections_of_peers_leave_descriptors_too),
         cmocka_unit_test(a_last_snapshot_that_fails_is_an_error),
         cmocka_unit_test(a_directory_that_cannot_be_written_is_refused),
+        cmocka_unit_test(a_disk_that_is_read_only_is_refused),
         cmocka_unit_test(a_signal_ends_a_slow_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
