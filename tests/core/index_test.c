@@ -184,6 +184,36 @@ static void without_memory_an_insertion_fails_and_changes_nothing(void **state) 
     expected_free(expected);
 }
 
+/* As users of a scope are kept while they are few, and when they are too many for that. */
+static void a_sorted_array_is_walked_and_becomes_a_table(void **state) {
+    (void)state;
+    for (uint32_t count = 1; count <= 7; count++) {
+        struct expected *expected = expected_new(11 + count);
+        struct index_slot slots[7];
+        for (uint32_t i = 0; i < count; i++) {
+            expected->hashes[i + 1] = (uint64_t)(i / 2 + 1) << 61 | (i + 1); /* each upper half twice */
+            slots[i] = (struct index_slot){(uint32_t)(expected->hashes[i + 1] >> 32), i + 1};
+        }
+        for (uint32_t from = 0; from <= count; from++) {
+            uint32_t high = from < count ? slots[from].high : UINT32_MAX;
+            struct index_walk walk = index_walk_slots(slots, count, high, UINT64_C(1) << 32);
+            size_t looked = 0;
+            const struct index_slot *slot;
+            for (uint32_t i = from < count ? from & ~1u : count; i < count; i++)
+                if ((slot = index_walk_next(&walk, &looked)) == NULL || slot->ref != i + 1) fail_msg("walk %u", from);
+            if (index_walk_next(&walk, &looked) != NULL) fail_msg("walk %u does not end", from);
+            walk = index_walk_slots(slots, count, 0, high);
+            for (uint32_t i = 0; i < count && slots[i].high < high; i++)
+                if (index_walk_next(&walk, &looked) != &slots[i]) fail_msg("walk to %u", from);
+            if (index_walk_next(&walk, &looked) != NULL) fail_msg("a walk to %u does not end there", from);
+        }
+        if (!index_fill(&expected->index, slots, count, &expected->allocator)) fail_msg("%u slots have no room", count);
+        expected->count = count;
+        check(expected, "filled from an array");
+        expected_free(expected);
+    }
+}
+
 static void a_full_table_lies_about_nobody(void **state) {
     (void)state;
     struct expected *expected = expected_new(10);
@@ -265,6 +295,7 @@ int main(void) {
         cmocka_unit_test(equal_hashes_stand_side_by_side),
         cmocka_unit_test(a_reference_is_replaced_in_its_place),
         cmocka_unit_test(without_memory_an_insertion_fails_and_changes_nothing),
+        cmocka_unit_test(a_sorted_array_is_walked_and_becomes_a_table),
         cmocka_unit_test(a_full_table_lies_about_nobody),
         cmocka_unit_test(a_large_table_is_not_written_to_at_once),
     };
