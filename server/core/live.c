@@ -5,25 +5,38 @@ uint64_t roll_hash(const struct roll *roll, struct text name) {
     return hash_of_name(roll, name.data, name.len);
 }
 
-struct user_view view_user(const struct roll *roll, const struct scope *scope, uint32_t first, uint64_t now_ms) {
+static inline void view_add(struct user_view *view, const struct member *m, uint64_t now_ms) {
+    view->known = true;
+    if (m->seen_ms > view->seen_ms) view->seen_ms = m->seen_ms;
+    if (!member_lease_holds(m, now_ms)) return;
+    view->live = true;
+    view->sessions++;
+    if (m->status > view->status) view->status = m->status;
+}
+
+/* Of a user that has registers of its own: few have. */
+static struct user_view view_with_registers(const struct roll *roll, const struct scope *scope, uint32_t first,
+                                            uint64_t now_ms) {
     struct user_view view = {0};
     uint8_t set_status = STATUS_NONE;
-    for (uint32_t ref = first; ref != MEMBER_NONE;) {
+    for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
         const struct member *m = member_at(roll, ref);
-        ref = m->next_session;
         if (!member_is_kept(roll, scope, m, now_ms)) continue;
-        if (m->is_register && member_kind(m) == REGISTER_STATUS) {
-            if (member_lease_holds(m, now_ms)) set_status = m->status;
-            continue;
-        }
-        view.known = true;
-        if (m->seen_ms > view.seen_ms) view.seen_ms = m->seen_ms;
-        if (!member_lease_holds(m, now_ms)) continue;
-        view.live = true;
-        view.sessions++;
-        if (m->status > view.status) view.status = m->status;
+        if (member_kind(m) != REGISTER_STATUS) view_add(&view, m, now_ms);
+        else if (member_lease_holds(m, now_ms)) set_status = m->status;
     }
     if (view.live && set_status != STATUS_NONE) view.status = set_status;
+    return view;
+}
+
+struct user_view view_user(const struct roll *roll, const struct scope *scope, uint32_t first, uint64_t now_ms) {
+    struct user_view view = {0};
+    for (uint32_t ref = first; ref != MEMBER_NONE;) {
+        const struct member *m = member_at(roll, ref);
+        if (m->is_register) return view_with_registers(roll, scope, first, now_ms);
+        ref = m->next_session;
+        if (member_is_kept(roll, scope, m, now_ms)) view_add(&view, m, now_ms);
+    }
     return view;
 }
 

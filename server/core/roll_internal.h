@@ -95,6 +95,10 @@ static inline struct member *member_at(const struct roll *roll, uint32_t ref) {
     return slab_at(&roll->slab, ref);
 }
 
+static inline enum register_kind member_kind(const struct member *m) {
+    return m->is_register ? (enum register_kind)member_session(m).data[1] : REGISTER_SESSION;
+}
+
 static inline struct scope *scope_at(const struct roll *roll, uint32_t ref) {
     return slab_record(&roll->scopes, ref, SLAB_SCOPE_BITS);
 }
@@ -178,7 +182,6 @@ void scope_history_move(struct scope *scope, uint64_t was_ms, uint64_t now_ms);
 void scope_history_put(struct scope *scope, uint64_t now_ms, uint32_t users);
 
 /* user_register.c */
-enum register_kind member_kind(const struct member *m);
 /* A user's leave of all sessions; MEMBER_NONE if there is none. */
 uint32_t user_leave(const struct roll *roll, uint32_t first);
 /* Its stamp; 0 if there is none. */

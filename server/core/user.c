@@ -13,24 +13,36 @@ uint32_t user_find(const struct roll *roll, const struct scope *scope, struct te
     return MEMBER_NONE;
 }
 
-struct user_sum user_sum(const struct roll *roll, uint32_t first) {
+static inline void sum_add(struct user_sum *sum, const struct member *m) {
+    sum->is_known = true;
+    if (m->seen_ms > sum->seen_ms) sum->seen_ms = m->seen_ms;
+    if (!m->is_live) return;
+    sum->sessions++;
+    if (m->status > sum->status) sum->status = m->status;
+}
+
+/* Of a user that has registers of its own: few have. */
+static struct user_sum sum_with_registers(const struct roll *roll, uint32_t first) {
     struct user_sum sum = {0};
     uint8_t set_status = STATUS_NONE;
-    for (uint32_t ref = first; ref != MEMBER_NONE;) {
+    for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
         const struct member *m = member_at(roll, ref);
-        ref = m->next_session;
         if (m->stamp == 0) continue; /* planned, not yet there */
-        if (m->is_register && member_kind(m) == REGISTER_STATUS) {
-            if (m->is_live) set_status = m->status;
-            continue;
-        }
-        sum.is_known = true;
-        if (m->seen_ms > sum.seen_ms) sum.seen_ms = m->seen_ms;
-        if (!m->is_live) continue;
-        sum.sessions++;
-        if (m->status > sum.status) sum.status = m->status;
+        if (member_kind(m) != REGISTER_STATUS) sum_add(&sum, m);
+        else if (m->is_live) set_status = m->status;
     }
     if (sum.sessions > 0 && set_status != STATUS_NONE) sum.status = set_status;
+    return sum;
+}
+
+struct user_sum user_sum(const struct roll *roll, uint32_t first) {
+    struct user_sum sum = {0};
+    for (uint32_t ref = first; ref != MEMBER_NONE;) {
+        const struct member *m = member_at(roll, ref);
+        if (m->is_register) return sum_with_registers(roll, first);
+        ref = m->next_session;
+        if (m->stamp != 0) sum_add(&sum, m); /* else it is planned, not yet there */
+    }
     return sum;
 }
 

@@ -30,10 +30,6 @@ struct text register_session(enum register_kind kind) {
     return (struct text){names[kind], kind == REGISTER_SESSION ? 0 : sizeof names[kind]};
 }
 
-enum register_kind member_kind(const struct member *m) {
-    return m->is_register ? (enum register_kind)member_session(m).data[1] : REGISTER_SESSION;
-}
-
 uint32_t user_leave(const struct roll *roll, uint32_t first) {
     for (uint32_t ref = first; ref != MEMBER_NONE; ref = member_at(roll, ref)->next_session) {
         const struct member *m = member_at(roll, ref);
