@@ -120,7 +120,9 @@ static const char *row_fault(const struct watcher *watcher, const Muster__V1__Us
     int highest = 0;
     for (size_t i = 0; i < row->n_sessions; i++)
         if ((int)row->sessions[i]->status > highest) highest = (int)row->sessions[i]->status;
-    return row->n_sessions > 0 && highest != (int)row->status ? "its status is not the highest of its sessions" : NULL;
+    return row->n_sessions > 0 && !watcher->are_statuses_set && highest != (int)row->status
+               ? "its status is not the highest of its sessions"
+               : NULL;
 }
 
 static bool is_asked(const struct watcher *watcher, const char *user) {

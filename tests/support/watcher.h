@@ -25,6 +25,7 @@ struct watcher {
     const char *const *users; /* user_count of them; borrowed */
     size_t user_count;
     bool counts, sessions;
+    bool are_statuses_set; /* SetStatus is called: a status need not be that of a session */
     uint32_t max_wait_ms, min_interval_ms;
 
     /* What it knows. */

@@ -154,6 +154,19 @@ static void leave_some(struct trial *trial) {
     reply_free(ask(&trial->rig.answerer, &builder));
 }
 
+/* Statuses that do not end by themselves: a reader is ahead of what is told of an end. */
+static void set_status(struct trial *trial) {
+    struct request_builder builder;
+    size_t scope = random_below(&trial->random, trial->scene->scopes);
+    size_t user = random_below(&trial->random, trial->scene->users);
+    int status = (int)random_below(&trial->random, 4);
+    builder_set_status(&builder, scopes[scope], "", status);
+    builder.set_status.user = builder_number(&builder, "u", user);
+    record(trial, "status %d of u%zu in %s", status, user, scopes[scope]);
+    trial->events++;
+    reply_free(ask(&trial->rig.answerer, &builder));
+}
+
 static void reset_one(struct trial *trial) {
     struct request_builder builder;
     size_t scope = random_below(&trial->random, trial->scene->scopes);
@@ -231,7 +244,7 @@ static void apply(struct trial *trial, struct guest *guest, const Muster__V1__Wa
     if (fault != NULL) mismatch(trial, "%s", fault);
     trial->told += answer->n_present + answer->n_changes;
     bool is_news = watcher_is_news(answer);
-    if (is_news && !answer->more) guest->paced_ms = guest->place.answered_ms;
+    if ((is_news || answer->resync) && !answer->more) guest->paced_ms = guest->place.answered_ms;
     guest->cursor_ms = trial->rig.now.now_ms;
     guest->cursor_events = trial->events;
     /* In the midst of a snapshot it is in step after users who are present: they come once all changes were told. */
@@ -371,6 +384,7 @@ static void invite(struct trial *trial, size_t i) {
     guest->scope = random_below(&trial->random, trial->scene->scopes + (trial->scene->scopes > 1));
     guest->watcher.scope = scopes[guest->scope];
     guest->watcher.counts = i % 4 == 3;
+    guest->watcher.are_statuses_set = true;
     guest->watcher.sessions = i % 4 == 0 || (i % 4 == 2 && random_chance(&trial->random, 1, 2));
     guest->watcher.min_interval_ms = paces_ms[random_below(&trial->random, 4)];
     guest->loses_in = losses[random_below(&trial->random, 4)];
@@ -389,6 +403,7 @@ static void one_step(struct trial *trial) {
         break;
     case 3:
         if (random_chance(&trial->random, 1, 8)) reset_one(trial);
+        else set_status(trial);
         break;
     case 4:
     case 5:

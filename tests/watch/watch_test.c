@@ -236,6 +236,52 @@ static void what_changes_of_a_live_user_is_an_update(void **state) {
     bench_expect_same(bench);
 }
 
+static void set_status(struct bench *bench, const char *user, int status, uint32_t ttl_ms) {
+    struct request_builder builder;
+    builder_set_status(&builder, "room", user, status);
+    builder.set_status.ttl_ms = ttl_ms;
+    reply_free(ask(&bench->rig.answerer, &builder));
+}
+
+static void expect_status_update(struct bench *bench, int status) {
+    bench_look(bench);
+    bench_expect_only(bench, "ada", UPDATED, NO_REASON);
+    if ((int)bench_change(bench, "ada")->user->status != status) fail_msg("not the status %d", status);
+    bench_expect_same(bench);
+}
+
+/* Whatever its sessions say meanwhile; and nothing is told where the user's status stays as it was. */
+static void a_status_that_is_set_and_its_end_are_one_update_each(void **state) {
+    struct bench *bench = *state;
+    bench_beat(bench, (struct beat_of){.user = "ada", .session = "tab"});
+    bench_beat(bench, (struct beat_of){.user = "ada", .session = "phone"});
+    set_status(bench, "bob", BUSY, 0);
+    bench_look(bench);
+    set_status(bench, "bob", AWAY, 0);
+    bench_look(bench);
+    bench_expect_changes(bench, 0); /* bob is not live */
+    set_status(bench, "ada", BUSY, 5000);
+    expect_status_update(bench, BUSY);
+    rig_pass(&bench->rig, 1000);
+    bench_beat(bench, (struct beat_of){.user = "ada", .session = "tab"});
+    set_status(bench, "ada", BUSY, 5000);
+    bench_look(bench);
+    bench_expect_changes(bench, 0);
+    rig_pass(&bench->rig, 5000);
+    bench_look(bench);
+    bench_expect_changes(bench, 0);
+    rig_pass(&bench->rig, RIG_TICK_MS);
+    expect_status_update(bench, MUSTER__V1__STATUS__STATUS_ONLINE);
+    set_status(bench, "ada", AWAY, 0);
+    expect_status_update(bench, AWAY);
+    set_status(bench, "ada", 0, 0);
+    expect_status_update(bench, MUSTER__V1__STATUS__STATUS_ONLINE);
+    bench_linger(bench, "ada", 0);
+    bench_look(bench);
+    bench_expect_only(bench, "ada", LEFT, REASON_IS_LEFT); /* both sessions at once */
+    bench_expect_same(bench);
+}
+
 static void a_refresh_is_not_told(void **state) {
     struct bench *bench = *state;
     bench->watcher.sessions = true;
@@ -766,6 +812,7 @@ int main(int argc, char **argv) {
         TEST(an_expiry_is_a_change),
         TEST(a_reset_is_the_leave_of_everybody),
         TEST(what_changes_of_a_live_user_is_an_update),
+        TEST(a_status_that_is_set_and_its_end_are_one_update_each),
         TEST(a_refresh_is_not_told),
         TEST(a_join_and_a_leave_come_to_nothing),
         TEST(a_leave_and_a_join_are_one_update),
