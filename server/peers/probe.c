@@ -123,6 +123,19 @@ static const char *describe_connection(int fd, char out[PROBE_TEXT_BYTES]) {
     return probe_describe(bytes, len, out) != NULL ? out : describe_replier(fd, out);
 }
 
+/* libnng resolves names, and numbers too, with AI_ADDRCONFIG: it never reaches an address of a family of which the
+ * machine has but the loopback's, as 127.0.0.1 where all else is IPv6. Says so where that is what is wrong. */
+static bool describe_family(const char *host, const char *port, char out[PROBE_TEXT_BYTES]) {
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(host, port, &hints, &found) != 0) {
+        (void)say(out, "cannot be dialled: the machine has no address of its family (IPv4, IPv6) but the loopback's");
+        return true;
+    }
+    freeaddrinfo(found);
+    return false;
+}
+
 void probe_address(const char *url, char out[PROBE_TEXT_BYTES]) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -144,6 +157,6 @@ void probe_address(const char *url, char out[PROBE_TEXT_BYTES]) {
         (void)describe_failure(error, out);
         return;
     }
-    (void)describe_connection(fd, out);
+    if (!describe_family(host, port, out)) (void)describe_connection(fd, out);
     close(fd);
 }
