@@ -175,15 +175,14 @@ static void set_default(uint32_t *field, uint32_t value) {
 static void complete_bench(struct bench *bench) {
     struct load_plan *plan = &bench->plan;
     const struct globals *globals = bench->input.globals;
-    const char *from_environment = getenv("MUSTER_TO"), *piece;
+    const char *const *addresses, *piece;
     if (globals->address_count > 1) command_usage(&command_bench, "bench uses one node: give --to once");
     if (plan->requests > 0 && plan->duration_ms > 0)
         command_usage(&command_bench, "--requests and --duration cannot both be given");
     plan->protocol = plan->work.kind == WORK_ECHO ? &protocol_echo : &protocol_muster;
     plan->seed = 1;
-    plan->address = globals->address_count == 1                             ? globals->addresses[0]
-                    : from_environment != NULL && *from_environment != '\0' ? from_environment
-                                                                            : MUSTER_ADDRESS_DEFAULT;
+    (void)command_addresses(globals, &addresses);
+    plan->address = addresses[0];
     plan->work.token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN");
     plan->work.scope = globals->scope;
     set_default(&plan->connections, CONNECTIONS_DEFAULT);

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "common/duration.h"
+#include "memory.h"
 #include "values.h"
 
 #include <errno.h>
@@ -27,17 +28,28 @@ static const struct argp_option global_options[] = {
     {0},
 };
 
-static void add_address(struct globals *globals, const char *address, struct argp_state *state) {
-    if (globals->address_count == MUSTER_ADDRESSES_MAX)
-        argp_error(state, "at most %d addresses can be given", (int)MUSTER_ADDRESSES_MAX);
-    globals->addresses[globals->address_count++] = address;
+/* Appends the addresses of a list, with commas between, to `out`, which has room for MUSTER_ADDRESSES_MAX. The pieces
+ * last as long as the program; the library says what is wrong with one. False: there are too many. */
+static bool split_addresses(const char *list, const char *out[], size_t *count) {
+    for (;;) {
+        const size_t len = strcspn(list, ",");
+        if (*count == MUSTER_ADDRESSES_MAX) return false;
+        out[(*count)++] = memory_text(list, len);
+        if (list[len] == '\0') return true;
+        list += len + 1;
+    }
+}
+
+static void add_addresses(struct globals *globals, const char *list, struct argp_state *state) {
+    if (split_addresses(list, globals->addresses, &globals->address_count)) return;
+    argp_error(state, "at most %d addresses can be given", (int)MUSTER_ADDRESSES_MAX);
 }
 
 static error_t parse_global(int key, char *argument, struct argp_state *state) {
     struct globals *globals = state->input;
     switch (key) {
     case OPTION_TO:
-        add_address(globals, argument, state);
+        add_addresses(globals, argument, state);
         return 0;
     case OPTION_TOKEN:
         globals->token = argument;
@@ -120,13 +132,14 @@ uint64_t command_number(const struct argp_state *state, const char *option, cons
 }
 
 size_t command_addresses(const struct globals *globals, const char *const **out) {
-    static const char *fallback;
+    static const char *fallback[MUSTER_ADDRESSES_MAX];
+    size_t count = 0;
     *out = globals->addresses;
     if (globals->address_count > 0) return globals->address_count;
-    fallback = getenv("MUSTER_TO");
-    if (fallback == NULL || *fallback == '\0') fallback = MUSTER_ADDRESS_DEFAULT;
-    *out = &fallback;
-    return 1;
+    const char *list = getenv("MUSTER_TO");
+    (void)split_addresses(list == NULL || *list == '\0' ? MUSTER_ADDRESS_DEFAULT : list, fallback, &count);
+    *out = fallback;
+    return count;
 }
 
 int command_connect_to(const struct globals *globals, const char *const *addresses, size_t count,
@@ -146,9 +159,8 @@ int command_connect_to(const struct globals *globals, const char *const *address
 }
 
 int command_connect(const struct globals *globals, struct muster_client **client) {
-    const char *const *addresses;
-    const size_t count = command_addresses(globals, &addresses);
-    return command_connect_to(globals, addresses, count, client);
+    /* Where none was given the library looks at MUSTER_TO, and its errors name that. */
+    return command_connect_to(globals, globals->addresses, globals->address_count, client);
 }
 
 int command_report(const struct muster_error *error, const char *where) {

@@ -60,8 +60,10 @@ static int connect_tcp(const char *address, uint32_t timeout_ms, struct error *e
     char text[300], *host, *port;
     struct addrinfo *found;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    (void)snprintf(text, sizeof text, "%s", address + strlen("tcp://"));
-    if (!split_host_port(text, &host, &port)) return refuse_address(error, address, "it must be tcp://HOST:PORT");
+    const bool has_scheme = strncmp(address, "tcp://", strlen("tcp://")) == 0;
+    (void)snprintf(text, sizeof text, "%s", address + (has_scheme ? strlen("tcp://") : 0));
+    if (!split_host_port(text, &host, &port))
+        return refuse_address(error, address, "it must be tcp://HOST:PORT or HOST:PORT");
     const int found_none = getaddrinfo(host, port, &hints, &found);
     if (found_none != 0) return refuse_address(error, address, gai_strerror(found_none));
     int fd = -1, why = 0;
@@ -92,7 +94,7 @@ static bool shake_hands(const struct protocol *protocol, int fd) {
 
 int load_socket_open(const struct protocol *protocol, const char *address, uint32_t timeout_ms, struct error *error) {
     const bool is_ipc = load_socket_is_ipc(address);
-    if (!is_ipc && strncmp(address, "tcp://", 6) != 0)
+    if (!is_ipc && strstr(address, "://") != NULL && strncmp(address, "tcp://", 6) != 0)
         return refuse_address(error, address, "a load generator speaks tcp:// and ipc:// only");
     const int fd = is_ipc ? connect_ipc(address, timeout_ms, error) : connect_tcp(address, timeout_ms, error);
     if (fd < 0) return -1;

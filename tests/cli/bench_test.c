@@ -170,7 +170,8 @@ static void ends_when_the_node_does(void **state) {
 static void refuses_what_is_no_node(void **state) {
     (void)state;
     EXPECT(3, "", "tcp:// and ipc:// only", "bench", "--to", "ws://127.0.0.1:1");
-    EXPECT(3, "", "must be tcp://HOST:PORT", "bench", "--to", "tcp://127.0.0.1");
+    EXPECT(3, "", "must be tcp://HOST:PORT or HOST:PORT", "bench", "--to", "tcp://127.0.0.1");
+    EXPECT(0, NULL, "", "bench", "--requests", "10", "--to", server.tcp + strlen("tcp://"));
     EXPECT(3, "", "not a node", "bench", "--call", "echo", "--to", server.tcp);
     EXPECT(2, "", "cannot both", "bench", "--requests", "1", "--duration", "1s", "--to", server.tcp);
     EXPECT(2, "", "more than 65536", "bench", "--connections", "10000", "--in-flight", "10", "--to", server.tcp);

@@ -332,7 +332,7 @@ static void says_when_no_node_answers(void **state) {
     EXPECT(0, NULL, "", "scopes", "--to", nobody, "--to", server.tcp);
     const char *const environment[] = {"MUSTER_TO=", NULL};
     char variable[700];
-    (void)snprintf(variable, sizeof variable, "MUSTER_TO=%s", server.ipc);
+    (void)snprintf(variable, sizeof variable, "MUSTER_TO=%s,%s", nobody, server.ipc);
     const char *const argv[] = {MUSTER_PATH, "scopes", NULL};
     const struct process_options options = {.environment = (const char *const[]){variable, environment[1]}};
     struct process_result result = process_run(argv, &options, NULL, CLI_PATIENCE_MS);
@@ -408,7 +408,9 @@ static void pings_each_address(void **state) {
     char port[16], nobody[64];
     snprintf(port, sizeof port, "%u", (unsigned)port_free());
     snprintf(nobody, sizeof nobody, "tcp://127.0.0.1:%s", port);
-    json_t *rows = JSON(0, "ping", "--json", "--count", "3", "--to", server.tcp, "--to", server.ipc);
+    char both[1300];
+    snprintf(both, sizeof both, "%s,%s", server.tcp, server.ipc);
+    json_t *rows = JSON(0, "ping", "--json", "--count", "3", "--to", both);
     assert_int_equal(json_array_size(rows), 2);
     for (size_t i = 0; i < 2; i++) {
         const json_t *row = json_array_get(rows, i);

@@ -20,12 +20,6 @@
 
 enum { PATIENCE_MS = 20000, CHILD_SECONDS = 20, FORKS = 20, IN_FLIGHT = 50 };
 
-/* Threads are started in children of this program, which has threads. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) {
-    return "die_after_fork=0";
-}
-
 struct fixture {
     char url[48];
     const char *address;
