@@ -1,10 +1,13 @@
 #include "adopt.h"
 
+#include "retire.h"
+
 enum {
     ADOPT_WAIT_MS = 1000,   /* until a gap counts as one that nobody closes */
     ADOPT_SILENT_MS = 1500, /* until an origin counts as gone */
     ADOPT_LOOK_MS = 100,
     ADOPT_BUDGET = 4096,
+    ADOPT_RETIRED = 128, /* registers a step: peers are told of each, whatever else they are told */
 };
 
 /* Whether the origin is a peer that is heard, or this node. */
@@ -37,9 +40,8 @@ static bool is_due(const struct replica *replica, uint64_t now_ms) {
     return now_ms - replica->unconfirmed_since_ms >= ADOPT_WAIT_MS && peers_that_count(&replica->peers) > 0;
 }
 
-static void adopt_begin(struct replica *replica, uint64_t now_ms) {
-    replica->is_adopting = true;
-    replica->adopt_cursor = (struct walk_cursor){0};
+/* Registers that no other node may have: from now on they are taken care of. */
+static void take_unconfirmed(struct replica *replica, uint64_t now_ms) {
     replica->unconfirmed_since_ms = 0;
     /* Registers that are merged from now on are unconfirmed anew. */
     for (size_t i = 0; i < replica->vector.count; i++) {
@@ -62,15 +64,30 @@ static bool adopt_is_wanted(struct replica *replica, uint64_t now_ms) {
     return false;
 }
 
+static bool adopt_begin(struct replica *replica, uint64_t now_ms) {
+    bool has_unconfirmed = adopt_is_wanted(replica, now_ms);
+    if (has_unconfirmed) take_unconfirmed(replica, now_ms);
+    if (!retire_choose(replica, now_ms) && !has_unconfirmed) return false;
+    replica->adopt_cursor = (struct walk_cursor){0};
+    return true;
+}
+
+/* What this node knows, in replica->known, less the origins that are retired: a walk then comes to all registers of
+ * those. Returns how many. */
+static size_t list_settled(struct replica *replica) {
+    size_t known = replica_list_known(replica, replica_sequence(replica), false), kept = 0;
+    for (size_t i = 0; i < known; i++)
+        if (!retire_includes(replica, replica->known[i].origin)) replica->known[kept++] = replica->known[i];
+    return kept;
+}
+
 void adopt_step(struct replica *replica, uint64_t now_ms) {
-    if (!replica->is_adopting) {
-        if (!adopt_is_wanted(replica, now_ms)) return;
-        adopt_begin(replica, now_ms);
-    }
+    if (!replica->is_adopting) replica->is_adopting = adopt_begin(replica, now_ms);
+    if (!replica->is_adopting) return;
     bool is_done;
-    size_t known = replica_list_known(replica, replica_sequence(replica), now_ms);
-    size_t n = roll_walk(replica->config.roll, &replica->adopt_cursor, replica->known, known, ROLL_MERGE_MAX,
-                         ADOPT_BUDGET, &is_done, replica->changes);
+    size_t limit = replica->retired_count > 0 ? ADOPT_RETIRED : ROLL_MERGE_MAX, known = list_settled(replica);
+    size_t n = roll_walk(replica->config.roll, &replica->adopt_cursor, replica->known, known, limit, ADOPT_BUDGET,
+                         &is_done, replica->changes);
     for (size_t i = 0; i < n; i++) {
         if (is_heard(replica, replica->changes[i].origin, now_ms)) continue;
         if (!roll_adopt(replica->config.roll, &replica->changes[i])) continue;

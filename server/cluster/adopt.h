@@ -1,7 +1,9 @@
-/* Registers beyond a gap that nobody can close any more, since their origin is gone. No vector covers them, so no node
- * would request them. The node that has them gives each a sequence of its own, as if it were its own beat: then every
- * node gets them. Registers of an origin that is heard are not adopted, however long the gap stays (a full roll, say):
- * the origin can send them itself. */
+/* Adopting registers of origins that are gone: this node labels them as its own (roll_adopt), as if each were its own
+ * beat. That is done for two kinds:
+ * - Registers beyond a gap that nobody can close any more. No vector covers them, so no node would request them; once
+ *   adopted, every node gets them. Registers of an origin that is heard are not adopted, however long the gap stays (a
+ *   full roll, say): the origin can send them itself.
+ * - Registers of origins that are to give up their place: see retire.h. */
 #ifndef MUSTER_CLUSTER_ADOPT_H
 #define MUSTER_CLUSTER_ADOPT_H
 

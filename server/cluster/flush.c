@@ -121,7 +121,7 @@ void flush_digest(struct replica *replica, uint64_t now_ms) {
     roll_stats(replica->config.roll, &stats);
     struct digest digest = {.node_info = replica_node_info(replica),
                             .vector = replica->known,
-                            .vector_count = replica_list_known(replica, replica->flushed, now_ms),
+                            .vector_count = replica_list_known(replica, replica->flushed, true),
                             .members = stats.members,
                             .wall_ms = replica_wall_ms(replica, now_ms),
                             .is_leaving = replica->is_leaving,

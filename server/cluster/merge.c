@@ -33,7 +33,9 @@ static void merge_chunk(struct replica *replica, struct batch *batch, const stru
     }
     /* A reset removes members from the log, so what is not published yet is published before it. */
     if (has_reset && replica->flushed < replica_sequence(replica)) flush_all(replica, batch->now_ms);
+    uint64_t sequence = replica_sequence(replica);
     merge_piece(replica, batch, changes, n);
+    replica->has_news |= replica_sequence(replica) > sequence; /* some were adopted, see roll_merge */
 }
 
 /* Whether the record can exist: this node's own origin has come that far. Its stamp may say what it likes: the wall

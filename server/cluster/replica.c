@@ -6,11 +6,12 @@
 #include "merge.h"
 #include "readiness.h"
 #include "receive.h"
+#include "retire.h"
 #include "sync_client.h"
 #include "sync_server.h"
 
 enum { PEER_FORGET_MS = 24 * 60 * 60 * 1000, PEER_LOST_MS = 3000 };
-/* An origin without members is sent to peers until none of them can have members of it, and forgotten an hour later. */
+/* An origin without registers is remembered until no peer can have any of it, and forgotten an hour later. */
 #define FORGET_AFTER_FADE_MS (UINT64_C(60) * 60 * 1000)
 
 struct replica *replica_new(const struct replica_config *config, uint64_t now_ms) {
@@ -28,6 +29,7 @@ struct replica *replica_new(const struct replica_config *config, uint64_t now_ms
     replica->started_ms = now_ms;
     replica->wall_ms_at_zero = config->clock->wall_ms_at_zero;
     replica->refresh_by_ms = UINT64_MAX;
+    retire_begin(replica, now_ms);
     replica->digest_at_ms = now_ms + replica_random(replica) % REPLICA_DIGEST_MS;
     /* What the roll holds already was loaded from a snapshot: it is not news. */
     replica->flushed = replica_sequence(replica);
@@ -52,9 +54,11 @@ void replica_restore(struct replica *replica, const struct known *known, size_t 
         replica->unconfirmed_since_ms = replica->started_ms;
     }
     /* Also of origins that the vector does not name: it was damaged, or nothing before them had come. */
-    uint64_t origins[ROLL_ORIGINS_MAX];
-    size_t held = roll_origins(replica->config.roll, origins, ROLL_ORIGINS_MAX);
-    for (size_t i = 0; i < held; i++) vector_note_unconfirmed(&replica->vector, origins[i], SEQUENCE_MAX);
+    struct origin_view origins[ROLL_ORIGINS_MAX];
+    size_t held = roll_origins(replica->config.roll, origins);
+    for (size_t i = 0; i < held; i++)
+        if (origins[i].origin != replica->config.origin)
+            vector_note_unconfirmed(&replica->vector, origins[i].origin, SEQUENCE_MAX);
     if (held > 0) replica->unconfirmed_since_ms = replica->started_ms;
 }
 
@@ -65,9 +69,7 @@ void replica_seeds_resolved(struct replica *replica) {
 /* ---- time ------------------------------------------------------------------------------------------------------ */
 
 static bool is_present(const void *context, uint64_t origin) {
-    const struct replica *replica = context;
-    const struct peer *peer = peers_by_origin(&replica->peers, origin);
-    return origin == replica->config.origin || (peer != NULL && peer->life.state < PEER_DOWN);
+    return replica_has_origin(context, origin);
 }
 
 static void age_peers(struct replica *replica, uint64_t now_ms) {
@@ -137,7 +139,8 @@ struct actions replica_tick(struct replica *replica, uint64_t now_ms) {
     if (flush_is_due(replica, now_ms)) flush_all(replica, now_ms);
     if (now_ms >= replica->digest_at_ms) {
         uint64_t fade_ms = roll_retention_ms(replica->config.roll) + MUSTER_TTL_MAX_MS;
-        vector_age(&replica->vector, replica->config.roll, now_ms, fade_ms + FORGET_AFTER_FADE_MS, is_present, replica);
+        vector_age(&replica->vector, replica->config.roll, now_ms, fade_ms + FORGET_AFTER_FADE_MS, replica->crowded_at,
+                   is_present, replica);
         age_peers(replica, now_ms);
         flush_digest(replica, now_ms);
     }

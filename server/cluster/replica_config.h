@@ -14,6 +14,7 @@ struct replica_config {
     struct text version;        /* of the software */
     uint64_t flush_ms;          /* --flush, 10 */
     uint64_t join_timeout_ms;   /* --join-timeout, 10 s */
+    size_t crowded_origins; /* origins with registers that are too many, at least: see retire.h; 0: half of the table */
     bool expects_peers; /* peers will be added: until replica_seeds_resolved, a replica without peers is not ready */
     struct roll *roll;  /* borrowed, outlives the replica */
     struct hlc *clock;  /* borrowed: every stamp that is merged moves it */
@@ -27,7 +28,7 @@ struct replica_stats {
     uint64_t dropped_unknown_origin; /* frames of origins that were not admitted yet */
     uint64_t dropped_records;        /* a value is out of its range; the vector does not cover them */
     uint64_t refused;                /* records that the roll had no room for; they are requested again */
-    uint64_t adopted;                /* registers of origins that are gone: see adopt.h */
+    uint64_t adopted;                /* registers of origins that are gone: see adopt.h and retire.h */
 };
 
 #endif

@@ -8,10 +8,14 @@ uint64_t replica_sequence(const struct replica *replica) {
     return stats.sequence;
 }
 
-size_t replica_list_known(struct replica *replica, uint64_t own_sequence, uint64_t now_ms) {
+bool replica_has_origin(const struct replica *replica, uint64_t origin) {
+    const struct peer *peer = peers_by_origin(&replica->peers, origin);
+    return origin == replica->config.origin || (peer != NULL && peer->life.state < PEER_DOWN);
+}
+
+size_t replica_list_known(struct replica *replica, uint64_t own_sequence, bool is_offer) {
     vector_raise(&replica->vector, replica->config.origin, own_sequence);
-    uint64_t fade_ms = roll_retention_ms(replica->config.roll) + MUSTER_TTL_MAX_MS;
-    size_t count = vector_list(&replica->vector, now_ms, fade_ms, replica->known, ROLL_ORIGINS_MAX);
+    size_t count = vector_list(&replica->vector, is_offer, replica->known, ROLL_ORIGINS_MAX);
     for (size_t i = 0; i < count; i++)
         if (replica->known[i].origin == replica->config.origin) replica->known[i].sequence = own_sequence;
     return count;

@@ -8,6 +8,9 @@
 #include "replica_config.h"
 #include "vector.h"
 
+/* So many origins are retired at once. */
+enum { RETIRE_ORIGINS_MAX = ROLL_ORIGINS_MAX };
+
 struct replica {
     struct replica_config config;
     struct allocator allocator;
@@ -37,6 +40,12 @@ struct replica {
     unsigned refusals;
     uint64_t refused_ms, refused_live; /* the last refusal: when, and how many sessions were live then */
 
+    /* retire.c */
+    size_t crowded_at;                        /* more origins with registers than this are too many */
+    uint64_t retire_at_ms;                    /* when to look next */
+    struct known retired[RETIRE_ORIGINS_MAX]; /* those whose registers are being adopted, ascending; sequences unset */
+    size_t retired_count;
+
     /* adopt.c */
     uint64_t unconfirmed_since_ms; /* since when some register is unconfirmed; 0: none is */
     bool is_adopting;
@@ -55,8 +64,11 @@ struct replica {
 
 /* The last sequence of this node's own origin. */
 uint64_t replica_sequence(const struct replica *replica);
-/* Lists this node's vector, its own origin included, in replica->known; returns how many entries it has. */
-size_t replica_list_known(struct replica *replica, uint64_t own_sequence, uint64_t now_ms);
+/* Lists this node's vector, its own origin included, in replica->known; returns how many entries it has. is_offer: as
+ * vector_list. */
+size_t replica_list_known(struct replica *replica, uint64_t own_sequence, bool is_offer);
+/* Whether an origin is this node's, or that of a peer that is not down. */
+bool replica_has_origin(const struct replica *replica, uint64_t origin);
 struct node_info replica_node_info(const struct replica *replica);
 /* The wall clock, for people: see replica_set_wall. */
 uint64_t replica_wall_ms(const struct replica *replica, uint64_t now_ms);

@@ -38,14 +38,14 @@ static void fail_query(struct replica *replica, struct peer *peer, uint64_t now_
     query_fail(&peer->query, now_ms + retry_ms(replica, peer));
 }
 
-static struct sync_request *request_of(struct replica *replica, const struct peer *peer, uint64_t now_ms) {
+static struct sync_request *request_of(struct replica *replica, const struct peer *peer) {
     const struct sync_query *query = &peer->query;
     struct sync_request *request = sync_request_new(&replica->allocator);
     if (request == NULL) return NULL;
     request->origin = replica->config.origin;
     request->node_info = replica_node_info(replica);
     request->want = query->want;
-    request->vector_count = replica_list_known(replica, replica_sequence(replica), now_ms);
+    request->vector_count = replica_list_known(replica, replica_sequence(replica), false);
     memcpy(request->vector, replica->known, request->vector_count * sizeof request->vector[0]);
     request->cursor = query->cursor;
     request->page_bytes = query->page_bytes;
@@ -60,7 +60,7 @@ static void send_query(struct replica *replica, struct peer *peer, uint64_t now_
     query_send(&peer->query, ++replica->last_ticket, now_ms);
     if (peer->query.want == WANT_ALL) replica->walker = peer->query.ticket;
     randombytes_buf(peer->query.nonce, sizeof peer->query.nonce);
-    struct sync_request *request = request_of(replica, peer, now_ms);
+    struct sync_request *request = request_of(replica, peer);
     struct action *action = NULL;
     if (request != NULL)
         action =

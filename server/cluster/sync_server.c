@@ -136,7 +136,7 @@ bool sync_respond(struct replica *replica, const struct sync_request *request, u
     size_t known = 0;
     if (!request->cursor.is_set) {
         put_peer_hints(replica, out);
-        known = replica_list_known(replica, page.response.sequence, now_ms);
+        known = replica_list_known(replica, page.response.sequence, true);
         vector_put(out, SYNC_RESPONSE_ORIGINS, replica->known, known);
     }
     page.full_at = pb_written(out) + page_bytes(request);

@@ -1,7 +1,5 @@
 #include "vector.h"
 
-enum { VECTOR_AGED_AT_ONCE = 8 };
-
 /* Where an origin is, or would be. */
 static size_t place_of(const struct vector *vector, uint64_t origin) {
     size_t low = 0, high = vector->count;
@@ -28,17 +26,23 @@ static void entry_drop(struct vector *vector, size_t i) {
     vector->count--;
 }
 
-/* In a full vector the entry that has been idle for the longest makes room. Peers that still have it send it again. */
+/* Whether entry a is one to let go of rather than b, which may be NULL. */
+static bool goes_first(const struct vector_entry *a, const struct vector_entry *b) {
+    if (b == NULL) return true;
+    if (a->idle_since_ms != 0 && b->idle_since_ms != 0) return a->idle_since_ms < b->idle_since_ms;
+    if (a->idle_since_ms != 0 || b->idle_since_ms != 0) return a->idle_since_ms != 0;
+    return a->registers < b->registers;
+}
+
 static bool make_room(struct vector *vector) {
     if (vector->count < ROLL_ORIGINS_MAX) return true;
-    size_t longest = vector->count;
+    const struct vector_entry *first = NULL;
     for (size_t i = 0; i < vector->count; i++) {
         const struct vector_entry *entry = &vector->entries[i];
-        if (entry->idle_since_ms == 0) continue;
-        if (longest == vector->count || entry->idle_since_ms < vector->entries[longest].idle_since_ms) longest = i;
+        if (!entry->is_present && goes_first(entry, first)) first = entry;
     }
-    if (longest == vector->count) return false;
-    entry_drop(vector, longest);
+    if (first == NULL) return false;
+    entry_drop(vector, (size_t)(first - vector->entries));
     return true;
 }
 
@@ -56,7 +60,9 @@ bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence) {
     if (sequence == 0) return true;
     struct vector_entry *entry = entry_obtain(vector, origin);
     if (entry == NULL) return false;
-    if (sequence > entry->sequence) entry->sequence = sequence;
+    if (sequence <= entry->sequence) return true;
+    entry->sequence = sequence;
+    entry->idle_since_ms = 0;
     return true;
 }
 
@@ -76,30 +82,28 @@ bool vector_has_unconfirmed(const struct vector *vector) {
     return false;
 }
 
-size_t vector_list(const struct vector *vector, uint64_t now_ms, uint64_t fade_ms, struct known *out, size_t limit) {
+size_t vector_list(const struct vector *vector, bool is_offer, struct known *out, size_t limit) {
     size_t count = 0;
     for (size_t i = 0; i < vector->count && count < limit; i++) {
         const struct vector_entry *entry = &vector->entries[i];
-        bool is_fading = entry->idle_since_ms != 0 && now_ms - entry->idle_since_ms > fade_ms;
-        if (entry->sequence > 0 && !is_fading) out[count++] = (struct known){entry->origin, entry->sequence};
+        bool is_listed = entry->sequence > 0 && !(is_offer && entry->idle_since_ms != 0);
+        if (is_listed) out[count++] = (struct known){entry->origin, entry->sequence};
     }
     return count;
 }
 
-void vector_age(struct vector *vector, struct roll *roll, uint64_t now_ms, uint64_t forget_ms,
+void vector_age(struct vector *vector, const struct roll *roll, uint64_t now_ms, uint64_t forget_ms, size_t crowded,
                 bool (*is_present)(const void *context, uint64_t origin), const void *context) {
-    for (size_t n = 0; n < VECTOR_AGED_AT_ONCE && n < vector->count; n++) {
-        if (vector->looked >= vector->count) vector->looked = 0;
-        struct vector_entry *entry = &vector->entries[vector->looked];
-        if (is_present(context, entry->origin) || roll_origin_members(roll, entry->origin) > 0) {
-            entry->idle_since_ms = 0;
-        } else if (entry->idle_since_ms == 0) {
-            entry->idle_since_ms = now_ms;
-        } else if (now_ms - entry->idle_since_ms > forget_ms) {
-            roll_origin_forget(roll, entry->origin);
-            entry_drop(vector, vector->looked);
-            continue;
-        }
-        vector->looked++;
+    if (vector->count > crowded) forget_ms = VECTOR_CROWDED_IDLE_MS;
+    size_t kept = 0;
+    for (size_t i = 0; i < vector->count; i++) {
+        struct vector_entry entry = vector->entries[i];
+        entry.is_present = is_present(context, entry.origin);
+        entry.registers = roll_origin_registers(roll, entry.origin);
+        if (entry.is_present || entry.registers > 0) entry.idle_since_ms = 0;
+        else if (entry.idle_since_ms == 0) entry.idle_since_ms = now_ms;
+        else if (now_ms - entry.idle_since_ms > forget_ms) continue;
+        vector->entries[kept++] = entry;
     }
+    vector->count = kept;
 }

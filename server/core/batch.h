@@ -44,11 +44,6 @@ struct writing {
     bool lives;
 };
 
-/* The slot of a sequence in the log's ring. */
-static inline uint32_t *log_slot(const struct roll *roll, uint64_t sequence) {
-    return &roll->log[sequence & (roll->config.log_slots - 1)];
-}
-
 enum {
     LOG_AHEAD = 3,
     COMMIT_AHEAD = 8, /* in a large call the records have fallen out of the nearest cache by then */

@@ -34,12 +34,11 @@ void change_of_register(const struct roll *roll, uint32_t ref, struct change *ou
 /* What a slot of the log tells, if it is not stale. */
 static bool change_of_log_slot(const struct roll *roll, uint32_t slot, uint64_t sequence, struct change *out) {
     uint32_t kind = slot & LOG_KIND;
-    if (kind == LOG_RESET || kind == LOG_FOREIGN_RESET) {
+    if (kind == LOG_RESET) {
         const struct scope *scope = scope_at(roll, slot & LOG_MEMBER);
         if (!scope_exists(roll, slot & LOG_MEMBER) || scope_reset_stamp(scope) == 0) return false;
         const struct crowd *crowd = scope->crowd;
-        bool is_own = crowd->reset_origin == ORIGIN_SELF && crowd->reset_sequence == sequence;
-        if (!is_own && kind != LOG_FOREIGN_RESET) return false;
+        if (crowd->reset_origin != ORIGIN_SELF || crowd->reset_sequence != sequence) return false;
         change_of_reset(roll, scope, out);
         return true;
     }
@@ -79,18 +78,21 @@ uint64_t roll_refreshes_since(const struct roll *roll) {
     return beyond_log > roll->flushed_sequence ? beyond_log : roll->flushed_sequence;
 }
 
+/* A member by its names, if it has a register. */
+static uint32_t member_named(const struct roll *roll, uint32_t scope, const struct change *names) {
+    uint32_t ref = user_find(roll, scope_at(roll, scope), names->user, roll_hash(roll, names->user));
+    while (ref != MEMBER_NONE && !text_equal(member_session(member_at(roll, ref)), names->session))
+        ref = member_at(roll, ref)->next_session;
+    return ref == MEMBER_NONE || member_at(roll, ref)->stamp == 0 ? MEMBER_NONE : ref;
+}
+
 bool roll_adopt(struct roll *roll, const struct change *change) {
-    uint32_t ref = scope_find(roll, change->scope), kind = LOG_FOREIGN;
-    if (ref == SCOPE_NONE) return false;
-    if (change->is_reset) {
-        kind = LOG_FOREIGN_RESET;
-    } else {
-        const struct scope *scope = scope_at(roll, ref);
-        ref = user_find(roll, scope, change->user, roll_hash(roll, change->user));
-        while (ref != MEMBER_NONE && !text_equal(member_session(member_at(roll, ref)), change->session))
-            ref = member_at(roll, ref)->next_session;
-        if (ref == MEMBER_NONE) return false;
-    }
-    roll->log[++roll->sequence & (roll->config.log_slots - 1)] = ref | kind;
+    uint32_t scope = scope_find(roll, change->scope);
+    if (scope == SCOPE_NONE) return false;
+    if (change->is_reset) return reset_adopt(roll, scope);
+    uint32_t ref = member_named(roll, scope, change);
+    if (ref == MEMBER_NONE || member_at(roll, ref)->origin == ORIGIN_SELF) return false;
+    register_label(roll, member_at(roll, ref), ORIGIN_SELF, ++roll->sequence);
+    *log_slot(roll, roll->sequence) = ref | log_news(roll->generation);
     return true;
 }

@@ -17,23 +17,14 @@ static bool commit_register(struct batch *batch, const struct planned *planned, 
         if (extra->state_len > 0)
             memcpy(extra->bytes + m->user_len + m->session_len, beat->state.data, extra->state_len);
     }
-    if (m->stamp == 0 || m->origin != writing->origin) {
-        roll->origins[writing->origin].members++;
-        if (m->stamp != 0) roll->origins[m->origin].members--;
-    }
+    register_label(roll, m, writing->origin, writing->sequence);
     m->stamp = writing->stamp;
-    m->origin = writing->origin;
-    m->sequence = writing->sequence;
     m->seen_ms = writing->seen_ms;
     m->ttl_ms = beat->ttl_ms;
     if (!beat->is_refresh) m->status = beat->status & 3;
     m->is_live = writing->lives;
     m->will_live = 0;
     return is_changed;
-}
-
-static uint32_t log_news(unsigned generation) {
-    return LOG_NEWS * (1 + generation % NEWS_GENERATIONS);
 }
 
 /* What is to be told of a member whose lease is only extended: as news what was news in its last slot, unless peers

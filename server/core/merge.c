@@ -8,14 +8,23 @@ static bool is_void_by_leave(const struct roll *roll, uint32_t ref, const struct
     return change->stamp < user_leave_stamp(roll, user_first(roll, ref));
 }
 
+/* The same register has come with another label, maybe from a node that adopted it. A node keeps its own label: it told
+ * its peers of that one. Of two by one origin the later one stays. */
+static void take_label(struct roll *roll, struct member *m, uint16_t origin, uint64_t sequence) {
+    if (origin == ORIGIN_NONE || origin == ORIGIN_SELF || m->origin == ORIGIN_SELF) return;
+    if (m->origin == origin && m->sequence >= sequence) return;
+    register_label(roll, m, origin, sequence);
+}
+
 /* Whether the change was newer than what is here. */
 static bool merge_change(struct batch *batch, struct planned *planned, size_t i) {
     struct roll *roll = batch->roll;
     const struct change *change = batch->changes[i];
     struct member *m = member_at(roll, planned->member);
     bool is_void = is_void_by_leave(roll, planned->member, change);
-    bool is_newer = m->stamp == 0 || register_is_older(roll, m->stamp, m->origin, m->sequence, change);
-    if (is_void || !is_newer) {
+    int order = m->stamp == 0 ? -1 : register_order(m, change);
+    if (is_void || order >= 0) {
+        if (!is_void && order == 0) take_label(roll, m, planned->origin, change->sequence);
         m->will_live = 0;
         plan_drop_extra(roll, planned);
         batch->has_void |= is_void;
@@ -23,9 +32,14 @@ static bool merge_change(struct batch *batch, struct planned *planned, size_t i)
         if (m->stamp != 0 && !m->is_live && m->timer_prev == 0) tombstone_add(roll, planned->member);
         return false;
     }
-    commit_writing(
-        batch, planned, &batch->beats[i],
-        &(struct writing){change->stamp, change->sequence, change->seen_ms, planned->origin, beat_lives(batch, i)});
+    struct writing writing = {change->stamp, change->sequence, change->seen_ms, planned->origin, beat_lives(batch, i)};
+    bool is_adopted = planned->origin == ORIGIN_NONE;
+    if (is_adopted) {
+        writing.origin = ORIGIN_SELF;
+        writing.sequence = ++roll->sequence;
+    }
+    commit_writing(batch, planned, &batch->beats[i], &writing);
+    if (is_adopted) *log_slot(roll, roll->sequence) = planned->member | log_news(roll->generation);
     return true;
 }
 
@@ -35,12 +49,18 @@ static bool merge_resets(struct batch *batch, const struct change *changes, size
     for (size_t i = 0; i < n; i++) {
         if (!changes[i].is_reset) continue;
         uint16_t origin = origin_obtain(roll, changes[i].origin);
-        if (origin == ROLL_ORIGINS_MAX) return batch_refuse(batch, "origins", ROLL_ORIGINS_MAX, i);
         uint32_t scope = scope_obtain_for_reset(roll, changes[i].scope, batch->why);
         batch->why->index = i;
         if (scope == SCOPE_NONE) return false;
-        if (!reset_apply(roll, scope, &changes[i], origin, batch->now_ms, batch->effects)) continue;
+        struct change change = changes[i];
+        bool is_adopted = origin == ORIGIN_NONE;
+        if (is_adopted) {
+            origin = ORIGIN_SELF;
+            change.sequence = roll->sequence + 1;
+        }
+        if (!reset_apply(roll, scope, &change, origin, batch->now_ms, batch->effects)) continue;
         roll->reset_merged_at = roll->sequence;
+        if (is_adopted) *log_slot(roll, ++roll->sequence) = LOG_RESET | scope;
         ++*applied;
     }
     return true;
@@ -68,16 +88,14 @@ static bool merge_wants(const struct roll *roll, struct merge_scope *last, const
 
 /* Fills the batch with the changes that are wanted, of which there are *count. *has_leaves: some are leaves of all
  * sessions. */
-static bool merge_pick(struct batch *batch, const struct change *changes, size_t n, size_t *count, bool *has_leaves) {
+static void merge_pick(struct batch *batch, const struct change *changes, size_t n, size_t *count, bool *has_leaves) {
     struct roll *roll = batch->roll;
     struct merge_room *room = roll->merge_room;
     struct merge_scope last = {0};
     for (size_t i = *count = 0; i < n; i++) {
         const struct change *change = &changes[i];
         if (!merge_wants(roll, &last, change, batch->now_ms)) continue;
-        uint16_t origin = origin_obtain(roll, change->origin);
-        if (origin == ROLL_ORIGINS_MAX) return batch_refuse(batch, "origins", ROLL_ORIGINS_MAX, i);
-        room->origins[*count] = origin;
+        room->origins[*count] = origin_obtain(roll, change->origin);
         room->wanted[*count] = change;
         room->beats[*count] = (struct beat){.scope = change->scope,
                                             .user = change->user,
@@ -89,7 +107,6 @@ static bool merge_pick(struct batch *batch, const struct change *changes, size_t
         *has_leaves |= change->kind == REGISTER_LEAVE;
         ++*count;
     }
-    return true;
 }
 
 /* What a merge works in is the roll's, made at the first one. */
@@ -130,14 +147,15 @@ enum muster_code roll_merge(struct roll *roll, const struct change *changes, siz
     *why = (struct refusal){0};
     assert(n <= ROLL_MERGE_MAX);
     roll_start(roll, now_ms);
+    origins_make_room(roll);
     struct touched touched = {0};
     struct batch batch = {
         .roll = roll, .plan = roll->plan, .now_ms = now_ms, .effects = effects, .why = why, .touched = &touched};
     size_t count = 0;
     bool has_leaves = false;
-    if (!merge_obtain_room(&batch) || !merge_resets(&batch, changes, n, applied) ||
-        !merge_pick(&batch, changes, n, &count, &has_leaves) || (count > 0 && plan_beats(&batch, count) == 0))
-        return MUSTER_RESOURCE_EXHAUSTED;
+    if (!merge_obtain_room(&batch) || !merge_resets(&batch, changes, n, applied)) return MUSTER_RESOURCE_EXHAUSTED;
+    merge_pick(&batch, changes, n, &count, &has_leaves);
+    if (count > 0 && plan_beats(&batch, count) == 0) return MUSTER_RESOURCE_EXHAUSTED;
     /* Leaves of all sessions are written first, so that what they make void never shows, and applied last, so that a
      * user of whom sessions remain does not leave and join. */
     if (has_leaves) *applied += merge_kind(&batch, count, true);

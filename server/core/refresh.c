@@ -74,10 +74,11 @@ static bool refresh_apply(struct roll *roll, uint32_t scope_ref, uint32_t ref, u
     if (ref == MEMBER_NONE) return is_void_by_leave(roll, scope, refresh);
     const struct member *m = member_at(roll, ref);
     if (!m->is_live && is_void_by_leave(roll, scope, refresh)) return true;
-    const struct change as_change = {.origin = origin, .stamp = refresh->stamp, .sequence = refresh->sequence};
     if (m->epoch != scope->epoch) return false;
-    if (!register_is_older(roll, m->stamp, m->origin, m->sequence, &as_change)) return true;
-    if (roll->origins[m->origin].id != origin || m->sequence < floor) return false;
+    if (m->stamp > refresh->stamp) return true;
+    if (roll->origins[m->origin].id != origin) return false;
+    if (m->stamp == refresh->stamp) return true; /* it is here */
+    if (m->sequence < floor) return false;
     if (!m->is_live || !member_lease_holds(m, now_ms) || refresh->seen_ms + m->ttl_ms < now_ms) return false;
     refresh_write(roll, ref, refresh, now_ms, effects);
     return true;

@@ -58,12 +58,10 @@ struct registers {
 };
 
 static void registers_begin(struct registers *registers, const struct known *have, size_t have_count) {
-    for (size_t i = 0; i < ROLL_ORIGINS_MAX; i++) {
-        registers->have[i] = 0;
-        uint64_t id = registers->roll->origins[i].id;
-        if (id == 0) continue;
-        for (size_t k = 0; k < have_count; k++)
-            if (have[k].origin == id) registers->have[i] = have[k].sequence;
+    memset(registers->have, 0, sizeof registers->have);
+    for (size_t k = 0; k < have_count; k++) {
+        uint16_t i = origin_find(registers->roll, have[k].origin);
+        if (i != ORIGIN_NONE) registers->have[i] = have[k].sequence;
     }
 }
 
@@ -217,8 +215,8 @@ uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms) {
                              hash_of_name(roll, user.data, user.len),
                              hash_of_name(roll, session.data, session.len),
                              m->stamp,
-                             roll->origins[m->origin].id,
-                             m->sequence};
+                             m->ttl_ms,
+                             m->status};
         sum += siphash(roll->config.hash_key, 1, 3, parts, sizeof parts);
     }
     return sum;

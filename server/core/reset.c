@@ -36,6 +36,7 @@ void reset_forget_ended(struct roll *roll, uint64_t now_ms) {
         struct scope *scope = scope_at(roll, roll->reset_at);
         if (scope_reset_stamp(scope) == 0 || scope->crowd->is_sweeping) continue;
         if (scope->crowd->reset_seen_ms + roll->config.retention_ms + MUSTER_TTL_MAX_MS >= now_ms) continue;
+        register_unlabel(roll, scope->crowd->reset_origin);
         scope->crowd->reset_stamp = 0;
         scope_leave_crowd(roll, roll->reset_at);
         scope_release_if_empty(roll, roll->reset_at);
@@ -56,21 +57,37 @@ static void reset_counts(struct scope *scope) {
     crowd->history_at = HISTORY_USERS_MIN;
 }
 
+static void reset_label(struct roll *roll, struct crowd *crowd, uint16_t origin, uint64_t sequence) {
+    if (crowd->reset_stamp != 0) register_unlabel(roll, crowd->reset_origin);
+    roll->origins[origin].registers++;
+    crowd->reset_origin = origin;
+    crowd->reset_sequence = sequence;
+}
+
+bool reset_adopt(struct roll *roll, uint32_t ref) {
+    struct scope *scope = scope_at(roll, ref);
+    if (scope_reset_stamp(scope) == 0 || scope->crowd->reset_origin == ORIGIN_SELF) return false;
+    reset_label(roll, scope->crowd, ORIGIN_SELF, ++roll->sequence);
+    *log_slot(roll, roll->sequence) = LOG_RESET | ref;
+    return true;
+}
+
 bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
                  struct effects *effects) {
     struct scope *scope = scope_at(roll, ref);
     struct crowd *crowd = scope->crowd;
-    if (crowd->reset_stamp != 0 &&
-        !register_is_older(roll, crowd->reset_stamp, crowd->reset_origin, crowd->reset_sequence, change))
+    if (crowd->reset_stamp >= change->stamp) {
+        if (crowd->reset_stamp == change->stamp && crowd->reset_origin != ORIGIN_SELF && origin != ORIGIN_SELF)
+            reset_label(roll, crowd, origin, change->sequence);
         return false;
+    }
     /* Epochs wrap: a member of the one that comes next must be gone before. */
     size_t all = SIZE_MAX;
     if (crowd->epochs_unswept == UINT8_MAX) reset_sweep(roll, ref, now_ms, &all, effects);
     reset_counts(scope);
+    reset_label(roll, crowd, origin, change->sequence);
     crowd->reset_stamp = change->stamp;
     crowd->reset_seen_ms = change->seen_ms;
-    crowd->reset_sequence = change->sequence;
-    crowd->reset_origin = origin;
     scope_wants_upkeep(roll, ref);
     effect_note(roll, effects, EFFECT_RESET, REASON_RESET, ref, MEMBER_NONE);
     return true;

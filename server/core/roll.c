@@ -16,7 +16,7 @@ struct roll *roll_new(const struct roll_config *config) {
     roll->allocator = *a;
     roll->slab.chunk_bits = SLAB_BITS;
     roll->scopes.chunk_bits = SLAB_SCOPE_BITS;
-    roll->origins[ORIGIN_SELF].id = config->origin == 0 ? ORIGIN_ID_LONE : config->origin;
+    origins_begin(roll, config->origin == 0 ? ORIGIN_ID_LONE : config->origin);
     roll->log = a->allocate(a->context, config->log_slots * sizeof *roll->log);
     if (roll->log == NULL) goto fail_roll;
     return roll;

@@ -379,10 +379,11 @@ void roll_stats(const struct roll *roll, struct roll_stats *out);
 
 /* ---- replication -------------------------------------------------------------------------------------------------
  *
- * An origin is one incarnation of a node, named by a random 64-bit id; its beats and resets take its sequences. A
- * register is (stamp, origin, sequence, ...); merging keeps the greater (stamp, origin, sequence), which is
- * commutative, associative and idempotent. The roll knows origins by id; what is known of each, up to which
- * sequence, is the caller's version vector (cluster/). */
+ * An origin is one incarnation of a node, named by a random 64-bit id; its beats and resets take its sequences. Merging
+ * keeps the register of the greater stamp, and of equal stamps the one that comes first by a fixed order (see
+ * origin.c), which is commutative, associative and idempotent. Origin and sequence are a label, by which registers are
+ * told of between nodes: another node may adopt a register under its own, which changes nothing of what it means. The
+ * roll knows origins by id; what is known of each, up to which sequence, is the caller's version vector (cluster/). */
 
 struct change {
     uint64_t origin, sequence;
@@ -410,16 +411,17 @@ void roll_flushed(struct roll *roll, uint64_t sequence);
 /* The sequence that is_refresh is meant from: of roll_flushed, or as far as the log reaches. */
 uint64_t roll_refreshes_since(const struct roll *roll);
 
-/* Tells peers of a register of another origin as though it were a local change: it takes the next sequence, and comes
- * from roll_changes as it is by then. For what nobody else could tell of. Only the names of `change` and is_reset are
- * looked at. false if it is not there. */
+/* Makes a register of another origin this node's own: it takes the next sequence as its label, and comes from
+ * roll_changes like a local change. Peers that have it take over the label; for all others it is news. Only the names
+ * of `change` and is_reset are looked at. false if it is not there, or is this node's own already. */
 bool roll_adopt(struct roll *roll, const struct change *change);
 
 /* Merges n changes of other origins (n ≤ ROLL_MERGE_MAX), in any order. A change that is older than what is here, or
- * void by a reset, changes nothing. Members whose lease has ended by their age are merged as tombstones. effects: may
- * be NULL; as many as roll_touch makes, and roll_reset for the resets among them. *applied: how many changed something.
- * MUSTER_RESOURCE_EXHAUSTED as roll_touch; then nothing has changed but what resets among them did, and the caller may
- * try smaller pieces later. */
+ * void by a reset, changes nothing; one that is the same gives its label to what is here, unless that is this node's
+ * own. Where there are ROLL_ORIGINS_MAX origins already, a change of another one is adopted as it comes (roll_adopt).
+ * Members whose lease has ended by their age are merged as tombstones. effects: may be NULL; as many as roll_touch
+ * makes, and roll_reset for the resets among them. *applied: how many changed something. MUSTER_RESOURCE_EXHAUSTED as
+ * roll_touch; then nothing has changed but what resets among them did, and the caller may try smaller pieces later. */
 enum muster_code roll_merge(struct roll *roll, const struct change *changes, size_t n, uint64_t now_ms,
                             struct effects *effects, size_t *applied, struct refusal *why);
 
@@ -468,14 +470,15 @@ size_t roll_walk(const struct roll *roll, struct walk_cursor *cursor, const stru
 uint64_t roll_retention_ms(const struct roll *roll);
 
 /* A number that is the same on rolls that hold the same registers, whatever their order: the sum over all members of
- * a keyed hash of (scope, user, session, stamp, origin, sequence). For tests and for tools. Cost O(members). */
+ * a keyed hash of (scope, user, session, stamp, TTL, status). For tests and for tools. Cost O(members). */
 uint64_t roll_fingerprint(const struct roll *roll, uint64_t now_ms);
 
-/* The origins that members refer to, this node's own left out; at most `limit`, returns how many. */
-size_t roll_origins(const struct roll *roll, uint64_t *out, size_t limit);
-/* How many members refer to an origin: 0 means that it may be forgotten. */
-uint64_t roll_origin_members(const struct roll *roll, uint64_t origin);
-/* Forgets an origin that nothing refers to. */
-void roll_origin_forget(struct roll *roll, uint64_t origin);
+/* How many registers, members and resets, have the label of an origin. */
+uint64_t roll_origin_registers(const struct roll *roll, uint64_t origin);
+/* The origins that registers are labelled with, in no order. `out`: room for ROLL_ORIGINS_MAX; returns how many. */
+struct origin_view {
+    uint64_t origin, registers;
+};
+size_t roll_origins(const struct roll *roll, struct origin_view *out);
 
 #endif

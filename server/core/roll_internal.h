@@ -21,13 +21,12 @@ enum { SESSIONS_LIVE_MAX = MUSTER_SESSIONS_MAX };
 enum { SESSIONS_GONE_MAX = MUSTER_SESSIONS_MAX };
 /* A slot of the log is a member, or a scope, and what is to be told of it. News stays news in the slots of the
  * member's refreshes too, for two generations of it: see roll_flushed. */
-#define LOG_MEMBER        UINT32_C(0x1fffffff)
-#define LOG_KIND          UINT32_C(0xe0000000)
-#define LOG_REFRESH       UINT32_C(0)
-#define LOG_NEWS          UINT32_C(0x20000000) /* of generation 0; 1 and 2 have the next ones */
-#define LOG_FOREIGN       UINT32_C(0x80000000) /* of another origin, or adopted: told as it is */
-#define LOG_RESET         UINT32_C(0xa0000000) /* it is a scope */
-#define LOG_FOREIGN_RESET UINT32_C(0xc0000000)
+#define LOG_MEMBER  UINT32_C(0x1fffffff)
+#define LOG_KIND    UINT32_C(0xe0000000)
+#define LOG_REFRESH UINT32_C(0)
+#define LOG_NEWS    UINT32_C(0x20000000) /* of generation 0; 1 and 2 have the next ones */
+#define LOG_FOREIGN UINT32_C(0x80000000) /* of another origin by now: told as it is */
+#define LOG_RESET   UINT32_C(0xa0000000) /* it is a scope */
 enum { NEWS_GENERATIONS = 3 };
 _Static_assert(MUSTER_MEMBERS_MAX <= LOG_MEMBER, "a slot of the log holds every member");
 _Static_assert(LOG_NEWS *(NEWS_GENERATIONS + 1) == LOG_FOREIGN, "kinds do not overlap");
@@ -46,11 +45,13 @@ struct merge_room {
     uint16_t origins[ROLL_MERGE_MAX];
 };
 
-/* An origin that registers of this roll refer to. */
+/* An origin that registers of this roll are labelled with. */
 struct origin {
-    uint64_t id;      /* 0: free */
-    uint64_t members; /* that refer to it */
+    uint64_t id;        /* 0: free */
+    uint64_t registers; /* members and resets with its label */
+    uint16_t next;      /* in its list: its index + 1; 0: it is the last */
 };
+enum { ORIGIN_NONE = ROLL_ORIGINS_MAX };
 
 struct roll {
     struct roll_config config;
@@ -69,7 +70,9 @@ struct roll {
     uint8_t generation;
     uint64_t reset_merged_at;                /* the sequence at which the last reset of another origin was merged */
     struct origin origins[ROLL_ORIGINS_MAX]; /* [ORIGIN_SELF] is this node's */
-    uint16_t last_origin;                    /* the one that was looked for last */
+    uint16_t origin_lists[ROLL_ORIGINS_MAX]; /* the first of each list: its index + 1; 0: it is empty */
+    uint16_t origin_count;
+    uint16_t last_origin; /* the one that was looked for last */
     uint64_t live_members, extra_bytes_held, tombstone_extra_bytes;
     uint64_t scope_bytes_held; /* of scopes, besides their records: long names, arrays, crowds */
     uint64_t evicted, expired, forgotten, displaced;
@@ -133,6 +136,15 @@ static inline bool member_is_void(const struct scope *scope, const struct member
 static inline bool member_is_kept(const struct roll *roll, const struct scope *scope, const struct member *m,
                                   uint64_t now_ms) {
     return !member_is_void(scope, m) && member_lease_end_ms(m) + roll->config.retention_ms >= now_ms;
+}
+
+/* The slot of a sequence in the log's ring. */
+static inline uint32_t *log_slot(const struct roll *roll, uint64_t sequence) {
+    return &roll->log[sequence & (roll->config.log_slots - 1)];
+}
+
+static inline uint32_t log_news(unsigned generation) {
+    return LOG_NEWS * (1 + generation % NEWS_GENERATIONS);
 }
 
 /* Every call that changes the roll begins with it: time does not run backward, and the timers start at the first call's
@@ -230,11 +242,20 @@ uint64_t roll_bytes(const struct roll *roll);
 /* Lets the oldest tombstone make room. false if there is none. */
 bool roll_evict_one(struct roll *roll, uint64_t now_ms, struct effects *effects);
 /* origin.c */
-/* The index of an origin, made if need be; ROLL_ORIGINS_MAX if there are too many. */
+/* Of an empty roll: the origin of this node. */
+void origins_begin(struct roll *roll, uint64_t id);
+/* The index of an origin; ORIGIN_NONE if it has none, or, with origin_obtain, if there are too many. */
+uint16_t origin_find(const struct roll *roll, uint64_t id);
 uint16_t origin_obtain(struct roll *roll, uint64_t id);
-/* Whether a change is newer than a register. */
-bool register_is_older(const struct roll *roll, uint64_t stamp, uint16_t origin, uint64_t sequence,
-                       const struct change *change);
+/* A full table lets go of the origins that no register is labelled with. */
+void origins_make_room(struct roll *roll);
+/* Whether a member's register is older than a change (< 0), the same (0), or newer. Stamps order; where they are equal,
+ * what the two say. */
+int register_order(const struct member *m, const struct change *change);
+/* Labels a register, which gives up the label that it had, if it is committed. */
+void register_label(struct roll *roll, struct member *m, uint16_t origin, uint64_t sequence);
+/* A register with the label of an origin is no more. */
+void register_unlabel(struct roll *roll, uint16_t origin);
 
 /* merge.c */
 void merge_free(struct roll *roll);
@@ -243,6 +264,8 @@ void merge_free(struct roll *roll);
 /* Makes a scope's reset register what `change` says, if that is newer, and its older members void. */
 bool reset_apply(struct roll *roll, uint32_t ref, const struct change *change, uint16_t origin, uint64_t now_ms,
                  struct effects *effects);
+/* Labels a scope's reset as this node's own, and logs it. false: there is none, or it is that already. */
+bool reset_adopt(struct roll *roll, uint32_t ref);
 /* Brings users that a reset left behind to the scope's epoch, in the order of their hashes. */
 void reset_sweep(struct roll *roll, uint32_t scope, uint64_t now_ms, size_t *budget, struct effects *effects);
 /* Looks at a few scopes, in turn over all. A reset is kept as long as a tombstone is: then nothing that it could

@@ -134,8 +134,7 @@ void member_unlink(struct roll *roll, uint32_t ref) {
     }
     member_drop_extra(roll, m);
     if (m->stamp != 0) {
-        assert(roll->origins[m->origin].members > 0);
-        roll->origins[m->origin].members--;
+        register_unlabel(roll, m->origin);
     }
     m->is_used = 0;
     slab_give(&roll->slab, ref);

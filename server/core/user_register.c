@@ -65,11 +65,14 @@ static void session_apply_leave(struct roll *roll, uint32_t ref, uint32_t leave)
     } else {
         tombstone_remove(roll, ref);
     }
-    if (m->origin == ORIGIN_SELF || written->origin == ORIGIN_SELF) {
+    bool has_own_slot = m->origin == ORIGIN_SELF && m->sequence > 0;
+    if (has_own_slot || written->origin == ORIGIN_SELF) {
         log_leave_instead(roll, m, leave);
         member_unlink(roll, ref);
         return;
     }
+    /* Nobody is told of it: it must not hold the place of its origin. No slot of the log has the sequence 0. */
+    register_label(roll, m, ORIGIN_SELF, 0);
     m->is_live = 0;
     m->ttl_ms = 0;
     m->seen_ms = written->seen_ms;

@@ -31,7 +31,7 @@ static void header_of_lone_node(const struct node *node, struct header_parts *pa
     parts->vector[0] = (struct known){node->origin, stats.sequence};
     header->vector_count = 1;
     for (size_t i = 0; i < node->recalled_count && header->vector_count < SNAPSHOT_ORIGINS_MAX; i++)
-        if (roll_origin_members(node->roll, node->recalled[i].origin) > 0)
+        if (roll_origin_registers(node->roll, node->recalled[i].origin) > 0)
             parts->vector[header->vector_count++] = node->recalled[i];
 }
 

@@ -11,11 +11,17 @@
 
 #include <cmocka.h>
 
-enum { FADE_MS = 1000, FORGET_MS = 2000 };
+enum { CROWDED = 50, FORGET_MS = 20000 };
 
 static bool is_seven(const void *context, uint64_t origin) {
     (void)context;
     return origin == 7;
+}
+
+static bool is_anyone(const void *context, uint64_t origin) {
+    (void)context;
+    (void)origin;
+    return true;
 }
 
 static struct roll *roll_of_test(void) {
@@ -46,7 +52,7 @@ static void a_vector_only_rises(void **state) {
         fail_msg("it says 9: %d, 7: %d, 8: %d", (int)vector_sequence(vector, 9), (int)vector_sequence(vector, 7),
                  (int)vector_sequence(vector, 8));
     struct known known[4];
-    size_t n = vector_list(vector, 0, FADE_MS, known, 4);
+    size_t n = vector_list(vector, false, known, 4);
     if (n != 2 || known[0].origin != 7 || known[1].origin != 9) fail_msg("it lists %zu, or not in order", n);
     free(vector);
 }
@@ -61,7 +67,7 @@ static void what_is_held_is_held_until_it_is_known(void **state) {
     if (!vector_has_unconfirmed(vector)) fail_msg("what is beyond is not held");
     struct known known[4];
     vector_note_unconfirmed(vector, 8, 1);
-    if (vector_list(vector, 0, FADE_MS, known, 4) != 1) fail_msg("what is only held is told as known");
+    if (vector_list(vector, false, known, 4) != 1) fail_msg("what is only held is told as known");
     vector_raise(vector, 9, 7);
     if (!vector_has_unconfirmed(vector)) fail_msg("part of it is still beyond");
     vector_raise(vector, 9, 8);
@@ -70,34 +76,53 @@ static void what_is_held_is_held_until_it_is_known(void **state) {
     free(vector);
 }
 
-static void an_idle_origin_fades_and_is_forgotten(void **state) {
+static void an_idle_origin_is_not_offered_and_then_forgotten(void **state) {
     (void)state;
     struct vector *vector = vector_of_test();
     struct roll *roll = roll_of_test();
     struct known known[4];
     vector_raise(vector, 7, 3);
     vector_raise(vector, 9, 5);
-    vector_age(vector, roll, 100, FORGET_MS, is_seven, NULL);
-    if (vector_list(vector, 100 + FADE_MS, FADE_MS, known, 4) != 2) fail_msg("it fades too early");
-    if (vector_list(vector, 101 + FADE_MS, FADE_MS, known, 4) != 1 || known[0].origin != 7)
-        fail_msg("it does not fade");
-    vector_age(vector, roll, 100 + FORGET_MS, FORGET_MS, is_seven, NULL);
-    if (vector_sequence(vector, 9) != 5) fail_msg("it is forgotten too early");
-    vector_age(vector, roll, 101 + FORGET_MS, FORGET_MS, is_seven, NULL);
+    if (vector_list(vector, true, known, 4) != 2) fail_msg("a new one is not offered");
+    vector_age(vector, roll, 100, FORGET_MS, CROWDED, is_seven, NULL);
+    if (vector_list(vector, true, known, 4) != 1 || known[0].origin != 7) fail_msg("an idle one is offered");
+    if (vector_list(vector, false, known, 4) != 2) fail_msg("an idle one is not known any more");
+    vector_raise(vector, 9, 6);
+    if (vector_list(vector, true, known, 4) != 2) fail_msg("one that goes on is not offered");
+    vector_age(vector, roll, 100, FORGET_MS, CROWDED, is_seven, NULL);
+    vector_age(vector, roll, 100 + FORGET_MS, FORGET_MS, CROWDED, is_seven, NULL);
+    if (vector_sequence(vector, 9) != 6) fail_msg("it is forgotten too early");
+    vector_age(vector, roll, 101 + FORGET_MS, FORGET_MS, CROWDED, is_seven, NULL);
     if (vector_sequence(vector, 9) != 0 || vector_sequence(vector, 7) != 3) fail_msg("the wrong one is forgotten");
     roll_free(roll);
     free(vector);
 }
 
-static void a_full_vector_lets_the_idle_go(void **state) {
+static void a_crowded_vector_forgets_the_idle_soon(void **state) {
+    (void)state;
+    struct vector *vector = vector_of_test();
+    struct roll *roll = roll_of_test();
+    for (uint64_t i = 1; i <= CROWDED + 1; i++) vector_raise(vector, i, 1);
+    vector_age(vector, roll, 100, FORGET_MS, CROWDED, is_seven, NULL);
+    vector_age(vector, roll, 100 + VECTOR_CROWDED_IDLE_MS, FORGET_MS, CROWDED, is_seven, NULL);
+    if (vector->count != CROWDED + 1) fail_msg("they are forgotten too early");
+    vector_age(vector, roll, 101 + VECTOR_CROWDED_IDLE_MS, FORGET_MS, CROWDED, is_seven, NULL);
+    if (vector->count != 1 || vector_sequence(vector, 7) != 1) fail_msg("%zu are left", vector->count);
+    roll_free(roll);
+    free(vector);
+}
+
+static void a_full_vector_lets_the_gone_go(void **state) {
     (void)state;
     struct vector *vector = vector_of_test();
     struct roll *roll = roll_of_test();
     for (uint64_t i = 1; i <= ROLL_ORIGINS_MAX; i++)
-        if (!vector_raise(vector, i + 100, i)) fail_msg("origin %d is refused", (int)i);
-    if (vector_raise(vector, 5000, 1)) fail_msg("there is room though none is idle");
-    vector_age(vector, roll, 1, FORGET_MS, is_seven, NULL);
+        if (!vector_raise(vector, i, i)) fail_msg("origin %d is refused", (int)i);
+    vector_age(vector, roll, 1, FORGET_MS, ROLL_ORIGINS_MAX, is_anyone, NULL);
+    if (vector_raise(vector, 5000, 1)) fail_msg("there is room though none is gone");
+    vector_age(vector, roll, 1, FORGET_MS, ROLL_ORIGINS_MAX, is_seven, NULL);
     if (!vector_raise(vector, 5000, 1) || vector_sequence(vector, 5000) != 1) fail_msg("there is no room");
+    if (vector_sequence(vector, 7) != 7) fail_msg("a peer made room");
     if (vector->count != ROLL_ORIGINS_MAX) fail_msg("there are %zu", vector->count);
     for (size_t i = 1; i < vector->count; i++)
         if (vector->entries[i - 1].origin >= vector->entries[i].origin) fail_msg("the order is lost");
@@ -178,8 +203,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_vector_only_rises),
         cmocka_unit_test(what_is_held_is_held_until_it_is_known),
-        cmocka_unit_test(an_idle_origin_fades_and_is_forgotten),
-        cmocka_unit_test(a_full_vector_lets_the_idle_go),
+        cmocka_unit_test(an_idle_origin_is_not_offered_and_then_forgotten),
+        cmocka_unit_test(a_crowded_vector_forgets_the_idle_soon),
+        cmocka_unit_test(a_full_vector_lets_the_gone_go),
         cmocka_unit_test(silence_makes_a_peer_suspect_then_down),
         cmocka_unit_test(lateness_is_what_a_message_took_beyond_the_fastest),
         cmocka_unit_test(the_table_is_bounded),

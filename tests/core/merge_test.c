@@ -55,7 +55,7 @@ static void a_merged_join_is_a_join(void **state) {
     rig_free(rig);
 }
 
-static void the_greater_stamp_wins_then_the_greater_origin(void **state) {
+static void the_greater_stamp_wins_then_what_is_said(void **state) {
     (void)state;
     struct rig *rig = rig_of(5);
     struct change touch = a_change(rig, "ada", 2, 10), leave = a_change(rig, "ada", 3, 11);
@@ -63,9 +63,101 @@ static void the_greater_stamp_wins_then_the_greater_origin(void **state) {
     merge(rig, &leave, 1);
     if (merge(rig, &touch, 1) != 0 || rig_is_live(rig, "room", "ada")) fail_msg("an older touch beats a leave");
     touch.stamp = 11;
-    if (merge(rig, &touch, 1) != 0) fail_msg("of equal stamps the smaller origin wins");
-    touch.origin = 4;
-    if (merge(rig, &touch, 1) != 1 || !rig_is_live(rig, "room", "ada")) fail_msg("the greater origin loses");
+    touch.origin = 9;
+    if (merge(rig, &touch, 1) != 0) fail_msg("of equal stamps the leave loses");
+    struct change longer = a_change(rig, "bob", 2, 10), shorter = longer, busy = longer, typing = longer;
+    longer.ttl_ms++;
+    shorter.origin = 1;
+    busy.status = STATUS_BUSY;
+    typing.status = STATUS_BUSY;
+    typing.state = text_of("typing");
+    struct change *const rising[] = {&longer, &shorter, &busy, &typing};
+    for (size_t i = 0; i < 4; i++)
+        if (merge(rig, rising[i], 1) != 1) fail_msg("change %zu does not win", i);
+    for (size_t i = 0; i < 4; i++)
+        if (merge(rig, rising[i], 1) != 0) fail_msg("change %zu wins, though it came before", i);
+    rig_free(rig);
+}
+
+static size_t changes_after(const struct rig *rig, uint64_t after, struct change *out, size_t limit) {
+    bool is_complete;
+    size_t n = roll_changes(rig->roll, &after, limit, &is_complete, out);
+    if (!is_complete) fail_msg("the log does not reach back");
+    if (after != rig_stats(rig).sequence) fail_msg("the log ends at %" PRIu64, after);
+    return n;
+}
+
+/* The label of the one register that is here. */
+static struct known label_of(const struct rig *rig) {
+    struct change changes[8];
+    struct walk_cursor cursor = {0};
+    bool is_done;
+    size_t n = roll_walk(rig->roll, &cursor, NULL, 0, 128, SIZE_MAX, &is_done, changes);
+    return n == 0 ? (struct known){0} : (struct known){changes[0].origin, changes[0].sequence};
+}
+
+static void require_label(const struct rig *rig, uint64_t origin, uint64_t sequence) {
+    struct known label = label_of(rig);
+    if (label.origin != origin || label.sequence != sequence)
+        fail_msg("the label is %" PRIu64 ":%" PRIu64 ", not %" PRIu64 ":%" PRIu64, label.origin, label.sequence, origin,
+                 sequence);
+    if (roll_origin_registers(rig->roll, origin) != 1) fail_msg("the label is not counted");
+}
+
+static void the_same_register_takes_over_the_label(void **state) {
+    (void)state;
+    struct rig *rig = rig_of(1);
+    struct change change = a_change(rig, "ada", 2, 10);
+    merge(rig, &change, 1);
+    require_label(rig, 2, 10);
+    change.origin = 3;
+    change.sequence = 7;
+    if (merge(rig, &change, 1) != 0 || rig->effects.count != 0) fail_msg("a label is news");
+    require_label(rig, 3, 7);
+    change.sequence = 6;
+    merge(rig, &change, 1);
+    require_label(rig, 3, 7);
+    if (roll_origin_registers(rig->roll, 2) != 0) fail_msg("the old label is counted");
+    struct change reset = {
+        .origin = 2, .sequence = 1, .stamp = 20, .seen_ms = rig->now_ms, .is_reset = true, .scope = text_of("room")};
+    merge(rig, &reset, 1);
+    if (roll_origin_registers(rig->roll, 2) != 1) fail_msg("the reset is not counted");
+    reset.origin = 4;
+    if (merge(rig, &reset, 1) != 0) fail_msg("a label of a reset is news");
+    if (roll_origin_registers(rig->roll, 2) != 0 || roll_origin_registers(rig->roll, 4) != 1)
+        fail_msg("its label stays");
+    rig_free(rig);
+}
+
+/* A session that has ended has let go of its state: it is the same all the same. */
+static void a_register_without_its_state_is_the_same(void **state) {
+    (void)state;
+    struct rig *rig = rig_of(1);
+    struct change change = a_change(rig, "ada", 2, 10);
+    change.state = text_of("typing");
+    merge(rig, &change, 1);
+    rig->now_ms += 5001;
+    rig_tick(rig);
+    change.origin = 3;
+    if (merge(rig, &change, 1) != 0) fail_msg("it is news");
+    require_label(rig, 3, 10);
+    rig_free(rig);
+}
+
+static void what_is_adopted_is_told_as_this_nodes_own(void **state) {
+    (void)state;
+    struct rig *rig = rig_of(1);
+    struct change change = a_change(rig, "ada", 2, 10), told[8];
+    change.state = text_of("typing");
+    merge(rig, &change, 1);
+    if (!roll_adopt(rig->roll, &change)) fail_msg("it is not adopted");
+    if (roll_adopt(rig->roll, &change)) fail_msg("it is adopted twice");
+    require_label(rig, 1, 1);
+    if (changes_after(rig, 0, told, 8) != 1 || told[0].origin != 1 || told[0].stamp != 10 || told[0].is_refresh ||
+        !text_equal(told[0].state, change.state))
+        fail_msg("it is told otherwise");
+    merge(rig, &change, 1);
+    require_label(rig, 1, 1);
     rig_free(rig);
 }
 
@@ -120,14 +212,6 @@ static void a_full_roll_refuses_a_merge_whole(void **state) {
 }
 
 /* ---- the log --------------------------------------------------------------------------------------------------- */
-
-static size_t changes_after(const struct rig *rig, uint64_t after, struct change *out, size_t limit) {
-    bool is_complete;
-    size_t n = roll_changes(rig->roll, &after, limit, &is_complete, out);
-    if (!is_complete) fail_msg("the log does not reach back");
-    if (after != rig_stats(rig).sequence) fail_msg("the log ends at %" PRIu64, after);
-    return n;
-}
 
 static void only_what_extends_a_lease_is_a_refresh(void **state) {
     (void)state;
@@ -226,20 +310,21 @@ static void the_log_ends_at_a_reset_of_another_origin(void **state) {
     rig_free(rig);
 }
 
-static void what_is_relayed_is_in_the_log(void **state) {
+static void what_is_adopted_is_in_the_log(void **state) {
     (void)state;
     struct rig *rig = rig_of(1);
     struct change changes[8], change = a_change(rig, "ada", 2, 5000);
     struct change reset = {
         .origin = 3, .sequence = 1, .stamp = 7, .seen_ms = rig->now_ms, .is_reset = true, .scope = text_of("hall")};
-    if (roll_adopt(rig->roll, &change)) fail_msg("what is not there is relayed");
+    if (roll_adopt(rig->roll, &change)) fail_msg("what is not there is adopted");
     merge(rig, &reset, 1);
     merge(rig, &change, 1);
-    if (!roll_adopt(rig->roll, &change) || !roll_adopt(rig->roll, &reset)) fail_msg("what is there is not relayed");
+    if (!roll_adopt(rig->roll, &change) || !roll_adopt(rig->roll, &reset)) fail_msg("what is there is not adopted");
     size_t n = changes_after(rig, 0, changes, 8);
-    if (n != 2 || changes[0].origin != 2 || changes[0].sequence != 5000 || changes[0].is_refresh)
+    if (n != 2 || changes[0].origin != 1 || changes[0].sequence != 1 || changes[0].stamp != 5000 ||
+        changes[0].is_refresh)
         fail_msg("%zu changes, the first of origin %" PRIu64, n, changes[0].origin);
-    if (!changes[1].is_reset || changes[1].origin != 3) fail_msg("the reset is not there");
+    if (!changes[1].is_reset || changes[1].origin != 1 || changes[1].stamp != 7) fail_msg("the reset is not there");
     rig_free(rig);
 }
 
@@ -594,31 +679,54 @@ static void an_origin_is_forgotten_when_nothing_refers_to_it(void **state) {
     (void)state;
     struct rig *rig = rig_of(1);
     struct change change = a_change(rig, "ada", 2, 10);
+    struct origin_view origins[ROLL_ORIGINS_MAX];
     merge(rig, &change, 1);
-    if (roll_origin_members(rig->roll, 2) != 1) fail_msg("it has %d members", (int)roll_origin_members(rig->roll, 2));
-    roll_origin_forget(rig->roll, 2);
-    if (roll_origin_members(rig->roll, 2) != 1) fail_msg("it is forgotten with a member");
+    if (roll_origin_registers(rig->roll, 2) != 1) fail_msg("it has no register");
     rig->stamp = 20;
     rig_touch(rig, "room", "ada", "", 5000);
-    if (roll_origin_members(rig->roll, 2) != 0 || roll_origin_members(rig->roll, 1) != 1)
+    if (roll_origin_registers(rig->roll, 2) != 0 || roll_origin_registers(rig->roll, 1) != 1)
         fail_msg("the counts are off");
-    roll_origin_forget(rig->roll, 2);
+    if (roll_origins(rig->roll, origins) != 1 || origins[0].origin != 1) fail_msg("it is listed");
     rig->now_ms += 5001;
     rig_tick(rig);
     rig->now_ms += RIG_RETENTION_MS + RIG_RETENTION_MS / 1000;
     rig_tick(rig);
-    if (roll_origin_members(rig->roll, 1) != 0) fail_msg("it has %d members", (int)roll_origin_members(rig->roll, 1));
-    for (uint64_t i = 0; i < ROLL_ORIGINS_MAX - 1; i++) {
+    if (roll_origins(rig->roll, origins) != 0) fail_msg("%" PRIu64 " has registers", origins[0].origin);
+    for (uint64_t i = 0; i < 3 * ROLL_ORIGINS_MAX; i++) { /* one after the other: none is left with a register */
         change = a_change(rig, "bob", 100 + i, 100 + i);
         merge(rig, &change, 1);
+        require_label(rig, 100 + i, 100 + i);
     }
-    change = a_change(rig, "bob", 5000, 5000);
-    size_t applied;
-    if (roll_merge(rig->roll, &change, 1, rig->now_ms, NULL, &applied, &rig->why) != MUSTER_RESOURCE_EXHAUSTED ||
-        strcmp(rig->why.what, "origins") != 0)
-        fail_msg("there are more origins than there may be");
-    roll_origin_forget(rig->roll, 100);
-    merge(rig, &change, 1);
+    rig_free(rig);
+}
+
+static void more_origins_than_there_is_room_for_are_adopted_as_they_come(void **state) {
+    (void)state;
+    enum { MORE = 40 };
+    struct rig *rig = rig_of(1);
+    static struct change changes[ROLL_ORIGINS_MAX + MORE], told[ROLL_ORIGINS_MAX];
+    static char names[ROLL_ORIGINS_MAX + MORE][8];
+    static struct origin_view origins[ROLL_ORIGINS_MAX];
+    for (size_t i = 0; i < ROLL_ORIGINS_MAX - 1 + MORE; i++) {
+        snprintf(names[i], sizeof names[i], "u%zu", i);
+        changes[i] = a_change(rig, names[i], 100 + i, 100 + i);
+        if (merge(rig, &changes[i], 1) != 1) fail_msg("origin %zu is refused", i);
+    }
+    if (rig_stats(rig).sequence != MORE) fail_msg("%d were adopted", (int)rig_stats(rig).sequence);
+    if (changes_after(rig, 0, told, ROLL_ORIGINS_MAX) != MORE ||
+        told[MORE - 1].stamp != 100 + ROLL_ORIGINS_MAX + MORE - 2)
+        fail_msg("not all are told of");
+    struct change reset = {
+        .origin = 9, .sequence = 3, .stamp = 5, .seen_ms = rig->now_ms, .is_reset = true, .scope = text_of("hall")};
+    if (merge(rig, &reset, 1) != 1 || changes_after(rig, MORE, told, 8) != 1 || !told[0].is_reset ||
+        told[0].origin != 1)
+        fail_msg("a reset is not adopted");
+    for (size_t i = 0; i < 10; i++) roll_adopt(rig->roll, &changes[i]);
+    struct change next = a_change(rig, "next", 50000, 50000);
+    merge(rig, &next, 1);
+    if (roll_origin_registers(rig->roll, 50000) != 1) fail_msg("an origin without registers makes no room");
+    if (roll_origins(rig->roll, origins) != ROLL_ORIGINS_MAX - 9)
+        fail_msg("%zu origins", roll_origins(rig->roll, origins));
     rig_free(rig);
 }
 
@@ -660,7 +768,12 @@ static void a_merge_without_memory_changes_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_merged_join_is_a_join),
-        cmocka_unit_test(the_greater_stamp_wins_then_the_greater_origin),
+        cmocka_unit_test(the_greater_stamp_wins_then_what_is_said),
+        cmocka_unit_test(the_same_register_takes_over_the_label),
+        cmocka_unit_test(a_register_without_its_state_is_the_same),
+        cmocka_unit_test(what_is_adopted_is_told_as_this_nodes_own),
+        cmocka_unit_test(more_origins_than_there_is_room_for_are_adopted_as_they_come),
+
         cmocka_unit_test(a_beat_whose_lease_has_ended_is_merged_as_gone),
         cmocka_unit_test(a_merged_reset_makes_older_members_void),
         cmocka_unit_test(a_merged_reset_spares_what_is_newer),
@@ -669,7 +782,7 @@ int main(void) {
         cmocka_unit_test(news_stays_news_until_peers_know_it),
         cmocka_unit_test(the_log_tells_of_a_member_that_another_origin_took),
         cmocka_unit_test(the_log_ends_at_a_reset_of_another_origin),
-        cmocka_unit_test(what_is_relayed_is_in_the_log),
+        cmocka_unit_test(what_is_adopted_is_in_the_log),
         cmocka_unit_test(a_handle_finds_its_member),
         cmocka_unit_test(a_refresh_extends_the_lease),
         cmocka_unit_test(a_refresh_that_is_not_sure_is_not_applied),

@@ -183,9 +183,17 @@ static void reset(struct world *world, struct node *node) {
     acknowledge(world, node, &(struct touched){.is_news = true, .refresh_by_ms = UINT64_MAX});
 }
 
+static void beat_once(struct world *world, struct node *node) {
+    struct beat beat = draw_beat(world);
+    beat.scope = scope_names[random_below(&world->random, SCOPES)];
+    beat.session = session_names[random_below(&world->random, SESSIONS)];
+    apply(world, node, "beat", &beat, 1);
+}
+
 void calls_make(struct world *world, struct node *node, const char *what) {
     if (!takes_writes(world, node))
         transcript_add(&world->transcript, world->now_ms, "node %u: %s: starting", node->index, what);
+    else if (strcmp(what, "beat") == 0) beat_once(world, node);
     else if (strcmp(what, "touch") == 0) touch(world, node);
     else if (strcmp(what, "refresh") == 0) refresh(world, node);
     else if (strcmp(what, "leave") == 0) leave(world, node);

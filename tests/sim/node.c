@@ -58,6 +58,7 @@ static struct replica *make_replica(struct world *world, struct node *node) {
                                     .version = text_of("1.0"),
                                     .flush_ms = world->plan.flush_ms,
                                     .join_timeout_ms = SIM_JOIN_TIMEOUT_MS,
+                                    .crowded_origins = world->plan.crowded_origins,
                                     .roll = node->roll,
                                     .clock = &node->clock,
                                     .allocator = {allocate, release, NULL}};

@@ -9,36 +9,88 @@ enum { SETTLED_MS = 3000, TIMER_LATE_MAX_MS = 30 };
 
 void oracle_clear(struct oracle *oracle) {
     for (size_t i = 0; i < oracle->origin_count; i++) free(oracle->origins[i].beats);
+    free(oracle->written);
     memset(oracle, 0, sizeof *oracle);
 }
 
 bool version_is_before(struct version a, struct version b) {
     if (a.stamp != b.stamp) return a.stamp < b.stamp;
-    return a.origin != b.origin ? a.origin < b.origin : a.sequence < b.sequence;
+    return a.ttl_ms != b.ttl_ms ? a.ttl_ms > b.ttl_ms : a.status < b.status;
 }
 
 struct version version_of(const struct change *change) {
-    return (struct version){change->stamp, change->origin, change->sequence};
+    return (struct version){.stamp = change->stamp,
+                            .ttl_ms = change->ttl_ms,
+                            .status = change->status,
+                            .origin = change->origin,
+                            .sequence = change->sequence};
 }
 
+struct version version_of_acknowledged(const struct acknowledged *beat) {
+    return (struct version){.stamp = beat->stamp,
+                            .ttl_ms = beat->ttl_ms,
+                            .status = beat->status,
+                            .origin = beat->origin,
+                            .sequence = beat->sequence};
+}
+
+static uint64_t mix(uint64_t value) {
+    value = (value ^ value >> 31) * UINT64_C(0x9e3779b97f4a7c15);
+    return value ^ value >> 29;
+}
+
+static size_t origin_slot(const struct oracle *oracle, uint64_t id) {
+    size_t slot = mix(id) % ORIGIN_SLOTS;
+    while (oracle->origin_slots[slot] != 0 && oracle->origins[oracle->origin_slots[slot] - 1].id != id)
+        slot = (slot + 1) % ORIGIN_SLOTS;
+    return slot;
+}
+
+/* origin_count: there is none. */
 static size_t origin_index(const struct oracle *oracle, uint64_t id) {
-    size_t i = 0;
-    while (i < oracle->origin_count && oracle->origins[i].id != id) i++;
-    return i;
+    uint16_t found = oracle->origin_slots[origin_slot(oracle, id)];
+    return found == 0 ? oracle->origin_count : found - 1u;
 }
 
-const struct acknowledged *oracle_find(const struct oracle *oracle, uint64_t origin, uint64_t sequence) {
-    size_t i = origin_index(oracle, origin);
-    if (i == oracle->origin_count || sequence == 0 || sequence > oracle->origins[i].count) return NULL;
-    const struct acknowledged *beat = &oracle->origins[i].beats[sequence - 1];
-    return beat->origin == origin ? beat : NULL;
+const struct origin_known *oracle_origin(const struct oracle *oracle, uint64_t id) {
+    size_t i = origin_index(oracle, id);
+    return i == oracle->origin_count ? NULL : &oracle->origins[i];
+}
+
+/* ---- what was written, by its register and stamp ------------------------------------------------------------------
+ */
+
+static uint64_t written_key(bool is_reset, unsigned member, uint64_t stamp) {
+    return mix(stamp ^ mix((uint64_t)member * 2 + is_reset)) | 1;
+}
+
+static void written_put(struct oracle *oracle, struct written written) {
+    size_t slot = written.key / 2 % oracle->written_capacity;
+    while (oracle->written[slot].key != 0) slot = (slot + 1) % oracle->written_capacity;
+    oracle->written[slot] = written;
+}
+
+static void written_add(struct oracle *oracle, struct written written) {
+    if (++oracle->written_count * 2 > oracle->written_capacity) {
+        struct written *old = oracle->written;
+        size_t old_capacity = oracle->written_capacity;
+        oracle->written_capacity = old_capacity == 0 ? 1024 : old_capacity * 2;
+        oracle->written = calloc(oracle->written_capacity, sizeof *oracle->written);
+        if (oracle->written == NULL) abort();
+        for (size_t i = 0; i < old_capacity; i++)
+            if (old[i].key != 0) written_put(oracle, old[i]);
+        free(old);
+    }
+    written_put(oracle, written);
 }
 
 void oracle_node_started(struct world *world, const struct node *node) {
     struct oracle *oracle = &world->oracle;
     if (oracle->origin_count == ORIGINS_MAX) abort();
+    size_t slot = origin_slot(oracle, node->origin);
     oracle->origins[oracle->origin_count++] =
         (struct origin_known){.id = node->origin, .node = node->index, .ended_ms = UINT64_MAX};
+    oracle->origin_slots[slot] = (uint16_t)oracle->origin_count;
     oracle->watched[node->index] = (struct watched){.lead_ms = INT64_MIN};
     oracle->changed_ms[node->index] = world->now_ms;
 }
@@ -127,40 +179,79 @@ static void acknowledge(struct world *world, const struct node *node, struct ack
     struct acknowledged *kept = append(world, node, beat);
     kept->at_ms = world->now_ms;
     kept->origin = node->origin;
-    kept->sequence = world->oracle.origins[origin_index(&world->oracle, node->origin)].count;
+    size_t origin = origin_index(&world->oracle, node->origin);
+    kept->sequence = world->oracle.origins[origin].count;
+    written_add(&world->oracle, (struct written){written_key(kept->is_reset, kept->member, kept->stamp),
+                                                 (uint32_t)origin, kept->sequence});
     world->oracle.beats++;
     check_order(world, node, beat.stamp);
 }
 
-/* What a node adopted is read from the log at once. */
-static struct acknowledged adopted_of(const struct node *node, uint64_t sequence) {
-    struct change change;
-    uint64_t after = sequence - 1;
-    bool is_complete;
-    size_t n = roll_changes(node->roll, &after, 1, &is_complete, &change);
-    if (n == 0 || after != sequence) return (struct acknowledged){.is_void = true};
-    unsigned member = change.is_reset ? name_index(scope_names, SCOPES, change.scope)
-                                      : member_find(change.scope, change.user, change.session);
-    return (struct acknowledged){.stamp = change.stamp,
-                                 .at_ms = change.seen_ms - node->zero_ms,
-                                 .origin = change.origin,
-                                 .sequence = change.sequence,
-                                 .is_reset = change.is_reset,
-                                 .member = (uint16_t)member,
-                                 .ttl_ms = change.ttl_ms};
+/* The register as what was acknowledged has it. false: it is another. */
+static bool is_as_written(const struct world *world, const struct node *node, const struct change *change,
+                          const struct acknowledged *beat) {
+    if (beat->is_void || beat->is_reset != change->is_reset || beat->stamp != change->stamp) return false;
+    if (change->is_reset) return text_equal(scope_names[beat->member], change->scope);
+    if (beat->member != member_find(change->scope, change->user, change->session)) return false;
+    if (beat->ttl_ms != change->ttl_ms) return false;
+    bool is_live = change->ttl_ms > 0 && change->seen_ms + change->ttl_ms >= node_now_ms(world, node);
+    /* A session that is gone shows nothing. */
+    return !is_live || (beat->status == change->status && text_equal(state_names[beat->state], change->state));
+}
+
+static uint64_t age_error_ms(const struct node *node, const struct change *change, const struct acknowledged *beat) {
+    uint64_t seen_ms = change->seen_ms - node->zero_ms;
+    return seen_ms > beat->at_ms ? seen_ms - beat->at_ms : beat->at_ms - seen_ms;
+}
+
+/* What was acknowledged of a register, whatever its label; NULL: nobody wrote it. Two beats may have the same stamp, by
+ * leaves that carry one, and say the same: then it is the one that was made at about that time. */
+static const struct acknowledged *find_written(const struct world *world, const struct node *node,
+                                               const struct change *change) {
+    const struct oracle *oracle = &world->oracle;
+    unsigned member = change->is_reset ? name_index(scope_names, SCOPES, change->scope)
+                                       : member_find(change->scope, change->user, change->session);
+    uint64_t key = written_key(change->is_reset, member, change->stamp);
+    const struct acknowledged *found = NULL;
+    for (size_t slot = key / 2; oracle->written_capacity > 0; slot++) {
+        const struct written *written = &oracle->written[slot % oracle->written_capacity];
+        if (written->key == 0) return found;
+        if (written->key != key) continue;
+        const struct acknowledged *beat = &oracle->origins[written->origin].beats[written->sequence - 1];
+        if (!is_as_written(world, node, change, beat)) continue;
+        if (found == NULL || age_error_ms(node, change, beat) < age_error_ms(node, change, found)) found = beat;
+    }
+    return found;
+}
+
+/* What a node has adopted since it took `count` sequences is read from its registers: the log may be too short. */
+static void learn_labels(struct world *world, struct node *node, struct origin_known *origin, size_t count) {
+    struct change changes[256];
+    struct walk_cursor cursor = {0};
+    for (bool done = false; !done;) {
+        size_t n =
+            roll_walk(node->roll, &cursor, NULL, 0, sizeof changes / sizeof changes[0], SIZE_MAX, &done, changes);
+        for (size_t i = 0; i < n; i++) {
+            if (changes[i].origin != node->origin || changes[i].sequence <= count) continue;
+            const struct acknowledged *original = find_written(world, node, &changes[i]);
+            if (original != NULL) origin->beats[changes[i].sequence - 1] = *original;
+        }
+    }
 }
 
 void oracle_learn_adopted(struct world *world, struct node *node) {
-    const struct origin_known *origin = &world->oracle.origins[origin_index(&world->oracle, node->origin)];
+    struct origin_known *origin = &world->oracle.origins[origin_index(&world->oracle, node->origin)];
     struct roll_stats stats;
     roll_stats(node->roll, &stats);
+    size_t count = origin->count;
+    if (count == stats.sequence) return;
     while (origin->count < stats.sequence) {
-        struct acknowledged adopted = adopted_of(node, origin->count + 1);
-        append(world, node, adopted);
+        append(world, node, (struct acknowledged){.is_void = true});
         world->oracle.adopted++;
-        transcript_add(&world->transcript, world->now_ms, "node %u adopts %" PRIx64 ":%" PRIu64, node->index,
-                       adopted.origin, adopted.sequence);
     }
+    learn_labels(world, node, origin, count);
+    transcript_add(&world->transcript, world->now_ms, "node %u adopts %zu registers", node->index,
+                   origin->count - count);
 }
 
 static void check_count(struct world *world, const struct node *node) {
@@ -192,6 +283,8 @@ static void acknowledge_displaced(struct world *world, const struct node *node, 
 
 void oracle_touched(struct world *world, const struct node *node, const struct beat *beats,
                     const struct beat_outcome *each, size_t n, uint64_t stamp, bool is_news) {
+    const struct origin_known *origin = oracle_origin(&world->oracle, node->origin);
+    size_t first = origin->count;
     for (size_t i = 0; i < n; i++) {
         if (each[i].is_unknown) continue;
         struct acknowledged beat = {.stamp = stamp,
@@ -203,6 +296,10 @@ void oracle_touched(struct world *world, const struct node *node, const struct b
         acknowledge(world, node, beat);
         for (unsigned k = 0; k < each[i].displaced; k++) acknowledge_displaced(world, node, &beats[i], stamp);
     }
+    /* All have one stamp: of two about the same session only the later one is ever told of. */
+    for (size_t i = first; i < origin->count; i++)
+        for (size_t k = i + 1; k < origin->count; k++)
+            origin->beats[i].is_void |= origin->beats[k].member == origin->beats[i].member && !origin->beats[k].is_void;
     check_count(world, node);
 }
 
@@ -275,7 +372,7 @@ bool oracle_has_effect(struct world *world, struct node *node, const struct orig
                        struct version *found) {
     const struct acknowledged *beat = &origin->beats[sequence - 1];
     struct watched *watched = &world->oracle.watched[node->index];
-    struct version wanted = {beat->stamp, beat->origin, beat->sequence};
+    struct version wanted = version_of_acknowledged(beat);
     *found = (struct version){0};
     if (beat->is_void) return true;
     if (beat->is_reset) {
@@ -327,7 +424,7 @@ static void cover(struct world *world, struct node *node, const struct origin_kn
 }
 
 void oracle_check_vector(struct world *world, struct node *node) {
-    struct known vector[ORIGINS_MAX * 2];
+    struct known vector[ROLL_ORIGINS_MAX];
     size_t count = replica_vector(node->replica, vector, sizeof vector / sizeof vector[0]);
     for (size_t i = 0; i < count; i++) {
         size_t o = origin_index(&world->oracle, vector[i].origin);
@@ -344,18 +441,6 @@ void oracle_check_vector(struct world *world, struct node *node) {
 }
 
 /* ---- registers ------------------------------------------------------------------------------------------------- */
-
-/* The register as what was acknowledged has it. false: it is another. */
-static bool is_as_written(const struct world *world, const struct node *node, const struct change *change,
-                          const struct acknowledged *beat) {
-    if (beat == NULL || beat->is_reset != change->is_reset || beat->stamp != change->stamp) return false;
-    if (change->is_reset) return text_equal(scope_names[beat->member], change->scope);
-    if (beat->member != member_find(change->scope, change->user, change->session)) return false;
-    if (beat->ttl_ms != change->ttl_ms) return false;
-    bool is_live = change->ttl_ms > 0 && change->seen_ms + change->ttl_ms >= node_now_ms(world, node);
-    /* A session that is gone shows nothing. */
-    return !is_live || (beat->status == change->status && text_equal(state_names[beat->state], change->state));
-}
 
 static void check_age(struct world *world, const struct node *node, const struct change *change,
                       const struct acknowledged *beat) {
@@ -385,12 +470,15 @@ static void check_forward(struct world *world, const struct node *node, const st
 }
 
 static void check_change(struct world *world, const struct node *node, const struct change *change) {
-    const struct acknowledged *beat = oracle_find(&world->oracle, change->origin, change->sequence);
-    if (!is_as_written(world, node, change, beat)) {
+    const struct origin_known *origin = oracle_origin(&world->oracle, change->origin);
+    const struct acknowledged *beat = find_written(world, node, change);
+    bool has_label = origin != NULL && change->sequence > 0 && change->sequence <= origin->count &&
+                     is_as_written(world, node, change, &origin->beats[change->sequence - 1]);
+    if (beat == NULL || !has_label) {
         world_fail(world, "invented",
                    "node %u holds %" PRIx64 ":%" PRIu64 " of %.*s (TTL %" PRIu32 ", status %d), which %s", node->index,
                    change->origin, change->sequence, (int)change->user.len, change->user.data, change->ttl_ms,
-                   change->status, beat == NULL ? "nobody wrote" : "differs from what was written");
+                   change->status, beat == NULL ? "nobody wrote" : "has the label of another");
         return;
     }
     if (!change->is_reset) check_age(world, node, change, beat);

@@ -13,6 +13,7 @@
  *   lost       after heal and quiet: an acknowledged beat is not everywhere (promise 2)
  *   killed     the same of one whose node was killed, though not before a flush, where all that is sent arrives
  *   diverged   after heal and quiet: nodes answer differently (promise 3)
+ *   crowded    after heal and quiet: registers have the labels of more origins than a node should let them have
  *   late       a beat of a calm cluster is not everywhere in time (promise 2, "at once") */
 #ifndef MUSTER_SIM_ORACLE_H
 #define MUSTER_SIM_ORACLE_H
@@ -21,18 +22,18 @@
 #include "names.h"
 #include "plan.h"
 
-enum { ORIGINS_MAX = 96 };
+enum { ORIGINS_MAX = 8192, ORIGIN_SLOTS = 2 * ORIGINS_MAX };
 
 struct world;
 struct node;
 
-/* What takes a sequence: an acknowledged beat or reset, or a register of another origin that a node tells as its own,
- * since nobody else could (roll_adopt). */
+/* What takes a sequence: an acknowledged beat or reset, or a register of another origin that a node makes its own
+ * (roll_adopt): then it is a copy of what was acknowledged. */
 struct acknowledged {
     uint64_t stamp, at_ms;     /* true time */
-    uint64_t origin, sequence; /* of the register */
-    bool is_reset, is_void;    /* is_void: an adoption that had become superfluous, or a leave of a session that was
-                                * displaced and touched again by the same call */
+    uint64_t origin, sequence; /* which acknowledged it; an adoption has those of the original */
+    bool is_reset, is_void;    /* is_void: an adoption that had become superfluous, or a beat that a later one of
+                                * the same call has overwritten */
     bool is_news;              /* it is published at once; else it is a mere refresh */
     bool is_owed;              /* its node has ended, but stayed up for long enough: promise 2 holds for it */
     uint8_t status, state;
@@ -49,9 +50,19 @@ struct origin_known {
     size_t count, capacity;
 };
 
-/* The name of a register: what orders it. */
+/* What orders a register: the stamp, then what it says. (A state orders as well; no check needs that.) */
 struct version {
-    uint64_t stamp, origin, sequence;
+    uint64_t stamp;
+    uint32_t ttl_ms;
+    uint8_t status;
+    uint64_t origin, sequence; /* its label, which orders nothing */
+};
+
+/* Where what was acknowledged stands. */
+struct written {
+    uint64_t key; /* of its register and stamp; 0: the slot is free */
+    uint32_t origin;
+    uint64_t sequence;
 };
 
 /* The last leave of all sessions of a user: what took the sequence, at which node. */
@@ -70,6 +81,9 @@ struct watched {
 struct oracle {
     struct origin_known origins[ORIGINS_MAX];
     size_t origin_count;
+    uint16_t origin_slots[ORIGIN_SLOTS]; /* by id: the index + 1 */
+    struct written *written;             /* what was acknowledged, by key; adoptions are not there */
+    size_t written_count, written_capacity;
     struct watched watched[NODES_MAX];
     struct left_all left_all[SCOPES * USERS];
     uint64_t changed_ms[NODES_MAX]; /* when each node started or ended last */
@@ -102,8 +116,9 @@ void oracle_look(struct world *world, struct node *node);
 
 bool version_is_before(struct version a, struct version b);
 struct version version_of(const struct change *change);
-/* NULL if there is none. */
-const struct acknowledged *oracle_find(const struct oracle *oracle, uint64_t origin, uint64_t sequence);
+struct version version_of_acknowledged(const struct acknowledged *beat);
+/* An origin by its id; NULL if there is none. */
+const struct origin_known *oracle_origin(const struct oracle *oracle, uint64_t id);
 /* Whether the effect of a beat, or something newer, is at a node. *found: what is there; its stamp 0 if nothing is. */
 bool oracle_has_effect(struct world *world, struct node *node, const struct origin_known *origin, uint64_t sequence,
                        struct version *found);

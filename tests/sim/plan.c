@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include "core/roll.h"
 #include "names.h"
 
 #include <inttypes.h>
@@ -48,6 +49,7 @@ struct plan plan_draw(struct random *random, bool is_large) {
         .members_max = 2 * MEMBERS,
         .users = USERS_FEW,
         .log_slots = (uint32_t)ONE_OF(random, 16, 64, 1024, 1024),
+        .crowded_origins = (size_t)ONE_OF(random, 2, 4, 8, ROLL_ORIGINS_MAX / 2),
         .walls = (enum wall_error)ONE_OF(random, WALLS_RIGHT, WALLS_RIGHT, WALLS_BY_AN_HOUR, WALLS_BY_YEARS),
         .is_sealed = random_chance(random, 1, 2),
     };
@@ -99,11 +101,12 @@ void plan_print(const struct plan *plan, FILE *out) {
     fprintf(out,
             "nodes %u..%u (told of %s), %" PRIu64 " ms with faults, flush %" PRIu64 " ms, delay <= %" PRIu64
             " ms, frames lost %u o/oo, sync_requests lost %u o/oo, %squeue %u, a call each %" PRIu64
-            " ms, TTL <= %" PRIu64 " ms, %u users, members <= %" PRIu64 ", log of %u slots, %s clocks, faults:",
+            " ms, TTL <= %" PRIu64 " ms, %u users, members <= %" PRIu64
+            ", log of %u slots, crowded at %zu origins, %s clocks, faults:",
             plan->nodes_at_start, plan->nodes, plan->meets_all ? "all" : "one", plan->active_ms, plan->flush_ms,
             plan->delay_max_ms, plan->loss_permille, plan->sync_loss_permille, plan->is_chaotic ? "chaotic, " : "",
             plan->queue_frames, plan->call_every_ms, plan->ttl_max_ms, plan->users, plan->members_max, plan->log_slots,
-            (const char *const[]){"right", "wrong", "very wrong"}[plan->walls]);
+            plan->crowded_origins, (const char *const[]){"right", "wrong", "very wrong"}[plan->walls]);
     for (unsigned i = 0; i < FAULTS; i++)
         if (plan_has(plan, (enum fault)i)) fprintf(out, " %s", fault_names[i]);
     fputc('\n', out);

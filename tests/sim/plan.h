@@ -50,6 +50,7 @@ struct plan {
     uint64_t retention_ms;
     uint64_t members_max;
     uint32_t log_slots;
+    size_t crowded_origins; /* as replica_config has it: so that few crashes make nodes retire origins */
     enum wall_error walls;
     bool is_sealed;
     bool is_reliable; /* nodes are restarted and killed, but all that is sent arrives, and nobody stands still */

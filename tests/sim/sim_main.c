@@ -1,6 +1,7 @@
 /* The worlds of replica and roll; see runner.h for what the program can be asked. */
 #include "sim_main.h"
 
+#include "restarts.h"
 #include "runner.h"
 #include "verdict.h"
 #include "world.h"
@@ -9,11 +10,17 @@
 
 enum { SEEDS_USUAL = 2000 };
 
+static unsigned restarts; /* of a node, in every world */
+
 static void run(void *context, uint64_t seed, bool is_large, enum detail detail) {
     struct world *world = context;
     world->transcript.is_verbose = detail != DETAIL_NONE;
     world->trace = (struct trace){.is_on = detail == DETAIL_TRACE};
     world_begin(world, seed, is_large);
+    if (restarts > 0) {
+        restarts_plan(world);
+        restarts_run(world, restarts);
+    }
     verdict_run(world);
 }
 
@@ -46,6 +53,11 @@ static void end(void *context) {
 static void close(void *context) {
     struct world *world = context;
     event_queue_free(&world->event_queue);
+}
+
+int sim_restarts_main(int argc, char **argv, unsigned times) {
+    restarts = times;
+    return sim_main(argc, argv);
 }
 
 int sim_main(int argc, char **argv) {

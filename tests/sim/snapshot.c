@@ -18,6 +18,7 @@ void node_restore(struct world *world, struct node *node) {
         hlc_observe(&node->clock, change.stamp, now_ms);
     }
     replica_restore(node->replica, snapshot->vector, snapshot->vector_count);
+    oracle_learn_adopted(world, node);
     oracle_check_vector(world, node);
 }
 
@@ -47,7 +48,7 @@ void node_save(struct world *world, struct node *node) {
     snapshot->is_there = true;
     snapshot->saved_ms = world->now_ms;
     snapshot->count = 0;
-    snapshot->vector_count = replica_vector(node->replica, snapshot->vector, ORIGINS_MAX);
+    snapshot->vector_count = replica_vector(node->replica, snapshot->vector, ROLL_ORIGINS_MAX);
     for (bool done = false; !done;) {
         struct change changes[256];
         size_t n =

@@ -5,7 +5,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { CONVERGENCE_MS = 2000, JOIN_MS = 2000, CAPPED_PATIENCE_MS = 10000, CAPPED_RETRY_MS = 35000, CALM_ROUNDS = 3 };
+enum {
+    CONVERGENCE_MS = 2000,
+    JOIN_MS = 2000,
+    CAPPED_PATIENCE_MS = 10000,
+    CAPPED_RETRY_MS = 35000,
+    CALM_ROUNDS = 3,
+    CROWD_MS = 2500
+};
 
 /* ---- lost ------------------------------------------------------------------------------------------------------ */
 
@@ -73,8 +80,8 @@ static void find_newest(const struct world *world, struct newest members[MEMBERS
         const struct origin_known *origin = &world->oracle.origins[o];
         for (uint64_t sequence = 1; sequence <= origin->count; sequence++) {
             const struct acknowledged *beat = &origin->beats[sequence - 1];
-            if (beat->origin != origin->id) continue; /* adopted */
-            struct version version = {beat->stamp, origin->id, sequence};
+            if (beat->origin != origin->id || beat->is_void) continue; /* adopted */
+            struct version version = version_of_acknowledged(beat);
             struct version *held = beat->is_reset ? &resets[beat->member] : &members[beat->member].version;
             if (!version_is_before(*held, version)) continue;
             *held = version;
@@ -95,8 +102,7 @@ static unsigned next_lacking(const struct world *world, const struct node *node,
         struct member_name name = member_name(i);
         const struct version *left = &members[member_of(name.scope, name.user, MEMBER_LEAVE)].version;
         if (name.session < SESSIONS && left->stamp > beat->stamp) continue;
-        const struct origin_known *origin = &world->oracle.origins[0];
-        while (origin->id != members[i].version.origin) origin++;
+        const struct origin_known *origin = oracle_origin(&world->oracle, members[i].version.origin);
         if (origin->ended_ms != UINT64_MAX) continue;
         if (!oracle_register(node, i, &change) || change.stamp < beat->stamp) return i;
     }
@@ -225,6 +231,21 @@ static void check_peers(struct world *world, struct node *node) {
     }
 }
 
+/* Nodes begin to retire origins at a number that each draws, at most half as much again as the plan says, and go on as
+ * long as there is one that is gone; it counts as gone a while after its end. */
+static void check_crowd(struct world *world, const struct node *node) {
+    static struct origin_view origins[ROLL_ORIGINS_MAX];
+    size_t least = world->plan.crowded_origins == 0 ? ROLL_ORIGINS_MAX / 2 : world->plan.crowded_origins;
+    size_t count = roll_origins(node->roll, origins), gone = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct origin_known *origin = oracle_origin(&world->oracle, origins[i].origin);
+        gone += origin->ended_ms < world->now_ms && world->now_ms - origin->ended_ms > REPLICA_DOWN_MS + CROWD_MS;
+    }
+    if (count > least + least / 2 && gone > 0)
+        world_fail(world, "crowded", "node %u has registers of %zu origins, %zu of which are gone", node->index, count,
+                   gone);
+}
+
 static bool is_capped(const struct world *world) {
     return world->plan.members_max < MEMBERS;
 }
@@ -246,6 +267,7 @@ static void check_all(struct world *world) {
     for (unsigned i = 0; i < world->node_count && !world->has_failed; i++) {
         struct node *node = &world->nodes[i];
         if (!node->is_up) continue;
+        check_crowd(world, node);
         if (!is_capped(world)) check_alike(world, node);
         check_peers(world, node);
     }
@@ -257,8 +279,7 @@ static void expect_everywhere(struct world *world, const char *what, uint64_t wi
     struct node *node = world_any_node(world);
     if (node == NULL || world->has_failed) return;
     uint64_t began_ms = world->now_ms;
-    const struct origin_known *origin = &world->oracle.origins[0];
-    while (origin->id != node->origin) origin++;
+    const struct origin_known *origin = oracle_origin(&world->oracle, node->origin);
     size_t count = origin->count;
     calls_make(world, node, what);
     if (origin->count == count) return;
@@ -313,8 +334,8 @@ void verdict_run(struct world *world) {
 /* ---- views ----------------------------------------------------------------------------------------------------- */
 
 static void print_vector(const struct world *world, const struct node *node, FILE *out) {
-    struct known vector[ORIGINS_MAX];
-    size_t count = replica_vector(node->replica, vector, ORIGINS_MAX);
+    struct known vector[ROLL_ORIGINS_MAX];
+    size_t count = replica_vector(node->replica, vector, ROLL_ORIGINS_MAX);
     fprintf(out, "node %u (%" PRIx64 ") knows", node->index, node->origin);
     for (size_t i = 0; i < count; i++) {
         unsigned of = NODES_MAX;
@@ -333,7 +354,7 @@ static void print_member(struct world *world, unsigned member, FILE *out) {
     for (unsigned i = 0; i < world->node_count; i++) {
         if (!world->nodes[i].is_up) continue;
         if (oracle_register(&world->nodes[i], member, &change)) held[i] = version_of(&change);
-        is_alike &= memcmp(&held[i], &held[first->index], sizeof held[i]) == 0;
+        is_alike &= !version_is_before(held[i], held[first->index]) && !version_is_before(held[first->index], held[i]);
     }
     if (is_alike) return;
     struct member_name name = member_name(member);

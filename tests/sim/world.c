@@ -51,6 +51,7 @@ static void responded(struct world *world, struct node *node, const struct event
                                        node_now_ms(world, node), NULL));
     codec_release(node->codec, received);
     trace_learnt(world, node);
+    oracle_learn_adopted(world, node);
     oracle_check_vector(world, node);
 }
 
@@ -77,6 +78,7 @@ static void framed(struct world *world, struct node *node, const struct event *e
         replica_frame(node->replica, text_of(from->gossip_address), &received->frame, node_now_ms(world, node), NULL));
     codec_release(node->codec, received);
     trace_learnt(world, node);
+    oracle_learn_adopted(world, node);
     oracle_check_vector(world, node);
 }
 

@@ -32,7 +32,7 @@ struct snapshot {
     uint64_t saved_ms; /* of the world */
     size_t count, vector_count;
     struct change changes[SAVED_MAX]; /* seen_ms: an age; texts are of names.h */
-    struct known vector[ORIGINS_MAX];
+    struct known vector[ROLL_ORIGINS_MAX];
 };
 
 struct node {
@@ -116,8 +116,8 @@ void node_tick(struct world *world, struct node *node);
 struct node *world_any_node(struct world *world);
 
 void calls_step(struct world *world);
-/* One call at a node: "touch", "refresh", "leave", "overtake", "status" or "reset". It may come to nothing where there
- * is nobody to speak of.
+/* One call at a node: "touch", "beat" (a touch of one session, whichever), "refresh", "leave", "overtake", "status" or
+ * "reset". It may come to nothing where there is nobody to speak of.
  */
 void calls_make(struct world *world, struct node *node, const char *what);
 void faults_step(struct world *world);
