@@ -32,6 +32,7 @@ fail_call:
 void call_free(struct call *call) {
     pthread_cond_destroy(&call->changed);
     result_free(call->own_result);
+    free(call->indexes.data);
     free(call);
 }
 
@@ -83,7 +84,7 @@ struct call *call_take(struct muster_client *client, bool is_async, struct muste
     pthread_mutex_unlock(&client->mutex);
     if (error->code != MUSTER_OK) return NULL;
     if (call == NULL && (call = call_make(client, is_async, error)) == NULL) return NULL;
-    call->is_page = false;
+    call->is_page = call->is_refresh = false;
     call->timeout_ms = client->timeout_ms;
     call->fresh_ms = client->timeout_ms;
     return call;
@@ -177,6 +178,15 @@ enum muster_code call_run(struct call *call, struct muster_error *error) {
 
 /* ---- asynchronous ------------------------------------------------------------------------------------------------ */
 
+static void call_tell_touched(const struct call *call, const struct touched *touched) {
+    const struct muster_error *error = &call->attempt->error;
+    const struct muster_touched whole = {touched->joined, touched->ttl_ms, touched->stamp};
+    const struct muster_refreshed refreshed = {touched->ttl_ms, touched->unknown_count, touched->unknown,
+                                               touched->stamp};
+    if (call->is_refresh) call->callback.refresh(call->callback_arg, &refreshed, error);
+    else call->callback.touch(call->callback_arg, &whole, error);
+}
+
 static void call_call_back(struct call *call) {
     const struct attempt *attempt = call->attempt;
     const struct answer *answer = &attempt->answer;
@@ -186,13 +196,16 @@ static void call_call_back(struct call *call) {
     }
     switch (answer->kind) {
     case REPLY_TOUCH:
-        call->callback.touch(call->callback_arg, &answer->small.touched, &attempt->error);
+        call_tell_touched(call, &answer->small.touched);
         return;
     case REPLY_LEAVE:
         call->callback.leave(call->callback_arg, &answer->small.left, &attempt->error);
         return;
     case REPLY_SET_STATUS:
         call->callback.status(call->callback_arg, &answer->small.status_set, &attempt->error);
+        return;
+    case REPLY_WHERE:
+        call->callback.places(call->callback_arg, &answer->result->view.places, &attempt->error);
         return;
     case REPLY_COUNTS:
         call->callback.counts(call->callback_arg, &answer->result->view.counts, &attempt->error);

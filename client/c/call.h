@@ -11,10 +11,12 @@
 
 union call_callback {
     muster_touch_callback *touch;
+    muster_refresh_callback *refresh;
     muster_leave_callback *leave;
     muster_status_callback *status;
     muster_users_callback *users;
     muster_counts_callback *counts;
+    muster_places_callback *places;
     void (*page)(void *arg, const struct muster_error *error); /* of a walk, which knows where the answer is */
 };
 
@@ -35,9 +37,11 @@ struct call {
     bool is_async;
     struct nap nap;            /* of an asynchronous call: its back-off */
     struct result *own_result; /* where the caller has none of his own */
+    struct block indexes;      /* of a touch: of the refreshes that changed nothing */
     union call_callback callback;
     void *callback_arg;
-    bool is_page; /* callback.page */
+    bool is_page;    /* callback.page */
+    bool is_refresh; /* callback.refresh */
 
     uint32_t timeout_ms; /* the client's, or less */
     uint32_t fresh_ms;   /* not sent when this long has passed since it was made; at most timeout_ms */

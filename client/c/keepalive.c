@@ -39,6 +39,7 @@ struct muster_keepalive {
     uint64_t resume_ms;             /* no touch is sent before */
     struct muster_error last_error; /* of a leave */
     struct muster_beat beats[SESSIONS_BATCH_MAX];
+    bool refreshes[SESSIONS_BATCH_MAX]; /* by beat */
     struct muster_departure departures[SESSIONS_BATCH_MAX];
 };
 
@@ -149,7 +150,7 @@ static void touch_is_refused(struct muster_keepalive *keepalive, size_t count, c
     pthread_mutex_unlock(&keepalive->mutex);
 }
 
-static void touch_is_done(struct muster_keepalive *keepalive, const struct muster_touched *touched) {
+static void touch_is_done(struct muster_keepalive *keepalive, const struct touched *touched) {
     if (touched->stamp > keepalive->stamp) keepalive->stamp = touched->stamp;
     keepalive->rounds = (struct rounds){0};
     keepalive->failing_since_ms = 0;
@@ -160,7 +161,7 @@ static void touch_is_done(struct muster_keepalive *keepalive, const struct muste
         keepalive->ttl_in_force_ms = touched->ttl_ms;
         sessions_set_ttl(&keepalive->sessions, touched->ttl_ms, monotonic_ms());
     }
-    sessions_sent(&keepalive->sessions);
+    sessions_told(&keepalive->sessions, touched->unknown, touched->unknown_count, monotonic_ms());
     pthread_mutex_unlock(&keepalive->mutex);
 }
 
@@ -175,7 +176,7 @@ static size_t encode_touch(struct muster_keepalive *keepalive, struct request *r
                            struct muster_error *error) {
     struct muster_beat *beats = keepalive->beats;
     pthread_mutex_lock(&keepalive->mutex);
-    size_t count = sessions_take(&keepalive->sessions, keepalive->batch_max, beats);
+    size_t count = sessions_take(&keepalive->sessions, keepalive->batch_max, beats, keepalive->refreshes);
     client_error_none(error);
     if (count != 0) {
         const char *scope = beats[0].scope;
@@ -185,7 +186,8 @@ static size_t encode_touch(struct muster_keepalive *keepalive, struct request *r
         for (size_t i = 0; i < count; i++) {
             if (strcmp(beats[i].scope, scope) == 0) beats[i].scope = NULL;
         }
-        request_touch(request, keepalive->client->token, scope, keepalive->ttl_ms, beats, count, error);
+        request_beats(request, keepalive->client->token, scope, keepalive->ttl_ms, beats, count,
+                      (struct refreshes){.some = keepalive->refreshes}, error);
     }
     pthread_mutex_unlock(&keepalive->mutex);
     return count;
@@ -206,17 +208,19 @@ static void send_touch(struct muster_keepalive *keepalive) {
     enum attempt_status status = ATTEMPT_IMPOSSIBLE;
     size_t count = encode_touch(keepalive, &call->attempt->request, &names, &error);
     if (count != 0 && error.code == MUSTER_OK) {
+        call->attempt->answer.expected = count;
+        call->attempt->answer.indexes = &call->indexes;
         call_begin(call);
         status = call_try(call, &keepalive->rounds, backoff, &wait_ms);
         error = call->attempt->error;
         if (status == ATTEMPT_ANSWERED && error.code != MUSTER_OK) /* another node may see it otherwise */
             wait_ms = rounds_note_failure(&keepalive->rounds, call->client, call->attempt->node, backoff);
     }
-    struct muster_touched touched = call->attempt->answer.small.touched;
+    bool is_done = count != 0 && status == ATTEMPT_ANSWERED && error.code == MUSTER_OK;
+    if (is_done) touch_is_done(keepalive, &call->attempt->answer.small.touched);
     call_give(call);
-    if (count == 0) return;
-    if (status == ATTEMPT_ANSWERED && error.code == MUSTER_OK) touch_is_done(keepalive, &touched);
-    else if (is_refusal(&error)) touch_is_refused(keepalive, count, &names, &error);
+    if (count == 0 || is_done) return;
+    if (is_refusal(&error)) touch_is_refused(keepalive, count, &names, &error);
     else touch_failed(keepalive, count, status, began_ms, wait_ms, &error);
 }
 
@@ -245,12 +249,15 @@ static bool send_leave(struct muster_keepalive *keepalive) {
 enum action { ACTION_STOP, ACTION_LEAVE, ACTION_TOUCH };
 
 /* Where calls go over another connection than before, what the node at its end knows is uncertain: all sessions are
- * due. Under the mutex. */
+ * due. A refresh will do for those that the cluster has known for a TTL: where the node has not heard of them since, it
+ * does not know them, and says so. Under the mutex. */
 static void notice_connection(struct muster_keepalive *keepalive) {
     uint64_t connection = client_connection(keepalive->client);
     if (connection == 0 || connection == keepalive->connection) return;
     if (keepalive->connection != 0) {
-        sessions_all_due(&keepalive->sessions);
+        uint64_t now_ms = monotonic_ms();
+        uint32_t ttl_ms = keepalive->ttl_in_force_ms;
+        sessions_all_due(&keepalive->sessions, now_ms > ttl_ms ? now_ms - ttl_ms : 0);
         keepalive->resume_ms = 0;
     }
     keepalive->connection = connection;

@@ -32,6 +32,7 @@ enum muster_code options_copy(void *ours, size_t our_size, const void *theirs, s
 
 GROWS_BEHIND(muster_options, in_flight_max, 36, 40);
 GROWS_BEHIND(muster_query, with_sessions, 28, 32);
+GROWS_BEHIND(muster_where_query, with_sessions, 40, 48);
 GROWS_BEHIND(muster_keepalive_options, arg, 16, 24);
 GROWS_BEHIND(muster_watch_options, arg, 88, 96);
 GROWS_BEHIND(muster_mirror_options, arg, 72, 80);
@@ -39,6 +40,7 @@ GROWS_BEHIND(muster_mirror_options, arg, 72, 80);
 STAYS(muster_error, 264);
 STAYS(muster_beat, 48);
 STAYS(muster_touched, 16);
+STAYS(muster_refreshed, 24);
 STAYS(muster_departure, 32);
 STAYS(muster_left, 16);
 STAYS(muster_status_set, 8);
@@ -52,6 +54,8 @@ STAYS(muster_counts, 16);
 STAYS(muster_scope, 16);
 STAYS(muster_scopes, 24);
 STAYS(muster_node, 96);
+STAYS(muster_place, 40);
+STAYS(muster_places, 24);
 STAYS(muster_nodes, 16);
 STAYS(muster_keepalive_trouble, 304);
 STAYS(muster_watch_callbacks, 48);

@@ -5,6 +5,7 @@
 #include "writes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- how every blocking call goes -------------------------------------------------------------------------------- */
 
@@ -48,16 +49,45 @@ static struct result *result_for(struct result *result, enum reply_kind kind, st
 
 /* ---- writes ------------------------------------------------------------------------------------------------------ */
 
+/* A blocking Touch; refreshes where all its beats are. */
+static enum muster_code touch_run(struct muster_client *client, const char *scope, uint32_t ttl_ms,
+                                  const struct muster_beat *beats, size_t count, bool is_refresh,
+                                  struct muster_touched *touched, struct muster_refreshed *refreshed, uint32_t *unknown,
+                                  struct muster_error *error) {
+    struct call *call = blocking_call(client, REPLY_TOUCH, error);
+    if (call == NULL) return error->code;
+    struct attempt *attempt = call->attempt;
+    const struct touched *answer = &attempt->answer.small.touched;
+    attempt->answer.expected = count;
+    attempt->answer.indexes = is_refresh ? &call->indexes : NULL;
+    enum muster_code code = request_beats(&attempt->request, client->token, scope, ttl_ms, beats, count,
+                                          (struct refreshes){.all = is_refresh}, error);
+    call->fresh_ms = attempt->request.least_ttl_ms;
+    if (code == MUSTER_OK) code = writes_run(&client->writes, call, error);
+    if (code == MUSTER_OK && touched != NULL)
+        *touched = (struct muster_touched){answer->joined, answer->ttl_ms, answer->stamp};
+    if (code == MUSTER_OK && refreshed != NULL) {
+        *refreshed = (struct muster_refreshed){answer->ttl_ms, answer->unknown_count, unknown, answer->stamp};
+        if (answer->unknown_count > 0) memcpy(unknown, answer->unknown, answer->unknown_count * sizeof *unknown);
+    }
+    call_give(call);
+    return code;
+}
+
 enum muster_code muster_touch(struct muster_client *client, const char *scope, uint32_t ttl_ms,
                               const struct muster_beat *beats, size_t count, struct muster_touched *touched,
                               struct muster_error *error) {
     ERROR_OR_SCRATCH(error);
     if (touched != NULL) *touched = (struct muster_touched){0};
-    struct call *call = blocking_call(client, REPLY_TOUCH, error);
-    if (call == NULL) return error->code;
-    enum muster_code code = request_touch(&call->attempt->request, client->token, scope, ttl_ms, beats, count, error);
-    call->fresh_ms = call->attempt->request.least_ttl_ms;
-    return run_and_give(call, code, touched, sizeof *touched, error);
+    return touch_run(client, scope, ttl_ms, beats, count, false, touched, NULL, NULL, error);
+}
+
+enum muster_code muster_refresh(struct muster_client *client, const char *scope, uint32_t ttl_ms,
+                                const struct muster_beat *beats, size_t count, uint32_t *unknown,
+                                struct muster_refreshed *refreshed, struct muster_error *error) {
+    ERROR_OR_SCRATCH(error);
+    *refreshed = (struct muster_refreshed){.unknown = unknown};
+    return touch_run(client, scope, ttl_ms, beats, count, true, NULL, refreshed, unknown, error);
 }
 
 enum muster_code muster_leave(struct muster_client *client, const char *scope,
@@ -163,6 +193,22 @@ enum muster_code muster_scopes(struct muster_client *client, uint32_t page_size,
     return run_and_give(call, code, NULL, 0, error);
 }
 
+enum muster_code muster_where_sized(struct muster_client *client, const struct muster_where_query *query,
+                                    size_t query_size, struct muster_places **result, struct muster_error *error) {
+    ERROR_OR_SCRATCH(error);
+    struct muster_where_query known;
+    struct result *into = result_for((struct result *)*result, REPLY_WHERE, error);
+    if (into == NULL) return error->code;
+    *result = &into->view.places;
+    struct call *call = blocking_call(client, REPLY_WHERE, error);
+    if (call == NULL) return error->code;
+    call->attempt->answer.result = into;
+    enum muster_code code = options_copy(&known, sizeof known, query, query_size, error);
+    call->attempt->answer.has_sessions = known.with_sessions;
+    if (code == MUSTER_OK) code = request_where(&call->attempt->request, client->token, &known, error);
+    return run_and_give(call, code, NULL, 0, error);
+}
+
 enum muster_code muster_nodes(struct muster_client *client, struct muster_nodes **result, struct muster_error *error) {
     ERROR_OR_SCRATCH(error);
     struct result *into = result_for((struct result *)*result, REPLY_NODES, error);
@@ -182,7 +228,7 @@ static struct call *async_call(struct muster_client *client, enum reply_kind kin
                                struct muster_error *error) {
     struct call *call = call_take(client, true, error);
     if (call == NULL) return NULL;
-    bool has_result = kind == REPLY_LIVE || kind == REPLY_LIST || kind == REPLY_COUNTS;
+    bool has_result = !is_write(kind);
     if (has_result && call->own_result == NULL && (call->own_result = result_new()) == NULL) {
         call_give(call);
         client_error_no_memory(error);
@@ -208,16 +254,34 @@ static enum muster_code launch_or_give(struct call *call, enum muster_code encod
     return MUSTER_OK;
 }
 
+static enum muster_code touch_launch(struct call *call, const char *scope, uint32_t ttl_ms,
+                                     const struct muster_beat *beats, size_t count, struct muster_error *error) {
+    call->attempt->answer.indexes = call->is_refresh ? &call->indexes : NULL;
+    enum muster_code code = request_beats(&call->attempt->request, call->client->token, scope, ttl_ms, beats, count,
+                                          (struct refreshes){.all = call->is_refresh}, error);
+    call->fresh_ms = call->attempt->request.least_ttl_ms;
+    return launch_or_give(call, code, error);
+}
+
 enum muster_code muster_touch_async(struct muster_client *client, const char *scope, uint32_t ttl_ms,
                                     const struct muster_beat *beats, size_t count, muster_touch_callback *callback,
                                     void *arg, struct muster_error *error) {
     ERROR_OR_SCRATCH(error);
-    struct call *call = async_call(client, REPLY_TOUCH, 0, arg, error);
+    struct call *call = async_call(client, REPLY_TOUCH, count, arg, error);
     if (call == NULL) return error->code;
     call->callback.touch = callback;
-    enum muster_code code = request_touch(&call->attempt->request, client->token, scope, ttl_ms, beats, count, error);
-    call->fresh_ms = call->attempt->request.least_ttl_ms;
-    return launch_or_give(call, code, error);
+    return touch_launch(call, scope, ttl_ms, beats, count, error);
+}
+
+enum muster_code muster_refresh_async(struct muster_client *client, const char *scope, uint32_t ttl_ms,
+                                      const struct muster_beat *beats, size_t count, muster_refresh_callback *callback,
+                                      void *arg, struct muster_error *error) {
+    ERROR_OR_SCRATCH(error);
+    struct call *call = async_call(client, REPLY_TOUCH, count, arg, error);
+    if (call == NULL) return error->code;
+    call->callback.refresh = callback;
+    call->is_refresh = true;
+    return touch_launch(call, scope, ttl_ms, beats, count, error);
 }
 
 enum muster_code muster_leave_async(struct muster_client *client, const char *scope,
@@ -269,6 +333,20 @@ enum muster_code muster_list_async_sized(struct muster_client *client, const str
     enum muster_code code = options_copy(&known, sizeof known, query, query_size, error);
     call->attempt->answer.has_sessions = known.with_sessions;
     if (code == MUSTER_OK) code = request_list(&call->attempt->request, client->token, &known, error);
+    return launch_or_give(call, code, error);
+}
+
+enum muster_code muster_where_async_sized(struct muster_client *client, const struct muster_where_query *query,
+                                          size_t query_size, muster_places_callback *callback, void *arg,
+                                          struct muster_error *error) {
+    ERROR_OR_SCRATCH(error);
+    struct muster_where_query known;
+    struct call *call = async_call(client, REPLY_WHERE, 0, arg, error);
+    if (call == NULL) return error->code;
+    call->callback.places = callback;
+    enum muster_code code = options_copy(&known, sizeof known, query, query_size, error);
+    call->attempt->answer.has_sessions = known.with_sessions;
+    if (code == MUSTER_OK) code = request_where(&call->attempt->request, client->token, &known, error);
     return launch_or_give(call, code, error);
 }
 

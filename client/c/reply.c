@@ -36,6 +36,9 @@ void result_clear(struct result *result, enum reply_kind kind) {
     case REPLY_NODES:
         result->view.nodes = (struct muster_nodes){0};
         return;
+    case REPLY_WHERE:
+        result->view.places = (struct muster_places){.next_page_token = ""};
+        return;
     case REPLY_WATCH:
         result->view.watch = (struct watch_answer){.cursor = ""};
         return;
@@ -57,6 +60,10 @@ void muster_counts_free(struct muster_counts *counts) {
 
 void muster_scopes_free(struct muster_scopes *scopes) {
     result_free((struct result *)scopes);
+}
+
+void muster_places_free(struct muster_places *places) {
+    result_free((struct result *)places);
 }
 
 void muster_nodes_free(struct muster_nodes *nodes) {
@@ -209,6 +216,60 @@ static bool fill_users(struct text message, struct result *result, struct filler
         }
     }
     view->count = (size_t)(user - view->items);
+    filler->is_broken |= reader.is_broken;
+    return true;
+}
+
+/* Place: user 1, scope 2, status 3, last_seen_ms 4, session_count 5, sessions 6. */
+static void fill_place(struct text message, struct muster_place *place, struct filler *filler) {
+    const struct muster_session *sessions = filler->parts;
+    *place = (struct muster_place){.user = "", .scope = ""};
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
+        switch (field.tag) {
+        case BYTES(1):
+            place->user = keep_text(filler, field.bytes);
+            break;
+        case BYTES(2):
+            place->scope = keep_text(filler, field.bytes);
+            break;
+        case NUMBER(3):
+            place->status = status_of(field.value);
+            break;
+        case NUMBER(4):
+            place->last_seen_ms = (int64_t)field.value;
+            break;
+        case NUMBER(5):
+            place->session_count = (uint32_t)field.value;
+            break;
+        case BYTES(6):
+            if (filler->has_sessions) fill_session(field.bytes, filler);
+            break;
+        }
+    }
+    size_t listed = (size_t)((const struct muster_session *)filler->parts - sessions);
+    if (listed != 0) {
+        place->sessions = sessions;
+        place->session_count = (uint32_t)listed;
+    }
+    filler->is_broken |= reader.is_broken;
+}
+
+/* WhereResponse: places 1, next_page_token 2. */
+static bool fill_places(struct text message, struct result *result, struct filler *filler) {
+    size_t sessions = filler->has_sessions ? count_inner(message, BYTES(1), BYTES(6)) : 0;
+    if (!begin_fill(result, message, count_fields(message, BYTES(1)), sizeof(struct muster_place), sessions,
+                    sizeof(struct muster_session), filler))
+        return false;
+    struct muster_place *place = result->items.data;
+    struct muster_places *view = &result->view.places;
+    view->items = place;
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
+        if (field.tag == BYTES(1)) fill_place(field.bytes, place++, filler);
+        else if (field.tag == BYTES(2)) view->next_page_token = keep_text(filler, field.bytes);
+    }
+    view->count = (size_t)(place - view->items);
     filler->is_broken |= reader.is_broken;
     return true;
 }
@@ -435,8 +496,38 @@ static size_t count_packed(struct text packed) {
     return count;
 }
 
-/* TouchResponse: joined 1, ttl_ms 2, stamp 3. LeaveResponse: left 1, stamp 2, unknown 3. ResetResponse: forgotten 1,
- * stamp 2. SetStatusResponse: stamp 1. */
+/* The indexes of a packed field, ascending and below `limit`. false: they are not. */
+static bool fill_indexes(struct text packed, size_t limit, uint32_t *out) {
+    struct pb_reader reader = pb_read(packed);
+    for (size_t i = 0; reader.at < reader.end; i++) {
+        uint64_t index = pb_read_varint(&reader);
+        if (reader.is_broken || index >= limit || (i > 0 && index <= out[i - 1])) return false;
+        out[i] = (uint32_t)index;
+    }
+    return true;
+}
+
+/* TouchResponse: joined 1, ttl_ms 2, stamp 3, unknown 4. */
+static enum muster_code fill_touched(struct text message, struct answer *answer) {
+    struct touched *touched = &answer->small.touched;
+    struct text unknown = {0};
+    struct pb_reader reader = pb_read(message);
+    for (struct pb_field field; pb_next(&reader, &field);) {
+        if (field.tag == NUMBER(1)) touched->joined = (uint32_t)field.value;
+        if (field.tag == NUMBER(2)) touched->ttl_ms = (uint32_t)field.value;
+        if (field.tag == NUMBER(3)) touched->stamp = field.value;
+        if (field.tag == BYTES(4)) unknown = field.bytes;
+    }
+    size_t count = count_packed(unknown);
+    if (reader.is_broken || count > answer->expected) return MUSTER_INTERNAL;
+    touched->unknown_count = (uint32_t)count;
+    if (count == 0 || answer->indexes == NULL) return MUSTER_OK;
+    if (!block_reserve(answer->indexes, count, sizeof(uint32_t))) return MUSTER_RESOURCE_EXHAUSTED;
+    touched->unknown = answer->indexes->data;
+    return fill_indexes(unknown, answer->expected, answer->indexes->data) ? MUSTER_OK : MUSTER_INTERNAL;
+}
+
+/* LeaveResponse: left 1, stamp 2, unknown 3. ResetResponse: forgotten 1, stamp 2. SetStatusResponse: stamp 1. */
 static bool fill_small(struct text message, struct answer *answer) {
     uint64_t numbers[4] = {0};
     size_t unknown = 0;
@@ -447,9 +538,6 @@ static bool fill_small(struct text message, struct answer *answer) {
     }
     if (reader.is_broken) return false;
     switch (answer->kind) {
-    case REPLY_TOUCH:
-        answer->small.touched = (struct muster_touched){(uint32_t)numbers[1], (uint32_t)numbers[2], numbers[3]};
-        break;
     case REPLY_LEAVE:
         answer->small.left = (struct muster_left){(uint32_t)numbers[1], (uint32_t)unknown, numbers[2]};
         break;
@@ -497,6 +585,8 @@ static bool fill_result(struct text response, struct answer *answer, struct fill
         return fill_nodes(response, answer->result, filler);
     case REPLY_WATCH:
         return fill_watch(response, answer->result, filler);
+    case REPLY_WHERE:
+        return fill_places(response, answer->result, filler);
     default:
         return fill_users(response, answer->result, filler);
     }
@@ -517,7 +607,12 @@ enum muster_code reply_decode(struct text message, struct answer *answer, struct
     if (!reply.has_response)
         return client_error_set(error, MUSTER_INTERNAL, "the node's answer is not one to this call");
     if (answer->result == NULL) {
-        if (fill_small(reply.response, answer)) return client_error_none(error);
+        enum muster_code code = MUSTER_INTERNAL;
+        if (answer->kind == REPLY_TOUCH) code = fill_touched(reply.response, answer);
+        else if (fill_small(reply.response, answer)) code = MUSTER_OK;
+        if (code == MUSTER_OK) return client_error_none(error);
+        answer_clear(answer);
+        if (code != MUSTER_INTERNAL) return client_error_no_memory(error);
         return client_error_set(error, MUSTER_INTERNAL, "the node's answer does not decode");
     }
     struct filler filler = {.has_sessions = answer->has_sessions};

@@ -16,6 +16,7 @@ enum reply_kind {
     REPLY_RESET = 9,
     REPLY_WATCH = 10,
     REPLY_NODES = 11,
+    REPLY_WHERE = 12,
     REPLY_SET_STATUS = 13,
 };
 
@@ -51,6 +52,7 @@ struct result {
         struct muster_counts counts;
         struct muster_scopes scopes;
         struct muster_nodes nodes;
+        struct muster_places places;
         struct watch_answer watch;
     } view;
     struct block items; /* the view's items */
@@ -64,18 +66,27 @@ void result_free(struct result *result);
 /* Empties the view. */
 void result_clear(struct result *result, enum reply_kind kind);
 
+/* What a TouchResponse says. */
+struct touched {
+    uint32_t joined, ttl_ms;
+    uint64_t stamp;
+    uint32_t unknown_count;
+    const uint32_t *unknown; /* indexes of beats, ascending; NULL where they were not asked for */
+};
+
 /* Where an answer goes. */
 struct answer {
     enum reply_kind kind;
-    size_t expected; /* of REPLY_LIVE and REPLY_COUNTS: how many items were asked for */
+    size_t expected;       /* of REPLY_LIVE, REPLY_COUNTS and REPLY_TOUCH: how many items, or beats, were asked for */
+    struct block *indexes; /* of REPLY_TOUCH: where those of the unknown beats go; NULL: only their number is kept */
     union {
-        struct muster_touched touched;
+        struct touched touched;
         struct muster_left left;
         struct muster_forgotten forgotten;
         struct muster_status_set status_set;
     } small;
-    bool has_sessions;     /* of REPLY_LIVE, _LIST and _WATCH: they were asked for; else they are ignored */
-    struct result *result; /* of REPLY_LIVE, _LIST, _COUNTS, _SCOPES, _WATCH and _NODES; not NULL */
+    bool has_sessions;     /* of REPLY_LIVE, _LIST, _WATCH and _WHERE: they were asked for; else they are ignored */
+    struct result *result; /* of REPLY_LIVE, _LIST, _COUNTS, _SCOPES, _WATCH, _NODES and _WHERE; not NULL */
 };
 
 /* Decodes a Reply to a call of answer->kind. Nothing of `message` is kept; on failure the answer is empty.

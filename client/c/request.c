@@ -17,6 +17,7 @@ enum {
     CALL_RESET = 8,
     CALL_WATCH = 9,
     CALL_NODES = 10,
+    CALL_WHERE = 11,
     CALL_SET_STATUS = 12,
 };
 
@@ -163,6 +164,15 @@ static enum muster_code refuse_state(size_t len, struct field_path path, struct 
                             MUSTER_STATE_BYTES_MAX);
 }
 
+/* A refresh keeps status and state: it must not seem to set them. */
+static enum muster_code refuse_refresh(const struct muster_beat *beat, struct field_path path,
+                                       struct muster_error *error) {
+    char text[PATH_BYTES_MAX];
+    const char *field = beat->state_len != 0 ? "state" : "status";
+    return client_error_set(error, MUSTER_INVALID_ARGUMENT, "%s: must be unset in a refresh",
+                            path_text(text, path, field));
+}
+
 static inline enum muster_code beat_check(const struct muster_beat *beat, const struct beat_strings *strings,
                                           struct field_path path, struct muster_error *error) {
     if (strings->scope.len > MUSTER_ID_BYTES_MAX) return refuse_id(strings->scope, path, "scope", error);
@@ -184,11 +194,12 @@ enum muster_code check_beat(const struct muster_beat *beat, struct muster_error 
     return beat_check(beat, &strings, top, error);
 }
 
-/* Beat: scope 1, user 2, session 3, ttl_ms 4, status 5, state 6; it is field 3 of TouchRequest. */
-static uint8_t *put_beat(uint8_t *at, const struct muster_beat *beat, const struct beat_strings *strings) {
+/* Beat: scope 1, user 2, session 3, ttl_ms 4, status 5, state 6, refresh 7; it is field 3 of TouchRequest. */
+static uint8_t *put_beat(uint8_t *at, const struct muster_beat *beat, const struct beat_strings *strings,
+                         bool is_refresh) {
     size_t size = pb_text_size(strings->scope.len) + pb_text_size(strings->user.len) +
                   pb_text_size(strings->session.len) + pb_number_size(beat->ttl_ms) + pb_number_size(beat->status) +
-                  pb_text_size(beat->state_len);
+                  pb_text_size(beat->state_len) + pb_number_size(is_refresh);
     *at++ = (uint8_t)PB_TAG(3, PB_BYTES);
     at = pb_put_varint(at, size);
     at = pb_put_text(at, 1, strings->scope.data, strings->scope.len);
@@ -196,11 +207,13 @@ static uint8_t *put_beat(uint8_t *at, const struct muster_beat *beat, const stru
     at = pb_put_text(at, 3, strings->session.data, strings->session.len);
     at = pb_put_number(at, 4, beat->ttl_ms);
     at = pb_put_number(at, 5, beat->status);
-    return pb_put_text(at, 6, beat->state, beat->state_len);
+    at = pb_put_text(at, 6, beat->state, beat->state_len);
+    return pb_put_number(at, 7, is_refresh);
 }
 
-enum muster_code request_touch(struct request *request, const char *token, const char *scope, uint32_t ttl_ms,
-                               const struct muster_beat *beats, size_t count, struct muster_error *error) {
+enum muster_code request_beats(struct request *request, const char *token, const char *scope, uint32_t ttl_ms,
+                               const struct muster_beat *beats, size_t count, struct refreshes refreshes,
+                               struct muster_error *error) {
     struct string scope_id = id_of(scope);
     enum muster_code code;
     if ((code = check_optional_id(scope_id, top, "scope", error)) != MUSTER_OK) return code;
@@ -217,9 +230,12 @@ enum muster_code request_touch(struct request *request, const char *token, const
         if (beat_ttl_ms == 0) beat_ttl_ms = MUSTER_TTL_DEFAULT_MS;
         if (beat_ttl_ms < request->least_ttl_ms) request->least_ttl_ms = beat_ttl_ms;
         if ((code = beat_check(&beats[i], &strings, (struct field_path){"beats", i}, error)) != MUSTER_OK) return code;
+        bool is_refresh = refreshes.all || (refreshes.some != NULL && refreshes.some[i]);
+        if (is_refresh && (beats[i].state_len != 0 || beats[i].status != MUSTER_STATUS_UNSPECIFIED))
+            return refuse_refresh(&beats[i], (struct field_path){"beats", i}, error);
         size_t bytes = strings.scope.len + strings.user.len + strings.session.len + beats[i].state_len;
         if (!request_room(request, bytes + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
-        request->end = put_beat(request->end, &beats[i], &strings);
+        request->end = put_beat(request->end, &beats[i], &strings, is_refresh);
     }
     return request_seal(request, token, CALL_TOUCH, error);
 }
@@ -409,6 +425,36 @@ enum muster_code request_scopes(struct request *request, const char *token, uint
     request->end = pb_put_number(request->end, 1, page_size);
     request->end = pb_put_text(request->end, 2, page.data, page.len);
     return request_seal(request, token, CALL_SCOPES, error);
+}
+
+static enum muster_code check_where(const struct muster_where_query *query, struct string prefix,
+                                    struct string page_token, struct muster_error *error) {
+    enum muster_code code;
+    if ((code = check_count(query->users, query->user_count, 1, MUSTER_WHERE_USERS_MAX, "users", error)) != MUSTER_OK)
+        return code;
+    if ((code = check_optional_id(prefix, top, "scope_prefix", error)) != MUSTER_OK) return code;
+    if ((code = check_range(query->page_size, 0, MUSTER_PAGE_MAX, top, "page_size", error)) != MUSTER_OK) return code;
+    return check_page_token(page_token, error);
+}
+
+/* WhereRequest: users 1, scope_prefix 2, page_size 3, page_token 4, sessions 5. */
+enum muster_code request_where(struct request *request, const char *token, const struct muster_where_query *query,
+                               struct muster_error *error) {
+    struct string prefix = id_of(query->scope_prefix),
+                  page_token = string_of(query->page_token, MUSTER_TOKEN_BYTES_MAX);
+    enum muster_code code = check_where(query, prefix, page_token, error);
+    if (code != MUSTER_OK) return code;
+    request_begin(request);
+    for (size_t i = 0; i < query->user_count; i++) {
+        if ((code = put_id(request, 1, query->users[i], (struct field_path){"users", i}, error)) != MUSTER_OK)
+            return code;
+    }
+    if (!request_room(request, prefix.len + page_token.len + SCALARS_BYTES_MAX)) return client_error_no_memory(error);
+    uint8_t *at = pb_put_text(request->end, 2, prefix.data, prefix.len);
+    at = pb_put_number(at, 3, query->page_size);
+    at = pb_put_text(at, 4, page_token.data, page_token.len);
+    request->end = pb_put_number(at, 5, query->with_sessions);
+    return request_seal(request, token, CALL_WHERE, error);
 }
 
 enum muster_code request_reset(struct request *request, const char *token, const char *scope,

@@ -15,6 +15,12 @@ struct request {
     size_t stamp_offset;   /* where it stands, as the last field of the Call */
 };
 
+/* Which beats of a Touch only say "still here". */
+struct refreshes {
+    bool all;
+    const bool *some; /* by beat; NULL: none but all */
+};
+
 void request_free(struct request *request);
 static inline struct text request_bytes(const struct request *request) {
     return (struct text){(const char *)request->start, (uint32_t)(request->end - request->start)};
@@ -23,8 +29,15 @@ static inline struct text request_bytes(const struct request *request) {
 /* Each checks its arguments and encodes them as a Call with `token` (NULL: none, else at most MUSTER_TOKEN_BYTES_MAX
  * bytes), in place of what `request` held. Nothing of the arguments is kept.
  * MUSTER_INVALID_ARGUMENT: *error names the field and the limit. MUSTER_RESOURCE_EXHAUSTED: memory is short. */
-enum muster_code request_touch(struct request *request, const char *token, const char *scope, uint32_t ttl_ms,
-                               const struct muster_beat *beats, size_t count, struct muster_error *error);
+enum muster_code request_beats(struct request *request, const char *token, const char *scope, uint32_t ttl_ms,
+                               const struct muster_beat *beats, size_t count, struct refreshes refreshes,
+                               struct muster_error *error);
+/* The same, all of whole beats. */
+static inline enum muster_code request_touch(struct request *request, const char *token, const char *scope,
+                                             uint32_t ttl_ms, const struct muster_beat *beats, size_t count,
+                                             struct muster_error *error) {
+    return request_beats(request, token, scope, ttl_ms, beats, count, (struct refreshes){0}, error);
+}
 enum muster_code request_leave(struct request *request, const char *token, const char *scope,
                                const struct muster_departure *departures, size_t count, uint32_t linger_ms,
                                uint64_t stamp, struct muster_error *error);
@@ -40,6 +53,9 @@ enum muster_code request_counts(struct request *request, const char *token, cons
                                 struct muster_error *error);
 enum muster_code request_scopes(struct request *request, const char *token, uint32_t page_size, const char *page_token,
                                 struct muster_error *error);
+/* query: not NULL. */
+enum muster_code request_where(struct request *request, const char *token, const struct muster_where_query *query,
+                               struct muster_error *error);
 enum muster_code request_set_status(struct request *request, const char *token, const char *scope, const char *user,
                                     enum muster_status status, uint32_t ttl_ms, struct muster_error *error);
 enum muster_code request_reset(struct request *request, const char *token, const char *scope,

@@ -123,8 +123,12 @@ void sessions_turn(struct sessions *sessions, uint64_t now_ms) {
     if (sessions->next_ms <= now_ms) sessions->next_ms = now_ms + sessions->slot_ms; /* a whole turn was missed */
 }
 
-void sessions_all_due(struct sessions *sessions) {
+void sessions_all_due(struct sessions *sessions, uint64_t since_ms) {
     for (unsigned i = 0; i < SESSIONS_SLOTS; i++) slot_is_due(sessions, i);
+    for (struct link *link = sessions->due.next; link != &sessions->due; link = link->next) {
+        struct session *session = (struct session *)link;
+        if (session->told_ms > since_ms) session->told_ms = 0;
+    }
 }
 
 /* ---- adding and removing ----------------------------------------------------------------------------------------- */
@@ -162,6 +166,7 @@ static bool session_set(struct session *session, enum muster_status status, cons
     session->state = copy;
     session->state_len = state_len;
     session->status = status;
+    session->told_ms = 0;
     return true;
 }
 
@@ -213,22 +218,47 @@ void sessions_remove_all(struct sessions *sessions) {
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat *beats) {
+static struct muster_beat whole_beat(const struct session *session) {
+    return (struct muster_beat){.scope = session->scope,
+                                .user = session->user,
+                                .session = session->session,
+                                .status = session->status,
+                                .state = session->state,
+                                .state_len = session->state_len};
+}
+
+size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat *beats, bool *refreshes) {
     size_t count = 0, bytes = 0;
     assert(list_is_empty(&sessions->sending)); /* one batch at a time */
     while (count < limit && bytes < SESSIONS_BATCH_BYTES_MAX && sessions_has_due(sessions)) {
         struct session *session = (struct session *)sessions->due.next;
         session_unlist(sessions, session);
         list_append(&sessions->sending, &session->link);
-        bytes += session->text_len + session->state_len;
-        beats[count++] = (struct muster_beat){.scope = session->scope,
-                                              .user = session->user,
-                                              .session = session->session,
-                                              .status = session->status,
-                                              .state = session->state,
-                                              .state_len = session->state_len};
+        session->is_whole = session->told_ms == 0;
+        session->batch_index = (uint32_t)count;
+        bytes += session->text_len + (session->is_whole ? session->state_len : 0);
+        refreshes[count] = !session->is_whole;
+        beats[count] = whole_beat(session);
+        if (!session->is_whole) {
+            beats[count].status = MUSTER_STATUS_UNSPECIFIED;
+            beats[count].state_len = 0;
+        }
+        count++;
     }
     return count;
+}
+
+void sessions_told(struct sessions *sessions, const uint32_t *unknown, size_t count, uint64_t now_ms) {
+    for (size_t at = 0; !list_is_empty(&sessions->sending);) {
+        struct session *session = (struct session *)sessions->sending.next;
+        while (at < count && unknown[at] < session->batch_index) at++;
+        bool is_unknown = at < count && unknown[at] == session->batch_index;
+        session_unlist(sessions, session);
+        if (session->is_whole) session->told_ms = now_ms;
+        if (is_unknown) session->told_ms = 0;
+        if (is_unknown) list_append(&sessions->due, &session->link);
+        else put_in_slot(sessions, session);
+    }
 }
 
 void sessions_sent(struct sessions *sessions) {

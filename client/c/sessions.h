@@ -23,8 +23,11 @@ struct session {
     void *state; /* NULL: none */
     size_t state_len;
     size_t text_len;
-    uint32_t linger_ms; /* of one that leaves */
-    int slot;           /* of the wheel; -1: not in it */
+    uint32_t linger_ms;   /* of one that leaves */
+    int slot;             /* of the wheel; -1: not in it */
+    uint32_t batch_index; /* of one that is being sent: of its beat */
+    bool is_whole;        /* and its beat says all, so that a refresh does from then on */
+    uint64_t told_ms;     /* when a node took such a beat of what it is now; 0: none has, so a refresh would not do */
     char text[];
 };
 
@@ -61,13 +64,17 @@ void sessions_remove_all(struct sessions *sessions);
 
 /* Turns the wheel up to now: sessions in the slots that it passes are due. */
 void sessions_turn(struct sessions *sessions, uint64_t now_ms);
-/* All are due. */
-void sessions_all_due(struct sessions *sessions);
+/* All are due. Those that were told in full after since_ms are told so again: another node may not have heard of it. */
+void sessions_all_due(struct sessions *sessions, uint64_t since_ms);
 
-/* Takes up to `limit` due sessions for sending; beats (room for `limit`) point into them until the mutex is let go. One
- * batch at a time: it ends with sessions_sent or sessions_put_back. */
-size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat *beats);
-/* The batch was sent, or is not to be sent before its next turn. Sessions that were removed meanwhile are not in it. */
+/* Takes up to `limit` due sessions for sending; beats (room for `limit`) point into them until the mutex is let go.
+ * refreshes: room for `limit`; which of the beats only say "still here", since their sessions were told in full. One
+ * batch at a time: it ends with sessions_told, sessions_sent or sessions_put_back. */
+size_t sessions_take(struct sessions *sessions, size_t limit, struct muster_beat *beats, bool *refreshes);
+/* A node took the batch. unknown: the indexes, ascending, of the beats of sessions that it does not know, which are due
+ * at once, to be told in full. Sessions that were removed or changed meanwhile are not in it. */
+void sessions_told(struct sessions *sessions, const uint32_t *unknown, size_t count, uint64_t now_ms);
+/* The batch is not to be sent before its next turn. */
 void sessions_sent(struct sessions *sessions);
 /* The batch was not sent: it stays due, before all others. */
 void sessions_put_back(struct sessions *sessions);

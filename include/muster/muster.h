@@ -19,15 +19,15 @@
  * done. Where no node answered, the message says of the last attempt which node it was at and why it failed: "node
  * tcp://10.0.0.1:7700: connection refused".
  *
- * Order. The writes of one client are muster_touch, muster_leave, muster_set_status, muster_reset and their ..._async
- * forms. Where one write was made after the call that made another had returned, it takes effect after that one,
- * whether or not that one was answered by then. A write that is tried again, on whatever connection or node, takes all
- * writes made after it along: they are sent again behind it. A write ends, with its callback or its return, after all
- * writes before it. Two limits. A write that failed may still be done later, by a node that has it in its socket; a
- * node that stood still refuses it (docs/cluster.md). Writes at two nodes are ordered by stamps: a leave carries the
- * greatest stamp that the client was answered, so it comes after what it ends; a touch and a status carry none. Reads
- * are in no order with writes: to read what was written, wait for the write's answer. The calls of a keepalive are in
- * order among themselves.
+ * Order. The writes of one client are muster_touch, muster_refresh, muster_leave, muster_set_status, muster_reset and
+ * their ..._async forms. Where one write was made after the call that made another had returned, it takes effect after
+ * that one, whether or not that one was answered by then. A write that is tried again, on whatever connection or node,
+ * takes all writes made after it along: they are sent again behind it. A write ends, with its callback or its return,
+ * after all writes before it. Two limits. A write that failed may still be done later, by a node that has it in its
+ * socket; a node that stood still refuses it (docs/cluster.md). Writes at two nodes are ordered by stamps: a leave
+ * carries the greatest stamp that the client was answered, so it comes after what it ends; a touch and a status carry
+ * none. Reads are in no order with writes: to read what was written, wait for the write's answer. The calls of a
+ * keepalive are in order among themselves.
  *
  * Freshness. A beat counts as seen when a node takes it, so nothing old is sent. A touch is not sent, and not sent
  * again, once the timeout or the least TTL of its beats has passed since the call (MUSTER_TTL_DEFAULT_MS where a beat
@@ -41,12 +41,12 @@
  * host's name is looked up. A keepalive has one. All times are on the monotonic clock: a step of the wall clock delays
  * nothing and ends nothing early.
  *
- * Versions. Five structs grow at their end in later versions: muster_options, muster_query and the options of a
- * keepalive, a watch and a mirror. Functions that take one are inline and pass its size, as the program was compiled,
- * to the function of the library, which has the same name with _sized behind it. So a program and a library of
- * different versions go together: fields that the program does not know are 0 for the library, and a field that the
- * library does not know is refused with MUSTER_INVALID_ARGUMENT unless it is 0. From a language that does not compile
- * this header, call the _sized functions. All other structs keep their layout until the soname changes.
+ * Versions. Six structs grow at their end in later versions: muster_options, muster_query, muster_where_query and the
+ * options of a keepalive, a watch and a mirror. Functions that take one are inline and pass its size, as the program
+ * was compiled, to the function of the library, which has the same name with _sized behind it. So a program and a
+ * library of different versions go together: fields that the program does not know are 0 for the library, and a field
+ * that the library does not know is refused with MUSTER_INVALID_ARGUMENT unless it is 0. From a language that does not
+ * compile this header, call the _sized functions. All other structs keep their layout until the soname changes.
  *
  * Forking. A client, with what belongs to it, is of the process that opened it. The parent goes on with it after a
  * fork(). In the child every call on it fails with MUSTER_FAILED_PRECONDITION; muster_walk_next returns NULL, a mirror
@@ -172,10 +172,27 @@ struct muster_touched {
 
 /* Reports users as present. count: 1..MUSTER_BEATS_MAX; later beats win over earlier ones of the same session.
  * scope: of the beats that name none; unset: "default". ttl_ms: of the beats that name none; 0: the server's default.
- * touched: may be NULL. A node takes all beats of a call or none; encoded, they must fit MUSTER_MESSAGE_BYTES_MAX. */
+ * touched: may be NULL. A node takes all beats of a call or none; encoded, they must fit MUSTER_MESSAGE_BYTES_MAX. A
+ * user who would have more than MUSTER_SESSIONS_MAX live sessions in a scope loses the one that was seen the longest
+ * ago. */
 MUSTER_API enum muster_code muster_touch(struct muster_client *client, const char *scope, uint32_t ttl_ms,
                                          const struct muster_beat *beats, size_t count, struct muster_touched *touched,
                                          struct muster_error *error);
+
+struct muster_refreshed {
+    uint32_t ttl_ms;         /* as of muster_touched */
+    uint32_t unknown_count;  /* beats that changed nothing, since their sessions are not live: touch these in full */
+    const uint32_t *unknown; /* their indexes in the call's beats, ascending */
+    uint64_t stamp;          /* for muster_leave */
+};
+
+/* Reports that sessions are still here. As muster_touch, but a beat keeps the status and state of its session, as the
+ * answering node has them: its own must be unset. Where the session is not live the beat changes nothing. So a program
+ * touches a session in full once, then refreshes it: requests are smaller, and a status that was set elsewhere stays.
+ * unknown: room for `count` indexes, which refreshed->unknown then is. refreshed: not NULL. */
+MUSTER_API enum muster_code muster_refresh(struct muster_client *client, const char *scope, uint32_t ttl_ms,
+                                           const struct muster_beat *beats, size_t count, uint32_t *unknown,
+                                           struct muster_refreshed *refreshed, struct muster_error *error);
 
 /* One session that leaves, or all of a user's. */
 struct muster_departure {
@@ -365,6 +382,54 @@ MUSTER_API void muster_scopes_free(struct muster_scopes *scopes);
 MUSTER_API enum muster_code muster_scopes(struct muster_client *client, uint32_t page_size, const char *page_token,
                                           struct muster_scopes **result, struct muster_error *error);
 
+/* A scope in which a user is live. */
+struct muster_place {
+    const char *user, *scope;
+    enum muster_status status;             /* what muster_set_status set, else the highest of the live sessions' */
+    uint32_t session_count;                /* live ones */
+    int64_t last_seen_ms;                  /* the last beat, since 1970-01-01T00:00Z, on the answering node's clock */
+    const struct muster_session *sessions; /* session_count of them where they were asked for, else NULL */
+};
+
+struct muster_places {
+    const struct muster_place *items; /* scope by scope, the users of each in the order of the query */
+    size_t count;
+    const char *next_page_token; /* asks for the next page, of any node; empty: this was the last */
+};
+
+/* `places` may be NULL. */
+MUSTER_API void muster_places_free(struct muster_places *places);
+
+/* What muster_where asks for. Zero means the default. */
+struct muster_where_query {
+    const char *const *users; /* who is looked for, 1..MUSTER_WHERE_USERS_MAX. The same in every page */
+    size_t user_count;
+    const char *scope_prefix; /* only scopes whose names begin with this; unset: all. The same in every page */
+    uint32_t page_size;       /* places a page at most, 1..MUSTER_PAGE_MAX; 0: MUSTER_PAGE_DEFAULT */
+    const char *page_token;   /* next_page_token of the page before; unset: the first page */
+    bool with_sessions;       /* each user's live sessions too */
+};
+
+/* One page of the scopes in which users are live. A page may hold fewer than page_size places, even none, though more
+ * follow: the last page is the one whose next_page_token is empty. A user who is live in a scope from the first page to
+ * the last comes once there, or as often as the query names that user. query: not NULL.
+ *
+ *     struct muster_where_query query = {.users = users, .user_count = 2};
+ *     struct muster_places *places = NULL;
+ *     do {
+ *         if (muster_where(client, &query, &places, &error) != MUSTER_OK) die(error.message);
+ *         for (size_t i = 0; i < places->count; i++) puts(places->items[i].scope);
+ *         query.page_token = places->next_page_token;
+ *     } while (query.page_token[0] != '\0');
+ *     muster_places_free(places); */
+MUSTER_API enum muster_code muster_where_sized(struct muster_client *client, const struct muster_where_query *query,
+                                               size_t query_size, struct muster_places **result,
+                                               struct muster_error *error);
+static inline enum muster_code muster_where(struct muster_client *client, const struct muster_where_query *query,
+                                            struct muster_places **result, struct muster_error *error) {
+    return muster_where_sized(client, query, sizeof *query, result, error);
+}
+
 /* How a node sees another. This decides which nodes it synchronises with, never which users are live. */
 enum muster_node_state {
     MUSTER_NODE_UNSPECIFIED = 0, /* unknown to this library */
@@ -411,14 +476,21 @@ MUSTER_API enum muster_code muster_nodes(struct muster_client *client, struct mu
  * blocking call in a callback fails with MUSTER_FAILED_PRECONDITION. Its arguments are valid until it returns. */
 
 typedef void muster_touch_callback(void *arg, const struct muster_touched *touched, const struct muster_error *error);
+typedef void muster_refresh_callback(void *arg, const struct muster_refreshed *refreshed,
+                                     const struct muster_error *error);
 typedef void muster_leave_callback(void *arg, const struct muster_left *left, const struct muster_error *error);
 typedef void muster_status_callback(void *arg, const struct muster_status_set *set, const struct muster_error *error);
 typedef void muster_users_callback(void *arg, const struct muster_users *users, const struct muster_error *error);
 typedef void muster_counts_callback(void *arg, const struct muster_counts *counts, const struct muster_error *error);
+typedef void muster_places_callback(void *arg, const struct muster_places *places, const struct muster_error *error);
 
 MUSTER_API enum muster_code muster_touch_async(struct muster_client *client, const char *scope, uint32_t ttl_ms,
                                                const struct muster_beat *beats, size_t count,
                                                muster_touch_callback *callback, void *arg, struct muster_error *error);
+MUSTER_API enum muster_code muster_refresh_async(struct muster_client *client, const char *scope, uint32_t ttl_ms,
+                                                 const struct muster_beat *beats, size_t count,
+                                                 muster_refresh_callback *callback, void *arg,
+                                                 struct muster_error *error);
 MUSTER_API enum muster_code muster_leave_async(struct muster_client *client, const char *scope,
                                                const struct muster_departure *departures, size_t count,
                                                uint32_t linger_ms, uint64_t stamp, muster_leave_callback *callback,
@@ -443,10 +515,22 @@ MUSTER_API enum muster_code muster_counts_async(struct muster_client *client, co
                                                 muster_counts_callback *callback, void *arg,
                                                 struct muster_error *error);
 
+MUSTER_API enum muster_code muster_where_async_sized(struct muster_client *client,
+                                                     const struct muster_where_query *query, size_t query_size,
+                                                     muster_places_callback *callback, void *arg,
+                                                     struct muster_error *error);
+static inline enum muster_code muster_where_async(struct muster_client *client, const struct muster_where_query *query,
+                                                  muster_places_callback *callback, void *arg,
+                                                  struct muster_error *error) {
+    return muster_where_async_sized(client, query, sizeof *query, callback, arg, error);
+}
+
 /* ---- keepalive -------------------------------------------------------------------------------------------------
  * A keepalive sends beats for the sessions that the program adds and removes. One thread sends them all, in shared
  * batches, at a third of the TTL that the server says is in force, spread over that time. A new or changed session is
- * sent at once. After the connection was lost, or another node took over, all sessions are sent again at once. */
+ * sent at once, in full; later beats only say that it is still here (muster_refresh), so that a status that was set
+ * elsewhere stays. After the connection was lost, or another node took over, all sessions are sent again at once; those
+ * that the node does not know, or may not have heard the latest of, in full. */
 
 struct muster_keepalive;
 

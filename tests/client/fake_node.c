@@ -23,6 +23,8 @@ struct fake_node {
     enum muster_code next_code;
     uint64_t chance; /* 0: no faults */
     size_t requests;
+    bool is_forgetful;
+    size_t forgotten; /* entries of the journal, where is_forgetful */
     struct fake_entry *journal;
     size_t journal_count, journal_capacity;
 };
@@ -64,6 +66,7 @@ static void note_touch(struct fake_node *node, const Muster__V1__TouchRequest *t
         const Muster__V1__Beat *beat = touch->beats[i];
         struct fake_entry *entry = journal_next(node);
         entry->ttl_ms = beat->ttl_ms != 0 ? beat->ttl_ms : touch->ttl_ms;
+        entry->is_refresh = beat->refresh != 0;
         entry->status = beat->status;
         entry->state_len = beat->state.len;
         copy_bytes(entry->scope, sizeof entry->scope, beat->scope.len != 0 ? beat->scope : touch->scope);
@@ -102,6 +105,27 @@ static struct packed answer_refused(enum muster_code code) {
     return pack(&reply);
 }
 
+/* Whether the entry at `at` of the journal, a refresh, is of a session that the node does not know. */
+static bool is_unknown(const struct fake_node *node, size_t at) {
+    const struct fake_entry *refresh = &node->journal[at];
+    for (size_t i = node->forgotten; i < at; i++) {
+        const struct fake_entry *entry = &node->journal[i];
+        if (!entry->is_refresh && !entry->is_leave && strcmp(entry->user, refresh->user) == 0 &&
+            strcmp(entry->scope, refresh->scope) == 0 && strcmp(entry->session, refresh->session) == 0)
+            return false;
+    }
+    return true;
+}
+
+static uint32_t *list_unknown(const struct fake_node *node, size_t beats, size_t *count) {
+    size_t first = node->journal_count - beats;
+    uint32_t *unknown = malloc((beats + 1) * sizeof *unknown);
+    if (unknown == NULL) abort();
+    for (size_t i = *count = 0; i < beats && node->is_forgetful; i++)
+        if (node->journal[first + i].is_refresh && is_unknown(node, first + i)) unknown[(*count)++] = (uint32_t)i;
+    return unknown;
+}
+
 static struct packed answer_touch(struct fake_node *node, const Muster__V1__TouchRequest *touch) {
     note_touch(node, touch);
     for (size_t i = 0; i < touch->n_beats; i++) {
@@ -114,9 +138,12 @@ static struct packed answer_touch(struct fake_node *node, const Muster__V1__Touc
     touched.joined = (uint32_t)touch->n_beats;
     touched.ttl_ms = node->ttl_ms;
     touched.stamp = FAKE_STAMP(node->requests);
+    touched.unknown = list_unknown(node, touch->n_beats, &touched.n_unknown);
     reply.response_case = MUSTER__V1__REPLY__RESPONSE_TOUCH;
     reply.touch = &touched;
-    return pack(&reply);
+    struct packed packed = pack(&reply);
+    free(touched.unknown);
+    return packed;
 }
 
 static struct packed answer_leave(struct fake_node *node, const Muster__V1__LeaveRequest *leave) {
@@ -303,6 +330,13 @@ void fake_node_refuse_user(struct fake_node *node, const char *user) {
 void fake_node_set_ttl(struct fake_node *node, uint32_t ttl_ms) {
     pthread_mutex_lock(&node->mutex);
     node->ttl_ms = ttl_ms;
+    pthread_mutex_unlock(&node->mutex);
+}
+
+void fake_node_forget(struct fake_node *node) {
+    pthread_mutex_lock(&node->mutex);
+    node->is_forgetful = true;
+    node->forgotten = node->journal_count;
     pthread_mutex_unlock(&node->mutex);
 }
 

@@ -25,7 +25,7 @@ struct fake_entry {
     uint64_t at_ms; /* monotonic */
     uint64_t order; /* among the entries of all fake nodes */
     size_t request; /* the number of the request it came in */
-    bool is_leave;
+    bool is_leave, is_refresh;
     char scope[32], user[32], session[32];
     unsigned status;
     size_t state_len;
@@ -50,6 +50,8 @@ void fake_node_set_faults(struct fake_node *node, uint64_t seed);
 void fake_node_refuse_user(struct fake_node *node, const char *user);
 /* The ttl_ms that Touch answers. */
 void fake_node_set_ttl(struct fake_node *node, uint32_t ttl_ms);
+/* From now on the node knows nobody of before: refreshes of sessions that are not touched in full first are unknown. */
+void fake_node_forget(struct fake_node *node);
 /* How many pages of how many users List answers. Page p, from 0, holds users "pPPP-uUUUU". */
 void fake_node_set_pages(struct fake_node *node, size_t pages, size_t users);
 

@@ -112,6 +112,37 @@ static struct fake_entry last_of(struct fixture *fixture, const char *user) {
     return found;
 }
 
+/* The last beat of a user that said all. */
+static struct fake_entry last_whole_of(struct fixture *fixture, const char *user) {
+    size_t count;
+    struct fake_entry *journal = fake_node_journal(fixture->node, &count), found = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(journal[i].user, user) == 0 && !journal[i].is_leave && !journal[i].is_refresh) found = journal[i];
+    }
+    free(journal);
+    return found;
+}
+
+/* How many of the beats so far were refreshes, and how many said all. */
+struct told {
+    size_t refreshes, whole;
+};
+
+static struct told told_of(struct fixture *fixture, const char *user) {
+    size_t count;
+    struct fake_entry *journal = fake_node_journal(fixture->node, &count);
+    struct told told = {0};
+    for (size_t i = 0; i < count; i++) {
+        const struct fake_entry *entry = &journal[i];
+        if (strcmp(entry->user, user) != 0 || entry->is_leave) continue;
+        told.refreshes += entry->is_refresh;
+        told.whole += !entry->is_refresh;
+        if (entry->is_refresh && (entry->status != 0 || entry->state_len != 0)) fail_msg("a refresh with a status");
+    }
+    free(journal);
+    return told;
+}
+
 /* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void beats_come_at_a_third_of_the_ttl_in_batches(void **state) {
@@ -198,9 +229,10 @@ static void updates_are_told_at_once_and_kept(void **state) {
         muster_keepalive_update(fixture->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, &error),
         MUSTER_OK);
     await(fixture, "ada", false, 3);
-    struct fake_entry last = last_of(fixture, "ada");
+    struct fake_entry last = last_whole_of(fixture, "ada");
     assert_int_equal(last.status, MUSTER_STATUS_BUSY);
     assert_int_equal(last.state_len, 6);
+    assert_true(last_of(fixture, "ada").is_refresh);
     assert_int_equal(muster_keepalive_count(fixture->keepalive), 1);
     add(fixture, NULL, "ada"); /* again: an update */
     assert_int_equal(muster_keepalive_count(fixture->keepalive), 1);
@@ -210,6 +242,49 @@ static void updates_are_told_at_once_and_kept(void **state) {
     assert_int_equal(muster_keepalive_add(fixture->keepalive, NULL, "", NULL, 0, NULL, 0, &error),
                      MUSTER_INVALID_ARGUMENT);
     assert_string_equal(error.message, "user: empty, 1 to 128 bytes");
+}
+
+static void a_session_is_told_in_full_once_and_then_refreshed(void **state) {
+    struct fixture *fixture = *state;
+    assert_int_equal(
+        muster_keepalive_add(fixture->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, NULL), MUSTER_OK);
+    await(fixture, "ada", false, 4);
+    struct told told = told_of(fixture, "ada");
+    if (told.whole != 1 || told.refreshes < 3) fail_msg("%zu whole, %zu refreshes", told.whole, told.refreshes);
+    struct fake_entry whole = last_whole_of(fixture, "ada");
+    assert_int_equal(whole.status, MUSTER_STATUS_BUSY);
+    assert_int_equal(whole.state_len, 6);
+}
+
+static void what_a_node_does_not_know_is_told_in_full(void **state) {
+    struct fixture *fixture = *state;
+    assert_int_equal(
+        muster_keepalive_add(fixture->keepalive, NULL, "ada", "tab", MUSTER_STATUS_BUSY, "typing", 6, NULL), MUSTER_OK);
+    await(fixture, "ada", false, 2);
+    size_t before = told_of(fixture, "ada").refreshes + told_of(fixture, "ada").whole;
+    fake_node_forget(fixture->node);
+    await(fixture, "ada", false, before + 4);
+    struct told told = told_of(fixture, "ada");
+    if (told.whole != 2) fail_msg("told in full %zu times", told.whole);
+    struct fake_entry whole = last_whole_of(fixture, "ada");
+    assert_int_equal(whole.status, MUSTER_STATUS_BUSY);
+    assert_int_equal(whole.state_len, 6);
+}
+
+/* Another node has heard of what was told a TTL ago; where it has not, it does not know the session. */
+static void after_a_restart_only_what_is_unknown_is_told_in_full(void **state) {
+    struct fixture *fixture = *state;
+    add(fixture, NULL, "ada");
+    await(fixture, "ada", false, 6); /* so that the first is more than a TTL ago */
+    fake_node_stop(fixture->node);
+    fixture->node = fake_node_start(fixture->url);
+    fake_node_set_ttl(fixture->node, TTL_MS);
+    fake_node_forget(fixture->node);
+    await(fixture, "ada", false, 4);
+    size_t count;
+    struct fake_entry *journal = fake_node_journal(fixture->node, &count);
+    assert_true(count >= 4 && journal[0].is_refresh && !journal[1].is_refresh && journal[2].is_refresh);
+    free(journal);
 }
 
 static void removing_leaves_after_the_last_touch(void **state) {
@@ -422,6 +497,9 @@ int main(void) {
         TEST(beats_of_many_are_spread),
         TEST(the_ttl_of_the_server_counts),
         TEST(updates_are_told_at_once_and_kept),
+        TEST(a_session_is_told_in_full_once_and_then_refreshed),
+        TEST(what_a_node_does_not_know_is_told_in_full),
+        TEST(after_a_restart_only_what_is_unknown_is_told_in_full),
         TEST(removing_leaves_after_the_last_touch),
         TEST(closing_may_let_all_leave),
         TEST(a_restart_is_survived_and_all_are_told_again),

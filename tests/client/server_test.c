@@ -176,6 +176,158 @@ static void a_status_is_set_and_cleared(void **state) {
     must(muster_reset(fixture->client, "room", NULL, &error), &error);
 }
 
+struct refresh_told {
+    atomic_int code;
+    uint32_t unknown_count, unknown;
+};
+
+static void got_refreshed(void *arg, const struct muster_refreshed *refreshed, const struct muster_error *error) {
+    struct refresh_told *told = arg;
+    told->unknown_count = refreshed->unknown_count;
+    if (refreshed->unknown_count > 0) told->unknown = refreshed->unknown[0];
+    atomic_store(&told->code, (int)error->code);
+}
+
+static bool is_refreshed(void *context) {
+    return atomic_load(&((struct refresh_told *)context)->code) >= 0;
+}
+
+static void sessions_are_refreshed(void **state) {
+    struct fixture *fixture = *state;
+    struct muster_error error;
+    const struct muster_beat whole = {
+        .user = "ada", .session = "tab", .status = MUSTER_STATUS_BUSY, .state = "typing", .state_len = 6};
+    must(muster_touch(fixture->client, "room", 60000, &whole, 1, NULL, &error), &error);
+    struct muster_beat beats[] = {{.user = "nobody"}, {.user = "ada", .session = "tab"}, {.user = "ada"}};
+    uint32_t unknown[3] = {0};
+    struct muster_refreshed refreshed;
+    must(muster_refresh(fixture->client, "room", 50000, beats, 3, unknown, &refreshed, &error), &error);
+    assert_int_equal(refreshed.ttl_ms, 50000);
+    assert_int_equal(refreshed.unknown_count, 2);
+    assert_ptr_equal(refreshed.unknown, unknown);
+    assert_int_equal(unknown[0], 0);
+    assert_int_equal(unknown[1], 2);
+    assert_true(refreshed.stamp > 0);
+    assert_int_equal(status_of(fixture, "ada"), MUSTER_STATUS_BUSY);
+    assert_int_equal(status_of(fixture, "nobody"), MUSTER_STATUS_UNSPECIFIED);
+
+    struct refresh_told told = {.code = -1};
+    must(muster_refresh_async(fixture->client, "room", 50000, &beats[1], 2, got_refreshed, &told, &error), &error);
+    if (!wait_until(is_refreshed, &told, PATIENCE_MS)) fail_msg("no answer");
+    assert_int_equal(atomic_load(&told.code), MUSTER_OK);
+    assert_int_equal(told.unknown_count, 1);
+    assert_int_equal(told.unknown, 1);
+
+    beats[1].status = MUSTER_STATUS_AWAY;
+    assert_int_equal(muster_refresh(fixture->client, "room", 50000, beats, 3, unknown, &refreshed, &error),
+                     MUSTER_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "beats[1].status: must be unset in a refresh");
+    assert_int_equal(refreshed.unknown_count, 0);
+    must(muster_reset(fixture->client, "room", NULL, &error), &error);
+}
+
+/* Whether the keepalive has beaten since. */
+struct seen_since {
+    struct fixture *fixture;
+    int64_t last_seen_ms;
+};
+
+static int64_t last_seen_of(struct fixture *fixture, const char *user) {
+    struct muster_error error;
+    struct muster_users *live = NULL;
+    must(muster_live(fixture->client, "room", &user, 1, false, &live, &error), &error);
+    int64_t last_seen_ms = live->items[0].last_seen_ms;
+    muster_users_free(live);
+    return last_seen_ms;
+}
+
+static bool is_seen_since(void *context) {
+    struct seen_since *since = context;
+    return last_seen_of(since->fixture, "ada") > since->last_seen_ms;
+}
+
+static void a_keepalive_keeps_a_status_that_was_set_elsewhere(void **state) {
+    struct fixture *fixture = *state;
+    struct muster_error error;
+    struct muster_keepalive *keepalive;
+    const struct muster_keepalive_options options = {.ttl_ms = MUSTER_TTL_MIN_MS};
+    must(muster_keepalive_open(fixture->client, &options, &keepalive, &error), &error);
+    must(muster_keepalive_add(keepalive, "room", "ada", "tab", MUSTER_STATUS_ONLINE, NULL, 0, &error), &error);
+    struct seen_since since = {fixture, 0};
+    if (!wait_until(is_seen_since, &since, PATIENCE_MS)) fail_msg("ada was not told");
+    const struct muster_beat busy = {.user = "ada", .session = "tab", .status = MUSTER_STATUS_BUSY};
+    must(muster_touch(fixture->client, "room", MUSTER_TTL_MIN_MS, &busy, 1, NULL, &error), &error);
+    for (int turn = 0; turn < 3; turn++) {
+        since.last_seen_ms = last_seen_of(fixture, "ada");
+        if (!wait_until(is_seen_since, &since, PATIENCE_MS)) fail_msg("ada is no longer told");
+        assert_int_equal(status_of(fixture, "ada"), MUSTER_STATUS_BUSY);
+    }
+    must(muster_keepalive_close(keepalive, true, &error), &error);
+}
+
+struct places_told {
+    atomic_int code;
+    size_t count;
+};
+
+static void got_places(void *arg, const struct muster_places *places, const struct muster_error *error) {
+    struct places_told *told = arg;
+    told->count = places->count;
+    atomic_store(&told->code, (int)error->code);
+}
+
+static bool are_placed(void *context) {
+    return atomic_load(&((struct places_told *)context)->code) >= 0;
+}
+
+static void users_are_found_where_they_are(void **state) {
+    struct fixture *fixture = *state;
+    struct muster_error error;
+    enum { ROOMS = 20 };
+    const struct muster_beat beats[] = {
+        {.user = "ada", .session = "tab", .status = MUSTER_STATUS_BUSY, .state = "typing", .state_len = 6},
+        {.user = "bob"}};
+    for (int i = 0; i < ROOMS; i++) {
+        char scope[16];
+        snprintf(scope, sizeof scope, "room:%d", i);
+        must(muster_touch(fixture->client, scope, 60000, beats, 1 + (size_t)i % 2, NULL, &error), &error);
+    }
+    must(muster_touch(fixture->client, "hall", 60000, beats, 1, NULL, &error), &error);
+    const char *users[] = {"nobody", "ada", "bob"};
+    struct muster_where_query query = {
+        .users = users, .user_count = 3, .scope_prefix = "room:", .page_size = 7, .with_sessions = true};
+    struct muster_places *places = NULL;
+    size_t found[2] = {0};
+    do {
+        must(muster_where(fixture->client, &query, &places, &error), &error);
+        assert_true(places->count <= 7);
+        for (size_t i = 0; i < places->count; i++) {
+            const struct muster_place *place = &places->items[i];
+            bool is_ada = strcmp(place->user, "ada") == 0;
+            found[!is_ada]++;
+            assert_int_equal(strncmp(place->scope, "room:", 5), 0);
+            assert_int_equal(place->status, is_ada ? MUSTER_STATUS_BUSY : MUSTER_STATUS_ONLINE);
+            assert_int_equal(place->session_count, 1);
+            assert_int_equal(place->sessions[0].state_len, is_ada ? 6 : 0);
+            assert_true(place->last_seen_ms > INT64_C(1700000000000));
+        }
+        query.page_token = places->next_page_token;
+    } while (query.page_token[0] != '\0');
+    assert_int_equal(found[0], ROOMS);
+    assert_int_equal(found[1], ROOMS / 2);
+
+    struct places_told told = {.code = -1};
+    const struct muster_where_query all = {.users = users, .user_count = 3};
+    must(muster_where_async(fixture->client, &all, got_places, &told, &error), &error);
+    if (!wait_until(are_placed, &told, PATIENCE_MS)) fail_msg("no answer");
+    assert_int_equal(told.count, ROOMS + ROOMS / 2 + 1);
+    const struct muster_where_query none = {.users = users};
+    assert_int_equal(muster_where(fixture->client, &none, &places, &error), MUSTER_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "users: none, at least 1");
+    assert_int_equal(places->count, 0);
+    muster_places_free(places);
+}
+
 enum { MANY = 25000 };
 
 static void touch_many(struct fixture *fixture, const char *scope) {
@@ -396,6 +548,9 @@ int main(int argc, char **argv) {
     example = argv[2];
     const struct CMUnitTest tests[] = {
         TEST(users_come_and_go),
+        TEST(sessions_are_refreshed),
+        TEST(a_keepalive_keeps_a_status_that_was_set_elsewhere),
+        TEST(users_are_found_where_they_are),
         TEST(a_status_is_set_and_cleared),
         TEST(a_walk_comes_by_everyone_once),
         TEST(scopes_are_counted_and_reset),

@@ -278,6 +278,62 @@ static void bad_calls_are_refused_by_name(void **state) {
     request_free(&request);
 }
 
+static void refreshes_are_what_protobuf_c_reads(void **state) {
+    (void)state;
+    struct request request = {0};
+    struct muster_error error;
+    struct muster_beat beats[3] = {
+        {.user = "ada", .session = "tab"}, {.user = "bob", .status = MUSTER_STATUS_BUSY}, {.user = "eve"}};
+    const bool some[] = {true, false, true};
+    must(request_beats(&request, NULL, "s", 0, beats, 3, (struct refreshes){.some = some}, &error), &error);
+    Muster__V1__Call *call = unpack(&request);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(call->touch->beats[i]->refresh != 0, some[i]);
+    assert_int_equal(call->touch->beats[1]->status, MUSTER__V1__STATUS__STATUS_BUSY);
+    muster__v1__call__free_unpacked(call, NULL);
+    expect_refusal(request_beats(&request, NULL, "s", 0, beats, 3, (struct refreshes){.all = true}, &error), &error,
+                   "beats[1].status: must be unset in a refresh");
+    beats[1] = (struct muster_beat){.user = "bob", .state = "x", .state_len = 1};
+    expect_refusal(request_beats(&request, NULL, "s", 0, beats, 3, (struct refreshes){.all = true}, &error), &error,
+                   "beats[1].state: must be unset in a refresh");
+    request_free(&request);
+}
+
+static void where_is_what_protobuf_c_reads(void **state) {
+    (void)state;
+    struct request request = {0};
+    struct muster_error error;
+    const char *users[] = {"ada", "ünïcödé"};
+    struct muster_where_query query = {.users = users,
+                                       .user_count = 2,
+                                       .scope_prefix = "room:",
+                                       .page_size = 7,
+                                       .page_token = "next",
+                                       .with_sessions = true};
+    must(request_where(&request, "tok", &query, &error), &error);
+    Muster__V1__Call *call = unpack(&request);
+    assert_int_equal(call->request_case, MUSTER__V1__CALL__REQUEST_WHERE);
+    expect_text(call->token, "tok", "token");
+    assert_int_equal(call->where->n_users, 2);
+    for (int i = 0; i < 2; i++) expect_text(call->where->users[i], users[i], "users");
+    expect_text(call->where->scope_prefix, "room:", "scope_prefix");
+    expect_text(call->where->page_token, "next", "page_token");
+    assert_int_equal(call->where->page_size, 7);
+    assert_true(call->where->sessions);
+    muster__v1__call__free_unpacked(call, NULL);
+    query.user_count = MUSTER_WHERE_USERS_MAX + 1;
+    expect_refusal(request_where(&request, NULL, &query, &error), &error, "users: 1001, at most 1000");
+    query.user_count = 2;
+    users[1] = "";
+    expect_refusal(request_where(&request, NULL, &query, &error), &error, "users[1]: empty, 1 to 128 bytes");
+    users[1] = "bob";
+    query.scope_prefix = too_long;
+    expect_refusal(request_where(&request, NULL, &query, &error), &error, "scope_prefix: 129 bytes, at most 128");
+    query.scope_prefix = NULL;
+    query.page_size = MUSTER_PAGE_MAX + 1;
+    expect_refusal(request_where(&request, NULL, &query, &error), &error, "page_size: 10001, at most 10000");
+    request_free(&request);
+}
+
 static void a_request_past_the_message_limit_is_refused(void **state) {
     (void)state;
     struct muster_beat *beats = calloc(MUSTER_BEATS_MAX, sizeof *beats);
@@ -508,6 +564,85 @@ static void small_answers_and_refusals_are_read(void **state) {
     free((void *)(uintptr_t)bytes.data);
 }
 
+/* What a node says of a Touch of `beats` beats. */
+static enum muster_code decode_unknown(uint32_t *unknown, size_t count, size_t beats, struct block *indexes,
+                                       struct answer *answer) {
+    Muster__V1__TouchResponse touched = MUSTER__V1__TOUCH_RESPONSE__INIT;
+    touched.unknown = unknown;
+    touched.n_unknown = count;
+    touched.displaced = 2;
+    Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
+    reply.response_case = MUSTER__V1__REPLY__RESPONSE_TOUCH;
+    reply.touch = &touched;
+    struct text bytes = pack(&reply);
+    struct muster_error error;
+    *answer = (struct answer){.kind = REPLY_TOUCH, .expected = beats, .indexes = indexes};
+    enum muster_code code = reply_decode(bytes, answer, &error);
+    free((void *)(uintptr_t)bytes.data);
+    return code;
+}
+
+static void unknown_refreshes_are_read(void **state) {
+    (void)state;
+    struct block indexes = {0};
+    struct answer answer;
+    uint32_t good[] = {0, 3, 300, 9999}, equal[] = {3, 3}, descending[] = {4, 3};
+    assert_int_equal(decode_unknown(good, 4, 10000, &indexes, &answer), MUSTER_OK);
+    assert_int_equal(answer.small.touched.unknown_count, 4);
+    for (size_t i = 0; i < 4; i++) assert_int_equal(answer.small.touched.unknown[i], good[i]);
+    assert_int_equal(decode_unknown(good, 4, 10000, NULL, &answer), MUSTER_OK);
+    assert_null(answer.small.touched.unknown);
+    assert_int_equal(decode_unknown(good, 4, 9999, &indexes, &answer), MUSTER_INTERNAL); /* no such beat */
+    assert_int_equal(decode_unknown(equal, 2, 10, &indexes, &answer), MUSTER_INTERNAL);
+    assert_int_equal(decode_unknown(descending, 2, 10, &indexes, &answer), MUSTER_INTERNAL);
+    assert_int_equal(decode_unknown(good, 2, 1, &indexes, &answer), MUSTER_INTERNAL);
+    assert_int_equal(answer.small.touched.unknown_count, 0);
+    assert_int_equal(decode_unknown(good, 0, 1, &indexes, &answer), MUSTER_OK);
+    free(indexes.data);
+}
+
+static void places_are_read(void **state) {
+    (void)state;
+    static char ada[] = "ada", room[] = "room:7", tab[] = "tab", typing[] = "typing", token[] = "next";
+    Muster__V1__Session session = MUSTER__V1__SESSION__INIT, *sessions[] = {&session};
+    session.session = text_field(tab);
+    session.state = text_field(typing);
+    session.ttl_ms = 5000;
+    Muster__V1__Place place = MUSTER__V1__PLACE__INIT, bare = MUSTER__V1__PLACE__INIT, *places[] = {&place, &bare};
+    place.user = text_field(ada);
+    place.scope = text_field(room);
+    place.status = MUSTER__V1__STATUS__STATUS_BUSY;
+    place.last_seen_ms = INT64_C(1700000000000);
+    place.session_count = 1;
+    place.n_sessions = 1;
+    place.sessions = sessions;
+    Muster__V1__WhereResponse response = MUSTER__V1__WHERE_RESPONSE__INIT;
+    response.n_places = 2;
+    response.places = places;
+    response.next_page_token = text_field(token);
+    Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
+    reply.response_case = MUSTER__V1__REPLY__RESPONSE_WHERE;
+    reply.where = &response;
+    struct text bytes = pack(&reply);
+    struct answer answer = {.kind = REPLY_WHERE, .has_sessions = true, .result = result_new()};
+    struct muster_error error;
+    must(reply_decode(bytes, &answer, &error), &error);
+    const struct muster_places *view = &answer.result->view.places;
+    assert_int_equal(view->count, 2);
+    assert_string_equal(view->next_page_token, "next");
+    assert_string_equal(view->items[0].user, "ada");
+    assert_string_equal(view->items[0].scope, "room:7");
+    assert_int_equal(view->items[0].status, MUSTER_STATUS_BUSY);
+    assert_int_equal(view->items[0].session_count, 1);
+    assert_true(view->items[0].last_seen_ms == INT64_C(1700000000000));
+    assert_string_equal(view->items[0].sessions[0].session, "tab");
+    assert_memory_equal(view->items[0].sessions[0].state, "typing", 6);
+    assert_string_equal(view->items[1].scope, "");
+    assert_null(view->items[1].sessions);
+    muster_places_free(&answer.result->view.places);
+    free((void *)(uintptr_t)bytes.data);
+}
+
 static void unknown_fields_are_ignored(void **state) {
     (void)state;
     /* Fields 15 (number), 14 (bytes), 13 (fixed32), 12 (fixed64), then code 0 left out, then a TouchResponse with
@@ -552,6 +687,10 @@ int main(void) {
     memset(too_long, 'x', sizeof too_long - 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(touches_and_leaves_are_what_protobuf_c_reads),
+        cmocka_unit_test(refreshes_are_what_protobuf_c_reads),
+        cmocka_unit_test(where_is_what_protobuf_c_reads),
+        cmocka_unit_test(unknown_refreshes_are_read),
+        cmocka_unit_test(places_are_read),
         cmocka_unit_test(live_and_list_are_what_protobuf_c_reads),
         cmocka_unit_test(counts_scopes_and_reset_are_what_protobuf_c_reads),
         cmocka_unit_test(bad_beats_are_refused_by_name),

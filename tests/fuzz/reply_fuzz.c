@@ -25,6 +25,25 @@ static size_t read_users(const struct muster_users *users) {
     return bytes;
 }
 
+static size_t read_places(const struct muster_places *places) {
+    size_t bytes = read_text(places->next_page_token);
+    for (size_t i = 0; i < places->count; i++) {
+        const struct muster_place *place = &places->items[i];
+        bytes += read_text(place->scope);
+        bytes += read_user(&(struct muster_user){
+            .user = place->user, .session_count = place->session_count, .sessions = place->sessions});
+    }
+    return bytes;
+}
+
+/* Indexes of the beats that were asked for, ascending. */
+static void read_unknown(const struct answer *answer) {
+    const struct touched *touched = &answer->small.touched;
+    for (uint32_t i = 0; i < touched->unknown_count; i++)
+        if (touched->unknown[i] >= answer->expected || (i > 0 && touched->unknown[i] <= touched->unknown[i - 1]))
+            abort();
+}
+
 static size_t read_watch(const struct watch_answer *watch) {
     size_t bytes = 0;
     for (size_t i = 0; i < watch->count; i++) {
@@ -67,9 +86,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The first byte says what was asked, the second how many items, the rest is the reply. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) return 0;
-    static const enum reply_kind kinds[] = {REPLY_TOUCH,  REPLY_LEAVE, REPLY_LIVE,  REPLY_LIST, REPLY_COUNTS,
-                                            REPLY_SCOPES, REPLY_RESET, REPLY_NODES, REPLY_WATCH};
-    struct answer answer = {.kind = kinds[data[0] % (sizeof kinds / sizeof kinds[0])],
+    static const enum reply_kind kinds[] = {REPLY_TOUCH,  REPLY_LEAVE, REPLY_LIVE,  REPLY_LIST,  REPLY_COUNTS,
+                                            REPLY_SCOPES, REPLY_RESET, REPLY_NODES, REPLY_WATCH, REPLY_WHERE};
+    struct block indexes = {0};
+    struct answer answer = {.indexes = &indexes,
+                            .kind = kinds[data[0] % (sizeof kinds / sizeof kinds[0])],
                             .expected = data[1] % 4,
                             .has_sessions = data[1] >= 128};
     bool has_result = answer.kind != REPLY_TOUCH && answer.kind != REPLY_LEAVE && answer.kind != REPLY_RESET;
@@ -84,6 +105,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (answer.kind == REPLY_NODES) sum += read_nodes(&answer.result->view.nodes);
     if (answer.kind == REPLY_WATCH) sum += read_watch(&answer.result->view.watch);
     if (answer.kind == REPLY_SCOPES) sum += read_scopes(&answer.result->view.scopes);
+    if (answer.kind == REPLY_WHERE) sum += read_places(&answer.result->view.places);
+    if (answer.kind == REPLY_TOUCH) read_unknown(&answer);
+    free(indexes.data);
     result_free(answer.result);
     return sum == SIZE_MAX; /* used, so that nothing of the reading is left out */
 }
