@@ -16,7 +16,6 @@ struct access_line {
     int64_t unix_ms;       /* milliseconds since 1970-01-01T00:00:00Z */
     int status;            /* of the answer, 100 to 999; 0: unknown */
     bool has_agent;        /* the format has a user agent */
-    bool has_user;         /* the format has the field that names the user, if only an empty one */
 };
 
 #endif

@@ -171,7 +171,7 @@ enum skip clf_parse(struct text line, bool has_virtual_host, struct access_line 
     if (line.data[0] == '"') return SKIP_QUOTED;
     if (has_syslog_prefix(line)) return SKIP_SYSLOG;
     struct cursor c = {line.data, line.data + line.len};
-    struct access_line parsed = {.has_user = true};
+    struct access_line parsed = {0};
     const enum skip skip = parse_fields(&c, has_virtual_host, &parsed);
     if (skip != SKIP_NONE) return skip;
     if (!take_request(&c, &parsed.status)) return SKIP_REQUEST;

@@ -111,14 +111,15 @@ static int read_status(const json_t *value) {
     return status >= 100 && status <= 999 ? (int)status : 0;
 }
 
-static void set_user(struct json_line *j, struct access_line *out) {
+/* False: the line has no such field. */
+static bool set_user(struct json_line *j, struct access_line *out) {
     static const char *const *const known[] = {host_paths, user_paths, forwarded_paths, forwarded_paths};
     const json_t *value = item_of(first_value(j->root, j->user_path, known[j->user]), j->user == USER_FORWARDED_LAST);
     struct text *field = j->user == USER_HOST            ? &out->host
                          : j->user == USER_AUTHENTICATED ? &out->user
                                                          : &out->forwarded;
     *field = read_user(j, value);
-    out->has_user = value != NULL;
+    return value != NULL;
 }
 
 enum skip json_line_parse(struct json_line *j, struct text line, struct access_line *out) {
@@ -128,9 +129,8 @@ enum skip json_line_parse(struct json_line *j, struct text line, struct access_l
     j->root = json_loadb(line.data, line.len, 0, NULL);
     if (!json_is_object(j->root)) return SKIP_JSON;
     struct access_line parsed = {0};
-    set_user(j, &parsed);
     const bool may_be_absent = j->user_path == NULL && j->user >= USER_FORWARDED_FIRST;
-    if (!parsed.has_user && !may_be_absent) return SKIP_USER_FIELD;
+    if (!set_user(j, &parsed) && !may_be_absent) return SKIP_USER_FIELD;
     if (!find_time(j, &parsed.unix_ms)) return SKIP_TIME_FIELD;
     parsed.status = read_status(item_of(first_value(j->root, NULL, status_paths), false));
     const json_t *agent = item_of(first_value(j->root, NULL, agent_paths), false);
