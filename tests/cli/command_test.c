@@ -145,6 +145,47 @@ static void shows_sessions(void **state) {
     EXPECT(0, "left 1 of 1\n", "", "leave", "ada", "--all-sessions", "--to", server.tcp, "-s", "se");
 }
 
+/* The row of a user in a scope, which there is once. */
+static const json_t *place_of(const json_t *rows, const char *user, const char *scope) {
+    const json_t *found = NULL;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (strcmp(string(row, "user"), user) != 0 || strcmp(string(row, "scope"), scope) != 0) continue;
+        if (found != NULL) fail_msg("%s is twice in %s", user, scope);
+        found = row;
+    }
+    if (found == NULL) fail_msg("%s is not in %s", user, scope);
+    return found;
+}
+
+static void shows_where_users_are(void **state) {
+    (void)state;
+    EXPECT(0, NULL, "", "touch", "ada", "--session", "tab", "--to", server.tcp, "-s", "wh:1");
+    EXPECT(0, NULL, "", "touch", "ada", "bob", "--status", "busy", "--to", server.tcp, "-s", "wh:2");
+    EXPECT(0, NULL, "", "touch", "ada", "--to", server.tcp, "-s", "other");
+    EXPECT(0, NULL, "", "touch", "cyd", "--to", server.tcp, "-s", "wh:1");
+    EXPECT(0, NULL, "", "leave", "cyd", "--to", server.tcp, "-s", "wh:1");
+    json_t *rows = JSON(0, "where", "ada", "bob", "cyd", "--prefix", "wh:", "--json", "--to", server.tcp);
+    assert_int_equal(json_array_size(rows), 3);
+    EXPECT_KEYS(json_array_get(rows, 0), "user scope live status last_seen_ms sessions");
+    assert_string_equal(string(place_of(rows, "ada", "wh:1"), "status"), "online");
+    assert_string_equal(string(place_of(rows, "ada", "wh:2"), "status"), "busy");
+    assert_true(json_is_true(json_object_get(place_of(rows, "bob", "wh:2"), "live")));
+    json_decref(rows);
+    rows = JSON(0, "where", "ada", "--json", "--sessions", "--to", server.tcp, "--prefix", "wh:1");
+    const json_t *session = json_array_get(json_object_get(json_array_get(rows, 0), "session_list"), 0);
+    assert_string_equal(string(session, "session"), "tab");
+    json_decref(rows);
+    struct process_result result = CLI("ada\nbob\n", "where", "-", "--to", server.tcp);
+    if (strncmp(result.output, "USER  SCOPE  LIVE  STATUS", 25) != 0 ||
+        strstr(result.output, "ada   other  yes   online") == NULL)
+        fail_msg("the table: %s", result.output);
+    process_result_free(&result);
+    EXPECT(0, "USER  SCOPE  LIVE  STATUS  LAST SEEN  SESSIONS\n", "", "where", "nobody", "--to", server.tcp);
+    EXPECT(2, "", "no user was given", "where", "--to", server.tcp);
+    EXPECT(2, "", "--prefix chooses scopes", "where", "ada", "-s", "x", "--to", server.tcp);
+}
+
 static void lists_by_status_and_by_time(void **state) {
     (void)state;
     EXPECT(0, NULL, "", "touch", "a1", "a2", "--status", "away", "--to", server.tcp, "-s", "li");
@@ -505,6 +546,7 @@ int main(void) {
         cmocka_unit_test(sends_many_users_in_batches),
         cmocka_unit_test(shows_who_is_live),
         cmocka_unit_test(shows_sessions),
+        cmocka_unit_test(shows_where_users_are),
         cmocka_unit_test(lists_by_status_and_by_time),
         cmocka_unit_test(counts_users),
         cmocka_unit_test(lists_scopes),

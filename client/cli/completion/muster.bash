@@ -1,6 +1,6 @@
 # bash completion for muster(1)
 
-_muster_commands="touch leave live list counts scopes nodes reset watch top replay bench keygen ping version help"
+_muster_commands="touch leave live list counts where scopes nodes reset watch top replay bench keygen ping version help"
 _muster_globals="--to --token --scope --json --timeout --help --version"
 
 _muster_options() {
@@ -10,6 +10,7 @@ _muster_options() {
     live) echo "--sessions" ;;
     list) echo "--status --limit --recent --sessions" ;;
     counts) echo "--window --scopes" ;;
+    where) echo "--prefix --sessions" ;;
     reset) echo "--yes" ;;
     watch) echo "--user --sessions --totals --interval --count" ;;
     top) echo "--interval" ;;
@@ -42,7 +43,7 @@ _muster_values() {
 _muster_takes_value() {
     case $1 in
     -s | --to | --token | --scope | --timeout | --session | --ttl | --status | --state | --linger | --stamp | --limit | \
-        --window | --scopes | --format | --every | --user | --user-field | --time-field | --exclude-status | --plot | --speed | \
+        --window | --scopes | --prefix | --format | --every | --user | --user-field | --time-field | --exclude-status | --plot | --speed | \
         --call | --connections | --in-flight | --batch | --users | --order | --duration | --requests | --warmup | --rate | \
         --threads | --interval | --count) return 0 ;;
     esac
