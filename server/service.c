@@ -3,6 +3,7 @@
 #include "common/monotonic.h"
 #include "net/sp/rpc_door.h"
 #include "node/figures.h"
+#include "node/standstill.h"
 #include "node/tick.h"
 #include "peers/gossip.h"
 #include "service_peers.h"
@@ -146,6 +147,11 @@ static void tick_service(void *context) {
     service_room_look(&service->room, service->node, now);
 }
 
+/* A tick that is a little late is no standstill. */
+static uint64_t node_stall_ms(const struct config *config) {
+    return config->max_stall_ms > 2 * config->tick_ms ? config->max_stall_ms : 2 * config->tick_ms;
+}
+
 struct service *service_start(const struct config *config, struct error *error) {
     static struct service service; /* one a program; a failed start leaves it as it is */
     service.config = config;
@@ -158,6 +164,7 @@ struct service *service_start(const struct config *config, struct error *error) 
     if (!make_node(&service, error)) return NULL;
     if (!start_loops(&service)) return NULL;
     if ((service.ticker = periodic_start(tick_service, &service, 0, (uint32_t)config->tick_ms)) == NULL) return NULL;
+    node_expect_ticks(service.node, node_stall_ms(config), clock_now());
     if (!start_peers(&service, error)) return NULL;
     (void)error_fail_memory(error);
     if (service.snapshots != NULL && !snapshots_start(service.snapshots, service.peers != NULL)) return NULL;

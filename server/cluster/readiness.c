@@ -14,6 +14,14 @@ static bool is_silent(const struct peer *peer, uint64_t now_ms) {
     return peer->life.was_queried && now_ms - peer->life.sign_ms >= JOIN_PATIENCE_MS;
 }
 
+void readiness_begin_anew(struct replica *replica, uint64_t now_ms) {
+    replica->takes_writes = replica->is_ready = false;
+    replica->has_stood_still = true;
+    replica->started_ms = now_ms;
+    replica->taken_since_ms = 0;
+    replica->frames_before = replica->frame_number;
+}
+
 static bool is_alone(const struct replica *replica) {
     return peers_that_count(&replica->peers) == 0 && !replica->config.expects_peers;
 }
@@ -24,8 +32,8 @@ static bool has_timed_out(const struct replica *replica, uint64_t now_ms) {
 
 /* ---- writes ------------------------------------------------------------------------------------------------------ */
 
-static bool takes_frames(const struct peer *peer) {
-    return peer->id.origin != 0 && peer->life.heard_frame > 0 && !peer->life.is_refused;
+static bool takes_frames(const struct replica *replica, const struct peer *peer) {
+    return peer->id.origin != 0 && peer->life.heard_frame > replica->frames_before && !peer->life.is_refused;
 }
 
 /* How many peers take this node's frames; *waiting: how many are there, or may be, and do not. */
@@ -35,7 +43,7 @@ static size_t count_takers(const struct replica *replica, uint64_t now_ms, size_
     for (size_t i = 0; i < replica->peers.count; i++) {
         const struct peer *peer = replica->peers.items[i];
         if (!peer_counts(&replica->peers, peer)) continue;
-        if (takes_frames(peer)) takers++;
+        if (takes_frames(replica, peer)) takers++;
         else *waiting += !peer->life.is_refused && !is_silent(peer, now_ms);
     }
     return takers;
@@ -63,7 +71,7 @@ void readiness_call(struct replica *replica, uint64_t now_ms) {
     if (replica->takes_writes || now_ms - replica->called_ms < REPLICA_START_POLL_MS) return;
     for (size_t i = 0; i < replica->peers.count; i++) {
         const struct peer *peer = replica->peers.items[i];
-        if (peer->id.origin == 0 || takes_frames(peer) || !peer_counts(&replica->peers, peer)) continue;
+        if (peer->id.origin == 0 || takes_frames(replica, peer) || !peer_counts(&replica->peers, peer)) continue;
         replica->called_ms = now_ms;
         flush_nothing(replica, now_ms);
         return;
@@ -72,7 +80,15 @@ void readiness_call(struct replica *replica, uint64_t now_ms) {
 
 /* ---- reads ------------------------------------------------------------------------------------------------------- */
 
-/* In sync with a peer that is ready; or, where none is, with all that respond: then there is nothing more to get. */
+/* Whether there is nothing more to get once this is so and nobody is waited for. After a standstill it is not enough to
+ * be in sync with nodes that are not ready: all of them stood still, and clients get the time to send their beats
+ * again. */
+static bool is_long_enough(const struct replica *replica, size_t synced, uint64_t now_ms) {
+    if (!replica->has_stood_still) return synced > 0;
+    return now_ms - replica->started_ms >= REPLICA_STANDSTILL_GRACE_MS;
+}
+
+/* In sync with a peer that is ready; or, where none is, with all that respond. */
 static bool is_in_sync(const struct replica *replica, uint64_t now_ms) {
     size_t synced = 0, waiting = 0;
     for (size_t i = 0; i < replica->peers.count; i++) {
@@ -82,11 +98,12 @@ static bool is_in_sync(const struct replica *replica, uint64_t now_ms) {
         synced += peer->life.is_synced;
         waiting += !peer->life.is_synced && !is_silent(peer, now_ms);
     }
-    return synced > 0 && waiting == 0;
+    return waiting == 0 && is_long_enough(replica, synced, now_ms);
 }
 
 bool readiness_is_given(const struct replica *replica, uint64_t now_ms) {
-    return replica->is_ready || is_alone(replica) || has_timed_out(replica, now_ms);
+    bool is_lone = is_alone(replica) && !replica->has_stood_still;
+    return replica->is_ready || is_lone || has_timed_out(replica, now_ms);
 }
 
 void readiness_look(struct replica *replica, uint64_t now_ms) {

@@ -12,6 +12,8 @@ bool readiness_takes_writes(const struct replica *replica, uint64_t now_ms);
 bool readiness_is_given(const struct replica *replica, uint64_t now_ms);
 /* Notes that the node takes writes, and that it is ready, once it is; it stays so. */
 void readiness_look(struct replica *replica, uint64_t now_ms);
+/* As replica_begin_anew. */
+void readiness_begin_anew(struct replica *replica, uint64_t now_ms);
 /* Whether a peer is to be asked now whether it takes this node's frames. */
 bool readiness_asks(const struct replica *replica, const struct peer *peer, uint64_t now_ms);
 /* Publishes an empty frame now and then, as long as there are peers that are to take the first one. */

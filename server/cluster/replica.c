@@ -122,6 +122,19 @@ struct actions replica_sync_response(struct replica *replica, uint64_t ticket, c
     return actions_of_call(replica);
 }
 
+bool replica_has_peers(const struct replica *replica) {
+    for (size_t i = 0; i < replica->peers.count; i++) {
+        const struct peer *peer = replica->peers.items[i];
+        if (peer_counts(&replica->peers, peer) && peer->life.state < PEER_DOWN) return true;
+    }
+    return false;
+}
+
+void replica_begin_anew(struct replica *replica, uint64_t now_ms) {
+    readiness_begin_anew(replica, now_ms);
+    sync_begin_anew(replica, now_ms);
+}
+
 bool replica_takes_writes(const struct replica *replica, uint64_t now_ms) {
     return readiness_takes_writes(replica, now_ms);
 }

@@ -79,12 +79,17 @@ struct actions replica_leave(struct replica *replica, uint64_t now_ms);
 /* ---- what it knows ------------------------------------------------------------------------------------------------
  */
 
+/* Whether there are peers that are not down. */
+bool replica_has_peers(const struct replica *replica);
+/* The process stood still: what peers did meanwhile is to be got before anything is answered, as after a start. */
+void replica_begin_anew(struct replica *replica, uint64_t now_ms);
+
 /* Whether writes may be taken: the node knows its peers' clocks, and a peer takes its frames; or nobody is there, or
- * join_timeout_ms has passed. Once true, always true. */
+ * join_timeout_ms has passed. Once true, it is true until replica_begin_anew. */
 bool replica_takes_writes(const struct replica *replica, uint64_t now_ms);
 
 /* Whether reads may be answered: writes may be taken, and the node was in sync once; or it has nobody to sync with, or
- * join_timeout_ms has passed. Once true, always true. */
+ * join_timeout_ms has passed. Once true, it is true until replica_begin_anew. */
 bool replica_is_ready(const struct replica *replica, uint64_t now_ms);
 
 struct peer_view {

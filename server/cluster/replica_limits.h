@@ -9,11 +9,12 @@ enum {
     REPLICA_ADDRESS_BYTES_MAX = 255,
     REPLICA_NAME_BYTES_MAX = 64,
     REPLICA_DIGEST_MS = 1000,
-    REPLICA_REFRESH_WAIT_MS = 1000, /* a refresh waits for company at most so long, and at most half of its lease */
-    REPLICA_SUSPECT_MS = 3000,      /* silent for so long: suspect */
-    REPLICA_DOWN_MS = 10000,        /* silent for so long: down */
-    REPLICA_START_POLL_MS = 10,     /* a node that starts asks so often whether its peers take its frames */
-    REPLICA_SYNC_TIMEOUT_MS = 1000, /* until a sync request has failed; a later response is dropped */
+    REPLICA_REFRESH_WAIT_MS = 1000,     /* a refresh waits for company at most so long, and at most half of its lease */
+    REPLICA_SUSPECT_MS = 3000,          /* silent for so long: suspect */
+    REPLICA_DOWN_MS = 10000,            /* silent for so long: down */
+    REPLICA_START_POLL_MS = 10,         /* a node that starts asks so often whether its peers take its frames */
+    REPLICA_STANDSTILL_GRACE_MS = 2000, /* see server/node/standstill.h */
+    REPLICA_SYNC_TIMEOUT_MS = 1000,     /* until a sync request has failed; a later response is dropped */
 };
 
 /* As the call Nodes shows it (muster.v1.NodeState). */

@@ -53,7 +53,9 @@ struct replica {
 
     /* readiness.c */
     bool takes_writes, is_ready;
-    uint64_t started_ms;
+    bool has_stood_still;     /* since it was started: it began anew */
+    uint64_t started_ms;      /* or began anew */
+    uint64_t frames_before;   /* frames up to this number prove nothing: they were published before */
     uint64_t wall_ms_at_zero; /* what the wall clock says, minus the monotonic clock; may wrap, is only added */
     uint64_t taken_since_ms;  /* since when a peer takes this node's frames; 0: none does */
     uint64_t called_ms;       /* when readiness_call published last */

@@ -100,6 +100,21 @@ void sync_send_due(struct replica *replica, uint64_t now_ms) {
     }
 }
 
+void sync_begin_anew(struct replica *replica, uint64_t now_ms) {
+    for (size_t i = 0; i < replica->peers.count; i++) {
+        struct peer *peer = replica->peers.items[i];
+        if (query_is_waiting(&peer->query)) {
+            end_walk(replica, peer);
+            query_fail(&peer->query, now_ms);
+        }
+        query_reschedule(&peer->query, now_ms);
+        /* Not the peer was silent. */
+        if (peer->life.state < PEER_DOWN) peer->life.sign_ms = now_ms;
+        peer->life.is_synced = peer->life.is_ready = peer->life.is_refused = false;
+    }
+    replica->walk_next_ms = now_ms;
+}
+
 void sync_note_unknown_origin(struct peer *peer) {
     peer->id.has_unknown_origin = true;
     query_reschedule(&peer->query, peer->query.sent_at_ms + UNKNOWN_ORIGIN_SYNC_MS);

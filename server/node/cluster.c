@@ -15,8 +15,7 @@ static void give_actions(struct node *node, struct actions actions) {
 static void look_ready(struct node *node) {
     if (!atomic_load_explicit(&node->takes_writes, memory_order_relaxed))
         atomic_store(&node->takes_writes, replica_takes_writes(node->replica, node->now_ms));
-    if (!atomic_load_explicit(&node->is_ready, memory_order_relaxed))
-        atomic_store(&node->is_ready, replica_is_ready(node->replica, node->now_ms));
+    standstill_look(node);
 }
 
 bool node_join(struct node *node, const struct node_cluster_config *config, struct instant now) {

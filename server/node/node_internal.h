@@ -32,7 +32,11 @@ struct node {
     bool is_idle; /* the last node_gossip found none, and asked to be called late */
     uint64_t flush_ms, join_until_ms;
     bool are_seeds_resolved;            /* all seeds are known as peers, or cannot be */
-    atomic_bool takes_writes, is_ready; /* is_ready: reads are answered. Once true, always true */
+    atomic_bool takes_writes, is_ready; /* is_ready: reads are answered. Both are true until the process stands still */
+
+    uint64_t stall_ms; /* a turn that comes later than that after the one before: the process stood still; 0: never */
+    uint64_t ready_at_ms;    /* without a replica: reads are answered from then on */
+    atomic_uint standstills; /* counts them */
 
     struct node_observer *observer; /* never NULL */
 
@@ -49,6 +53,12 @@ struct node {
 
 /* The observer of a node that has none. */
 extern struct node_observer node_nobody;
+
+/* standstill.c. At the beginning of a turn that comes too late: the node joins again, if it may have missed anything.
+ */
+void standstill_note(struct node *node);
+/* In a turn: the node is ready, once it may answer reads; then its observer sees again. */
+void standstill_look(struct node *node);
 
 /* Ends the program unless the calling thread has the lock: in functions that are for a turn alone. */
 void node_assert_held(const struct node *node);

@@ -16,6 +16,9 @@ struct node_observer {
     void (*take_effects)(void *context, const struct roll *roll);
     /* Called at the end of every turn: whether `wake` is to be called after it. */
     bool (*wants_wake)(void *context);
+    /* While the node is not ready (node_is_ready) what changes is not to be told: the process stood still, and the node
+     * makes up for it. Called when it is ready again. */
+    void (*see_again)(void *context);
     /* Called at every tick: frees what is too old. */
     void (*tidy)(void *context, uint64_t now_ms);
     /* Called by any thread, without the lock; it must not block. NULL: wants_wake is not called either. */

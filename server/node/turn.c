@@ -29,7 +29,9 @@ static uint64_t take_lock(struct node *node, struct instant now) {
     atomic_fetch_add_explicit(&node->turns, 1, memory_order_relaxed);
     node->is_held = true;
     node->holder = pthread_self();
-    if (now.now_ms > node->now_ms) node->now_ms = now.now_ms;
+    const uint64_t before_ms = node->now_ms;
+    if (now.now_ms > before_ms) node->now_ms = now.now_ms;
+    if (node->stall_ms != 0 && node->now_ms - before_ms > node->stall_ms) standstill_note(node);
     return node->now_ms;
 }
 

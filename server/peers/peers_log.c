@@ -3,6 +3,7 @@
 #include "core/hlc.h"
 #include "node/figures.h"
 #include "node/node.h"
+#include "node/standstill.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -24,6 +25,7 @@ struct cluster_log {
     struct node *node;
     uint64_t start_us, next_us;
     bool was_ready, was_clock_wrong;
+    unsigned standstills; /* of the node, when it was looked at last */
     struct replica_stats stats;
     struct seen before[REPLICA_PEERS_MAX], now[REPLICA_PEERS_MAX];
     size_t before_count, now_count;
@@ -140,6 +142,12 @@ static void say_dropped(struct cluster_log *log) {
 }
 
 static void say_ready(struct cluster_log *log, uint64_t now_us) {
+    unsigned standstills = node_standstills(log->node);
+    if (log->standstills != standstills) { /* it joins again */
+        log->standstills = standstills;
+        log->was_ready = false;
+        log->start_us = now_us;
+    }
     if (log->was_ready || !node_is_ready(log->node)) return;
     struct replica_stats stats;
     struct node_figures figures;

@@ -2,6 +2,7 @@
 #include "calls.h"
 #include "muster/limits.h"
 #include "node/cluster.h"
+#include "node/standstill.h"
 #include "rpc.h"
 
 #include <inttypes.h>
@@ -31,6 +32,21 @@ static enum muster_code refuse_too_long(struct call *call, const char *what, uin
     return call_refuse(call, MUSTER_INVALID_ARGUMENT, "%s: %" PRIu32 " bytes, at most %d", what, bytes, most);
 }
 
+static enum muster_code refuse_joining(struct call *call) {
+    const char *why = node_standstills(call->node) > 0 ? "the process stood still, and is not in sync again yet"
+                                                       : "not in sync with its peers yet";
+    return call_refuse(call, MUSTER_UNAVAILABLE, "joining: %s", why);
+}
+
+/* The turn of the read itself may be the one that finds that the process stood still. */
+static enum muster_code answer_read(struct call *call, const struct method_entry *method, struct text body) {
+    unsigned standstills = node_standstills(call->node);
+    if (!node_is_ready(call->node)) return refuse_joining(call);
+    enum muster_code code = method->handle(call, body);
+    if (call->is_parked || node_standstills(call->node) == standstills) return code;
+    return refuse_joining(call);
+}
+
 static enum muster_code dispatch(struct call *call, const struct request *request) {
     const struct method_entry *method = method_entry(request->method);
     if (request->body.len > MUSTER_MESSAGE_BYTES_MAX)
@@ -40,9 +56,7 @@ static enum muster_code dispatch(struct call *call, const struct request *reques
     if (request->stalled_ms > 0 && method->writes) return call_refuse_stalled(call, request->stalled_ms);
     if (method->writes && !node_takes_writes(call->node))
         return call_refuse(call, MUSTER_UNAVAILABLE, "starting: no peer would learn of it yet; ask another node");
-    if (method->needs_ready && !node_is_ready(call->node))
-        return call_refuse(call, MUSTER_UNAVAILABLE, "joining: not in sync with its peers yet");
-    return method->handle(call, request->body);
+    return method->needs_ready ? answer_read(call, method, request->body) : method->handle(call, request->body);
 }
 
 bool rpc_answer(struct rpc *rpc, struct worker *worker, const struct request *request, struct instant now,

@@ -2,6 +2,7 @@
 #include "answer.h"
 #include "muster/codes.h"
 #include "muster/limits.h"
+#include "node/cluster.h"
 #include "pace.h"
 #include "reply/worker.h"
 #include "watches_internal.h"
@@ -22,6 +23,8 @@ enum {
     ROOM_RETRY_MS = 100, /* a watcher that has no room is tried again after so long */
     HANG_UP_BATCH = 256,
 };
+
+static const char joining[] = "joining: the process stood still, and is not in sync again yet";
 
 /* An answer that passes the size of a message. */
 static const char too_large[] = "watch: the reply would pass 1048576 bytes; ask for less at a time";
@@ -124,7 +127,8 @@ static void repark_or_end(struct pump *pump, struct watch *watch, const struct w
             cursor.paced_ms = pace_answered_ms(watch->due_ms, watch->query.min_interval_ms, now_ms);
     }
     bool has_news = is_due && is_selected && answer_has_news(answer);
-    if (!has_news && !watch->is_hung_up && watch->deadline_ms > now_ms && !watches_are_stopping(watches)) {
+    bool may_wait = !watch->is_hung_up && !watches_are_stopping(watches) && node_is_ready(watches->node);
+    if (!has_news && may_wait && watch->deadline_ms > now_ms) {
         watch->query.cursor = cursor;
         watches_repark(watches, watch, !is_due);
         return;
@@ -163,14 +167,16 @@ static void answer_group(struct pump *pump, struct watch *const *group, size_t c
     arena_reset(&pump->worker->arena, WORKER_BYTES_KEPT);
     pump->recipient_count = 0;
     struct turn turn = node_begin(pump->node, pump->now);
-    bool is_stopping = watches_are_stopping(pump->watches);
-    for (size_t i = 0; i < count && !is_selected && !is_stopping; i++) {
+    bool is_stopping = watches_are_stopping(pump->watches), is_joining = !node_is_ready(pump->node);
+    for (size_t i = 0; i < count && !is_selected && !is_stopping && !is_joining; i++) {
         is_selected = group[i]->due_ms <= turn.now_ms && !group[i]->is_hung_up;
         if (is_selected) select_for_group(pump, &turn, group[i], &answer);
+        is_joining |= !node_is_ready(pump->node); /* the process stood still just now */
     }
-    for (size_t i = 0; i < count; i++) repark_or_end(pump, group[i], &answer, is_selected, turn.now_ms);
+    for (size_t i = 0; i < count; i++) repark_or_end(pump, group[i], &answer, is_selected && !is_joining, turn.now_ms);
     node_commit(&turn, NULL);
     if (is_stopping) deliver_refusal(pump, MUSTER_UNAVAILABLE, "watch: the node stops");
+    else if (is_joining) deliver_refusal(pump, MUSTER_UNAVAILABLE, joining);
     else if (is_selected && answer_has_news(&answer) && !answer_encode(&answer, &news))
         deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
     else deliver_news(pump, news);
@@ -210,7 +216,7 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
 static size_t take_due_batch(struct pump *pump, uint64_t *next_ms) {
     struct watches *watches = pump->watches;
     struct turn turn = node_begin_ticked(pump->node, pump->now, NULL);
-    while (watches_wake(watches, turn.now_ms, PUMP_WAKES)) node_yield(&turn);
+    while (node_is_ready(pump->node) && watches_wake(watches, turn.now_ms, PUMP_WAKES)) node_yield(&turn);
     size_t count = watches_take_due(watches, turn.now_ms, pump->due, PUMP_BATCH);
     if (count == 0) {
         uint64_t next = watches_next_ms(watches);

@@ -1,4 +1,5 @@
 /* The scopes that are watched, and what changes in them. */
+#include "node/cluster.h"
 #include "watches_internal.h"
 
 #include <assert.h>
@@ -197,6 +198,7 @@ void watches_take_effects(void *context, const struct roll *roll) {
     struct effects *effects = &watches->effects;
     struct watched_scope *scope = NULL;
     node_assert_held(watches->node);
+    bool is_seeing = node_is_ready(watches->node);
     for (size_t i = 0; i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
         if (i == 0 || effect->scope_at != effect[-1].scope_at) {
@@ -204,11 +206,21 @@ void watches_take_effects(void *context, const struct roll *roll) {
             scope = find_scope(watches, name, roll_hash(roll, name));
         }
         if (scope == NULL) continue;
+        scope->is_lost |= !is_seeing;
+        if (!is_seeing) continue;
         if (scope->is_journaled && effect->kind != EFFECT_RESET) note_effect(watches, roll, scope, effect);
         mark_scope(watches, scope);
     }
     if (effects->dropped > 0)
-        for (struct watched_scope *each = watches->newest; each != NULL; each = each->older)
-            lose_changes(watches, each);
+        for (struct watched_scope *each = watches->newest; each != NULL; each = each->older) each->is_lost = true;
+    if (effects->dropped > 0 && is_seeing) watches_see_again(watches);
     effects_clear(effects);
+}
+
+void watches_see_again(void *context) {
+    struct watches *watches = context;
+    for (struct watched_scope *scope = watches->newest; scope != NULL; scope = scope->older) {
+        if (scope->is_lost) lose_changes(watches, scope);
+        scope->is_lost = false;
+    }
 }

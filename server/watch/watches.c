@@ -1,5 +1,6 @@
 #include "common/random.h"
 #include "muster/limits.h"
+#include "node/cluster.h"
 #include "node/page_allocator.h"
 #include "watches_internal.h"
 
@@ -11,8 +12,9 @@
 static bool wants_pump(void *context) {
     struct watches *watches = context;
     if (watches->is_pumping || watches->queue_count == 0) return false;
-    watches->is_pumping =
-        watches->dirty != NULL || watches->is_stopping || queue_wakes_ms(watches->queue[0]) < watches->pump_ms;
+    /* A node that joins again tells nobody of changes: its pump leaves the marks as they are. */
+    watches->is_pumping = (watches->dirty != NULL && node_is_ready(watches->node)) || watches->is_stopping ||
+                          queue_wakes_ms(watches->queue[0]) < watches->pump_ms;
     return watches->is_pumping;
 }
 
@@ -25,8 +27,11 @@ struct watches *watches_new(struct node *node, size_t watches_max) {
     watches->cursor_key = cursor_key_new(node->origin);
     watches->watches_max = watches_max != 0 ? watches_max : MUSTER_WATCHES_DEFAULT;
     watches->pump_ms = UINT64_MAX;
-    watches->observer = (struct node_observer){
-        .context = watches, .take_effects = watches_take_effects, .wants_wake = wants_pump, .tidy = watches_tidy};
+    watches->observer = (struct node_observer){.context = watches,
+                                               .take_effects = watches_take_effects,
+                                               .wants_wake = wants_pump,
+                                               .see_again = watches_see_again,
+                                               .tidy = watches_tidy};
     node_observe(node, &watches->observer);
     return watches;
 }

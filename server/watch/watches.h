@@ -36,6 +36,7 @@ struct watched_scope {
     uint64_t hash, polled_ms;
     struct journal journal;
     bool is_journaled;    /* watches of counts need no journal */
+    bool is_lost;         /* something changed that was not written to the journal, and watches do not know yet */
     bool is_dirty;        /* it is in the list of scopes whose changes the pump has not worked through */
     struct watch *idle;   /* idle watches of all users, and of counts */
     size_t idle_named;    /* idle watches of named users: how many */

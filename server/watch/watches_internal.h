@@ -33,9 +33,10 @@ struct watches {
 
 /* watched_scope.c */
 /* The observer's functions (node/observer.h): write effects to the journals and mark what is watched; drop a few scopes
- * that no request was about lately. */
+ * that no request was about lately; make watches begin anew where something changed that was not written. */
 void watches_take_effects(void *watches, const struct roll *roll);
 void watches_tidy(void *watches, uint64_t now_ms);
+void watches_see_again(void *watches);
 /* Drops a scope that no watch refers to. */
 void watched_scope_drop(struct watches *watches, struct watched_scope *scope);
 /* Takes the first user out of the list of those who changed. */

@@ -2,6 +2,8 @@
 #include "muster/limits.h"
 #include "node/cluster.h"
 #include "node/figures.h"
+#include "node/standstill.h"
+#include "node/tick.h"
 #include "rpc/method.h"
 #include "rpc/rpc.h"
 
@@ -162,6 +164,36 @@ static void writes_of_before_a_standstill_are_refused(void **state) {
     fixture_close(&fixture);
 }
 
+/* Nobody is denied for what the node slept through: a node alone waits for its clients. */
+static void reads_are_refused_after_a_standstill_in_which_leases_ended(void **state) {
+    enum { STILL_MS = 5000, STALL_MS = 1000, TICK_MS = 100 };
+    (void)state;
+    struct fixture fixture = fixture_of(0);
+    struct request touch = request_of(METHOD_TOUCH), live = request_of(METHOD_LIVE);
+    touch.body = (struct text){"\x10\xe8\x07\x1a\x05\x12\x03" /* a TTL of 1000 ms */
+                               "ada",
+                               10};
+    node_expect_ticks(fixture.node, STALL_MS, fixture.now);
+    expect_answer(&fixture, &touch, MUSTER_OK, "");
+    fixture.now.now_ms += STALL_MS; /* as late as a tick may be */
+    expect_answer(&fixture, &live, MUSTER_OK, "");
+    fixture.now.now_ms += STILL_MS;
+    expect_answer(&fixture, &live, MUSTER_UNAVAILABLE, "joining: the process stood still");
+    expect_answer(&fixture, &touch, MUSTER_OK, "");
+    uint64_t until_ms = fixture.now.now_ms + STANDSTILL_GRACE_MS;
+    while (fixture.now.now_ms + TICK_MS < until_ms) {
+        fixture.now.now_ms += TICK_MS;
+        node_tick(fixture.node, fixture.now);
+        expect_answer(&fixture, &live, MUSTER_UNAVAILABLE, "joining");
+    }
+    fixture.now.now_ms += TICK_MS;
+    node_tick(fixture.node, fixture.now);
+    expect_answer(&fixture, &live, MUSTER_OK, "");
+    fixture.now.now_ms += STILL_MS; /* nobody is live any more: nobody can be denied */
+    expect_answer(&fixture, &live, MUSTER_OK, "");
+    fixture_close(&fixture);
+}
+
 static void what_is_too_long_is_refused_by_every_method(void **state) {
     (void)state;
     struct fixture fixture = fixture_of(0);
@@ -187,6 +219,7 @@ int main(void) {
         cmocka_unit_test(every_method_is_answered),
         cmocka_unit_test(reads_and_writes_are_refused_while_the_node_joins),
         cmocka_unit_test(writes_of_before_a_standstill_are_refused),
+        cmocka_unit_test(reads_are_refused_after_a_standstill_in_which_leases_ended),
         cmocka_unit_test(what_is_too_long_is_refused_by_every_method),
     };
     return cmocka_run_group_tests_name("rpc method", tests, NULL, NULL);
