@@ -39,7 +39,7 @@ struct command {
 
 extern const struct command command_touch, command_leave, command_live, command_list, command_counts, command_scopes,
     command_where, command_nodes, command_reset, command_watch, command_top, command_replay, command_bench,
-    command_keygen, command_version, command_ping;
+    command_keygen, command_version, command_ping, command_status;
 
 /* Parses the global options: a child for the argp of `muster` and of every command; its input is struct globals. */
 extern const struct argp globals_argp;

@@ -60,13 +60,41 @@ static error_t parse_leave(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static void print_left(uint64_t users, uint64_t left, bool is_json) {
-    if (is_json) json_print(json_pack("{s:I}", "left", (json_int_t)left));
-    else (void)printf("left %" PRIu64 " of %" PRIu64 "\n", left, users);
+/* The sum over all batches. */
+struct leaving {
+    uint64_t users, left;
+    uint64_t unknown;    /* whose session was not live */
+    uint64_t still_live; /* of the users of batches that had unknown ones: live in other sessions */
+};
+
+static void print_left(const struct leaving *leaving, bool is_json) {
+    if (is_json && leaving->unknown > 0)
+        json_print(json_pack("{s:I, s:I, s:I}", "left", (json_int_t)leaving->left, "unknown",
+                             (json_int_t)leaving->unknown, "still_live", (json_int_t)leaving->still_live));
+    else if (is_json) json_print(json_pack("{s:I}", "left", (json_int_t)leaving->left));
+    else (void)printf("left %" PRIu64 " of %" PRIu64, leaving->left, leaving->users);
+    if (is_json) return;
+    if (leaving->unknown > 0) (void)printf("; %" PRIu64 " had no such live session", leaving->unknown);
+    if (leaving->still_live > 0)
+        (void)printf("; %" PRIu64 " %s still live in other sessions", leaving->still_live,
+                     leaving->still_live == 1 ? "is" : "are");
+    (void)printf("\n");
+}
+
+static int count_still_live(struct muster_client *client, const char *scope, const char *const *users, size_t count,
+                            struct leaving *leaving) {
+    struct muster_users *answer = NULL;
+    struct muster_error error;
+    int status = STATUS_DONE;
+    if (muster_live(client, scope, users, count, false, &answer, &error) == MUSTER_OK)
+        for (size_t i = 0; i < answer->count; i++) leaving->still_live += answer->items[i].is_live;
+    else status = command_report(&error, NULL);
+    muster_users_free(answer);
+    return status;
 }
 
 static int leave_batch(struct muster_client *client, const struct leave *leave, const char *const *users, size_t count,
-                       struct muster_departure *departures, uint64_t *left, const char *where) {
+                       struct muster_departure *departures, struct leaving *leaving, const char *where) {
     for (size_t i = 0; i < count; i++)
         departures[i] =
             (struct muster_departure){.user = users[i], .session = leave->session, .all_sessions = leave->all_sessions};
@@ -75,8 +103,12 @@ static int leave_batch(struct muster_client *client, const struct leave *leave, 
     const char *scope = leave->input.globals->scope;
     if (muster_leave(client, scope, departures, count, leave->linger_ms, leave->stamp, &answer, &error) != MUSTER_OK)
         return command_report(&error, where);
-    *left += answer.left;
-    return STATUS_DONE;
+    leaving->users += count;
+    leaving->left += answer.left;
+    leaving->unknown += answer.unknown;
+    /* Whoever lingers is live too. */
+    if (answer.unknown == 0 || leave->linger_ms > 0) return STATUS_DONE;
+    return count_still_live(client, scope, users, count, leaving);
 }
 
 static int leave_all(struct muster_client *client, const struct leave *leave) {
@@ -84,16 +116,15 @@ static int leave_all(struct muster_client *client, const struct leave *leave) {
     struct user_source *source = user_source_new(leave->users, leave->count, MUSTER_BEATS_MAX, extra_bytes);
     struct muster_departure *departures = memory_new(MUSTER_BEATS_MAX * sizeof *departures);
     struct progress progress = progress_start("departures sent", 0);
-    uint64_t total = 0, left = 0;
+    struct leaving leaving = {0};
     int status = STATUS_DONE;
     const char *const *users;
-    for (size_t count; status == STATUS_DONE && (count = user_source_next(source, &users, &status)) > 0;
-         total += count) {
-        status = leave_batch(client, leave, users, count, departures, &left, user_source_where(source));
-        progress_show(&progress, total);
+    for (size_t count; status == STATUS_DONE && (count = user_source_next(source, &users, &status)) > 0;) {
+        status = leave_batch(client, leave, users, count, departures, &leaving, user_source_where(source));
+        progress_show(&progress, leaving.users);
     }
     progress_end(&progress);
-    if (status == STATUS_DONE) print_left(total, left, leave->input.globals->is_json);
+    if (status == STATUS_DONE) print_left(&leaving, leave->input.globals->is_json);
     free(departures);
     user_source_free(source);
     return status;

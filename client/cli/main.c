@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_touch,  &command_leave,  &command_live,  &command_list,    &command_counts, &command_where,
-    &command_scopes, &command_nodes,  &command_reset, &command_watch,   &command_top,    &command_replay,
-    &command_bench,  &command_keygen, &command_ping,  &command_version,
+    &command_touch,  &command_leave, &command_live,   &command_list,  &command_counts,  &command_where,
+    &command_scopes, &command_nodes, &command_status, &command_reset, &command_watch,   &command_top,
+    &command_replay, &command_bench, &command_keygen, &command_ping,  &command_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

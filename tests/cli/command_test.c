@@ -39,7 +39,7 @@ static void touches_and_leaves(void **state) {
     (void)state;
     EXPECT(0, "touched 2, joined 2, ttl 90s\n", "", "touch", "ada", "bob", "--to", server.tcp, "-s", "t");
     EXPECT(0, "touched 2, joined 1, ttl 5m\n", "", "--to", server.ipc, "-s", "t", "touch", "ada", "cyd", "--ttl", "5m");
-    EXPECT(0, "left 1 of 2\n", "", "leave", "ada", "nobody", "--to", server.tcp, "-s", "t");
+    EXPECT(0, "left 1 of 2; 1 had no such live session\n", "", "leave", "ada", "nobody", "--to", server.tcp, "-s", "t");
     EXPECT(0, "left 0 of 1\n", "", "leave", "bob", "--linger", "10s", "--to", server.tcp, "-s", "t");
     EXPECT(0, NULL, "", "live", "bob", "cyd", "--to", server.tcp, "-s", "t");
     EXPECT(1, NULL, "", "live", "bob", "ada", "--to", server.tcp, "-s", "t");
@@ -429,6 +429,44 @@ static void tells_when_its_output_is_full(void **state) {
     }
 }
 
+static void says_which_sessions_were_not_there(void **state) {
+    (void)state;
+    EXPECT(0, NULL, "", "touch", "lea", "--session", "tab", "-s", "absent", "--to", server.tcp);
+    EXPECT(0, "left 0 of 1; 1 had no such live session; 1 is still live in other sessions\n", "", "leave", "lea", "-s",
+           "absent", "--to", server.tcp);
+    json_t *rows = JSON(0, "leave", "lea", "nobody", "--json", "-s", "absent", "--to", server.tcp);
+    EXPECT_KEYS(json_array_get(rows, 0), "left unknown still_live");
+    assert_int_equal(integer(json_array_get(rows, 0), "unknown"), 2);
+    assert_int_equal(integer(json_array_get(rows, 0), "still_live"), 1);
+    json_decref(rows);
+    EXPECT(0, "left 1 of 1\n", "", "leave", "lea", "--session", "tab", "-s", "absent", "--to", server.tcp);
+}
+
+static void expect_status(const char *status) {
+    json_t *rows = JSON(0, "live", "sue", "--json", "-s", "status", "--to", server.tcp);
+    assert_string_equal(string(json_array_get(rows, 0), "status"), status);
+    json_decref(rows);
+}
+
+static void sets_a_status_above_the_sessions(void **state) {
+    (void)state;
+    EXPECT(0, NULL, "", "touch", "sue", "-s", "status", "--to", server.tcp);
+    EXPECT(0, "busy for 1h\n", "", "status", "sue", "busy", "--ttl", "1h", "-s", "status", "--to", server.tcp);
+    EXPECT(0, NULL, "", "touch", "sue", "--status", "away", "-s", "status", "--to", server.tcp);
+    expect_status("busy");
+    EXPECT(0, "cleared\n", "", "status", "sue", "auto", "-s", "status", "--to", server.tcp);
+    expect_status("away");
+    json_t *rows = JSON(0, "status", "sue", "online", "--json", "-s", "status", "--to", server.tcp);
+    EXPECT_KEYS(json_array_get(rows, 0), "stamp");
+    json_decref(rows);
+    expect_status("online");
+    EXPECT(2, "", "none of online, away, busy, auto", "status", "sue", "asleep", "--to", server.tcp);
+    EXPECT(2, "", "a user and a status are needed", "status", "sue", "--to", server.tcp);
+    EXPECT(2, "", "unexpected argument", "status", "sue", "busy", "bob", "--to", server.tcp);
+    EXPECT(2, "", "--ttl: 31d is out of range, 1s to 30d", "status", "sue", "busy", "--ttl", "31d");
+    EXPECT(2, "", "'auto' clears", "status", "sue", "auto", "--ttl", "1h", "--to", server.tcp);
+}
+
 static void helps_in_the_usual_ways(void **state) {
     (void)state;
     static const char *const lines[][3] = {{"help", "touch"}, {"touch", "-h"}, {"touch", "--help"}};
@@ -559,6 +597,8 @@ int main(void) {
         cmocka_unit_test(says_why_a_call_is_refused),
         cmocka_unit_test(refuses_nul_in_a_line),
         cmocka_unit_test(tells_when_its_output_is_full),
+        cmocka_unit_test(says_which_sessions_were_not_there),
+        cmocka_unit_test(sets_a_status_above_the_sessions),
         cmocka_unit_test(helps_in_the_usual_ways),
         cmocka_unit_test(pings_each_address),
         cmocka_unit_test(reads_names_where_a_dash_stands),

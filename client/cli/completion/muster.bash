@@ -1,6 +1,6 @@
 # bash completion for muster(1)
 
-_muster_commands="touch leave live list counts where scopes nodes reset watch top replay bench keygen ping version help"
+_muster_commands="touch leave live list counts where scopes nodes status reset watch top replay bench keygen ping version help"
 _muster_globals="--to --token --scope --json --timeout --help --version"
 
 _muster_options() {
@@ -11,6 +11,7 @@ _muster_options() {
     list) echo "--status --limit --recent --sessions" ;;
     counts) echo "--window --scopes" ;;
     where) echo "--prefix --sessions" ;;
+    status) echo "--ttl" ;;
     reset) echo "--yes" ;;
     watch) echo "--user --sessions --totals --interval --count" ;;
     top) echo "--interval" ;;
@@ -90,6 +91,8 @@ _muster() {
         _muster_reply "$(_muster_options "$command") $_muster_globals" "$current"
     elif [ -z "$command" ] || [ "$command" = help ]; then
         _muster_reply "$_muster_commands" "$current"
+    elif [ "$command" = status ] && ((${#words[@]} - i == 3)); then
+        _muster_reply "online away busy auto" "$current"
     elif [ "$command" = keygen ] && [[ " ${words[*]:i+1:${#words[@]}-i-2} " != *" cluster "* ]]; then
         _muster_reply "cluster" "$current"
     elif [ "$command" = replay ] || [ "$command" = keygen ]; then
