@@ -99,6 +99,14 @@ def speak(client, m):
            [("room:7", 3, 1, 1, 1, 3), ("empty", 0, 0, 0, 0, 0)])
     expect("windows", [(w.window_ms, w.users) for w in counts[0].windows], [(60000, 3), (3600000, 3)])
 
+    expect("a status", client.call("set_status", m.SetStatusRequest(scope="room:7", user="bob", status=m.STATUS_BUSY)).stamp
+           > touched.stamp, True)
+    places = client.call("where", m.WhereRequest(users=["bob", "nobody"], scope_prefix="room:", sessions=True)).places
+    expect("where", [(p.user, p.scope, p.status, p.session_count, len(p.sessions)) for p in places],
+           [("bob", "room:7", m.STATUS_BUSY, 1, 1)])
+    still = m.TouchRequest(scope="room:7", beats=[m.Beat(user="bob", refresh=True), m.Beat(user="who", refresh=True)])
+    expect("unknown", list(client.call("touch", still).unknown), [1])
+
     left = client.call("leave", m.LeaveRequest(scope="room:7", stamp=touched.stamp,
                                                departures=[m.Departure(user="ada", all_sessions=True)]))
     expect("left", left.left, 1)
