@@ -4,6 +4,7 @@
 #include "memory.h"
 #include "values.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -28,15 +29,22 @@ static const struct argp_option global_options[] = {
     {0},
 };
 
-/* Appends the addresses of a list, with commas between, to `out`, which has room for MUSTER_ADDRESSES_MAX. The pieces
- * last as long as the program; the library says what is wrong with one. False: there are too many. */
+/* Appends the addresses of a list, with commas between, to `out`, which has room for MUSTER_ADDRESSES_MAX. They last as
+ * long as the program; the library says what is wrong with one. False: there are too many. */
 static bool split_addresses(const char *list, const char *out[], size_t *count) {
+    static char *copies[MUSTER_ADDRESSES_MAX + 1]; /* of --to, each of which has an address, and of MUSTER_TO */
+    static size_t copy_count;
+    if (*count == MUSTER_ADDRESSES_MAX) return false;
+    assert(copy_count < sizeof copies / sizeof copies[0]);
+    char *piece = copies[copy_count++] = memory_text(list, strlen(list));
     for (;;) {
-        const size_t len = strcspn(list, ",");
+        const size_t len = strcspn(piece, ",");
+        const bool is_last = piece[len] == '\0';
         if (*count == MUSTER_ADDRESSES_MAX) return false;
-        out[(*count)++] = memory_text(list, len);
-        if (list[len] == '\0') return true;
-        list += len + 1;
+        piece[len] = '\0';
+        out[(*count)++] = piece;
+        if (is_last) return true;
+        piece += len + 1;
     }
 }
 
