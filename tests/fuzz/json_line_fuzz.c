@@ -1,4 +1,5 @@
 /* A line of an access log in JSON, of any bytes: what the parser answers can be used as a user and as a time. */
+#include "client/cli/command.h"
 #include "client/cli/datetime.h"
 #include "client/cli/json_line.h"
 #include "client/cli/visitor.h"
@@ -7,6 +8,8 @@
 #include "muster/limits.h"
 
 #include <string.h>
+
+int command_failed = 1; /* command.c's, for memory.c */
 
 static void check_line(enum user_field field, const char *user_path, const char *time_path, struct text line) {
     const struct visitor_rule rule = {.user = field, .is_any_text = user_path != NULL};
