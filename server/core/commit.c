@@ -175,17 +175,16 @@ static uint32_t longest_unseen(const struct roll *roll, uint32_t first, uint32_t
     return found;
 }
 
-/* Where a session has become live that is one too many, others of its user leave. *sum is the user's. */
-static void commit_displace(struct batch *batch, uint32_t first, uint32_t newcomer, struct user_sum *sum) {
+/* A session has become live, and its user has `live` sessions now: where these are too many, others leave. */
+static void commit_displace(struct batch *batch, uint32_t first, uint32_t newcomer, uint32_t live) {
     struct roll *roll = batch->roll;
-    while (sum->sessions > SESSIONS_LIVE_MAX) {
+    for (; live > SESSIONS_LIVE_MAX; live--) {
         const struct planned leaver = {.member = longest_unseen(roll, first, newcomer)};
         const struct beat leave = {.status = member_at(roll, leaver.member)->status};
         commit_member(batch, &leaver, &leave,
                       &(struct writing){batch->stamp, ++roll->sequence, batch->now_ms, ORIGIN_SELF, false});
         batch->touched->displaced++;
         roll->displaced++;
-        *sum = user_sum(roll, first);
     }
 }
 
@@ -197,10 +196,10 @@ void commit_writing(struct batch *batch, const struct planned *planned, const st
     uint32_t user = commit_user(roll, planned->member);
     struct user_sum before = user_sum(roll, user);
     bool was_live = m->is_live, is_changed = commit_member(batch, planned, beat, writing);
-    struct user_sum after = user_sum(roll, user);
     /* Another node has accepted its sessions already: they are merged whatever their number. */
     if (batch->changes == NULL && !m->is_register && m->is_live && !was_live)
-        commit_displace(batch, user, planned->member, &after);
+        commit_displace(batch, user, planned->member, before.sessions + 1);
+    struct user_sum after = user_sum(roll, user);
     user_account(roll, m->scope, user, &before, &after, is_changed, REASON_LEFT, batch->now_ms, batch->effects);
 }
 
@@ -218,8 +217,8 @@ static bool is_forgotten_before(const struct member *a, const struct member *b) 
     return a_end != b_end ? a_end < b_end : a->sequence > b->sequence;
 }
 
-/* A user keeps so many tombstones; beyond them the oldest are forgotten. */
-static void commit_trim_sessions(struct batch *batch, uint32_t first) {
+/* A user keeps so many tombstones; beyond them the oldest are forgotten. The user's first member then. */
+static uint32_t commit_trim_sessions(struct batch *batch, uint32_t first) {
     struct roll *roll = batch->roll;
     for (;;) {
         unsigned gone = 0;
@@ -230,7 +229,7 @@ static void commit_trim_sessions(struct batch *batch, uint32_t first) {
             gone++;
             if (oldest == MEMBER_NONE || is_forgotten_before(m, member_at(roll, oldest))) oldest = ref;
         }
-        if (gone <= SESSIONS_GONE_MAX) return;
+        if (gone <= SESSIONS_GONE_MAX) return first;
         if (oldest == first) first = member_at(roll, first)->next_session;
         member_forget(roll, oldest, batch->now_ms);
     }
@@ -258,17 +257,21 @@ static void commit_slim(struct roll *roll, uint32_t ref) {
 
 void commit_tidy(struct batch *batch, size_t n) {
     struct roll *roll = batch->roll;
+    uint32_t tidied = MEMBER_NONE; /* the first member of the last user, who mostly is the next beat's too */
     for (size_t i = 0; i < n; i++) {
         uint32_t ref = batch->plan[i].member;
         if (ref == MEMBER_NONE) continue;
-        struct member *m = member_at(roll, ref);
+        const struct member *m = member_at(roll, ref);
         /* The member may be forgotten by now, for another session of the same call. */
         if (!m->is_used || m->stamp == 0) continue;
         commit_slim(roll, ref);
-        /* Those that were displaced are in no plan. */
-        if (batch->touched->displaced > 0)
-            for (uint32_t at = commit_user(roll, ref); at != MEMBER_NONE; at = member_at(roll, at)->next_session)
-                commit_slim(roll, at);
-        if (m->next_session != MEMBER_NONE || !m->is_first) commit_trim_sessions(batch, commit_user(roll, ref));
+        if (m->next_session == MEMBER_NONE && m->is_first) continue;
+        uint32_t first = commit_user(roll, ref);
+        if (first == tidied) continue;
+        /* Sessions that were displaced are in no plan. */
+        for (uint32_t at = first; batch->touched->displaced > 0 && at != MEMBER_NONE;
+             at = member_at(roll, at)->next_session)
+            commit_slim(roll, at);
+        tidied = commit_trim_sessions(batch, first);
     }
 }

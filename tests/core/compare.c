@@ -387,7 +387,7 @@ static void pick_asked(struct trial *trial, struct asked *asked) {
 }
 
 static bool has_prefix(struct text name, struct text prefix) {
-    return name.len >= prefix.len && memcmp(name.data, prefix.data, prefix.len) == 0;
+    return name.len >= prefix.len && (prefix.len == 0 || memcmp(name.data, prefix.data, prefix.len) == 0);
 }
 
 /* The last place of a walk so far, and how many came. */
