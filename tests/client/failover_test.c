@@ -252,7 +252,7 @@ static bool was_asked_twice(void *node) {
     return fake_node_requests(node) >= 2;
 }
 
-/* nng 1.5.2 reports a time-out of an aio that slept before as a success, with no message. */
+/* Whatever the library waited for before. */
 static void a_time_out_after_a_back_off_is_one(void **state) {
     struct fixture *fixture = *state;
     start(fixture, 0);

@@ -1,5 +1,5 @@
 /* A node that says what a test wants it to. Its wire is written by hand and its answers are made with protobuf-c, so
- * that the library and nng are checked against others. It keeps a journal of what it was told. */
+ * that the library is checked against others. It keeps a journal of what it was told. */
 #ifndef MUSTER_TESTS_FAKE_NODE_H
 #define MUSTER_TESTS_FAKE_NODE_H
 

@@ -108,7 +108,7 @@ static void read_connection(struct fake_socket *socket, struct connection *conne
     if (connection->is_ended) return;
     connection->len += (size_t)got;
     if (serve_messages(socket, connection)) return;
-    connection->is_ended = true; /* no reset: nng 1.5.2 may never let go of a connection that is reset as it sends */
+    connection->is_ended = true; /* no reset: what was sent before arrives */
     shutdown(connection->fd, SHUT_WR);
 }
 

@@ -1,5 +1,5 @@
 /* A listener that speaks nng's wire as a REP socket does, with plain sockets: a test can close a connection at any
- * point, and what nng does is seen from its other side. Requests of one connection are done in order, one at a time. */
+ * point. Requests of one connection are done in order, one at a time. */
 #ifndef MUSTER_TESTS_FAKE_SOCKET_H
 #define MUSTER_TESTS_FAKE_SOCKET_H
 

@@ -17,12 +17,6 @@
 /* After the above, which it wants. */
 #include <cmocka.h>
 
-/* nng 1.5.2 does not always free the request that it sends when the connection ends. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:libnng";
-}
-
 enum { NODES = 3, PATIENCE_MS = 30000, USERS = 5, WRITES = 1500, IN_FLIGHT = 40, TTL_MS = 1000000 };
 
 struct fixture {
