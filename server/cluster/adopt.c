@@ -75,7 +75,7 @@ static bool adopt_begin(struct replica *replica, uint64_t now_ms) {
 /* What this node knows, in replica->known, less the origins that are retired: a walk then comes to all registers of
  * those. Returns how many. */
 static size_t list_settled(struct replica *replica) {
-    size_t known = replica_list_known(replica, replica_sequence(replica), false), kept = 0;
+    size_t known = replica_list_known(replica, replica_sequence(replica), false, 0), kept = 0;
     for (size_t i = 0; i < known; i++)
         if (!retire_includes(replica, replica->known[i].origin)) replica->known[kept++] = replica->known[i];
     return kept;

@@ -2,6 +2,7 @@
 
 enum {
     FRAMES_AT_ONCE = 32,
+    DIGEST_VERSIONS = 4, /* a digest tells of what has changed within the last so many: three may be lost */
     FLUSH_NEWS_MAX = 64, /* sequences; few enough for a thread that has requests to answer */
     NEWS_MS =
         1000, /* for so long at least, and twice that at most, a refresh of a changed member carries the full record */
@@ -119,9 +120,15 @@ void flush_digest(struct replica *replica, uint64_t now_ms) {
     if (replica->peers.count == 0) return;
     struct roll_stats stats;
     roll_stats(replica->config.roll, &stats);
+    /* The own sequence is of this version as well. */
+    vector_raise(&replica->vector, replica->config.origin, replica->flushed);
+    uint64_t version = vector_next_version(&replica->vector), since = 0;
+    if (version > DIGEST_VERSIONS) since = version - DIGEST_VERSIONS;
     struct digest digest = {.node_info = replica_node_info(replica),
                             .vector = replica->known,
-                            .vector_count = replica_list_known(replica, replica->flushed, true),
+                            .vector_count = replica_list_known(replica, replica->flushed, true, since),
+                            .vector_version = version,
+                            .vector_since = since,
                             .members = stats.members,
                             .wall_ms = replica_wall_ms(replica, now_ms),
                             .is_leaving = replica->is_leaving,

@@ -36,6 +36,8 @@ enum {
     DIGEST_WALL,
     DIGEST_LEAVING,
     DIGEST_PEER_HINT,
+    DIGEST_VECTOR_VERSION,
+    DIGEST_VECTOR_SINCE,
 };
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
@@ -180,6 +182,8 @@ void frame_add_digest(struct frame_draft *draft, const struct digest *digest) {
     pb_write_number(out, DIGEST_WALL, digest->wall_ms);
     pb_write_number(out, DIGEST_LEAVING, digest->is_leaving);
     pb_write_text(out, DIGEST_PEER_HINT, digest->peer_hint);
+    pb_write_number(out, DIGEST_VECTOR_VERSION, digest->vector_version);
+    pb_write_number(out, DIGEST_VECTOR_SINCE, digest->vector_since);
     pb_end(out, begun);
 }
 
@@ -219,6 +223,8 @@ static bool digest_read(struct text bytes, struct known *vector, struct digest *
         else if (field.number == DIGEST_WALL) digest->wall_ms = field.value;
         else if (field.number == DIGEST_LEAVING) digest->is_leaving = field.value != 0;
         else if (field.number == DIGEST_PEER_HINT) digest->peer_hint = field.bytes;
+        else if (field.number == DIGEST_VECTOR_VERSION) digest->vector_version = field.value;
+        else if (field.number == DIGEST_VECTOR_SINCE) digest->vector_since = field.value;
     }
     if (!is_address(digest->peer_hint)) digest->peer_hint = (struct text){0};
     return !in.is_broken && node_info_get(node_info, &digest->node_info) &&

@@ -22,6 +22,7 @@ struct digest {
     struct node_info node_info;
     struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */
     size_t vector_count;
+    uint64_t vector_version, vector_since; /* the vector is what has changed in between; version 0: it is all */
     uint64_t members, wall_ms;
     bool is_leaving;
     struct text peer_hint;

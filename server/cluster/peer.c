@@ -45,7 +45,7 @@ void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint6
     peer->life.heard_ms = now_ms;
     peer->life.is_synced = false;
     peer->life.heard_frame = 0;
-    peer->ahead.count = 0;
+    peer->ahead = (struct peer_ahead){0};
     feed_begin(&peer->feed, frame_number);
     peer->timing.least_ms = (int64_t)(now_ms - sent_ms);
     peer->timing.least_at_ms = now_ms;

@@ -59,6 +59,8 @@ struct peer_ahead {
     struct known items[PEER_AHEAD_MAX];
     size_t count;
     uint64_t since_ms;
+    uint64_t version;  /* all of its vector up to this version was compared */
+    bool wants_vector; /* digests were lost: the whole vector is to be requested */
 };
 
 struct peer {

@@ -35,7 +35,9 @@ static void take_digest(struct replica *replica, struct peer *peer, const struct
     for (size_t i = 0; i < digest->vector_count; i++)
         if (digest->vector[i].origin == peer->id.origin)
             sync_note_announced(replica, peer, digest->vector[i].sequence, now_ms);
-    sync_note_ahead(replica, peer, digest->vector, digest->vector_count, now_ms);
+    const struct peer_vector vector = {digest->vector, digest->vector_count, digest->vector_since,
+                                       digest->vector_version};
+    sync_note_vector(replica, peer, &vector, now_ms);
     if (digest->peer_hint.len > 0) replica_note_address(replica, digest->peer_hint, now_ms);
     if (digest->is_leaving) peer_become(peer, PEER_LEFT);
 }

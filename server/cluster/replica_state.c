@@ -13,9 +13,9 @@ bool replica_has_origin(const struct replica *replica, uint64_t origin) {
     return origin == replica->config.origin || (peer != NULL && peer->life.state < PEER_DOWN);
 }
 
-size_t replica_list_known(struct replica *replica, uint64_t own_sequence, bool is_offer) {
+size_t replica_list_known(struct replica *replica, uint64_t own_sequence, bool is_offer, uint64_t since) {
     vector_raise(&replica->vector, replica->config.origin, own_sequence);
-    size_t count = vector_list(&replica->vector, is_offer, replica->known, ROLL_ORIGINS_MAX);
+    size_t count = vector_list(&replica->vector, is_offer, since, replica->known, ROLL_ORIGINS_MAX);
     for (size_t i = 0; i < count; i++)
         if (replica->known[i].origin == replica->config.origin) replica->known[i].sequence = own_sequence;
     return count;

@@ -36,7 +36,8 @@ struct replica {
     uint64_t walk_next_ms;
     struct known walked[ROLL_ORIGINS_MAX]; /* known once all of its pages have come */
     size_t walked_count;
-    uint64_t pages_ms; /* when the last page came */
+    uint64_t walked_version; /* of the peer's vector that `walked` is */
+    uint64_t pages_ms;       /* when the last page came */
     unsigned refusals;
     uint64_t refused_ms, refused_live; /* the last refusal: when, and how many sessions were live then */
 
@@ -66,9 +67,9 @@ struct replica {
 
 /* The last sequence of this node's own origin. */
 uint64_t replica_sequence(const struct replica *replica);
-/* Lists this node's vector, its own origin included, in replica->known; returns how many entries it has. is_offer: as
- * vector_list. */
-size_t replica_list_known(struct replica *replica, uint64_t own_sequence, bool is_offer);
+/* Lists this node's vector, its own origin included, in replica->known; returns how many entries it has. is_offer,
+ * since: as vector_list. */
+size_t replica_list_known(struct replica *replica, uint64_t own_sequence, bool is_offer, uint64_t since);
 /* Whether an origin is this node's, or that of a peer that is not down. */
 bool replica_has_origin(const struct replica *replica, uint64_t origin);
 struct node_info replica_node_info(const struct replica *replica);

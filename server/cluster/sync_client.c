@@ -45,7 +45,7 @@ static struct sync_request *request_of(struct replica *replica, const struct pee
     request->origin = replica->config.origin;
     request->node_info = replica_node_info(replica);
     request->want = query->want;
-    request->vector_count = replica_list_known(replica, replica_sequence(replica), false);
+    request->vector_count = replica_list_known(replica, replica_sequence(replica), false, 0);
     memcpy(request->vector, replica->known, request->vector_count * sizeof request->vector[0]);
     request->cursor = query->cursor;
     request->page_bytes = query->page_bytes;
@@ -175,8 +175,11 @@ static void take_first_page(struct replica *replica, struct peer *peer, const st
     if (peer->query.want == WANT_ALL) {
         memcpy(replica->walked, response->vector, response->vector_count * sizeof replica->walked[0]);
         replica->walked_count = response->vector_count;
+        replica->walked_version = response->vector_version;
     } else {
-        sync_note_ahead(replica, peer, response->vector, response->vector_count, now_ms);
+        const struct peer_vector vector = {
+            .items = response->vector, .count = response->vector_count, .version = response->vector_version};
+        sync_note_vector(replica, peer, &vector, now_ms);
     }
 }
 
@@ -241,6 +244,9 @@ static void take_known(struct replica *replica, struct peer *peer, const struct 
     if (peer->query.want != WANT_ALL) return;
     for (size_t i = 0; i < replica->walked_count; i++)
         merge_known(replica, replica->walked[i].origin, replica->walked[i].sequence);
+    const struct peer_vector vector = {
+        .items = replica->walked, .count = replica->walked_count, .version = replica->walked_version};
+    sync_note_walked(peer, &vector);
     peer->feed.needs_walk = false;
     peer->life.is_synced = true;
     replica->walk_next_ms = now_ms + (uint64_t)WALK_PAGE_REST_MS * peer->query.pages;

@@ -38,6 +38,7 @@ enum {
     SYNC_RESPONSE_NEXT = 14,
     SYNC_RESPONSE_FORGOTTEN = 15,
     SYNC_RESPONSE_STAMP = 16,
+    SYNC_RESPONSE_VECTOR_VERSION = 18,
     SYNC_RESPONSE_HEARD_FRAME = 17,
 };
 
@@ -146,6 +147,7 @@ void sync_response_put_head(struct pb_writer *out, const struct sync_response *r
     pb_write_number(out, SYNC_RESPONSE_WALL, response->wall_ms);
     pb_write_number(out, SYNC_RESPONSE_READY, response->is_ready);
     pb_write_fixed64(out, SYNC_RESPONSE_STAMP, response->stamp);
+    pb_write_number(out, SYNC_RESPONSE_VECTOR_VERSION, response->vector_version);
     pb_write_number(out, SYNC_RESPONSE_HEARD_FRAME, response->heard_frame);
 }
 
@@ -176,6 +178,9 @@ static bool take_number(const struct pb_field *field, struct sync_response *resp
         return true;
     case SYNC_RESPONSE_READY:
         response->is_ready = field->value != 0;
+        return true;
+    case SYNC_RESPONSE_VECTOR_VERSION:
+        response->vector_version = field->value;
         return true;
     case SYNC_RESPONSE_STAMP:
         response->stamp = field->value;

@@ -44,8 +44,9 @@ bool sync_request_get(struct text bytes, struct decode_memory *memory, struct sy
 struct sync_response {
     uint8_t nonce[NONCE_BYTES];
     uint64_t origin, sent_ms, frame_number, sequence, members, wall_ms;
-    uint64_t stamp;       /* where its clock is: hlc_now */
-    uint64_t heard_frame; /* the last frame of the requester's origin that the responder took; 0: none */
+    uint64_t stamp;          /* where its clock is: hlc_now */
+    uint64_t vector_version; /* see Digest */
+    uint64_t heard_frame;    /* the last frame of the requester's origin that the responder took; 0: none */
     struct node_info node_info;
     bool is_ready, is_forgotten;
     struct known *vector; /* ascending by origin; room for ROLL_ORIGINS_MAX */

@@ -121,6 +121,7 @@ static struct sync_response response_to(const struct replica *replica, const str
                                      .members = stats.members,
                                      .wall_ms = replica_wall_ms(replica, now_ms),
                                      .stamp = hlc_now(replica->config.clock, now_ms),
+                                     .vector_version = replica->vector.version,
                                      .node_info = replica_node_info(replica),
                                      .is_ready = readiness_is_given(replica, now_ms),
                                      .heard_frame = peer == NULL ? 0 : peer->feed.taken_frame};
@@ -136,7 +137,7 @@ bool sync_respond(struct replica *replica, const struct sync_request *request, u
     size_t known = 0;
     if (!request->cursor.is_set) {
         put_peer_hints(replica, out);
-        known = replica_list_known(replica, page.response.sequence, true);
+        known = replica_list_known(replica, page.response.sequence, true, 0);
         vector_put(out, SYNC_RESPONSE_ORIGINS, replica->known, known);
     }
     page.full_at = pb_written(out) + page_bytes(request);

@@ -21,17 +21,45 @@ static bool is_ahead(const struct replica *replica, struct peer *peer) {
     return left > 0;
 }
 
-void sync_note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
-                     uint64_t now_ms) {
+/* Whether all that is ahead is listed. */
+static bool note_ahead(struct replica *replica, struct peer *peer, const struct known *theirs, size_t count,
+                       uint64_t now_ms) {
     /* A list is kept until all of it has come. What is ahead only for a moment, as under load, is on its way by frames.
      */
-    if (is_ahead(replica, peer)) return;
+    if (is_ahead(replica, peer)) return false;
     peer->ahead.since_ms = now_ms;
-    for (size_t i = 0; i < count && peer->ahead.count < PEER_AHEAD_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (theirs[i].origin == peer->id.origin || theirs[i].origin == replica->config.origin) continue;
-        if (vector_sequence(&replica->vector, theirs[i].origin) < theirs[i].sequence)
-            peer->ahead.items[peer->ahead.count++] = theirs[i];
+        if (vector_sequence(&replica->vector, theirs[i].origin) >= theirs[i].sequence) continue;
+        if (peer->ahead.count == PEER_AHEAD_MAX) return false;
+        peer->ahead.items[peer->ahead.count++] = theirs[i];
     }
+    return true;
+}
+
+void sync_note_vector(struct replica *replica, struct peer *peer, const struct peer_vector *theirs, uint64_t now_ms) {
+    struct peer_ahead *ahead = &peer->ahead;
+    ahead->wants_vector = ahead->version < theirs->since;
+    if (note_ahead(replica, peer, theirs->items, theirs->count, now_ms) && !ahead->wants_vector)
+        ahead->version = theirs->version;
+}
+
+static const struct known *known_find(const struct peer_vector *vector, uint64_t origin) {
+    for (size_t i = 0; i < vector->count; i++)
+        if (vector->items[i].origin == origin) return &vector->items[i];
+    return NULL;
+}
+
+void sync_note_walked(struct peer *peer, const struct peer_vector *theirs) {
+    struct peer_ahead *ahead = &peer->ahead;
+    size_t left = 0;
+    for (size_t i = 0; i < ahead->count; i++) {
+        const struct known *known = known_find(theirs, ahead->items[i].origin);
+        if (known != NULL && known->sequence < ahead->items[i].sequence) ahead->items[left++] = ahead->items[i];
+    }
+    ahead->count = left;
+    ahead->wants_vector = false;
+    if (theirs->version > ahead->version) ahead->version = theirs->version;
 }
 
 /* Whether frames of an origin of which the peer knows more have stopped coming. */
@@ -59,5 +87,6 @@ bool sync_is_wanted(const struct replica *replica, struct peer *peer, uint64_t n
     if (peer->id.origin == 0 || peer->id.has_unknown_origin || state == PEER_DOWN || state == PEER_LEFT) return true;
     if (wants_all(replica, peer, now_ms)) *want = WANT_ALL;
     else if (feed_is_behind(&peer->feed, known_of(replica, peer), now_ms)) *want = WANT_OWN;
-    return *want != WANT_HELLO || state == PEER_SUSPECT || readiness_asks(replica, peer, now_ms);
+    return *want != WANT_HELLO || state == PEER_SUSPECT || peer->ahead.wants_vector ||
+           readiness_asks(replica, peer, now_ms);
 }

@@ -52,7 +52,7 @@ static struct vector_entry *entry_obtain(struct vector *vector, uint64_t origin)
     size_t i = place_of(vector, origin);
     memmove(&vector->entries[i + 1], &vector->entries[i], (vector->count - i) * sizeof vector->entries[0]);
     vector->count++;
-    vector->entries[i] = (struct vector_entry){.origin = origin};
+    vector->entries[i] = (struct vector_entry){.origin = origin, .changed = vector->version + 1};
     return &vector->entries[i];
 }
 
@@ -63,6 +63,7 @@ bool vector_raise(struct vector *vector, uint64_t origin, uint64_t sequence) {
     if (sequence <= entry->sequence) return true;
     entry->sequence = sequence;
     entry->idle_since_ms = 0;
+    entry->changed = vector->version + 1;
     return true;
 }
 
@@ -82,14 +83,18 @@ bool vector_has_unconfirmed(const struct vector *vector) {
     return false;
 }
 
-size_t vector_list(const struct vector *vector, bool is_offer, struct known *out, size_t limit) {
+size_t vector_list(const struct vector *vector, bool is_offer, uint64_t since, struct known *out, size_t limit) {
     size_t count = 0;
     for (size_t i = 0; i < vector->count && count < limit; i++) {
         const struct vector_entry *entry = &vector->entries[i];
-        bool is_listed = entry->sequence > 0 && !(is_offer && entry->idle_since_ms != 0);
+        bool is_listed = entry->sequence > 0 && entry->changed > since && !(is_offer && entry->idle_since_ms != 0);
         if (is_listed) out[count++] = (struct known){entry->origin, entry->sequence};
     }
     return count;
+}
+
+uint64_t vector_next_version(struct vector *vector) {
+    return ++vector->version;
 }
 
 void vector_age(struct vector *vector, const struct roll *roll, uint64_t now_ms, uint64_t forget_ms, size_t crowded,
@@ -100,7 +105,9 @@ void vector_age(struct vector *vector, const struct roll *roll, uint64_t now_ms,
         struct vector_entry entry = vector->entries[i];
         entry.is_present = is_present(context, entry.origin);
         entry.registers = roll_origin_registers(roll, entry.origin);
-        if (entry.is_present || entry.registers > 0) entry.idle_since_ms = 0;
+        bool is_used = entry.is_present || entry.registers > 0;
+        if (is_used && entry.idle_since_ms != 0) entry.changed = vector->version + 1; /* it is offered again */
+        if (is_used) entry.idle_since_ms = 0;
         else if (entry.idle_since_ms == 0) entry.idle_since_ms = now_ms;
         else if (now_ms - entry.idle_since_ms > forget_ms) continue;
         vector->entries[kept++] = entry;

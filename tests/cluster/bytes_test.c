@@ -81,7 +81,67 @@ static void a_refresh_takes_at_most_twelve_bytes(void **state) {
     fixture_free(fixture);
 }
 
+/* ---- idle -------------------------------------------------------------------------------------------------------- */
+
+enum { GONE = 300, IDLE_MS = 20000 };
+
+/* What is left of runs that are gone: a user each, whose origin every node gets to know. */
+static void leave_gone_origins(struct cluster_fixture *fixture) {
+    char name[24];
+    for (unsigned i = 0; i < GONE; i++) {
+        const uint64_t now_ms = fixture_now_ms(fixture, 0);
+        const struct change change = {.scope = text_of("dashboard"),
+                                      .user = user_of(name, i),
+                                      .ttl_ms = 0,
+                                      .seen_ms = now_ms,
+                                      .origin = UINT64_C(0x9000000000000000) + i * UINT64_C(0x10000000001),
+                                      .sequence = 1,
+                                      .stamp = UINT64_C(1700000000000) << HLC_COUNTER_BITS};
+        const struct known known = {change.origin, 1};
+        struct refusal why;
+        size_t applied;
+        if (roll_merge(fixture->nodes[0].roll, &change, 1, now_ms, NULL, &applied, &why) != MUSTER_OK || applied != 1)
+            fail_msg("it is not merged");
+        replica_restore(fixture->nodes[0].replica, &known, 1);
+    }
+}
+
+/* Bytes that a node of an idle cluster sends each of its peers a second. */
+static double idle_bytes(unsigned nodes, bool has_gone) {
+    struct cluster_fixture *fixture = fixture_new(nodes);
+    for (unsigned i = 0; i < nodes; i++) fixture_start(fixture, i);
+    if (has_gone) leave_gone_origins(fixture);
+    fixture_run(fixture, 15000);
+    for (unsigned i = 0; i < nodes; i++)
+        fixture_touch(fixture, i, "room", (char[]){'a' + (char)(i % 26), 'a' + (char)(i / 26), 0}, 3600000);
+    fixture_run(fixture, 10000);
+    fixture_agree(fixture);
+    struct replica_stats before = fixture_stats(fixture, 1);
+    uint64_t responses = fixture->response_bytes;
+    fixture_run(fixture, IDLE_MS);
+    struct replica_stats after = fixture_stats(fixture, 1);
+    uint64_t frames = after.frames_out - before.frames_out;
+    double bytes = (double)(after.bytes_out - before.bytes_out + frames * NNG_HEADER_BYTES);
+    bytes += (double)(fixture->response_bytes - responses) / nodes / (nodes - 1);
+    fixture_free(fixture);
+    return bytes * 1000 / IDLE_MS;
+}
+
+static void an_idle_pair_costs_the_same_however_many_nodes_and_old_origins_there_are(void **state) {
+    (void)state;
+    static const unsigned nodes[] = {3, 7, FIXTURE_NODES};
+    double each[3], gone = idle_bytes(7, true);
+    for (int i = 0; i < 3; i++) each[i] = idle_bytes(nodes[i], false);
+    printf("{\"benchmark\":\"idle_bytes\",\"nodes_3\":%.0f,\"nodes_7\":%.0f,\"nodes_40\":%.0f,\"gone_%d\":%.0f}\n",
+           each[0], each[1], each[2], GONE, gone);
+    for (int i = 0; i < 3; i++)
+        if (each[i] > 200) fail_msg("%.0f bytes a second a pair of %u nodes", each[i], nodes[i]);
+    if (gone > 200) fail_msg("%.0f bytes a second with %d origins that are gone", gone, GONE);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_refresh_takes_at_most_twelve_bytes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refresh_takes_at_most_twelve_bytes),
+        cmocka_unit_test(an_idle_pair_costs_the_same_however_many_nodes_and_old_origins_there_are)};
     return cmocka_run_group_tests_name("cluster.bytes", tests, NULL, NULL);
 }

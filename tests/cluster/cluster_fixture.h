@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { FIXTURE_NODES = 4, FIXTURE_FRAMES = 4096, FIXTURE_RETENTION_MS = 3600 * 1000, FIXTURE_FLUSH_MS = 10 };
+enum { FIXTURE_NODES = 40, FIXTURE_FRAMES = 4096, FIXTURE_RETENTION_MS = 3600 * 1000, FIXTURE_FLUSH_MS = 10 };
 
 struct fixture_node {
     bool is_up;

@@ -114,6 +114,8 @@ static struct text digest_of_test(const struct roll *roll) {
         .node_info = {text_of("a"), text_of("eu"), text_of("tcp://a:7701"), text_of("tcp://a:7704"), text_of("1.0")},
         .vector = vector,
         .vector_count = 3,
+        .vector_version = 300,
+        .vector_since = 296,
         .members = 12345,
         .wall_ms = UINT64_C(1700000000000),
         .is_leaving = true,
@@ -196,8 +198,8 @@ static void a_digest_is_read(void **state) {
     if (!frame_read(digest_of_test(roll), &decoded, &frame) || !frame.has_digest) fail_msg("it is not read");
     const struct digest digest = frame.digest;
     if (digest.vector_count != 3 || digest.vector[1].sequence != 33 || digest.members != 12345 || !digest.is_leaving ||
-        !text_equal(digest.node_info.sync_address, text_of("tcp://a:7704")) ||
-        !text_equal(digest.peer_hint, text_of("tcp://b:7704")))
+        !text_equal(digest.node_info.sync_address, text_of("tcp://a:7704")) || digest.vector_version != 300 ||
+        digest.vector_since != 296 || !text_equal(digest.peer_hint, text_of("tcp://b:7704")))
         fail_msg("it is another");
     roll_free(roll);
 }

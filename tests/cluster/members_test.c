@@ -52,7 +52,7 @@ static void a_vector_only_rises(void **state) {
         fail_msg("it says 9: %d, 7: %d, 8: %d", (int)vector_sequence(vector, 9), (int)vector_sequence(vector, 7),
                  (int)vector_sequence(vector, 8));
     struct known known[4];
-    size_t n = vector_list(vector, false, known, 4);
+    size_t n = vector_list(vector, false, 0, known, 4);
     if (n != 2 || known[0].origin != 7 || known[1].origin != 9) fail_msg("it lists %zu, or not in order", n);
     free(vector);
 }
@@ -67,7 +67,7 @@ static void what_is_held_is_held_until_it_is_known(void **state) {
     if (!vector_has_unconfirmed(vector)) fail_msg("what is beyond is not held");
     struct known known[4];
     vector_note_unconfirmed(vector, 8, 1);
-    if (vector_list(vector, false, known, 4) != 1) fail_msg("what is only held is told as known");
+    if (vector_list(vector, false, 0, known, 4) != 1) fail_msg("what is only held is told as known");
     vector_raise(vector, 9, 7);
     if (!vector_has_unconfirmed(vector)) fail_msg("part of it is still beyond");
     vector_raise(vector, 9, 8);
@@ -83,12 +83,12 @@ static void an_idle_origin_is_not_offered_and_then_forgotten(void **state) {
     struct known known[4];
     vector_raise(vector, 7, 3);
     vector_raise(vector, 9, 5);
-    if (vector_list(vector, true, known, 4) != 2) fail_msg("a new one is not offered");
+    if (vector_list(vector, true, 0, known, 4) != 2) fail_msg("a new one is not offered");
     vector_age(vector, roll, 100, FORGET_MS, CROWDED, is_seven, NULL);
-    if (vector_list(vector, true, known, 4) != 1 || known[0].origin != 7) fail_msg("an idle one is offered");
-    if (vector_list(vector, false, known, 4) != 2) fail_msg("an idle one is not known any more");
+    if (vector_list(vector, true, 0, known, 4) != 1 || known[0].origin != 7) fail_msg("an idle one is offered");
+    if (vector_list(vector, false, 0, known, 4) != 2) fail_msg("an idle one is not known any more");
     vector_raise(vector, 9, 6);
-    if (vector_list(vector, true, known, 4) != 2) fail_msg("one that goes on is not offered");
+    if (vector_list(vector, true, 0, known, 4) != 2) fail_msg("one that goes on is not offered");
     vector_age(vector, roll, 100, FORGET_MS, CROWDED, is_seven, NULL);
     vector_age(vector, roll, 100 + FORGET_MS, FORGET_MS, CROWDED, is_seven, NULL);
     if (vector_sequence(vector, 9) != 6) fail_msg("it is forgotten too early");

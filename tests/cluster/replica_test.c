@@ -153,6 +153,49 @@ static void the_beats_of_a_dead_node_come_from_a_third(void **state) {
 }
 
 /* What came after a lost frame, and nobody can tell what was lost. */
+static bool is_digest(struct cluster_fixture *fixture, const struct fixture_frame *frame) {
+    struct codec *codec = fixture->nodes[0].codec;
+    struct received *received =
+        codec_open_frame(codec, (struct text){(const char *)frame->bytes, (uint32_t)frame->len});
+    if (received == NULL) fail_msg("a frame that cannot be read");
+    bool has_digest = received->frame.has_digest;
+    codec_release(codec, received);
+    return has_digest;
+}
+
+/* Node 0 goes on writing, and node 2 gets all its frames but the digests. */
+static void run_without_digests(struct cluster_fixture *fixture, uint64_t ms) {
+    fixture->is_kept = true;
+    for (uint64_t t = 0; t < ms; t += FIXTURE_FLUSH_MS) {
+        if (t % 300 == 0) fixture_touch(fixture, 0, "room", "eve", 60000 + (uint32_t)t);
+        fixture_run(fixture, FIXTURE_FLUSH_MS);
+        for (size_t i = 0; i < fixture->frame_count; i++) {
+            const struct fixture_frame *frame = &fixture->frames[i];
+            if (frame->from != 2 && !is_digest(fixture, frame)) fixture_deliver(fixture, 2, frame);
+            if (frame->from != 0) fixture_deliver(fixture, 0, frame);
+        }
+        fixture_forget_frames(fixture);
+    }
+    fixture->is_kept = false;
+}
+
+static void a_node_that_missed_digests_requests_the_whole_vector(void **state) {
+    (void)state;
+    struct cluster_fixture *fixture = three();
+    fixture_run(fixture, 12000);
+    fixture->is_deaf[2][1] = true;
+    fixture_touch(fixture, 1, "room", "ada", 60000);
+    fixture_stop(fixture, 1);
+    run_without_digests(fixture, 9000);
+    if (!fixture_is_live(fixture, 0, "room", "ada") || !fixture_is_live(fixture, 2, "room", "eve"))
+        fail_msg("frames are lost");
+    if (fixture_is_live(fixture, 2, "room", "ada")) fail_msg("node 2 knows what nobody told it");
+    fixture_run(fixture, 2000);
+    require_live(fixture, "ada", true);
+    fixture_agree(fixture);
+    fixture_free(fixture);
+}
+
 static void what_lies_beyond_a_gap_is_adopted(void **state) {
     (void)state;
     struct cluster_fixture *fixture = three();
@@ -441,6 +484,7 @@ int main(void) {
         cmocka_unit_test(a_lost_frame_is_noticed_and_asked_for),
         cmocka_unit_test(a_quiet_gap_is_noticed_by_the_digest),
         cmocka_unit_test(the_beats_of_a_dead_node_come_from_a_third),
+        cmocka_unit_test(a_node_that_missed_digests_requests_the_whole_vector),
         cmocka_unit_test(what_lies_beyond_a_gap_is_adopted),
         cmocka_unit_test(a_cut_heals),
         cmocka_unit_test(a_log_that_is_too_short_is_walked_around),

@@ -47,6 +47,7 @@ static struct text response_of_test(void) {
                                            .wall_ms = 77,
                                            .stamp = 78,
                                            .heard_frame = 79,
+                                           .vector_version = 80,
                                            .is_ready = true,
                                            .is_forgotten = true,
                                            .next = {.is_set = true, .after = 99}};
@@ -89,8 +90,8 @@ static void they_are_what_the_contract_says(void **state) {
         muster__v1__sync_response__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
     if (response == NULL || response->origin != 9 || response->sent_ms != 1000 || response->frame_number != 12 ||
         response->sequence != 107 || !response->ready || response->n_peer_hints != 1 || response->n_records != 1 ||
-        response->records[0]->age_ms != 10 || response->stamp != 78 || response->heard_frame != 79 ||
-        response->next == NULL || response->next->after != 99 || !response->forgotten)
+        response->records[0]->age_ms != 10 || response->stamp != 78 || response->vector_version != 80 ||
+        response->heard_frame != 79 || response->next == NULL || response->next->after != 99 || !response->forgotten)
         fail_msg("the answer is another");
     muster__v1__sync_response__free_unpacked(response, NULL);
 }
