@@ -51,7 +51,7 @@ bool member_is_void_by_leave(const struct roll *roll, uint32_t ref) {
 
 /* The slot in the log of a session of this node tells of the leave that makes it void. */
 static void log_leave_instead(struct roll *roll, const struct member *m, uint32_t leave) {
-    if (m->origin != ORIGIN_SELF || roll->sequence - m->sequence >= roll->config.log_slots) return;
+    if (roll->sequence - m->sequence >= roll->config.log_slots) return;
     *log_slot(roll, m->sequence) = leave | LOG_FOREIGN;
 }
 
@@ -65,9 +65,9 @@ static void session_apply_leave(struct roll *roll, uint32_t ref, uint32_t leave)
     } else {
         tombstone_remove(roll, ref);
     }
-    bool has_own_slot = m->origin == ORIGIN_SELF && m->sequence > 0;
-    if (has_own_slot || written->origin == ORIGIN_SELF) {
-        log_leave_instead(roll, m, leave);
+    bool has_own_slot = m->origin == ORIGIN_SELF && m->sequence > 0, is_own_leave = written->origin == ORIGIN_SELF;
+    if (has_own_slot || is_own_leave) {
+        if (!is_own_leave) log_leave_instead(roll, m, leave);
         member_unlink(roll, ref);
         return;
     }

@@ -22,7 +22,7 @@ static uint64_t digest(const struct trial *trial, uint32_t scope, uint32_t user,
     const struct model_user *found = model_user_at(trial->model, scope, user);
     for (size_t m = 0; m < found->count; m++) {
         const struct model_member *member = &found->members[m];
-        if (!model_is_live(member, trial->now_ms)) continue;
+        if (!model_is_session(member) || !model_is_live(member, trial->now_ms)) continue;
         uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), &member->session, sizeof member->session);
         hash = mix(hash, member->state, member->state_len);
         if (with_statuses) hash = mix(hash, &member->status, 1);

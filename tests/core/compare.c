@@ -485,7 +485,7 @@ static bool is_change_equal(const struct change *change, const struct model_memb
 
 static void check_member_change(struct trial *trial, const struct change *change) {
     int64_t scope = names_find(&trial->scopes, change->scope), user = names_find(&trial->users, change->user),
-            session = names_find(&trial->sessions, change->session);
+            session = trial_session(trial, change->session);
     const struct model_member *member =
         scope == NAMES_NONE || user == NAMES_NONE || session == NAMES_NONE
             ? NULL

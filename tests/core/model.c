@@ -36,6 +36,10 @@ void model_free(struct model *model) {
 
 /* ---- members and users ----------------------------------------------------------------------------------------- */
 
+bool model_is_session(const struct model_member *member) {
+    return member->session < MODEL_LEAVE;
+}
+
 bool model_is_live(const struct model_member *member, uint64_t now_ms) {
     return member->ttl_ms != 0 && now_ms - member->seen_ms <= member->ttl_ms;
 }
@@ -57,10 +61,15 @@ struct model_member *model_find(const struct model *model, uint32_t scope, uint3
 
 struct user_view model_view(const struct model *model, uint32_t scope, uint32_t user, uint64_t now_ms) {
     struct user_view view = {0};
+    uint8_t set = STATUS_NONE;
     const struct model_user *asked = model_user_at(model, scope, user);
     for (size_t m = 0; m < asked->count; m++) {
         const struct model_member *member = &asked->members[m];
         if (!model_is_known(model, member, now_ms)) continue;
+        if (member->session == MODEL_STATUS) {
+            if (model_is_live(member, now_ms)) set = member->status;
+            continue;
+        }
         view.known = true;
         if (member->seen_ms > view.seen_ms) view.seen_ms = member->seen_ms;
         if (!model_is_live(member, now_ms)) continue;
@@ -68,6 +77,7 @@ struct user_view model_view(const struct model *model, uint32_t scope, uint32_t 
         view.sessions++;
         if (member->status > view.status) view.status = member->status;
     }
+    if (view.live && set != STATUS_NONE) view.status = set;
     return view;
 }
 
@@ -183,7 +193,7 @@ static void apply(struct model *model, const struct model_beat *beat, uint64_t s
     member->state_len = beat->state.len;
     member->status = beat->status;
     member->ttl_ms = beat->ttl_ms;
-    member->is_told_live = beat->ttl_ms != 0;
+    member->is_told_live = model_is_session(member) && beat->ttl_ms != 0;
     member->ended_ms = 0;
     member->seen_ms = now_ms;
     member->stamp = stamp;
@@ -211,7 +221,8 @@ static uint16_t displace(struct model *model, const struct model_beat *newcomer,
         const struct model_member *found = NULL;
         for (size_t m = 0; m < user->count; m++) {
             const struct model_member *member = &user->members[m];
-            if (member->session == newcomer->session || !model_is_live(member, now_ms)) continue;
+            if (member->session == newcomer->session || !model_is_session(member)) continue;
+            if (!model_is_live(member, now_ms)) continue;
             if (found == NULL || is_seen_before(member, found)) found = member;
         }
         const struct model_beat leave = {
@@ -219,6 +230,14 @@ static uint16_t displace(struct model *model, const struct model_beat *newcomer,
         apply(model, &leave, stamp, now_ms);
     }
     return displaced;
+}
+
+/* Every session of the user that was stamped before is gone. */
+static void leave_all(struct model *model, const struct model_beat *beat, uint64_t stamp) {
+    struct model_user *user = model_user_at(model, beat->scope, beat->user);
+    for (size_t m = user->count; m-- > 0;)
+        if (model_is_session(&user->members[m]) && user->members[m].stamp < stamp)
+            model_remove(user, &user->members[m]);
 }
 
 static struct beat_outcome touch_one(struct model *model, const struct model_beat *beat, uint64_t stamp,
@@ -229,8 +248,10 @@ static struct beat_outcome touch_one(struct model *model, const struct model_bea
     if (beat->is_refresh)
         extend(model, model_find(model, beat->scope, beat->user, beat->session), beat->ttl_ms, stamp, now_ms);
     else apply(model, beat, stamp, now_ms);
+    if (beat->session == MODEL_LEAVE) leave_all(model, beat, stamp);
     outcome.joined &= model_view(model, beat->scope, beat->user, now_ms).live;
-    if (!was_live && beat->ttl_ms != 0) outcome.displaced = displace(model, beat, stamp, now_ms);
+    if (!was_live && beat->ttl_ms != 0 && beat->session < MODEL_LEAVE)
+        outcome.displaced = displace(model, beat, stamp, now_ms);
     return outcome;
 }
 
@@ -262,7 +283,7 @@ struct model_forgotten model_reset(struct model *model, uint32_t scope, uint64_t
         forgotten.any += user->count > 0;
         for (size_t m = user->count; m-- > 0;) {
             if (user->members[m].stamp > stamp) continue;
-            is_known |= model_is_known(model, &user->members[m], now_ms);
+            is_known |= user->members[m].session != MODEL_STATUS && model_is_known(model, &user->members[m], now_ms);
             model_remove(user, &user->members[m]);
         }
         forgotten.whole += is_known && !model_view(model, scope, u, now_ms).known;

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Registers of a user stand among its sessions, under numbers that are none of theirs. */
+#define MODEL_LEAVE  (UINT32_MAX - 1)
+#define MODEL_STATUS UINT32_MAX
+
 /* A register. It stays here when it is forgotten, until model_purge or a touch; ask model_is_known. */
 struct model_member {
     uint32_t session, ttl_ms, state_len;
@@ -38,7 +42,7 @@ struct model {
 };
 
 struct model_beat {
-    uint32_t scope, user, session, ttl_ms;
+    uint32_t scope, user, session, ttl_ms; /* session: maybe MODEL_LEAVE or MODEL_STATUS */
     uint8_t status;
     bool is_refresh;
     struct text state;
@@ -56,6 +60,9 @@ void model_free(struct model *model);
 
 /* ---- members and users ----------------------------------------------------------------------------------------- */
 
+/* Whether it is of a session, and not of the user as a whole. */
+bool model_is_session(const struct model_member *member);
+/* Whether its lease holds. */
 bool model_is_live(const struct model_member *member, uint64_t now_ms);
 bool model_is_known(const struct model *model, const struct model_member *member, uint64_t now_ms);
 struct model_user *model_user_at(const struct model *model, uint32_t scope, uint32_t user);

@@ -82,7 +82,7 @@ static bool pick_refresh(struct trial *trial, size_t i) {
         const struct model_user *user = model_user_at(trial->model, beat->scope, beat->user);
         if (user->count == 0) continue;
         const struct model_member *known = &user->members[random_below(&trial->random, user->count)];
-        if (!model_is_live(known, trial->now_ms)) continue;
+        if (!model_is_session(known) || !model_is_live(known, trial->now_ms)) continue;
         beat->session = known->session;
         char *state = trial->known_states + i * trial->world->state_bytes_max;
         memcpy(state, known->state_len > 0 ? known->state : "", known->state_len);
@@ -128,9 +128,14 @@ static size_t pick_batch(struct trial *trial) {
 static void write_beats(struct trial *trial, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const struct model_beat *from = &trial->batch[i];
+        struct text scope = trial->scopes.items[from->scope], user = trial->users.items[from->user];
+        if (from->session == MODEL_LEAVE) trial->beats[i] = beat_of_leave(scope, user);
+        if (from->session == MODEL_STATUS)
+            trial->beats[i] = beat_of_status(scope, user, (enum status)from->status, from->ttl_ms);
+        if (from->session >= MODEL_LEAVE) continue;
         trial->beats[i] = (struct beat){
-            .scope = trial->scopes.items[from->scope],
-            .user = trial->users.items[from->user],
+            .scope = scope,
+            .user = user,
             .session = trial->sessions.items[from->session],
             .state = from->state,
             .ttl_ms = from->ttl_ms,
@@ -379,6 +384,22 @@ static void step_leave_all(struct trial *trial) {
     if (model_view(trial->model, scope, user, trial->now_ms).live) mismatch(trial, "user %u did not leave", user);
 }
 
+/* A batch that ends with a leave of all sessions of a user, which spares those of the batch, or with a status. */
+static void step_register(struct trial *trial) {
+    size_t n = random_chance(&trial->random, 1, 2) ? 1 : pick_batch(trial);
+    struct model_beat *last = &trial->batch[n - 1];
+    pick_beat(trial, last);
+    last->state.len = 0;
+    if (n > 1 && random_chance(&trial->random, 1, 2)) {
+        last->scope = trial->batch[0].scope;
+        last->user = trial->batch[0].user;
+    }
+    last->session = random_chance(&trial->random, 1, 2) ? MODEL_LEAVE : MODEL_STATUS;
+    if (last->session == MODEL_LEAVE) last->ttl_ms = 0;
+    else if (random_chance(&trial->random, 1, 4)) last->ttl_ms = (uint32_t)MUSTER_STATUS_TTL_MAX_MS;
+    touch_batch(trial, n);
+}
+
 static bool tick(struct trial *trial, size_t budget) {
     trial->doing = "ticking";
     bool more = roll_tick(trial->roll, trial->now_ms, budget, fresh_effects(trial));
@@ -586,7 +607,8 @@ static void step_read(struct trial *trial) {
 static void step(struct trial *trial) {
     uint64_t choice = random_below(&trial->random, 1000);
     if (choice < 520) step_touch(trial);
-    else if (choice < 540) step_leave_all(trial);
+    else if (choice < 530 || (choice < 545 && trial->world->is_capped)) step_leave_all(trial);
+    else if (choice < 545) step_register(trial);
     else if (choice < 660) step_tick(trial);
     else if (choice < 830) step_time(trial);
     else if (choice < 970) step_read(trial);
@@ -602,7 +624,7 @@ static void run_trial(const struct world *world, uint64_t seed) {
         if (trial->step % world->compare_every == 0) compare_everything(trial);
     }
     /* Long after, nothing is left. */
-    trial->now_ms += world->retention_ms + MUSTER_TTL_MAX_MS + 2 * trial_bucket_ms(trial);
+    trial->now_ms += world->retention_ms + MUSTER_STATUS_TTL_MAX_MS + 2 * trial_bucket_ms(trial);
     while (tick(trial, TICK_BUDGET_MANY)) continue;
     trial->now_ms += 3 * trial_bucket_ms(trial);
     while (tick(trial, TICK_BUDGET_MANY)) continue;

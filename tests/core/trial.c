@@ -97,6 +97,12 @@ void trial_free(struct trial *trial) {
     free(trial);
 }
 
+int64_t trial_session(const struct trial *trial, struct text name) {
+    if (text_equal(name, register_session(REGISTER_LEAVE))) return MODEL_LEAVE;
+    if (text_equal(name, register_session(REGISTER_STATUS))) return MODEL_STATUS;
+    return names_find(&trial->sessions, name);
+}
+
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
 
 void trial_report(const struct trial *trial) {

@@ -91,6 +91,9 @@ static inline struct told *trial_told(struct trial *trial, uint32_t scope, uint3
     return &trial->told[(size_t)scope * trial->world->users + user];
 }
 
+/* The number of a session, or MODEL_LEAVE or MODEL_STATUS; NAMES_NONE. */
+int64_t trial_session(const struct trial *trial, struct text name);
+
 /* Whether every count is exact now. */
 static inline bool trial_is_ticked(const struct trial *trial) {
     return trial->ticked_ms == trial->now_ms && !trial->has_survivors;
