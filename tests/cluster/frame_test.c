@@ -311,6 +311,33 @@ static int end(void **state) {
     return 0;
 }
 
+/* A register of the user carries its kind and a name that no session may have; what does not fit together is refused.
+ */
+static void a_register_of_a_user_comes_back_and_nothing_else_does(void **state) {
+    (void)state;
+    struct change changes[CHANGES], good[3];
+    changes_of_test(changes);
+    for (size_t i = 0; i < 3; i++) {
+        good[i] = changes[0];
+        good[i].kind = i == 0 ? REGISTER_LEAVE : REGISTER_STATUS;
+        good[i].session = register_session(good[i].kind);
+        good[i].state.len = 0;
+        good[i].ttl_ms = i == 1 ? (uint32_t)MUSTER_STATUS_TTL_MAX_MS : 0; /* left; set; cleared */
+        if (verdict_of(good[i]) != RECORD_GOOD) fail_msg("register %zu is refused", i);
+    }
+    struct change bad[] = {good[0], good[0], good[0], good[1], good[1], good[1], good[1], good[1]};
+    bad[0].ttl_ms = 1;
+    bad[1].session = register_session(REGISTER_STATUS);
+    bad[2].state = text_of("x");
+    bad[3].ttl_ms++;
+    bad[4].status = STATUS_NONE;
+    bad[5].session = text_of("tab");
+    bad[6].kind = REGISTER_SESSION; /* no session has such a name */
+    bad[7].kind = REGISTER_KINDS;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (verdict_of(bad[i]) != RECORD_WRONG) fail_msg("bad register %zu is taken", i);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_what_it_always_was),
@@ -320,6 +347,7 @@ int main(void) {
         cmocka_unit_test(a_digest_is_read),
         cmocka_unit_test(every_beginning_of_a_frame_is_read_or_refused),
         cmocka_unit_test(a_record_out_of_its_range_is_refused),
+        cmocka_unit_test(a_register_of_a_user_comes_back_and_nothing_else_does),
         cmocka_unit_test(the_largest_changes_fit_a_frame),
     };
     return cmocka_run_group_tests_name("cluster.frame", tests, begin, end);

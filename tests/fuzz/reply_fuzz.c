@@ -86,14 +86,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The first byte says what was asked, the second how many items, the rest is the reply. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) return 0;
-    static const enum reply_kind kinds[] = {REPLY_TOUCH,  REPLY_LEAVE, REPLY_LIVE,  REPLY_LIST,  REPLY_COUNTS,
-                                            REPLY_SCOPES, REPLY_RESET, REPLY_NODES, REPLY_WATCH, REPLY_WHERE};
+    static const enum reply_kind kinds[] = {REPLY_TOUCH,  REPLY_LEAVE,  REPLY_LIVE,      REPLY_LIST,
+                                            REPLY_COUNTS, REPLY_SCOPES, REPLY_RESET,     REPLY_NODES,
+                                            REPLY_WATCH,  REPLY_WHERE,  REPLY_SET_STATUS};
     struct block indexes = {0};
     struct answer answer = {.indexes = &indexes,
                             .kind = kinds[data[0] % (sizeof kinds / sizeof kinds[0])],
                             .expected = data[1] % 4,
                             .has_sessions = data[1] >= 128};
-    bool has_result = answer.kind != REPLY_TOUCH && answer.kind != REPLY_LEAVE && answer.kind != REPLY_RESET;
+    bool has_result = answer.kind != REPLY_TOUCH && answer.kind != REPLY_LEAVE && answer.kind != REPLY_RESET &&
+                      answer.kind != REPLY_SET_STATUS;
     if (has_result && (answer.result = result_new()) == NULL) return 0;
     struct muster_error error;
     enum muster_code code =

@@ -46,7 +46,10 @@ static void look(void) {
         hold(change->scope.len >= 1 && change->scope.len <= MUSTER_ID_BYTES_MAX);
         hold(change->is_reset || (change->user.len >= 1 && change->user.len <= MUSTER_ID_BYTES_MAX));
         hold(change->session.len <= MUSTER_ID_BYTES_MAX && change->state.len <= MUSTER_STATE_BYTES_MAX);
-        hold(change->stamp >= 1 && change->stamp <= SNAPSHOT_STAMP_MAX && change->ttl_ms <= MUSTER_TTL_MAX_MS);
+        hold(change->stamp >= 1 && change->stamp <= SNAPSHOT_STAMP_MAX);
+        hold(change->ttl_ms <= (change->kind == REGISTER_STATUS ? MUSTER_STATUS_TTL_MAX_MS : MUSTER_TTL_MAX_MS));
+        hold(change->kind == REGISTER_SESSION || text_equal(change->session, register_session(change->kind)));
+        hold(change->kind < REGISTER_KINDS && (change->kind != REGISTER_LEAVE || change->ttl_ms == 0));
     }
 }
 
