@@ -96,6 +96,7 @@ static void pause_node(struct world *world, uint64_t until_ms) {
     struct node *node = world_any_node(world);
     if (node == NULL) return;
     transcript_add(&world->transcript, world->now_ms, "node %u is stopped until %" PRIu64, node->index, until_ms);
+    node->paused_since_ms = world->now_ms;
     node->paused_until_ms = until_ms;
     event_queue_add(&world->event_queue,
                     (struct event){.at_ms = until_ms, .kind = EVENT_RESUME, .node = node->index, .life = node->life});

@@ -80,6 +80,7 @@ void node_start(struct world *world, struct node *node) {
     node->is_up = true;
     node->origin = random_next(&world->random) | 1;
     node->started_ms = node->rolled_ms = world->now_ms;
+    node->anew_ms = 0;
     int64_t wall_ms = (int64_t)(WORLD_WALL_MS + world->now_ms) + node->wall_error_ms;
     node->clock = hlc_start((uint64_t)wall_ms, node_now_ms(world, node));
     node->roll = make_roll(world, node->origin);
@@ -116,7 +117,7 @@ void node_end(struct world *world, struct node *node) {
     node->roll = NULL;
     node->is_up = false;
     node->life++;
-    node->paused_until_ms = 0;
+    node->paused_since_ms = node->paused_until_ms = 0;
     node->sync_count = 0;
     node_clear_inbox(node);
 }

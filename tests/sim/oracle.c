@@ -102,7 +102,7 @@ void oracle_note_room(struct world *world, const struct node *node) {
 }
 
 uint64_t oracle_flush_ms(const struct world *world) {
-    return 2 * world->plan.flush_ms + TIMER_LATE_MAX_MS;
+    return 2 * world->plan.flush_ms + TIMER_LATE_MAX_MS + world->plan.delay_max_ms;
 }
 
 /* Whether another node is up, and has been for long enough to have what others had. */

@@ -97,7 +97,8 @@ void oracle_node_ended(struct world *world, const struct node *node);
 /* Notes whether the node's roll has let members make room. */
 void oracle_note_room(struct world *world, const struct node *node);
 
-/* For how long a node has to stay up to have published news, with timers that are late. */
+/* For how long a node has to stay up to have published news, with timers that are late, so that they arrive before a
+ * successor is there: what arrives later is an earlier incarnation's, and is dropped. */
 uint64_t oracle_flush_ms(const struct world *world);
 /* A node has acknowledged n beats with one stamp; they took the sequences up to the roll's. A refresh comes with the
  * status and state that it has kept. is_news: they are published at once. */

@@ -221,6 +221,7 @@ static void check_peers(struct world *world, struct node *node) {
     struct peer_view peers[NODES_MAX * 8];
     size_t count = replica_peers(node->replica, node_now_ms(world, node), peers, sizeof peers / sizeof peers[0]);
     bool is_joining = world->now_ms - node->started_ms < SIM_JOIN_TIMEOUT_MS;
+    is_joining |= node->anew_ms != 0 && world->now_ms - node->anew_ms < 2 * REPLICA_STANDSTILL_GRACE_MS;
     if (!is_joining && !replica_is_ready(node->replica, node_now_ms(world, node)))
         world_fail(world, "members", "node %u is not ready", node->index);
     for (unsigned i = 0; i < world->node_count; i++) {

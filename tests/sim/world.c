@@ -120,6 +120,12 @@ static void resume(struct world *world, struct node *node) {
     if (node->paused_until_ms > world->now_ms) return;
     transcript_add(&world->transcript, world->now_ms, "node %u goes on, %zu messages wait", node->index,
                    node->inbox_count);
+    /* As server/node does, before anything else. */
+    if (node->paused_since_ms != 0 && world->now_ms - node->paused_since_ms > SIM_STALL_MS) {
+        replica_begin_anew(node->replica, node_now_ms(world, node));
+        node->anew_ms = world->now_ms;
+    }
+    node->paused_since_ms = 0;
     oracle_look(world, node);
     for (size_t i = 0; i < node->inbox_count && !world->has_failed; i++) happen_at_node(world, node, &node->inbox[i]);
     node_clear_inbox(node);

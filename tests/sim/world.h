@@ -20,7 +20,8 @@ enum {
     SIM_SYNC_MAX = 256,
     SAVED_MAX = MEMBERS + SCOPES,
     CALL_BEATS_MAX = 150,
-    SIM_JOIN_TIMEOUT_MS = 10000
+    SIM_JOIN_TIMEOUT_MS = 10000,
+    SIM_STALL_MS = 1000, /* --max-stall */
 };
 
 /* What a wall clock that is right says when the world begins. */
@@ -46,9 +47,10 @@ struct node {
     struct hlc clock;
     uint64_t zero_ms; /* its monotonic clock at the world's 0 */
     int64_t wall_error_ms;
-    uint64_t paused_until_ms;
-    uint64_t started_ms, rolled_ms; /* the roll's last tick */
-    struct event *inbox;            /* what arrived while the process was stopped */
+    uint64_t paused_since_ms, paused_until_ms; /* since: 0 where it runs */
+    uint64_t started_ms, rolled_ms;            /* the roll's last tick */
+    uint64_t anew_ms;                          /* when it began anew, after it stood still; 0: it did not */
+    struct event *inbox;                       /* what arrived while the process was stopped */
     size_t inbox_count, inbox_capacity;
     uint64_t sync_requests[SIM_SYNC_MAX]; /* tickets of which the answer is awaited */
     size_t sync_count;
