@@ -15,6 +15,7 @@ struct batch {
     struct effects *effects;
     struct refusal *why;
     struct text last_scope; /* most calls name one scope: it is looked up once */
+    uint64_t last_scope_hash;
     uint32_t last_scope_ref;
     const struct scope *last_scope_at; /* NULL: there is none */
     size_t refreshes; /* so many beats, the first ones, only extend a lease, or do nothing: see plan.c */

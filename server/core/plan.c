@@ -1,13 +1,18 @@
 #include "batch.h"
 #include "scope_users.h"
 
-/* The scope of a beat. A refresh makes none, and may have none. false: memory is short. */
-static bool plan_scope(struct batch *batch, const struct beat *beat, uint32_t *scope) {
+static bool is_same_name(struct text a, struct text b) {
+    return a.len == b.len && (a.data == b.data || text_equal(a, b));
+}
+
+/* The scope of a beat, whose name has this hash. A refresh makes none, and may have none. false: memory is short. */
+static bool plan_scope(struct batch *batch, const struct beat *beat, uint64_t hash, uint32_t *scope) {
+    struct roll *roll = batch->roll;
     struct text name = beat->scope;
-    if (batch->last_scope_ref == SCOPE_NONE || name.len != batch->last_scope.len ||
-        (name.data != batch->last_scope.data && !text_equal(name, batch->last_scope))) {
+    if (batch->last_scope_ref == SCOPE_NONE || !is_same_name(name, batch->last_scope)) {
         batch->last_scope = name;
-        uint32_t ref = beat->is_refresh ? scope_find(batch->roll, name) : scope_obtain(batch->roll, name);
+        batch->last_scope_hash = hash;
+        uint32_t ref = beat->is_refresh ? scope_find_hashed(roll, name, hash) : scope_obtain_hashed(roll, name, hash);
         batch->last_scope_ref = ref;
         batch->last_scope_at = ref == SCOPE_NONE ? NULL : scope_at(batch->roll, ref);
     }
@@ -200,14 +205,46 @@ struct window {
     uint64_t hashes[WINDOW];
 };
 
+/* Hashes the names of the scopes of n beats, and fetches those that are not the scope of the beat before: two misses
+ * each, which so overlap. true: all are of the scope that was looked up last, and nothing is to be done. */
+static bool window_hash_scopes(const struct batch *batch, size_t first, size_t n, uint64_t hashes[WINDOW]) {
+    const struct roll *roll = batch->roll;
+    struct text names[WINDOW], last = batch->last_scope;
+    uint64_t hashes_named[WINDOW];
+    size_t named[WINDOW], count = 0; /* the beats that name another scope than the one before */
+    for (size_t i = 0; i < n; i++) {
+        struct text name = batch->beats[first + i].scope;
+        if (is_same_name(name, last)) continue;
+        named[count] = i;
+        names[count++] = last = name;
+    }
+    if (count == 0 && batch->last_scope_ref != SCOPE_NONE) return true;
+    hash_names(roll, names, count, hashes_named);
+    for (size_t i = 0; count > 1 && i < count; i++) index_fetch(&roll->directory, hashes_named[i]);
+    uint64_t hash = batch->last_scope_hash;
+    for (size_t i = 0, k = 0; i < n; i++) {
+        if (k < count && named[k] == i) hash = hashes_named[k++];
+        hashes[i] = hash;
+    }
+    for (size_t i = 0; count > 1 && i < count; i++) {
+        const struct index_slot *slot = index_find(&roll->directory, hashes_named[i]);
+        if (slot != NULL) cache_fetch(scope_at(roll, slot->ref));
+    }
+    return false;
+}
+
 /* false: memory is short for a scope of beat first + count. */
 static bool window_hash(struct batch *batch, struct window *window, size_t first, size_t n) {
     struct roll *roll = batch->roll;
     struct text names[WINDOW];
     window->first = first;
+    uint64_t scope_hashes[WINDOW];
+    bool is_last_scope = window_hash_scopes(batch, first, n, scope_hashes);
     for (window->count = 0; window->count < n; window->count++) {
         const struct beat *beat = &batch->beats[first + window->count];
-        if (!plan_scope(batch, beat, &window->scopes[window->count])) break;
+        uint32_t *scope = &window->scopes[window->count];
+        if (is_last_scope) *scope = batch->last_scope_ref;
+        else if (!plan_scope(batch, beat, scope_hashes[window->count], scope)) break;
         window->scopes_at[window->count] = batch->last_scope_at;
         names[window->count] = beat->user;
     }

@@ -98,12 +98,26 @@ struct refresh_window {
     uint32_t users[REFRESH_WINDOW]; /* the only user who may be meant; MEMBER_NONE: there is none, or there are more */
 };
 
+/* Fetches scopes that are not the one of the refresh before: two misses each, which so overlap. */
+static void refresh_fetch_scopes(const struct roll *roll, const struct refresh *refreshes, size_t n) {
+    uint64_t hashes[REFRESH_WINDOW];
+    size_t count = 0;
+    for (size_t i = 1; i < n; i++)
+        if (refreshes[i].scope_hash != refreshes[i - 1].scope_hash) hashes[count++] = refreshes[i].scope_hash;
+    for (size_t i = 0; i < count; i++) index_fetch(&roll->directory, hashes[i]);
+    for (size_t i = 0; i < count; i++) {
+        const struct index_slot *slot = index_find(&roll->directory, hashes[i]);
+        if (slot != NULL) cache_fetch(scope_at(roll, slot->ref));
+    }
+}
+
 static void refresh_window_begin(const struct roll *roll, struct refresh_window *window,
                                  const struct refresh *refreshes, size_t n) {
     uint32_t scope = SCOPE_NONE;
     const struct scope *at = NULL;
     window->count = n;
     window->refreshes = refreshes;
+    refresh_fetch_scopes(roll, refreshes, n);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || refreshes[i].scope_hash != refreshes[i - 1].scope_hash) {
             scope = scope_at_hash(roll, refreshes[i].scope_hash);

@@ -159,8 +159,11 @@ static inline void roll_start(struct roll *roll, uint64_t now_ms) {
 
 /* scope.c */
 uint32_t scope_find(const struct roll *roll, struct text name);
+/* The same, for a caller that has hash_of_name already. */
+uint32_t scope_find_hashed(const struct roll *roll, struct text name, uint64_t hash);
 /* Finds or makes it; SCOPE_NONE if memory is short. */
 uint32_t scope_obtain(struct roll *roll, struct text name);
+uint32_t scope_obtain_hashed(struct roll *roll, struct text name, uint64_t hash);
 /* The same for a reset, which takes more: *why says "bytes" or "memory" where it fails. */
 uint32_t scope_obtain_for_reset(struct roll *roll, struct text name, struct refusal *why);
 /* Frees a scope that has no members and no reset to keep. */

@@ -54,7 +54,11 @@ uint64_t scope_hash(const void *context, uint32_t ref) {
 }
 
 uint32_t scope_find(const struct roll *roll, struct text name) {
-    const struct index_slot *slot = index_find(&roll->directory, hash_of_name(roll, name.data, name.len));
+    return scope_find_hashed(roll, name, hash_of_name(roll, name.data, name.len));
+}
+
+uint32_t scope_find_hashed(const struct roll *roll, struct text name, uint64_t hash) {
+    const struct index_slot *slot = index_find(&roll->directory, hash);
     if (slot == NULL) return SCOPE_NONE;
     for (uint32_t high = slot->high; slot->ref != 0 && slot->high == high; slot++)
         if (text_equal(scope_name(scope_at(roll, slot->ref)), name)) return slot->ref;
@@ -82,7 +86,11 @@ static void scope_drop_name(struct roll *roll, struct scope *scope) {
 }
 
 uint32_t scope_obtain(struct roll *roll, struct text name) {
-    uint32_t ref = scope_find(roll, name);
+    return scope_obtain_hashed(roll, name, hash_of_name(roll, name.data, name.len));
+}
+
+uint32_t scope_obtain_hashed(struct roll *roll, struct text name, uint64_t hash) {
+    uint32_t ref = scope_find_hashed(roll, name, hash);
     if (ref != SCOPE_NONE) return ref;
     assert(name.len > 0);
     const struct allocator *a = &roll->allocator;
@@ -90,7 +98,7 @@ uint32_t scope_obtain(struct roll *roll, struct text name) {
     struct scope *scope = scope_at(roll, ref);
     scope->incomplete_ms = roll->released_incomplete_ms;
     if (!scope_set_name(roll, scope, name)) goto fail_record;
-    if (!index_insert(&roll->directory, scope_hash(roll, ref), ref, scope_hash, roll, a)) goto fail_name;
+    if (!index_insert(&roll->directory, hash, ref, scope_hash, roll, a)) goto fail_name;
     return ref;
 fail_name:
     scope_drop_name(roll, scope);
