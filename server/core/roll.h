@@ -197,7 +197,7 @@ struct beat_outcome {
  * tick, or memory is short; then nothing has changed and *why says what. (Only where the call names more than
  * ROLL_SESSIONS_A_PIECE new sessions of one user, and an allocation fails, may it have been done in part.) When the
  * roll is full, tombstones that are not named by this call make room, the oldest (by seen_ms + ttl_ms) first, to within
- * 1/4096 of the retention. Leaves in a call make no room for its joins. A user keeps at most MUSTER_SESSIONS_MAX
+ * 1/4094 of the retention. Leaves in a call make no room for its joins. A user keeps at most MUSTER_SESSIONS_MAX
  * tombstones: beyond them the oldest is forgotten. No allocation where every member is known, no state grows, and
  * roll_tick is called about each second.
  * each: may be NULL; else n results, written only on MUSTER_OK. Cost: O(n) expected. */
@@ -321,7 +321,7 @@ struct scope_view {
 };
 
 /* The scopes that have members, in the order of their hashes, as roll_list does. A scope whose last member passed its
- * retention may still come until its memory is taken back, at most 1/4096 of the retention and a tick later. */
+ * retention may still come until its memory is taken back, at most 1/4094 of the retention and a tick later. */
 struct page roll_scopes(const struct roll *roll, const uint64_t *after, size_t limit, uint64_t now_ms,
                         struct scope_view *out);
 

@@ -101,7 +101,7 @@ static inline bool trial_is_ticked(const struct trial *trial) {
 
 /* The width of the buckets in which the roll orders those who are gone. */
 static inline uint64_t trial_bucket_ms(const struct trial *trial) {
-    return trial->world->retention_ms / 4096 + 1;
+    return trial->world->retention_ms / 4094 + 1; /* the ring has two more, which are partly in the retention */
 }
 
 #endif
