@@ -7,8 +7,8 @@
  * Gossip: each node publishes frames to all others. A frame carries the members that changed in (previous, last] of its
  * origin's sequences, each once, as it is now, with ages instead of times. A receiver that sees a gap merges the frame
  * all the same, and requests what is missing from the origin.
- * Digests: each second a node publishes its version vector. A node that knows less requests the rest from one that
- * knows more, also the beats of a third node (Scuttlebutt: van Renesse et al., 2008).
+ * Digests: each second a node publishes what has changed of its version vector. A node that knows less requests the
+ * rest from one that knows more, also the beats of a third node (Scuttlebutt: van Renesse et al., 2008).
  * The invariant: where the vector says q for an origin, the effect of each of its beats up to q is in the roll, or
  * something newer is. The simulator checks it after every message (tests/sim/oracle.c).
  * Stamps: hybrid logical clocks (Kulkarni et al., 2014), core/hlc.h.

@@ -176,6 +176,7 @@ void fixture_start(struct cluster_fixture *fixture, unsigned i) {
                                     .version = text_of("test"),
                                     .flush_ms = FIXTURE_FLUSH_MS,
                                     .join_timeout_ms = 10000,
+                                    .crowded_origins = fixture->crowded_origins,
                                     .roll = node->roll,
                                     .clock = &node->clock,
                                     .allocator = heap_plain()};

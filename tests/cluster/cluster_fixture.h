@@ -59,6 +59,7 @@ struct cluster_fixture {
     unsigned sync_requests;
     uint64_t members_max;
     uint32_t log_slots;
+    size_t crowded_origins; /* as replica_config has it */
     struct keyring *keyring;
     uint64_t lives; /* origins that were drawn */
 };
