@@ -361,7 +361,8 @@ static void it_starts_again_where_it_was(void **state) {
     server_end(&server);
 }
 
-int main(void) {
+/* main [TEST]: this one alone. */
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_prints_one_ready_line),
         cmocka_unit_test(it_refuses_what_it_cannot_do),
@@ -380,5 +381,6 @@ int main(void) {
         cmocka_unit_test(it_refuses_connections_while_it_drains),
         cmocka_unit_test(it_starts_again_where_it_was),
     };
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("rpc end to end: process", tests, NULL, NULL);
 }
