@@ -23,7 +23,6 @@ void peer_become(struct peer *peer, enum peer_state state) {
 
 void peer_hear(struct peer *peer, uint64_t now_ms) {
     peer->life.heard_ms = peer->life.sign_ms = now_ms;
-    peer->trouble.len = 0;
     peer_become(peer, PEER_ALIVE);
 }
 
@@ -37,12 +36,20 @@ void peer_age(struct peer *peer, uint64_t now_ms) {
     if (silent_ms >= REPLICA_DOWN_MS && peer->life.state != PEER_ALIVE) peer_become(peer, PEER_DOWN);
 }
 
+enum peer_loss peer_loss(const struct peer *peer, uint64_t now_ms) {
+    if (peer->life.state == PEER_LEFT) return PEER_FOUND;
+    if (peer->id.origin == 0 || peer->life.state == PEER_DOWN)
+        return now_ms - peer->life.heard_ms >= PEER_LOST_MS ? PEER_UNANSWERED : PEER_FOUND;
+    return now_ms - peer->life.frame_ms >= PEER_UNHEARD_MS ? PEER_UNHEARD : PEER_FOUND;
+}
+
 void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint64_t sent_ms, uint64_t now_ms) {
     assert(origin != 0);
     peer->id.origin = origin;
     peer->id.alias_of = 0;
     peer->life.state = PEER_ALIVE;
-    peer->life.heard_ms = now_ms;
+    peer->life.heard_ms = peer->life.frame_ms = now_ms;
+    peer->trouble.len = 0;
     peer->life.is_synced = false;
     peer->life.heard_frame = 0;
     peer->ahead = (struct peer_ahead){0};

@@ -8,7 +8,9 @@
 
 enum {
     PEER_SILENT_MS = 2 * REPLICA_DIGEST_MS,
-    PEER_AHEAD_MAX = 16, /* origins of which a peer's digest knows more; others follow with the same response */
+    PEER_LOST_MS = 3000,    /* see enum peer_loss */
+    PEER_UNHEARD_MS = 5000, /* the same */
+    PEER_AHEAD_MAX = 16,    /* origins of which a peer's digest knows more; others follow with the same response */
 };
 
 struct label {
@@ -39,6 +41,7 @@ struct peer_identity {
 struct peer_liveness {
     enum peer_state state;
     uint64_t heard_ms;    /* the last frame or response of its origin */
+    uint64_t frame_ms;    /* the last frame of its origin; at first: admitted */
     uint64_t sign_ms;     /* the last sign of life, also an unproven one: a sync request in its name; at first: added */
     bool is_ready;        /* it answers reads */
     bool was_queried;     /* a request was responded to, or failed */
@@ -71,7 +74,8 @@ struct peer {
     struct peer_ahead ahead;
     struct sync_query query;
     uint64_t members;     /* that it says it holds */
-    struct label trouble; /* why it cannot be reached, in words; empty once it is heard */
+    struct label trouble; /* why it cannot be reached or followed, in words */
+    enum peer_loss trouble_of;
 };
 
 /* At an address, of which nothing is known yet. */
@@ -85,6 +89,8 @@ void peer_hear(struct peer *peer, uint64_t now_ms);
 bool peer_was_silent(const struct peer *peer, uint64_t now_ms);
 /* Silence makes it suspect, then down. */
 void peer_age(struct peer *peer, uint64_t now_ms);
+/* What somebody should find out the reason of. */
+enum peer_loss peer_loss(const struct peer *peer, uint64_t now_ms);
 /* A new incarnation, which has responded to a request. */
 void peer_admit(struct peer *peer, uint64_t origin, uint64_t frame_number, uint64_t sent_ms, uint64_t now_ms);
 void peer_set_info(struct peer *peer, const struct node_info *node_info);

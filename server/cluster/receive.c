@@ -71,6 +71,8 @@ static void take_frame(struct replica *replica, struct text from, const struct f
     uint64_t late_ms = peer_late_ms(peer, frame->head.sent_ms, now_ms);
     if (peer_was_silent(peer, now_ms)) query_hurry(&peer->query, now_ms);
     peer_hear(peer, now_ms);
+    peer->life.frame_ms = now_ms;
+    peer->trouble.len = 0;
     take_changes(replica, peer, frame, late_ms, now_ms, effects);
     if (frame->has_digest) take_digest(replica, peer, &frame->digest, now_ms);
 }

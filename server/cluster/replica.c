@@ -10,7 +10,7 @@
 #include "sync_client.h"
 #include "sync_server.h"
 
-enum { PEER_FORGET_MS = 24 * 60 * 60 * 1000, PEER_LOST_MS = 3000 };
+enum { PEER_FORGET_MS = 24 * 60 * 60 * 1000 };
 /* An origin without registers is remembered until no peer can have any of it, and forgotten an hour later. */
 #define FORGET_AFTER_FADE_MS (UINT64_C(60) * 60 * 1000)
 
@@ -188,18 +188,18 @@ static struct peer_view view_of_self(const struct replica *replica, uint64_t now
                               .members = stats.members};
 }
 
-static bool is_lost(const struct peer *peer, uint64_t now_ms) {
-    if (now_ms - peer->life.heard_ms < PEER_LOST_MS || peer->life.state == PEER_LEFT) return false;
-    return peer->id.origin == 0 || peer->life.state == PEER_DOWN;
-}
-
-void replica_set_trouble(struct replica *replica, struct text sync_address, struct text trouble, uint64_t now_ms) {
+void replica_set_trouble(struct replica *replica, struct text sync_address, enum peer_loss loss, struct text trouble,
+                         uint64_t now_ms) {
     struct peer *peer = peers_by_address(&replica->peers, sync_address);
-    if (peer != NULL && is_lost(peer, now_ms)) label_set(&peer->trouble, trouble);
+    if (peer == NULL || peer_loss(peer, now_ms) != loss) return;
+    label_set(&peer->trouble, trouble);
+    peer->trouble_of = loss;
 }
 
 static struct peer_view view_of(const struct replica *replica, const struct peer *peer, uint64_t now_ms) {
     uint64_t known = vector_sequence(&replica->vector, peer->id.origin);
+    enum peer_loss loss = peer_loss(peer, now_ms);
+    bool is_known = loss != PEER_FOUND && peer->trouble_of == loss;
     return (struct peer_view){.name = label_text(&peer->id.name),
                               .region = label_text(&peer->id.region),
                               .address = label_text(&peer->id.sync_address),
@@ -211,8 +211,9 @@ static struct peer_view view_of(const struct replica *replica, const struct peer
                               .delay_ms = peer->timing.delay_ms,
                               .clock_ms = peer->timing.clock_ms,
                               .silent_ms = now_ms - peer->life.heard_ms,
-                              .trouble = label_text(&peer->trouble),
-                              .is_lost = is_lost(peer, now_ms)};
+                              .gossip_address = label_text(&peer->id.gossip_address),
+                              .loss = loss,
+                              .trouble = is_known ? label_text(&peer->trouble) : (struct text){0}};
 }
 
 size_t replica_peers(const struct replica *replica, uint64_t now_ms, struct peer_view *out, size_t limit) {

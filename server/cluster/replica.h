@@ -66,9 +66,10 @@ struct actions replica_sync_response(struct replica *replica, uint64_t ticket, c
 /* Adds a peer by its sync address: from --peer, from DNS, or from a snapshot. Idempotent. */
 struct actions replica_add_peer(struct replica *replica, struct text sync_address, uint64_t now_ms);
 
-/* Why the peer at an address cannot be reached, in at most REPLICA_ADDRESS_BYTES_MAX bytes, for people: see peer_view.
- * Ignored unless peer_view.is_lost of that peer; forgotten once the peer is heard. */
-void replica_set_trouble(struct replica *replica, struct text sync_address, struct text trouble, uint64_t now_ms);
+/* Why the peer at an address is lost as peer_view.loss says, in at most REPLICA_ADDRESS_BYTES_MAX bytes, for people.
+ * Ignored where the peer is no longer lost so, and forgotten once frames of it come. */
+void replica_set_trouble(struct replica *replica, struct text sync_address, enum peer_loss loss, struct text trouble,
+                         uint64_t now_ms);
 
 /* Every peer that was expected at the start has been added. */
 void replica_seeds_resolved(struct replica *replica);
@@ -102,8 +103,9 @@ struct peer_view {
     uint64_t delay_ms; /* how much longer than its fastest frame its last one took */
     int64_t clock_ms;  /* its wall clock minus this node's */
     uint64_t silent_ms;
-    struct text trouble; /* why it cannot be reached; empty: nothing is known to be wrong */
-    bool is_lost; /* it never answered, or is down, and was not heard for PEER_LOST_MS: somebody should look why */
+    struct text gossip_address; /* where it says that it publishes; empty: not known */
+    enum peer_loss loss;
+    struct text trouble; /* why it is lost; empty: nobody knows, or it is not */
 };
 /* This node and its peers; writes at most `limit`, returns how many. */
 size_t replica_peers(const struct replica *replica, uint64_t now_ms, struct peer_view *out, size_t limit);

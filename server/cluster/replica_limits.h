@@ -17,6 +17,13 @@ enum {
     REPLICA_SYNC_TIMEOUT_MS = 1000,     /* until a sync request has failed; a later response is dropped */
 };
 
+/* What is wrong with a peer that has not left. */
+enum peer_loss {
+    PEER_FOUND,      /* nothing */
+    PEER_UNANSWERED, /* it never answered a sync request, or is down */
+    PEER_UNHEARD,    /* it is an incarnation that answered, and none of its frames has come for some seconds */
+};
+
 /* As the call Nodes shows it (muster.v1.NodeState). */
 enum peer_state { PEER_JOINING, PEER_ALIVE, PEER_SUSPECT, PEER_DOWN, PEER_LEFT };
 

@@ -114,9 +114,10 @@ void node_add_peer(struct node *node, struct text sync_address, struct instant n
     node_commit(&turn, NULL);
 }
 
-void node_set_trouble(struct node *node, struct text sync_address, struct text trouble, struct instant now) {
+void node_set_trouble(struct node *node, struct text sync_address, enum peer_loss loss, struct text trouble,
+                      struct instant now) {
     struct turn turn = node_begin(node, now);
-    replica_set_trouble(node->replica, sync_address, trouble, turn.now_ms);
+    replica_set_trouble(node->replica, sync_address, loss, trouble, turn.now_ms);
     node_commit(&turn, NULL);
 }
 

@@ -46,8 +46,9 @@ void node_sync_request(struct node *node, struct text request, struct instant no
 void node_sync_response(struct node *node, uint64_t ticket, struct text response, struct instant now);
 /* Adds a peer by its sync address. Idempotent. */
 void node_add_peer(struct node *node, struct text sync_address, struct instant now);
-/* Why the peer at an address cannot be reached: see replica_set_trouble. */
-void node_set_trouble(struct node *node, struct text sync_address, struct text trouble, struct instant now);
+/* Why the peer at an address is lost: see replica_set_trouble. */
+void node_set_trouble(struct node *node, struct text sync_address, enum peer_loss loss, struct text trouble,
+                      struct instant now);
 /* Every peer that was expected at the start has been added. */
 void node_seeds_resolved(struct node *node);
 /* The node is about to end: publishes what is not published yet, and that it leaves. */

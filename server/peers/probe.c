@@ -20,18 +20,24 @@ static const char *say(char out[PROBE_TEXT_BYTES], const char *text) {
     return out;
 }
 
-static const char *describe_protocol(uint16_t protocol, char out[PROBE_TEXT_BYTES]) {
-    if (protocol == SP_REP) return NULL;
-    if (protocol == SP_PUB) return say(out, "a gossip port (PUB), not a sync port (REP)");
-    (void)snprintf(out, PROBE_TEXT_BYTES, "an SP port of protocol 0x%02x, not a sync port (REP)", protocol);
+static const char *describe_protocol(enum probe_kind kind, uint16_t protocol, char out[PROBE_TEXT_BYTES]) {
+    static const struct {
+        uint16_t protocol;
+        const char *name;
+    } kinds[] = {[PROBE_SYNC] = {SP_REP, "a sync port (REP)"}, [PROBE_GOSSIP] = {SP_PUB, "a gossip port (PUB)"}};
+    if (protocol == kinds[kind].protocol) return NULL;
+    if (protocol == SP_PUB) (void)snprintf(out, PROBE_TEXT_BYTES, "a gossip port (PUB), not %s", kinds[kind].name);
+    else if (protocol == SP_REP)
+        (void)snprintf(out, PROBE_TEXT_BYTES, "a sync port or a port for calls (REP), not %s", kinds[kind].name);
+    else (void)snprintf(out, PROBE_TEXT_BYTES, "an SP port of protocol 0x%02x, not %s", protocol, kinds[kind].name);
     return out;
 }
 
-const char *probe_describe(const uint8_t *bytes, size_t len, char out[PROBE_TEXT_BYTES]) {
+const char *probe_describe(enum probe_kind kind, const uint8_t *bytes, size_t len, char out[PROBE_TEXT_BYTES]) {
     enum { TLS_ALERT = 0x15, TLS_MAJOR = 3 };
     uint16_t protocol;
     if (len == 0) return say(out, "not an SP peer: it accepts connections and says nothing");
-    if (sp_greeting_protocol(bytes, len, &protocol)) return describe_protocol(protocol, out);
+    if (sp_greeting_protocol(bytes, len, &protocol)) return describe_protocol(kind, protocol, out);
     if (len >= 5 && memcmp(bytes, "HTTP/", 5) == 0) return say(out, "not an SP peer: an HTTP server");
     if (len >= 2 && bytes[0] == TLS_ALERT && bytes[1] == TLS_MAJOR) return say(out, "not an SP peer: a TLS server");
     return say(out, "not an SP peer: it speaks another protocol");
@@ -112,15 +118,16 @@ static const char *describe_replier(int fd, char out[PROBE_TEXT_BYTES]) {
     return say(out, "answers no sync request: its cluster key is another one, or one of the two has none");
 }
 
-static const char *describe_connection(int fd, char out[PROBE_TEXT_BYTES]) {
+static const char *describe_connection(enum probe_kind kind, int fd, char out[PROBE_TEXT_BYTES]) {
     uint8_t bytes[PROBE_GREETING_BYTES];
     bool is_closed;
-    sp_greeting_write(SP_REQ, bytes);
+    sp_greeting_write(kind == PROBE_SYNC ? SP_REQ : SP_SUB, bytes);
     (void)write_bytes(fd, bytes, sizeof bytes);
     size_t len = read_bytes(fd, bytes, sizeof bytes, &is_closed);
     if (len == 0 && !is_closed) len = provoke(fd, bytes, &is_closed);
     if (len == 0 && is_closed) return say(out, "not an SP peer: it closes the connection");
-    return probe_describe(bytes, len, out) != NULL ? out : describe_replier(fd, out);
+    if (probe_describe(kind, bytes, len, out) != NULL) return out;
+    return kind == PROBE_SYNC ? describe_replier(fd, out) : say(out, "");
 }
 
 /* libnng resolves names, and numbers too, with AI_ADDRCONFIG: it never reaches an address of a family of which the
@@ -136,7 +143,7 @@ static bool describe_family(const char *host, const char *port, char out[PROBE_T
     return false;
 }
 
-void probe_address(const char *url, char out[PROBE_TEXT_BYTES]) {
+void probe_address(enum probe_kind kind, const char *url, char out[PROBE_TEXT_BYTES]) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     char host[URL_BYTES];
@@ -157,6 +164,6 @@ void probe_address(const char *url, char out[PROBE_TEXT_BYTES]) {
         (void)describe_failure(error, out);
         return;
     }
-    if (!describe_family(host, port, out)) (void)describe_connection(fd, out);
+    if (!describe_family(host, port, out)) (void)describe_connection(kind, fd, out);
     close(fd);
 }

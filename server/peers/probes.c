@@ -7,6 +7,7 @@
 #include "sys/periodic.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ enum { STOP_MS = 200 };
 /* A peer that is lost. */
 struct suspect {
     char address[REPLICA_ADDRESS_BYTES_MAX + 1]; /* empty: the entry is free */
-    bool is_lost;                                /* still, at this look */
+    char gossip[REPLICA_ADDRESS_BYTES_MAX + 1];
+    enum peer_loss loss; /* at this look */
     uint64_t due_ms, wait_ms;
     char trouble[PROBE_TEXT_BYTES]; /* what the last probe found */
 };
@@ -44,30 +46,45 @@ static struct suspect *suspect_of(struct probes *probes, struct text address) {
 }
 
 static void note_lost(void *context, const struct peer_view *view) {
-    if (view->is_self || !view->is_lost) return;
+    if (view->is_self || view->loss == PEER_FOUND || view->gossip_address.len > REPLICA_ADDRESS_BYTES_MAX) return;
     struct suspect *suspect = suspect_of(context, view->address);
-    if (suspect != NULL) suspect->is_lost = true;
+    if (suspect == NULL) return;
+    suspect->loss = view->loss;
+    if (view->gossip_address.len > 0) memcpy(suspect->gossip, view->gossip_address.data, view->gossip_address.len);
+    suspect->gossip[view->gossip_address.len] = '\0';
+}
+
+static void find_trouble(const struct suspect *suspect, char out[PROBE_TEXT_BYTES]) {
+    char found[PROBE_TEXT_BYTES];
+    if (suspect->loss == PEER_UNANSWERED) {
+        probe_address(PROBE_SYNC, suspect->address, out);
+        return;
+    }
+    probe_address(PROBE_GOSSIP, suspect->gossip, found);
+    out[0] = '\0';
+    if (found[0] != '\0') (void)snprintf(out, PROBE_TEXT_BYTES, "%.60s: %.90s", suspect->gossip, found);
 }
 
 static void probe_suspect(struct probes *probes, struct suspect *suspect) {
     char trouble[PROBE_TEXT_BYTES];
-    probe_address(suspect->address, trouble);
+    find_trouble(suspect, trouble);
     suspect->due_ms = monotonic_ms() + suspect->wait_ms;
     suspect->wait_ms = suspect->wait_ms * 2 < PROBE_AGAIN_MAX_MS ? suspect->wait_ms * 2 : PROBE_AGAIN_MAX_MS;
-    node_set_trouble(probes->node, text_of(suspect->address), text_of(trouble), clock_now());
-    if (strcmp(trouble, suspect->trouble) == 0) return;
+    node_set_trouble(probes->node, text_of(suspect->address), suspect->loss, text_of(trouble), clock_now());
+    if (trouble[0] == '\0' || strcmp(trouble, suspect->trouble) == 0) return;
     memcpy(suspect->trouble, trouble, sizeof trouble);
-    log_line(LEVEL_WARN, "peer_trouble", "a peer does not answer", {"address", suspect->address, 0},
-             {"trouble", trouble, 0});
+    log_line(LEVEL_WARN, "peer_trouble",
+             suspect->loss == PEER_UNANSWERED ? "a peer does not answer" : "nothing comes from a peer's gossip address",
+             {"address", suspect->address, 0}, {"trouble", trouble, 0});
 }
 
 static void run_probes(void *context) {
     struct probes *probes = context;
-    for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) probes->suspects[i].is_lost = false;
+    for (size_t i = 0; i < REPLICA_PEERS_MAX; i++) probes->suspects[i].loss = PEER_FOUND;
     node_peers(probes->node, clock_now(), note_lost, probes);
     for (size_t i = 0; i < REPLICA_PEERS_MAX && !atomic_load(&probes->is_stopping); i++) {
         struct suspect *suspect = &probes->suspects[i];
-        if (!suspect->is_lost) suspect->address[0] = '\0';
+        if (suspect->loss == PEER_FOUND) suspect->address[0] = '\0';
         else if (monotonic_ms() >= suspect->due_ms) probe_suspect(probes, suspect);
     }
 }

@@ -14,9 +14,9 @@ enum {
 
 struct probes;
 
-/* In a thread, since look-ups and connections may take long: probes the addresses of peers that never answered, or are
- * down; logs what is found when it changes (`peer_trouble`), and tells the node. The node outlives it. NULL if there is
- * no thread. */
+/* In a thread, since look-ups and connections may take long: probes the addresses of peers that are lost (enum
+ * peer_loss), logs what is found when it changes (`peer_trouble`), and tells the node, which outlives it. NULL if there
+ * is no thread. */
 struct probes *probes_start(struct node *node);
 /* False: a probe is still under way; the node must not be freed. `probes` may be NULL. */
 bool probes_stop(struct probes *probes);

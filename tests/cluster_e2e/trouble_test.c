@@ -83,6 +83,26 @@ static void a_wrong_address_is_named(void **state) {
     server_end(&server);
 }
 
+/* The port for sync requests is open, and the one for frames is not: a firewall, or a wrong --advertise. */
+static void a_gossip_address_without_frames_is_named(void **state) {
+    (void)state;
+    struct rig rig;
+    char address[64];
+    rig_open(&rig, 2, NULL);
+    sync_url(address, rig.nodes[1].sync_port);
+    rig.flags[0] = "--advertise";
+    rig.flags[1] = "127.0.0.2"; /* its ports are open at 127.0.0.1 alone */
+    rig_start(&rig, 1);
+    rig.flags[0] = NULL;
+    rig_start(&rig, 0);
+    expect_trouble(&rig, address, ": connection refused");
+    rig_await_log(&rig, 0, "nothing comes from a peer's gossip address", SOON_MS);
+    rig_kill(&rig, 1);
+    rig_start(&rig, 1);
+    expect_trouble(&rig, address, "");
+    rig_close(&rig);
+}
+
 /* A peer of another key is named, and one that is down; both are fine again once they answer. */
 static void trouble_is_over_once_a_peer_answers(void **state) {
     (void)state;
@@ -168,6 +188,7 @@ static void a_restart_is_logged_as_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_address_is_named),
+        cmocka_unit_test(a_gossip_address_without_frames_is_named),
         cmocka_unit_test(trouble_is_over_once_a_peer_answers),
         cmocka_unit_test(a_restart_is_logged_as_one),
         cmocka_unit_test(an_address_of_a_family_that_the_machine_lacks_is_named),

@@ -64,7 +64,7 @@ static void fake_close(struct fake *fake) {
 
 static void expect_trouble(const char *url, const char *expected) {
     char text[PROBE_TEXT_BYTES];
-    probe_address(url, text);
+    probe_address(PROBE_SYNC, url, text);
     if (strstr(text, expected) == NULL) fail_msg("%s: '%s', expected '%s'", url, text, expected);
 }
 
@@ -107,9 +107,11 @@ static void first_bytes_are_described(void **state) {
     (void)state;
     static const uint8_t sync_port[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
     char text[PROBE_TEXT_BYTES];
-    if (probe_describe(sync_port, sizeof sync_port, text) != NULL) fail_msg("a sync port: %s", text);
+    if (probe_describe(PROBE_SYNC, sync_port, sizeof sync_port, text) != NULL) fail_msg("a sync port: %s", text);
+    if (probe_describe(PROBE_GOSSIP, sync_port, sizeof sync_port, text) == NULL || strstr(text, "not a gossip") == NULL)
+        fail_msg("a sync port is taken for a gossip port");
     for (size_t len = 0; len < sizeof sync_port; len++)
-        if (probe_describe(sync_port, len, text) == NULL) fail_msg("%zu bytes of a greeting are one", len);
+        if (probe_describe(PROBE_SYNC, sync_port, len, text) == NULL) fail_msg("%zu bytes of a greeting are one", len);
 }
 
 int main(void) {
