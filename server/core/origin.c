@@ -82,10 +82,11 @@ int register_order(const struct member *m, const struct change *change) {
 }
 
 void register_label(struct roll *roll, struct member *m, uint16_t origin, uint64_t sequence) {
+    m->sequence = sequence;
+    if (m->stamp != 0 && m->origin == origin) return;
     roll->origins[origin].registers++;
     if (m->stamp != 0) register_unlabel(roll, m->origin);
     m->origin = origin;
-    m->sequence = sequence;
 }
 
 void register_unlabel(struct roll *roll, uint16_t origin) {
