@@ -71,7 +71,7 @@ static void touch_some(struct stage *stage, struct host *host) {
     for (size_t i = 0; i < n; i++) {
         unsigned user = (unsigned)((first + i) % stage->script.users);
         stage->leases.stamps[scope][user] = stamp;
-        leases_extend(&stage->leases, scope, user, stage->now_ms + builder.touch.ttl_ms);
+        leases_extend(&stage->leases, scope, user, stage->now_ms, stage->now_ms + builder.touch.ttl_ms);
     }
 }
 
@@ -96,9 +96,10 @@ static void leave_some(struct stage *stage, struct host *host) {
     uint64_t unused;
     /* A stamp may be from a clock that runs an hour ahead. */
     if (!call(stage, host, &builder, is_carried, &unused)) return;
-    for (size_t i = 0; i < n && linger_ms > 0; i++) {
+    for (size_t i = 0; i < n; i++) {
         unsigned user = (unsigned)((first + i) % stage->script.users);
-        leases_extend(&stage->leases, scope, user, stage->now_ms + linger_ms);
+        leases_end(&stage->leases, scope, user, stage->now_ms);
+        if (linger_ms > 0) leases_extend(&stage->leases, scope, user, stage->now_ms, stage->now_ms + linger_ms);
     }
 }
 
@@ -108,6 +109,7 @@ static void reset_one(struct stage *stage, struct host *host) {
     uint64_t unused;
     builder_reset(&builder, scope_name(scope));
     stage_note(stage, "node %u: reset %s", host->index, scope_name(scope));
+    for (unsigned user = 0; user < stage->script.users; user++) leases_end(&stage->leases, scope, user, stage->now_ms);
     call(stage, host, &builder, false, &unused);
 }
 

@@ -1,13 +1,14 @@
 #include "stage.h"
 
 #include "muster/limits.h"
+#include "node/standstill.h"
 #include "node/tick.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOIN_TIMEOUT_MS = 10000, WALL_ERROR_MAX_MS = 3600 * 1000, PUMPS_MAX = 1000 };
+enum { JOIN_TIMEOUT_MS = 10000, WALL_ERROR_MAX_MS = 3600 * 1000, PUMPS_MAX = 1000, HOST_STALL_MS = 1000 };
 
 static const uint64_t wall_at_begin_ms = UINT64_C(1700000000000);
 
@@ -26,15 +27,26 @@ struct instant host_now(const struct host *host) {
     return (struct instant){host->zero_ms + host->stage->now_ms, (uint64_t)wall_ms};
 }
 
+bool host_runs(const struct host *host) {
+    return host->is_up && host->paused_until_ms <= host->stage->now_ms;
+}
+
 bool host_is_ready(const struct host *host) {
-    return host->is_up && node_is_ready(host->node);
+    return host_runs(host) && node_is_ready(host->node);
+}
+
+void host_pause(struct host *host, uint64_t until_ms) {
+    stage_note(host->stage, "node %u stands still until %" PRIu64, host->index, until_ms);
+    host->paused_until_ms = until_ms;
+    host->has_stood_still = true;
+    host->is_deaf = random_chance(&host->stage->random, 2, 3);
 }
 
 static struct host *any_host(struct stage *stage, bool is_to_be_ready) {
     unsigned begin = (unsigned)random_below(&stage->random, stage->script.hosts);
     for (unsigned i = 0; i < stage->script.hosts; i++) {
         struct host *host = &stage->hosts[(begin + i) % stage->script.hosts];
-        if (is_to_be_ready ? host_is_ready(host) : host->is_up) return host;
+        if (is_to_be_ready ? host_is_ready(host) : host_runs(host)) return host;
     }
     return NULL;
 }
@@ -164,6 +176,7 @@ void host_start(struct host *host) {
     if ((host->rpc = rpc_new(host->node, 0)) == NULL) abort();
     host->answerer = (struct answerer){host, host->sync_address, answer};
     host->door = (struct watch_door){host, sim_watcher_has_room, sim_watcher_deliver};
+    node_expect_ticks(host->node, HOST_STALL_MS, host_now(host));
     pump_set_waker(rpc_watches(host->rpc), wake_pump, host);
     wires_host_started(stage, host->index);
     join(host);
@@ -183,7 +196,8 @@ static void end(struct host *host) {
     node_free(host->node);
     host->rpc = NULL;
     host->node = NULL;
-    host->is_up = host->is_stopping = false;
+    host->is_up = host->is_stopping = host->has_stood_still = false;
+    host->paused_until_ms = 0;
     host->life++;
     host->ask_count = 0;
 }
@@ -273,8 +287,22 @@ static void tick(struct host *host, struct event event) {
     event_queue_add(&host->stage->event_queue, event);
 }
 
+/* An event of a process that stands still comes when it goes on. */
+static void postpone(struct host *host, struct event event) {
+    if (event.kind == EVENT_GOSSIP && host->gossip_ms == event.at_ms) host->gossip_ms = host->paused_until_ms;
+    if (event.kind == EVENT_ANSWER && host->pump_ms == event.at_ms) host->pump_ms = host->paused_until_ms;
+    event.at_ms = host->paused_until_ms;
+    if (event.kind == EVENT_FRAME && host->is_deaf) return; /* the publisher's queue was full, or it gave up */
+    if (event.packet != NULL) packet_keep(event.packet);
+    event_queue_add(&host->stage->event_queue, event);
+}
+
 void host_event(struct host *host, const struct event *event) {
     if (!host->is_up || event->life != host->life) return;
+    if (!host_runs(host)) {
+        postpone(host, *event);
+        return;
+    }
     switch (event->kind) {
     case EVENT_TICK:
         tick(host, *event);

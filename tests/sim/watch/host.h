@@ -25,6 +25,9 @@ struct host {
     struct watch_door door;
     uint64_t zero_ms; /* its monotonic clock at the stage's 0 */
     int64_t wall_error_ms;
+    uint64_t paused_until_ms; /* it stands still until then */
+    bool has_stood_still;
+    bool is_deaf;                 /* and misses the frames of that time */
     uint64_t gossip_ms, pump_ms;  /* when each comes; what is in the event queue for another moment is void */
     uint64_t pump_wanted_ms;      /* the timer may be late */
     uint64_t asks[HOST_ASKS_MAX]; /* tickets of which the answer is awaited */
@@ -40,6 +43,10 @@ void host_crash(struct host *host);
 void host_drain(struct host *host);
 struct instant host_now(const struct host *host);
 bool host_is_ready(const struct host *host);
+/* A process that is there and does not stand still. */
+bool host_runs(const struct host *host);
+/* What comes meanwhile waits in its sockets. */
+void host_pause(struct host *host, uint64_t until_ms);
 /* An event of its own, or one that the wires bring. */
 void host_event(struct host *host, const struct event *event);
 /* Notices what has expired, and answers whoever is to be told of anything. */

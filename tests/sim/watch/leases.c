@@ -18,9 +18,24 @@ unsigned user_number(const char *name) {
     return number < CROWD && *end == '\0' ? (unsigned)number : CROWD;
 }
 
-void leases_extend(struct leases *leases, unsigned scope, unsigned user, uint64_t until_ms) {
+void leases_end(struct leases *leases, unsigned scope, unsigned user, uint64_t now_ms) {
+    leases->ended_ms[scope][user] = now_ms;
+}
+
+bool leases_are_known(const struct leases *leases, unsigned scope, unsigned user, uint64_t made_ms, uint64_t at_ms) {
+    if (!leases_hold(leases, scope, user, at_ms)) return false;
+    uint64_t made = leases->made_ms[scope][user];
+    return made < made_ms && made > leases->ended_ms[scope][user];
+}
+
+void leases_extend(struct leases *leases, unsigned scope, unsigned user, uint64_t now_ms, uint64_t until_ms) {
     uint64_t *end_ms = &leases->ends_ms[scope][user];
-    if (until_ms > *end_ms) *end_ms = until_ms;
+    if (until_ms > *end_ms) {
+        *end_ms = until_ms;
+        leases->made_ms[scope][user] = now_ms;
+    } else { /* it may be the same session, whose lease is shorter now */
+        leases_end(leases, scope, user, now_ms);
+    }
     if (until_ms > leases->last_ms) leases->last_ms = until_ms;
 }
 

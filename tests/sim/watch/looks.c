@@ -6,7 +6,7 @@
 
 static void settle_all(struct stage *stage) {
     for (unsigned i = 0; i < stage->script.hosts && stage->failed_check == NULL; i++)
-        if (stage->hosts[i].is_up) host_settle(&stage->hosts[i]);
+        if (host_runs(&stage->hosts[i])) host_settle(&stage->hosts[i]);
 }
 
 void look(struct stage *stage) {

@@ -83,6 +83,9 @@ static void break_something(struct stage *stage, enum mishap mishap) {
     case MISHAP_HANG_UP:
         sim_watcher_hang_up(stage, sim_watcher);
         break;
+    case MISHAP_PAUSE:
+        if (host_runs(&stage->hosts[a])) host_pause(&stage->hosts[a], until_ms);
+        break;
     case MISHAPS:
         break;
     }

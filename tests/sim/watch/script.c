@@ -1,10 +1,12 @@
 #include "script.h"
 
+#include "cluster/replica_limits.h"
 #include "muster/limits.h"
 
 #include <inttypes.h>
 
-static const char *const mishap_names[MISHAPS] = {"cut", "slow", "crash", "drain", "wall-jump", "full", "hang-up"};
+static const char *const mishap_names[MISHAPS] = {"cut",       "slow", "crash",   "drain",
+                                                  "wall-jump", "full", "hang-up", "pause"};
 
 static uint64_t one_of(struct random *random, const uint64_t *values, size_t count) {
     return values[random_below(random, count)];
@@ -28,6 +30,8 @@ struct script script_draw(struct random *random, bool is_large) {
         .is_sealed = random_chance(random, 1, 3),
     };
     for (unsigned i = 0; i < MISHAPS; i++) script.mishaps |= (unsigned)random_chance(random, 1, 2) << i;
+    if (random_chance(random, 1, 6)) /* nothing but nodes that stand still */
+        script.mishaps = 1u << MISHAP_PAUSE | (script.mishaps & (1u << MISHAP_HANG_UP | 1u << MISHAP_FULL));
     if (random_chance(random, 1, 40) || is_large) {
         script.users = (unsigned)random_between(random, CROWD / 2, CROWD);
         script.active_ms = 5000;
@@ -43,7 +47,9 @@ bool script_has(const struct script *script, enum mishap mishap) {
 /* Each hop adds what the least delay of a peer hides, and a frame may wait for a flush. */
 uint64_t script_slack_ms(const struct script *script) {
     uint64_t hop_ms = script->delay_max_ms * 2 + script->flush_ms + HOST_LATE_MS;
-    return HOST_TICK_MS + 2 * HOST_LATE_MS + hop_ms * (script->hosts - 1);
+    /* A process that stood still hides how long an answer took, up to the time that it may take. */
+    uint64_t still_ms = script_has(script, MISHAP_PAUSE) ? REPLICA_SYNC_TIMEOUT_MS : 0;
+    return HOST_TICK_MS + 2 * HOST_LATE_MS + hop_ms * (script->hosts - 1) + still_ms;
 }
 
 void script_print(const struct script *script, FILE *out) {

@@ -26,6 +26,7 @@ enum mishap {
     MISHAP_WALL_JUMP, /* the wall clock of a node jumps, by up to an hour */
     MISHAP_FULL,      /* a watcher's connection takes no answer for a while */
     MISHAP_HANG_UP,   /* a watcher goes while it waits */
+    MISHAP_PAUSE,     /* a node stands still, with watchers that wait there and requests in its sockets */
     MISHAPS,
 };
 

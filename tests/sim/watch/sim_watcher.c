@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEARCH_MS = 200, CROWD_COMPARED_IN = 8, ROOM_RETRY_MS = 100 };
+enum { SEARCH_MS = 200, CROWD_COMPARED_IN = 8, ROOM_RETRY_MS = 100, LEARNT_MS = 1200 };
 
 /* ---- who watches what ------------------------------------------------------------------------------------------ */
 
@@ -100,7 +100,8 @@ static bool was_full(const struct stage *stage, const struct sim_watcher *sim_wa
 }
 
 void sim_watcher_check(struct stage *stage, struct sim_watcher *sim_watcher) {
-    if (!sim_watcher->is_parked || was_full(stage, sim_watcher)) return;
+    /* One that joins tells nobody of anything. */
+    if (!sim_watcher->is_parked || was_full(stage, sim_watcher) || !host_is_ready(sim_watcher->host)) return;
     uint64_t waited_ms = stage->now_ms - sim_watcher->asked_ms;
     if (waited_ms > sim_watcher->watcher.max_wait_ms + HOST_LATE_MS) {
         char text[96];
@@ -117,7 +118,7 @@ void sim_watcher_check(struct stage *stage, struct sim_watcher *sim_watcher) {
 static void check_resync(struct stage *stage, const struct sim_watcher *sim_watcher, bool resync) {
     const struct host *host = sim_watcher->host;
     bool is_due = sim_watcher->watcher.cursor_len > 0 && sim_watcher->cursor_origin != host->origin;
-    if (resync == is_due || (resync && journals_are_short)) return;
+    if (resync == is_due || (resync && (journals_are_short || host->has_stood_still))) return;
     fail(stage, sim_watcher, "resync",
          is_due ? "the cursor of another incarnation is taken for its own" : "its own cursor is of no use");
 }
@@ -150,8 +151,31 @@ static uint64_t draw_pause_ms(struct stage *stage, const struct sim_watcher *sim
     return random_between(random, 1, random_chance(random, 1, 4) ? 5000 : 400);
 }
 
+/* Where nodes only stand still, nobody is told that a user's lease has ended whose lease all nodes had the time to
+ * learn of. */
+static void check_left(struct stage *stage, const struct sim_watcher *sim_watcher,
+                       const Muster__V1__WatchResponse *answer) {
+    const unsigned others = 1u << MISHAP_CUT | 1u << MISHAP_SLOW | 1u << MISHAP_CRASH | 1u << MISHAP_DRAIN;
+    uint64_t slack_ms = script_slack_ms(&stage->script), learnt_ms = LEARNT_MS + 4 * stage->script.delay_max_ms;
+    if ((stage->script.mishaps & others) != 0 || stage->now_ms < learnt_ms) return;
+    if (!sim_watcher->watcher.is_synced || answer->more) return; /* pages are of an earlier moment */
+    for (size_t i = 0; i < answer->n_changes; i++) {
+        const Muster__V1__Change *change = answer->changes[i];
+        char name[16] = "", text[64];
+        if (change->reason != MUSTER__V1__LEAVE_REASON__LEAVE_REASON_EXPIRED || change->user->user.len >= sizeof name)
+            continue;
+        memcpy(name, change->user->user.data, change->user->user.len);
+        if (!leases_are_known(&stage->leases, sim_watcher->scope, user_number(name), stage->now_ms - learnt_ms,
+                              stage->now_ms + slack_ms))
+            continue;
+        snprintf(text, sizeof text, "%s is said to have expired, and has not", name);
+        fail(stage, sim_watcher, "flap", text);
+    }
+}
+
 static void apply(struct stage *stage, struct sim_watcher *sim_watcher, const Muster__V1__WatchResponse *answer) {
     check_resync(stage, sim_watcher, answer->resync);
+    check_left(stage, sim_watcher, answer);
     const char *fault = watcher_apply(&sim_watcher->watcher, answer);
     if (fault != NULL) fail(stage, sim_watcher, "rules", fault);
     sim_watcher->cursor_origin = sim_watcher->host->origin;
@@ -248,7 +272,7 @@ void sim_watcher_act_at(struct stage *stage, struct sim_watcher *sim_watcher, ui
 }
 
 void sim_watcher_hang_up(struct stage *stage, struct sim_watcher *sim_watcher) {
-    if (!sim_watcher->is_parked) return;
+    if (!sim_watcher->is_parked || !host_runs(sim_watcher->host)) return;
     stage_note(stage, "watcher %u hangs up", sim_watcher->index);
     pump_hang_up(rpc_watches(sim_watcher->host->rpc), &sim_watcher->host->door, sim_watcher->waiter.connection);
     if (sim_watcher->is_parked) fail(stage, sim_watcher, "rules", "it hung up, and waits still");
@@ -300,6 +324,10 @@ void sim_watcher_act(struct stage *stage, struct sim_watcher *sim_watcher) {
     if (!stage->is_quiet && random_chance(&stage->random, 1, 30)) sim_watcher->host = NULL;
     if (sim_watcher->host == NULL) sim_watcher->host = host_any_ready(stage);
     if (!stage->is_quiet && random_chance(&stage->random, 1, 60)) sim_watcher->host = host_any(stage);
+    if (sim_watcher->host != NULL && !host_runs(sim_watcher->host)) { /* the request waits in its socket */
+        sim_watcher_act_at(stage, sim_watcher, sim_watcher->host->paused_until_ms);
+        return;
+    }
     if (sim_watcher->host == NULL) {
         sim_watcher_act_at(stage, sim_watcher, stage->now_ms + random_between(&stage->random, 1, SEARCH_MS));
         return;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_EVERY_MS = 250, CONVERGENCE_MS = 2000, JOIN_MAX_MS = 11000, STEP_MS = 100 };
+enum { LOOK_EVERY_MS = 250, CONVERGENCE_MS = 2000, JOIN_MAX_MS = 25000, STEP_MS = 100 };
 
 static const char keyring_text[] = "primary 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
 

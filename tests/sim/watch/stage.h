@@ -9,7 +9,8 @@
  *   refused    a Watch is refused by a node that is ready
  *   late       a request waits for longer than it said
  *   ghost      a watcher shows somebody whose last lease is over, by more than ticks and delays explain (promise 1)
- *   diverged   2 s and a pace after all has healed: nodes answer differently, or a watcher has not caught up */
+ *   flap       a watcher is told that a lease has ended that holds, and was given long before, where nodes only stand
+ * still diverged   2 s and a pace after all has healed: nodes answer differently, or a watcher has not caught up */
 #ifndef MUSTER_SIM_STAGE_H
 #define MUSTER_SIM_STAGE_H
 
