@@ -17,6 +17,8 @@
 
 enum { TTL_MS = 2000, STILL_MS = 2 * TTL_MS, BEAT_MS = 400, USERS = 2000, READS = 40, ANSWERED_MS = 20000 };
 static const char scope[] = "room"; /* the rig's */
+/* What the scenarios are about; the rig gives nodes with a sanitizer more. */
+static const char *const flags[] = {"--max-stall", "1s", NULL};
 
 /* ---- a watcher that speaks the wire itself ---- */
 
@@ -140,7 +142,7 @@ static void nobody_is_told_to_have_left_while_a_node_stood_still(void **state) {
     (void)state;
     struct rig rig;
     struct wire_watcher wire;
-    rig_open(&rig, 3, NULL);
+    rig_open(&rig, 3, flags);
     rig_start_all(&rig);
     rig_touch_many(&rig, 0, "u", USERS, TTL_MS);
     rig_expect_count(&rig, 1, USERS, SOON_MS);
@@ -180,7 +182,7 @@ static void a_lone_node_waits_for_beats_after_it_stood_still(void **state) {
     (void)state;
     struct rig rig;
     struct wire_watcher wire;
-    rig_open(&rig, 1, NULL);
+    rig_open(&rig, 1, flags);
     rig_start_all(&rig);
     rig_touch_many(&rig, 0, "u", USERS, TTL_MS);
     rig_touch(&rig, 0, "crashed", TTL_MS);
@@ -209,7 +211,7 @@ static void a_short_standstill_of_a_lone_node_costs_nothing(void **state) {
     (void)state;
     struct rig rig;
     struct wire_watcher wire;
-    rig_open(&rig, 1, NULL);
+    rig_open(&rig, 1, flags);
     rig_start_all(&rig);
     rig_touch_many(&rig, 0, "u", USERS, 60000);
     wire_watcher_open(&wire, rig.nodes[0].rpc);
