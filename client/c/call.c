@@ -180,7 +180,7 @@ enum muster_code call_run(struct call *call, struct muster_error *error) {
 
 static void call_tell_touched(const struct call *call, const struct touched *touched) {
     const struct muster_error *error = &call->attempt->error;
-    const struct muster_touched whole = {touched->joined, touched->ttl_ms, touched->stamp};
+    const struct muster_touched whole = {touched->joined, touched->ttl_ms, touched->stamp, touched->displaced};
     const struct muster_refreshed refreshed = {touched->ttl_ms, touched->unknown_count, touched->unknown,
                                                touched->stamp};
     if (call->is_refresh) call->callback.refresh(call->callback_arg, &refreshed, error);

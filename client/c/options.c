@@ -39,7 +39,7 @@ GROWS_BEHIND(muster_mirror_options, arg, 72, 80);
 
 STAYS(muster_error, 264);
 STAYS(muster_beat, 48);
-STAYS(muster_touched, 16);
+STAYS(muster_touched, 24);
 STAYS(muster_refreshed, 24);
 STAYS(muster_departure, 32);
 STAYS(muster_left, 16);

@@ -65,7 +65,7 @@ static enum muster_code touch_run(struct muster_client *client, const char *scop
     call->fresh_ms = attempt->request.least_ttl_ms;
     if (code == MUSTER_OK) code = writes_run(&client->writes, call, error);
     if (code == MUSTER_OK && touched != NULL)
-        *touched = (struct muster_touched){answer->joined, answer->ttl_ms, answer->stamp};
+        *touched = (struct muster_touched){answer->joined, answer->ttl_ms, answer->stamp, answer->displaced};
     if (code == MUSTER_OK && refreshed != NULL) {
         *refreshed = (struct muster_refreshed){answer->ttl_ms, answer->unknown_count, unknown, answer->stamp};
         if (answer->unknown_count > 0) memcpy(unknown, answer->unknown, answer->unknown_count * sizeof *unknown);

@@ -507,7 +507,7 @@ static bool fill_indexes(struct text packed, size_t limit, uint32_t *out) {
     return true;
 }
 
-/* TouchResponse: joined 1, ttl_ms 2, stamp 3, unknown 4. */
+/* TouchResponse: joined 1, ttl_ms 2, stamp 3, unknown 4, displaced 5. */
 static enum muster_code fill_touched(struct text message, struct answer *answer) {
     struct touched *touched = &answer->small.touched;
     struct text unknown = {0};
@@ -517,6 +517,7 @@ static enum muster_code fill_touched(struct text message, struct answer *answer)
         if (field.tag == NUMBER(2)) touched->ttl_ms = (uint32_t)field.value;
         if (field.tag == NUMBER(3)) touched->stamp = field.value;
         if (field.tag == BYTES(4)) unknown = field.bytes;
+        if (field.tag == NUMBER(5)) touched->displaced = (uint32_t)field.value;
     }
     size_t count = count_packed(unknown);
     if (reader.is_broken || count > answer->expected) return MUSTER_INTERNAL;

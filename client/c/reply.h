@@ -70,7 +70,7 @@ void result_clear(struct result *result, enum reply_kind kind);
 struct touched {
     uint32_t joined, ttl_ms;
     uint64_t stamp;
-    uint32_t unknown_count;
+    uint32_t displaced, unknown_count;
     const uint32_t *unknown; /* indexes of beats, ascending; NULL where they were not asked for */
 };
 

@@ -62,21 +62,31 @@ static error_t parse_touch(int key, char *argument, struct argp_state *state) {
 
 /* The sum over all batches. */
 struct outcome {
-    uint64_t users, joined, stamp;
+    uint64_t users, joined, displaced, stamp;
     uint32_t ttl_ms;
 };
+
+static void print_json(const struct outcome *outcome) {
+    json_t *object = json_pack("{s:I}", "joined", (json_int_t)outcome->joined);
+    if (outcome->displaced > 0) json_object_set_new(object, "displaced", json_integer((json_int_t)outcome->displaced));
+    if (outcome->users > 0) {
+        json_object_set_new(object, "ttl_ms", json_integer(outcome->ttl_ms));
+        json_object_set_new(object, "stamp", json_integer((json_int_t)outcome->stamp));
+    }
+    json_print(object);
+}
 
 /* Without any user there is no TTL in force and no stamp. */
 static void print_touched(const struct outcome *outcome, bool is_json) {
     char ttl[DURATION_BYTES];
-    if (is_json && outcome->users == 0) json_print(json_pack("{s:i}", "joined", 0));
-    else if (is_json)
-        json_print(json_pack("{s:I, s:I, s:I}", "joined", (json_int_t)outcome->joined, "ttl_ms",
-                             (json_int_t)outcome->ttl_ms, "stamp", (json_int_t)outcome->stamp));
-    else if (outcome->users == 0) (void)puts("touched 0, joined 0");
-    else
-        (void)printf("touched %" PRIu64 ", joined %" PRIu64 ", ttl %s\n", outcome->users, outcome->joined,
-                     duration_format(outcome->ttl_ms, ttl));
+    if (is_json) {
+        print_json(outcome);
+        return;
+    }
+    (void)printf("touched %" PRIu64 ", joined %" PRIu64, outcome->users, outcome->joined);
+    if (outcome->displaced > 0) (void)printf(", displaced %" PRIu64, outcome->displaced);
+    if (outcome->users > 0) (void)printf(", ttl %s", duration_format(outcome->ttl_ms, ttl));
+    (void)printf("\n");
 }
 
 static int touch_batch(struct muster_client *client, const struct touch *touch, const char *const *users, size_t count,
@@ -94,6 +104,7 @@ static int touch_batch(struct muster_client *client, const struct touch *touch, 
         return command_report(&error, where);
     outcome->users += count;
     outcome->joined += touched.joined;
+    outcome->displaced += touched.displaced;
     outcome->stamp = touched.stamp;
     outcome->ttl_ms = touched.ttl_ms;
     return STATUS_DONE;

@@ -165,9 +165,11 @@ struct muster_beat {
 };
 
 struct muster_touched {
-    uint32_t joined; /* users who were not live and now are */
-    uint32_t ttl_ms; /* the TTL in force, the least of the call's beats: beat at a third of it */
-    uint64_t stamp;  /* for muster_leave */
+    uint32_t joined;    /* users who were not live and now are */
+    uint32_t ttl_ms;    /* the TTL in force, the least of the call's beats: beat at a third of it */
+    uint64_t stamp;     /* for muster_leave */
+    uint64_t displaced; /* sessions that left, since their users had more than MUSTER_SESSIONS_MAX in a scope: of each
+                           user the one that was seen the longest ago */
 };
 
 /* Reports users as present. count: 1..MUSTER_BEATS_MAX; later beats win over earlier ones of the same session.

@@ -448,6 +448,21 @@ static void expect_status(const char *status) {
     json_decref(rows);
 }
 
+static void says_how_many_sessions_were_displaced(void **state) {
+    (void)state;
+    char session[16];
+    for (int i = 0; i <= MUSTER_SESSIONS_MAX; i++) {
+        snprintf(session, sizeof session, "tab-%d", i);
+        const char *printed = i == 0                     ? "touched 1, joined 1, ttl 90s\n"
+                              : i == MUSTER_SESSIONS_MAX ? "touched 1, joined 0, displaced 1, ttl 90s\n"
+                                                         : "touched 1, joined 0, ttl 90s\n";
+        EXPECT(0, printed, "", "touch", "dis", "--session", session, "-s", "displaced", "--to", server.tcp);
+    }
+    json_t *rows = JSON(0, "touch", "dis", "--session", "one-more", "--json", "-s", "displaced", "--to", server.tcp);
+    EXPECT_KEYS(json_array_get(rows, 0), "joined displaced ttl_ms stamp");
+    json_decref(rows);
+}
+
 static void sets_a_status_above_the_sessions(void **state) {
     (void)state;
     EXPECT(0, NULL, "", "touch", "sue", "-s", "status", "--to", server.tcp);
@@ -598,6 +613,7 @@ int main(void) {
         cmocka_unit_test(refuses_nul_in_a_line),
         cmocka_unit_test(tells_when_its_output_is_full),
         cmocka_unit_test(says_which_sessions_were_not_there),
+        cmocka_unit_test(says_how_many_sessions_were_displaced),
         cmocka_unit_test(sets_a_status_above_the_sessions),
         cmocka_unit_test(helps_in_the_usual_ways),
         cmocka_unit_test(pings_each_address),

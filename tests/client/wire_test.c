@@ -539,6 +539,7 @@ static void small_answers_and_refusals_are_read(void **state) {
     touched.joined = 3;
     touched.ttl_ms = 60000;
     touched.stamp = UINT64_MAX;
+    touched.displaced = 7;
     Muster__V1__Reply reply = MUSTER__V1__REPLY__INIT;
     reply.response_case = MUSTER__V1__REPLY__RESPONSE_TOUCH;
     reply.touch = &touched;
@@ -549,6 +550,7 @@ static void small_answers_and_refusals_are_read(void **state) {
     assert_int_equal(answer.small.touched.joined, 3);
     assert_int_equal(answer.small.touched.ttl_ms, 60000);
     assert_true(answer.small.touched.stamp == UINT64_MAX);
+    assert_int_equal(answer.small.touched.displaced, 7);
     answer.kind = REPLY_LEAVE;
     assert_int_equal(reply_decode(bytes, &answer, &error), MUSTER_INTERNAL);
     free((void *)(uintptr_t)bytes.data);
