@@ -133,11 +133,3 @@ size_t roll_sessions(const struct roll *roll, struct text scope, struct text use
     }
     return count;
 }
-
-size_t roll_session_names(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
-                          struct text sessions[MUSTER_SESSIONS_MAX]) {
-    struct session_view views[MUSTER_SESSIONS_MAX];
-    size_t count = roll_sessions(roll, scope, user, now_ms, views);
-    for (size_t i = 0; i < count; i++) sessions[i] = views[i].session;
-    return count;
-}

@@ -212,11 +212,6 @@ static inline enum muster_code roll_touch(struct roll *roll, const struct beat *
     return roll_touch_each(roll, beats, n, stamp, now_ms, effects, out, NULL, why);
 }
 
-/* The sessions of a user that a leave of all sessions must name: every live one. Writes at most MUSTER_SESSIONS_MAX
- * texts and returns how many. */
-size_t roll_session_names(const struct roll *roll, struct text scope, struct text user, uint64_t now_ms,
-                          struct text sessions[MUSTER_SESSIONS_MAX]);
-
 /* Forgets a scope: every member whose stamp is not after `stamp`. Every reader sees it at once; memory is freed over
  * the following ticks. A reset that is not after an earlier one changes nothing. *forgotten: the users that the scope
  * had, live or tombstones, as of the last tick. effects: may be NULL; 1, or none if nothing changes; but where 255

@@ -94,13 +94,6 @@ static void compare_session_views(struct trial *trial, uint32_t scope, uint32_t 
 void compare_sessions(struct trial *trial, uint32_t scope, uint32_t user) {
     bool *is_taken = calloc(trial->world->sessions, sizeof *is_taken);
     compare_session_views(trial, scope, user, is_taken);
-    memset(is_taken, 0, trial->world->sessions * sizeof *is_taken);
-    struct text names[MUSTER_SESSIONS_MAX];
-    size_t count =
-        roll_session_names(trial->roll, scope_name(trial, scope), user_name(trial, user), trial->now_ms, names);
-    if (count != model_view(trial->model, scope, user, trial->now_ms).sessions)
-        mismatch(trial, "roll_session_names: scope %u user %u: %zu", scope, user, count);
-    for (size_t i = 0; i < count; i++) live_session(trial, scope, user, names[i], is_taken);
     free(is_taken);
 }
 

@@ -370,13 +370,13 @@ static void step_touch(struct trial *trial) {
 static void step_leave_all(struct trial *trial) {
     trial->doing = "leaving";
     uint32_t scope = (uint32_t)random_below(&trial->random, trial->world->scopes), user = pick_user(trial);
-    struct text names[MUSTER_SESSIONS_MAX];
+    struct session_view views[MUSTER_SESSIONS_MAX];
     size_t count =
-        roll_session_names(trial->roll, trial->scopes.items[scope], trial->users.items[user], trial->now_ms, names);
+        roll_sessions(trial->roll, trial->scopes.items[scope], trial->users.items[user], trial->now_ms, views);
     if (count > trial->world->batch_max) return;
     for (size_t i = 0; i < count; i++) {
-        int64_t session = names_find(&trial->sessions, names[i]);
-        if (session == NAMES_NONE) mismatch(trial, "roll_session_names: a session from nowhere");
+        int64_t session = names_find(&trial->sessions, views[i].session);
+        if (session == NAMES_NONE) mismatch(trial, "roll_sessions: a session from nowhere");
         trial->batch[i] = (struct model_beat){.scope = scope, .user = user, .session = (uint32_t)session};
     }
     if (count == 0) return;

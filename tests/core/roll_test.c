@@ -321,10 +321,10 @@ static void touch_sessions(struct rig *rig, const char *user, unsigned first, un
 }
 
 static bool has_session(const struct rig *rig, const char *user, const char *session) {
-    struct text names[MUSTER_SESSIONS_MAX];
-    size_t n = roll_session_names(rig->roll, text_of("room"), text_of(user), rig->now_ms, names);
+    struct session_view views[MUSTER_SESSIONS_MAX];
+    size_t n = roll_sessions(rig->roll, text_of("room"), text_of(user), rig->now_ms, views);
     for (size_t i = 0; i < n; i++)
-        if (text_equal(names[i], text_of(session))) return true;
+        if (text_equal(views[i].session, text_of(session))) return true;
     return false;
 }
 
