@@ -42,6 +42,7 @@ bool node_join(struct node *node, const struct node_cluster_config *config, stru
     atomic_store(&node->takes_writes, node->replica == NULL);
     atomic_store(&node->is_ready, node->replica == NULL);
     bool is_made = node->replica != NULL;
+    if (is_made) look_ready(node); /* a node that expects no peers waits for none */
     node_commit(&turn, NULL);
     return is_made;
 }
@@ -124,6 +125,7 @@ void node_set_trouble(struct node *node, struct text sync_address, enum peer_los
 void node_seeds_resolved(struct node *node) {
     struct turn turn = node_begin(node, (struct instant){0});
     replica_seeds_resolved(node->replica);
+    look_ready(node);
     node_commit(&turn, NULL);
 }
 

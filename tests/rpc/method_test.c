@@ -147,6 +147,22 @@ static void reads_and_writes_are_refused_while_the_node_joins(void **state) {
     fixture_close(&fixture);
 }
 
+/* The first node of a cluster: it waits for nobody, not even for its first tick. */
+static void a_node_that_expects_no_peers_refuses_nothing(void **state) {
+    (void)state;
+    struct fixture fixture = fixture_of(7);
+    const struct node_cluster_config cluster = {.gossip_address = text_of("tcp://127.0.0.1:1"),
+                                                .sync_address = text_of("tcp://127.0.0.1:2"),
+                                                .flush_ms = 10,
+                                                .join_timeout_ms = 10000};
+    assert_true(node_join(fixture.node, &cluster, fixture.now));
+    for (int method = METHOD_TOUCH; method < METHODS; method++) {
+        const struct request request = request_of((enum method)method);
+        expect_answer(&fixture, &request, MUSTER_OK, "");
+    }
+    fixture_close(&fixture);
+}
+
 static void writes_of_before_a_standstill_are_refused(void **state) {
     (void)state;
     struct fixture fixture = fixture_of(0);
@@ -218,6 +234,7 @@ int main(void) {
         cmocka_unit_test(the_table_has_the_methods_of_the_contract),
         cmocka_unit_test(every_method_is_answered),
         cmocka_unit_test(reads_and_writes_are_refused_while_the_node_joins),
+        cmocka_unit_test(a_node_that_expects_no_peers_refuses_nothing),
         cmocka_unit_test(writes_of_before_a_standstill_are_refused),
         cmocka_unit_test(reads_are_refused_after_a_standstill_in_which_leases_ended),
         cmocka_unit_test(what_is_too_long_is_refused_by_every_method),
