@@ -183,7 +183,10 @@ static uint64_t watch_due_ms(const struct muster_watch *watch) {
 static void watch_run(struct task *task, bool is_woken, bool is_cancelled) {
     struct muster_watch *watch = (struct muster_watch *)task;
     bool has_ended = is_woken && watch->is_asking;
-    if (has_ended) watch->is_asking = false;
+    if (has_ended) {
+        watch->is_asking = false;
+        watch->heard_ms = watch->ended_ms;
+    }
     if (is_cancelled) {
         watch_wind_up(watch);
         return;

@@ -42,6 +42,7 @@ struct muster_watch {
     bool is_ending;
     uint64_t resume_ms; /* no request is sent before */
     uint64_t due_ms;    /* when the task was to run last */
+    uint64_t heard_ms;  /* ended_ms of the last attempt that has been heard; another one may be under way */
     bool is_resuming;   /* the request has a cursor */
     unsigned node;      /* that is asked */
     unsigned home;      /* whose cursor this is */

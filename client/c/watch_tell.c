@@ -162,7 +162,7 @@ static void end_snapshot(struct muster_watch *watch) {
     if (watch->has_held_counts) take_counts(watch, &held_counts);
     tell_missing_users(watch);
     if (is_over(watch)) return;
-    atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);
+    atomic_store_explicit(&watch->synced_ms, watch->heard_ms, memory_order_release);
     if (watch->hooks != NULL) watch->hooks->whole(watch->hooks_arg);
     if (watch->options.callbacks.synced != NULL && !is_over(watch)) watch->options.callbacks.synced(watch->options.arg);
 }
@@ -181,7 +181,7 @@ bool watch_take(struct muster_watch *watch, const struct watch_answer *answer) {
     watch->is_in_snapshot = false;
     bool is_holding = watch->hold_until_ms != 0;
     if (!was_in_snapshot && !is_holding)
-        atomic_store_explicit(&watch->synced_ms, watch->ended_ms, memory_order_release);
+        atomic_store_explicit(&watch->synced_ms, watch->heard_ms, memory_order_release);
     else if (!is_holding || (!watch->has_held_counts && !has_missing_users(watch))) end_snapshot(watch);
     /* Otherwise what is missing has until hold_until_ms to come back. */
     return true;
