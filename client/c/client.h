@@ -4,10 +4,10 @@
 
 #include "attempt.h"
 #include "call.h"
+#include "common/thread.h"
 #include "io.h"
 #include "muster/muster.h"
 #include "node.h"
-#include "thread.h"
 #include "writes.h"
 
 #include <pthread.h>

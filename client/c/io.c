@@ -2,7 +2,7 @@
 
 #include "client.h"
 #include "common/monotonic.h"
-#include "thread.h"
+#include "common/thread.h"
 
 #include <assert.h>
 #include <limits.h>

@@ -23,7 +23,7 @@ bool node_open(struct node *node, struct muster_client *client, struct text addr
 }
 
 void node_close(struct node *node) {
-    stream_close(&node->stream);
+    byte_stream_close(&node->stream);
     lookup_drop(node->lookup);
     reply_reader_free(&node->reader);
     pending_free(&node->pending);
@@ -31,7 +31,7 @@ void node_close(struct node *node) {
 }
 
 void node_abandon(struct node *node) {
-    stream_close(&node->stream);
+    byte_stream_close(&node->stream);
 }
 
 /* ---- news -------------------------------------------------------------------------------------------------------- */

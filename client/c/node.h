@@ -5,11 +5,11 @@
 #ifndef MUSTER_CLIENT_NODE_H
 #define MUSTER_CLIENT_NODE_H
 
-#include "endpoint.h"
-#include "lookup.h"
+#include "common/byte_stream.h"
+#include "common/endpoint.h"
+#include "common/lookup.h"
 #include "pending.h"
 #include "reply_reader.h"
-#include "stream.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -57,7 +57,7 @@ struct node {
     struct lookup *lookup;
     struct target targets[TARGETS_MAX];
     size_t target_count, target_at;
-    struct stream stream;
+    struct byte_stream stream;
     uint8_t greeting[SP_GREETING_BYTES];
     size_t greeting_sent, greeting_got;
     struct reply_reader reader;

@@ -50,7 +50,7 @@ static void node_connect(struct node *node, uint64_t now_ms);
 
 /* This address failed: the next one is tried, or, after the last, none for a while. */
 static void target_failed(struct node *node, const struct error *why, uint64_t now_ms) {
-    stream_close(&node->stream);
+    byte_stream_close(&node->stream);
     if (++node->target_at < node->target_count) node_connect(node, now_ms);
     else node_rest(node, why, now_ms);
 }
@@ -61,7 +61,7 @@ static void node_connect(struct node *node, uint64_t now_ms) {
     struct error why = {0};
     bool is_open = false;
     for (; node->target_at < node->target_count; node->target_at++)
-        if ((is_open = stream_open(&node->stream, &node->targets[node->target_at], &why))) break;
+        if ((is_open = byte_stream_open(&node->stream, &node->targets[node->target_at], &why))) break;
     bool has_other = node->target_at + 1 < node->target_count;
     if (is_open) node_enter(node, NODE_CONNECTING, now_ms + (has_other ? CONNECT_NEXT_MS : CONNECT_MS));
     else node_rest(node, &why, now_ms);
@@ -136,38 +136,39 @@ static void node_is_up(struct node *node, uint64_t now_ms) {
 }
 
 /* Sends our greeting, and reads the node's. No byte that follows it is read. */
-static enum stream_status node_exchange_greetings(struct node *node, struct error *why) {
+static enum byte_stream_status node_exchange_greetings(struct node *node, struct error *why) {
     static const uint8_t ours[] = SP_GREETING_REQ, theirs[] = SP_GREETING_REP;
-    enum stream_status status = STREAM_DONE;
+    enum byte_stream_status status = BYTE_STREAM_DONE;
     size_t len;
-    while (status == STREAM_DONE && node->greeting_sent < sizeof ours) {
-        status = stream_write(&node->stream, ours + node->greeting_sent, sizeof ours - node->greeting_sent, &len, why);
+    while (status == BYTE_STREAM_DONE && node->greeting_sent < sizeof ours) {
+        status =
+            byte_stream_write(&node->stream, ours + node->greeting_sent, sizeof ours - node->greeting_sent, &len, why);
         node->greeting_sent += len;
     }
-    while (status == STREAM_DONE && node->greeting_got < sizeof theirs) {
-        status = stream_read(&node->stream, node->greeting + node->greeting_got, sizeof theirs - node->greeting_got,
-                             &len, why);
+    while (status == BYTE_STREAM_DONE && node->greeting_got < sizeof theirs) {
+        status = byte_stream_read(&node->stream, node->greeting + node->greeting_got,
+                                  sizeof theirs - node->greeting_got, &len, why);
         node->greeting_got += len;
     }
-    if (status == STREAM_ENDED)
+    if (status == BYTE_STREAM_ENDED)
         (void)error_fail(why, MUSTER_UNAVAILABLE, "it closed the connection without a node's greeting");
-    if (status != STREAM_DONE || memcmp(node->greeting, theirs, sizeof theirs) == 0) return status;
+    if (status != BYTE_STREAM_DONE || memcmp(node->greeting, theirs, sizeof theirs) == 0) return status;
     (void)error_fail(why, MUSTER_UNAVAILABLE, "what answers there is not a node's port for clients");
-    return STREAM_FAILED;
+    return BYTE_STREAM_FAILED;
 }
 
 static void node_greet(struct node *node, uint64_t now_ms) {
     struct error why = {0};
-    enum stream_status status = node_exchange_greetings(node, &why);
-    if (status == STREAM_DONE) node_is_up(node, now_ms);
-    else if (status != STREAM_WAITS) target_failed(node, &why, now_ms);
+    enum byte_stream_status status = node_exchange_greetings(node, &why);
+    if (status == BYTE_STREAM_DONE) node_is_up(node, now_ms);
+    else if (status != BYTE_STREAM_WAITS) target_failed(node, &why, now_ms);
 }
 
 static void node_establish(struct node *node, uint64_t now_ms) {
     struct error why = {0};
-    enum stream_status status = stream_establish(&node->stream, &why);
-    if (status == STREAM_WAITS) return;
-    if (status != STREAM_DONE) {
+    enum byte_stream_status status = byte_stream_establish(&node->stream, &why);
+    if (status == BYTE_STREAM_WAITS) return;
+    if (status != BYTE_STREAM_DONE) {
         target_failed(node, &why, now_ms);
         return;
     }
@@ -182,7 +183,7 @@ static void node_hang_up(struct node *node, uint64_t now_ms) {
     uint64_t heard_ms = atomic_load_explicit(&node->heard_ms, memory_order_relaxed);
     bool was_steady = heard_ms >= node->up_ms || now_ms - node->up_ms >= STEADY_MS;
     atomic_store_explicit(&node->is_up, false, memory_order_release);
-    stream_close(&node->stream);
+    byte_stream_close(&node->stream);
     node_drop_traffic(node);
     node->is_broken = node->is_blocked = false;
     node->news = NODE_WENT_DOWN;
@@ -230,13 +231,13 @@ struct pollfd node_polled(const struct node *node) {
         polled.events = POLLIN;
         break;
     case NODE_CONNECTING:
-        polled.events = stream_wants(false, false);
+        polled.events = byte_stream_wants(false, false);
         break;
     case NODE_GREETING:
-        polled.events = stream_wants(true, node->greeting_sent < SP_GREETING_BYTES);
+        polled.events = byte_stream_wants(true, node->greeting_sent < SP_GREETING_BYTES);
         break;
     case NODE_UP:
-        polled.events = stream_wants(true, node->is_blocked);
+        polled.events = byte_stream_wants(true, node->is_blocked);
         break;
     }
     return polled;

@@ -88,13 +88,13 @@ static void node_write(struct node *node) {
     size_t put;
     node->is_flushing = true;
     pthread_mutex_unlock(&io->mutex);
-    enum stream_status status =
-        stream_write(&node->stream, output->data + output->sent, output->len - output->sent, &put, &why);
+    enum byte_stream_status status =
+        byte_stream_write(&node->stream, output->data + output->sent, output->len - output->sent, &put, &why);
     pthread_mutex_lock(&io->mutex);
     node->is_flushing = false;
     output->sent += put;
-    if (status == STREAM_WAITS) node->is_blocked = true;
-    if (status == STREAM_FAILED) node_break(node, &why);
+    if (status == BYTE_STREAM_WAITS) node->is_blocked = true;
+    if (status == BYTE_STREAM_FAILED) node_break(node, &why);
     if (node->is_blocked || node->is_broken) io_wake(io);
 }
 
@@ -134,34 +134,34 @@ static bool node_take_replies(struct node *node) {
     return result == SP_INCOMPLETE;
 }
 
-/* Without the mutex. STREAM_DONE: there may be more to read. */
-static enum stream_status node_read_some(struct node *node, struct error *why) {
+/* Without the mutex. BYTE_STREAM_DONE: there may be more to read. */
+static enum byte_stream_status node_read_some(struct node *node, struct error *why) {
     size_t size, len;
     uint8_t *room = reply_reader_room(&node->reader, &size);
     if (room == NULL) {
         (void)error_fail_memory(why);
-        return STREAM_FAILED;
+        return BYTE_STREAM_FAILED;
     }
-    enum stream_status status = stream_read(&node->stream, room, size, &len, why);
-    if (status == STREAM_ENDED) (void)error_fail(why, MUSTER_UNAVAILABLE, "the node closed the connection");
-    if (status != STREAM_DONE) return status;
+    enum byte_stream_status status = byte_stream_read(&node->stream, room, size, &len, why);
+    if (status == BYTE_STREAM_ENDED) (void)error_fail(why, MUSTER_UNAVAILABLE, "the node closed the connection");
+    if (status != BYTE_STREAM_DONE) return status;
     reply_reader_took(&node->reader, len);
     if (!node_take_replies(node)) {
         (void)error_fail(why, MUSTER_UNAVAILABLE, "what came is not a reply, or one of more than %d bytes",
                          MUSTER_MESSAGE_BYTES_MAX);
-        return STREAM_FAILED;
+        return BYTE_STREAM_FAILED;
     }
-    return len == size ? STREAM_DONE : STREAM_WAITS;
+    return len == size ? BYTE_STREAM_DONE : BYTE_STREAM_WAITS;
 }
 
 void node_read(struct node *node) {
     struct io *io = &node->client->io;
-    enum stream_status status = STREAM_DONE;
+    enum byte_stream_status status = BYTE_STREAM_DONE;
     struct error why;
     pthread_mutex_unlock(&io->mutex);
-    for (int i = 0; i < READS_MAX && status == STREAM_DONE; i++) status = node_read_some(node, &why);
+    for (int i = 0; i < READS_MAX && status == BYTE_STREAM_DONE; i++) status = node_read_some(node, &why);
     pthread_mutex_lock(&io->mutex);
-    if (status == STREAM_ENDED || status == STREAM_FAILED) node_break(node, &why);
+    if (status == BYTE_STREAM_ENDED || status == BYTE_STREAM_FAILED) node_break(node, &why);
 }
 
 /* ---- the end of a connection ------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-#include "stream.h"
+#include "byte_stream.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,61 +9,62 @@
 #include <unistd.h>
 
 /* In the words of the system, but as a part of a sentence. */
-static enum stream_status stream_fail(struct error *error, int number) {
+static enum byte_stream_status byte_stream_fail(struct error *error, int number) {
     bool is_short = number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS;
     (void)error_fail(error, is_short ? MUSTER_RESOURCE_EXHAUSTED : MUSTER_UNAVAILABLE, "%s", strerror(number));
     error->text[0] = (char)tolower((unsigned char)error->text[0]);
-    return STREAM_FAILED;
+    return BYTE_STREAM_FAILED;
 }
 
 static bool would_block(int number) {
     return number == EAGAIN || number == EWOULDBLOCK || number == EINTR;
 }
 
-bool stream_open(struct stream *stream, const struct target *target, struct error *error) {
+bool byte_stream_open(struct byte_stream *stream, const struct target *target, struct error *error) {
     int family = target->address.ss_family, on = 1;
     stream->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (stream->fd < 0) {
-        (void)stream_fail(error, errno);
+        (void)byte_stream_fail(error, errno);
         return false;
     }
     if (family != AF_UNIX) (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     int rv = connect(stream->fd, (const struct sockaddr *)&target->address, target->len);
     /* A Unix socket whose queue of connections is full says EAGAIN, and nothing reports when it has room. */
     if (rv == 0 || errno == EINPROGRESS || errno == EINTR) return true;
-    (void)stream_fail(error, errno);
-    stream_close(stream);
+    (void)byte_stream_fail(error, errno);
+    byte_stream_close(stream);
     return false;
 }
 
-enum stream_status stream_establish(struct stream *stream, struct error *error) {
+enum byte_stream_status byte_stream_establish(struct byte_stream *stream, struct error *error) {
     int failure = 0;
     socklen_t len = sizeof failure;
     if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &failure, &len) != 0) failure = errno;
-    return failure == 0 ? STREAM_DONE : stream_fail(error, failure);
+    return failure == 0 ? BYTE_STREAM_DONE : byte_stream_fail(error, failure);
 }
 
-short stream_wants(bool is_established, bool has_output) {
+short byte_stream_wants(bool is_established, bool has_output) {
     return (short)((is_established ? POLLIN : 0) | (!is_established || has_output ? POLLOUT : 0));
 }
 
-enum stream_status stream_read(struct stream *stream, uint8_t *data, size_t size, size_t *len, struct error *error) {
+enum byte_stream_status byte_stream_read(struct byte_stream *stream, uint8_t *data, size_t size, size_t *len,
+                                         struct error *error) {
     ssize_t got = recv(stream->fd, data, size, 0);
     *len = got > 0 ? (size_t)got : 0;
-    if (got > 0) return STREAM_DONE;
-    if (got == 0) return STREAM_ENDED;
-    return would_block(errno) ? STREAM_WAITS : stream_fail(error, errno);
+    if (got > 0) return BYTE_STREAM_DONE;
+    if (got == 0) return BYTE_STREAM_ENDED;
+    return would_block(errno) ? BYTE_STREAM_WAITS : byte_stream_fail(error, errno);
 }
 
-enum stream_status stream_write(struct stream *stream, const uint8_t *data, size_t size, size_t *len,
-                                struct error *error) {
+enum byte_stream_status byte_stream_write(struct byte_stream *stream, const uint8_t *data, size_t size, size_t *len,
+                                          struct error *error) {
     ssize_t put = send(stream->fd, data, size, MSG_NOSIGNAL);
     *len = put > 0 ? (size_t)put : 0;
-    if (put >= 0) return STREAM_DONE;
-    return would_block(errno) ? STREAM_WAITS : stream_fail(error, errno);
+    if (put >= 0) return BYTE_STREAM_DONE;
+    return would_block(errno) ? BYTE_STREAM_WAITS : byte_stream_fail(error, errno);
 }
 
-void stream_close(struct stream *stream) {
+void byte_stream_close(struct byte_stream *stream) {
     int fd = stream->fd;
     stream->fd = -1; /* first: a fork in between loses the descriptor, and closes no other one by its number */
     if (fd >= 0) close(fd);

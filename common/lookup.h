@@ -1,7 +1,7 @@
 /* The look-up of a host's addresses, on a thread of its own: a name server may take its time, and nobody else waits
  * for it. */
-#ifndef MUSTER_CLIENT_LOOKUP_H
-#define MUSTER_CLIENT_LOOKUP_H
+#ifndef MUSTER_COMMON_LOOKUP_H
+#define MUSTER_COMMON_LOOKUP_H
 
 #include "common/error.h"
 #include "endpoint.h"

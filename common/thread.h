@@ -1,6 +1,6 @@
 /* Threads of the library. */
-#ifndef MUSTER_CLIENT_THREAD_H
-#define MUSTER_CLIENT_THREAD_H
+#ifndef MUSTER_COMMON_THREAD_H
+#define MUSTER_COMMON_THREAD_H
 
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 /* Where a node listens, as its address says: tcp://HOST:PORT, HOST:PORT or ipc://PATH. Pure. */
-#ifndef MUSTER_CLIENT_ENDPOINT_H
-#define MUSTER_CLIENT_ENDPOINT_H
+#ifndef MUSTER_COMMON_ENDPOINT_H
+#define MUSTER_COMMON_ENDPOINT_H
 
 #include "common/error.h"
 #include "common/text.h"
