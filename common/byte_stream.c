@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 /* In the words of the system, but as a part of a sentence. */
-static enum byte_stream_status byte_stream_fail(struct error *error, int number) {
+static enum byte_stream_status byte_stream_fail(struct byte_stream *stream, struct error *error, int number) {
+    stream->failure = number;
     bool is_short = number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS;
     (void)error_fail(error, is_short ? MUSTER_RESOURCE_EXHAUSTED : MUSTER_UNAVAILABLE, "%s", strerror(number));
     error->text[0] = (char)tolower((unsigned char)error->text[0]);
@@ -24,14 +25,14 @@ bool byte_stream_open(struct byte_stream *stream, const struct target *target, s
     int family = target->address.ss_family, on = 1;
     stream->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (stream->fd < 0) {
-        (void)byte_stream_fail(error, errno);
+        (void)byte_stream_fail(stream, error, errno);
         return false;
     }
     if (family != AF_UNIX) (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     int rv = connect(stream->fd, (const struct sockaddr *)&target->address, target->len);
     /* A Unix socket whose queue of connections is full says EAGAIN, and nothing reports when it has room. */
     if (rv == 0 || errno == EINPROGRESS || errno == EINTR) return true;
-    (void)byte_stream_fail(error, errno);
+    (void)byte_stream_fail(stream, error, errno);
     byte_stream_close(stream);
     return false;
 }
@@ -40,7 +41,7 @@ enum byte_stream_status byte_stream_establish(struct byte_stream *stream, struct
     int failure = 0;
     socklen_t len = sizeof failure;
     if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &failure, &len) != 0) failure = errno;
-    return failure == 0 ? BYTE_STREAM_DONE : byte_stream_fail(error, failure);
+    return failure == 0 ? BYTE_STREAM_DONE : byte_stream_fail(stream, error, failure);
 }
 
 short byte_stream_wants(bool is_established, bool has_output) {
@@ -53,7 +54,7 @@ enum byte_stream_status byte_stream_read(struct byte_stream *stream, uint8_t *da
     *len = got > 0 ? (size_t)got : 0;
     if (got > 0) return BYTE_STREAM_DONE;
     if (got == 0) return BYTE_STREAM_ENDED;
-    return would_block(errno) ? BYTE_STREAM_WAITS : byte_stream_fail(error, errno);
+    return would_block(errno) ? BYTE_STREAM_WAITS : byte_stream_fail(stream, error, errno);
 }
 
 enum byte_stream_status byte_stream_write(struct byte_stream *stream, const uint8_t *data, size_t size, size_t *len,
@@ -61,7 +62,7 @@ enum byte_stream_status byte_stream_write(struct byte_stream *stream, const uint
     ssize_t put = send(stream->fd, data, size, MSG_NOSIGNAL);
     *len = put > 0 ? (size_t)put : 0;
     if (put >= 0) return BYTE_STREAM_DONE;
-    return would_block(errno) ? BYTE_STREAM_WAITS : byte_stream_fail(error, errno);
+    return would_block(errno) ? BYTE_STREAM_WAITS : byte_stream_fail(stream, error, errno);
 }
 
 void byte_stream_close(struct byte_stream *stream) {

@@ -1,5 +1,5 @@
-/* A stream of bytes to one target, over a non-blocking socket. The one place of the library that knows how bytes
- * travel: what encrypts them, TLS say, goes in here.
+/* A stream of bytes to one target, over a non-blocking socket. The one place that knows how the bytes of a connection
+ * that is dialled travel: what encrypts them, TLS say, goes in here.
  *
  * One thread opens, establishes, reads and closes a stream. Another may write at the same time. */
 #ifndef MUSTER_COMMON_BYTE_STREAM_H
@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 struct byte_stream {
-    int fd; /* -1: closed */
+    int fd;      /* -1: closed */
+    int failure; /* the errno of what failed last */
 };
 
 enum byte_stream_status {

@@ -4,22 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* As nng 1.5 to 1.8 count them: two task threads a core, one for time-outs and one that polls a core, four that resolve
- * names, one that reaps. */
-enum { TASK_THREADS_MAX = 16, EXPIRE_THREADS_MAX = 8, POLL_THREADS_MAX = 8, OTHER_THREADS = 5 };
-
-static unsigned least_of(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
-
-unsigned headroom_nng_threads(void) {
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned cores = online < 1 ? 1 : (unsigned)online;
-    return least_of(2 * cores, TASK_THREADS_MAX) + least_of(cores, EXPIRE_THREADS_MAX) +
-           least_of(cores, POLL_THREADS_MAX) + OTHER_THREADS;
-}
 
 /* Threads wait here until all have been started. */
 struct gate {

@@ -31,10 +31,9 @@ enum { FILES_RESERVED = 64, FILES_NEEDED = 32 };
 enum { FILES_PART_OF_PEERS = 4, FILES_OF_PEERS_MAX = 2560 };
 enum { PEER_DOOR_PERCENT = 40 };
 _Static_assert(2 * PEER_DOOR_PERCENT < 100, "there are descriptors to dial with");
-/* Threads beside the loops and those that dial peers: the starter, the ticker, snapshots, gossip, seeds, probes, and
- * some to spare.
- */
-enum { THREADS_BESIDE = 8 };
+/* Threads beside the loops: the starter, the ticker, snapshots, and some to spare. With peers: gossip, two that dial,
+ * seeds, probes, and some that look up names. */
+enum { THREADS_BESIDE = 5, THREADS_OF_PEERS = 8 };
 /* Memory that a start needs at the least. */
 enum { START_BYTES = 16 << 20 };
 
@@ -60,8 +59,8 @@ struct service {
 /* Tries for the threads and the memory of the whole start, before anything is opened. */
 static bool check_headroom(const struct config *config, struct error *error) {
     unsigned threads = config->threads > 0 ? (unsigned)config->threads : loops_default_threads();
-    threads += THREADS_BESIDE;
-    return config->has_peers ? gossip_check_headroom(threads, error) : headroom_check(threads, START_BYTES, error);
+    threads += THREADS_BESIDE + (config->has_peers ? THREADS_OF_PEERS : 0);
+    return headroom_check(threads, START_BYTES, error);
 }
 
 /* Divides the descriptors that the process may have open. False and *error: they are too few. */

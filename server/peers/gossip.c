@@ -1,6 +1,5 @@
 #include "gossip.h"
 #include "action_queue.h"
-#include "common/headroom.h"
 #include "common/monotonic.h"
 #include "net/sp/pub_door.h"
 #include "peers_log.h"
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STEP_MS = 50 };
+enum { LOG_STEP_MS = 50 }; /* what the log tells of peers */
 /* How long a leave may take until it is published, and then until the system has sent it. */
 enum { LEAVE_SEND_MS = 500, LEAVE_LINGER_MS = 100, LEAVE_STEP_MS = 2 };
 
@@ -76,10 +75,6 @@ static void news_come(void *context) {
 
 /* ---- the beginning ---- */
 
-bool gossip_check_headroom(unsigned threads, struct error *error) {
-    return headroom_check(threads + headroom_nng_threads(), HEADROOM_NNG_BYTES, error);
-}
-
 struct gossip *gossip_open(struct loops *loops, const char *url, size_t subscribers_max, struct error *error) {
     (void)error_fail_memory(error);
     struct gossip *gossip = calloc(1, sizeof *gossip);
@@ -136,12 +131,6 @@ static void perform_actions(struct gossip *gossip) {
     }
 }
 
-static void gossip_step(struct gossip *gossip, uint64_t now_us) {
-    subscriptions_step(gossip->subscriptions, now_us);
-    sync_requests_step(gossip->sync_requests, now_us);
-    cluster_log_step(gossip->log, now_us);
-}
-
 static void *gossip_run(void *context) {
     struct gossip *gossip = context;
     uint64_t tick_us = 0, step_us = 0;
@@ -152,8 +141,8 @@ static void *gossip_run(void *context) {
             tick_us = now_us + node_gossip(gossip->node, clock_now()) * 1000;
         perform_actions(gossip);
         if (now_us >= step_us) {
-            gossip_step(gossip, now_us);
-            step_us = now_us + (node_takes_writes(gossip->node) ? STEP_MS : REPLICA_START_POLL_MS) * 1000;
+            cluster_log_step(gossip->log, now_us);
+            step_us = now_us + LOG_STEP_MS * 1000;
         }
         is_urgent = action_queue_wait(&gossip->actions, tick_us < step_us ? tick_us : step_us);
     }

@@ -2,12 +2,9 @@
  *
  * - Frames go out by a door of the loops (net/sp/pub_door.h). News that is little work is flushed and published by loop
  *   0, in the turn after the answers to what made it; everything else by the thread.
- * - One SUB socket for each peer, so that the peer of a frame is known. A peer that is silent is dialled anew, again
- * and again: a link that comes back is used at once, not only when TCP tries again.
- * - One REQ socket for each peer that is sent sync requests.
- * - A thread that ticks the replica and performs its actions.
- * Sockets are never closed while the node runs, only used again: closing one of nng 1.5 under traffic can end its
- * ability to close any (docs/operations.md). */
+ * - One link for each peer to hear its frames (subscriptions.h), and one for each that is sent sync requests
+ *   (sync_requests.h), on two threads (dialler.h).
+ * - A thread that ticks the replica and performs its actions. */
 #ifndef MUSTER_PEERS_GOSSIP_H
 #define MUSTER_PEERS_GOSSIP_H
 
@@ -17,9 +14,6 @@
 
 struct gossip;
 
-/* Whether the system has room for the threads and the memory of libnng, which crashes or hangs where it has not, and
- * for so many threads more. Before gossip_open. False and *error: it has not. */
-bool gossip_check_headroom(unsigned threads, struct error *error);
 /* Listens on `url`, for at most subscribers_max peers; nothing is published or requested before gossip_start. NULL and
  * *error: it cannot listen there, or memory is short. */
 struct gossip *gossip_open(struct loops *loops, const char *url, size_t subscribers_max, struct error *error);
@@ -30,7 +24,7 @@ bool gossip_start(struct gossip *gossip, struct node *node);
 /* Publishes what is not published yet, and that the node leaves, and gives it a moment to go out. Nothing is published
  * afterwards. */
 void gossip_leave(struct gossip *gossip);
-/* Closes and frees all, after loops_stop. `gossip` may be NULL. May hang in nng: see main.c. */
+/* Closes and frees all, after loops_stop. `gossip` may be NULL. */
 void gossip_close(struct gossip *gossip);
 
 #endif

@@ -130,19 +130,6 @@ static const char *describe_connection(enum probe_kind kind, int fd, char out[PR
     return kind == PROBE_SYNC ? describe_replier(fd, out) : say(out, "");
 }
 
-/* libnng resolves names, and numbers too, with AI_ADDRCONFIG: it never reaches an address of a family of which the
- * machine has but the loopback's, as 127.0.0.1 where all else is IPv6. Says so where that is what is wrong. */
-static bool describe_family(const char *host, const char *port, char out[PROBE_TEXT_BYTES]) {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    struct addrinfo *found = NULL;
-    if (getaddrinfo(host, port, &hints, &found) != 0) {
-        (void)say(out, "cannot be dialled: the machine has no address of its family (IPv4, IPv6) but the loopback's");
-        return true;
-    }
-    freeaddrinfo(found);
-    return false;
-}
-
 void probe_address(enum probe_kind kind, const char *url, char out[PROBE_TEXT_BYTES]) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -164,6 +151,6 @@ void probe_address(enum probe_kind kind, const char *url, char out[PROBE_TEXT_BY
         (void)describe_failure(error, out);
         return;
     }
-    if (!describe_family(host, port, out)) (void)describe_connection(kind, fd, out);
+    (void)describe_connection(kind, fd, out);
     close(fd);
 }

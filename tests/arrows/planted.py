@@ -18,7 +18,7 @@ PLANTS = [
     ("client/cli/main.c", '#include "client/c/client.h"', ["client/cli may not use client/c"]),
     ("include/muster/limits.h", '#include "muster/v1/presence.pb-c.h"', ["include may not use proto"]),
     ("server/watch/journal.h", '#include "watch/pump.c"', ["files in a circle: ", "server/watch/journal.h:1 includes "]),
-    ("server/core/hlc.h", "/* nng */", ["server/core/hlc.h names nng"]),
+    ("server/peers/link.c", "#include <nng/nng.h>", ["server/peers/link.c includes nng"]),
     ("server/core/hlc.h", '#include "no/such/file.h"', ["no file of the tree"]),
 ]
 

@@ -57,6 +57,19 @@ bool namespaces_open(struct namespaces *namespaces, size_t count) {
     return is_made;
 }
 
+bool namespaces_open_loopback(struct namespaces *namespaces, size_t count) {
+    *namespaces = (struct namespaces){.count = count};
+    snprintf(namespaces->hub, sizeof namespaces->hub, "muster%u-lo", (unsigned)getpid());
+    for (size_t i = 0; i < count; i++) {
+        strcpy(namespaces->names[i], namespaces->hub);
+        strcpy(namespaces->hosts[i], "127.0.0.1");
+    }
+    if (!run("ip netns add %s", namespaces->hub)) return false;
+    if (run("ip -n %s link set lo up", namespaces->hub)) return true;
+    namespaces_close(namespaces);
+    return false;
+}
+
 void namespaces_close(struct namespaces *namespaces) {
     for (size_t i = 0; i < namespaces->count; i++) (void)run("ip netns del %s", namespaces->names[i]);
     (void)run("ip netns del %s", namespaces->hub);
