@@ -1,9 +1,9 @@
 /* The parts of the transport that are pure, each against a naive one: timers, pending requests, replies out of pieces,
  * lists of addresses. */
-#include "common/endpoint.h"
 #include "client/c/pending.h"
 #include "client/c/reply_reader.h"
 #include "client/c/timers.h"
+#include "common/endpoint.h"
 #include "support/random.h"
 
 #include <setjmp.h>
