@@ -142,7 +142,7 @@ static void *gossip_run(void *context) {
         perform_actions(gossip);
         if (now_us >= step_us) {
             cluster_log_step(gossip->log, now_us);
-            step_us = now_us + LOG_STEP_MS * 1000;
+            step_us = now_us + (node_takes_writes(gossip->node) ? LOG_STEP_MS : REPLICA_START_POLL_MS) * 1000;
         }
         is_urgent = action_queue_wait(&gossip->actions, tick_us < step_us ? tick_us : step_us);
     }

@@ -126,9 +126,9 @@ static void trouble_is_over_once_a_peer_answers(void **state) {
     rig_close(&rig);
 }
 
-/* libnng, which dialled peers before, resolves with AI_ADDRCONFIG: it never reached 127.0.0.1 from a machine that has
- * no other IPv4 address. */
-static void nodes_meet_where_there_is_only_the_loopback(void **state) {
+/* libnng, which dialled peers before, resolves with AI_ADDRCONFIG: it never reached 127.0.0.1 from a machine whose
+ * other addresses are all IPv6. */
+static void nodes_meet_on_the_loopback_where_all_else_is_ipv6(void **state) {
     (void)state;
     struct namespaces namespaces;
     struct rig rig;
@@ -188,7 +188,7 @@ int main(void) {
         cmocka_unit_test(a_gossip_address_without_frames_is_named),
         cmocka_unit_test(trouble_is_over_once_a_peer_answers),
         cmocka_unit_test(a_restart_is_logged_as_one),
-        cmocka_unit_test(nodes_meet_where_there_is_only_the_loopback),
+        cmocka_unit_test(nodes_meet_on_the_loopback_where_all_else_is_ipv6),
     };
     return cmocka_run_group_tests_name("cluster end to end: trouble", tests, NULL, NULL);
 }

@@ -57,6 +57,13 @@ bool namespaces_open(struct namespaces *namespaces, size_t count) {
     return is_made;
 }
 
+static bool make_loopback(const char *name) {
+    return run("ip netns add %s", name) && run("ip -n %s link set lo up", name) &&
+           run("ip -n %s link add v0 type veth peer name v1", name) &&
+           run("ip -n %s addr add 2001:db8::1/64 dev v0", name) && run("ip -n %s link set v0 up", name) &&
+           run("ip -n %s link set v1 up", name);
+}
+
 bool namespaces_open_loopback(struct namespaces *namespaces, size_t count) {
     *namespaces = (struct namespaces){.count = count};
     snprintf(namespaces->hub, sizeof namespaces->hub, "muster%u-lo", (unsigned)getpid());
@@ -64,10 +71,9 @@ bool namespaces_open_loopback(struct namespaces *namespaces, size_t count) {
         strcpy(namespaces->names[i], namespaces->hub);
         strcpy(namespaces->hosts[i], "127.0.0.1");
     }
-    if (!run("ip netns add %s", namespaces->hub)) return false;
-    if (run("ip -n %s link set lo up", namespaces->hub)) return true;
-    namespaces_close(namespaces);
-    return false;
+    bool is_made = make_loopback(namespaces->hub);
+    if (!is_made) namespaces_close(namespaces);
+    return is_made;
 }
 
 void namespaces_close(struct namespaces *namespaces) {

@@ -13,7 +13,7 @@ struct namespaces {
 
 /* Makes them. False, with nothing left behind: not permitted here. */
 bool namespaces_open(struct namespaces *namespaces, size_t count);
-/* One namespace for all nodes, which has the loopback and nothing else. False as above. */
+/* One namespace for all nodes: they are on the loopback, and all other addresses are IPv6. False as above. */
 bool namespaces_open_loopback(struct namespaces *namespaces, size_t count);
 void namespaces_close(struct namespaces *namespaces);
 /* Puts the nodes of a rig that do not run yet into them. */
