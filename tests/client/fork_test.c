@@ -236,6 +236,10 @@ static bool are_none_under_way(void *context) {
 static void forks_under_load_harm_nobody(void **state) {
     struct fixture *fixture = *state;
     pthread_t thread;
+#ifdef __SANITIZE_ADDRESS__ /* gcc 12's does not hold the locks of its allocator over fork(): the child may wait for   \
+                               one */
+    skip();
+#endif
     assert_int_equal(open_client(fixture, &fixture->client), MUSTER_OK);
     assert_int_equal(pthread_create(&thread, NULL, keep_calling, fixture), 0);
     for (int i = 0; i < FORKS; i++) run_child(be_refused_and_open_another, fixture);
