@@ -236,8 +236,8 @@ static bool are_none_under_way(void *context) {
 static void forks_under_load_harm_nobody(void **state) {
     struct fixture *fixture = *state;
     pthread_t thread;
-#ifdef __SANITIZE_ADDRESS__ /* gcc 12's does not hold the locks of its allocator over fork(): the child may wait for   \
-                               one */
+#ifdef __SANITIZE_ADDRESS__
+    /* That of gcc 12 does not hold its allocator's locks over fork(): a child may wait for one for ever. */
     skip();
 #endif
     assert_int_equal(open_client(fixture, &fixture->client), MUSTER_OK);
