@@ -163,38 +163,55 @@ static void fill_session(struct text message, struct filler *filler) {
     filler->is_broken |= reader.is_broken;
 }
 
-/* User: user 1, live 2, status 3, last_seen_ms 4, session_count 5, sessions 6. */
+/* What User and Place have under the same numbers: status 3, last_seen_ms 4, session_count 5, sessions 6. */
+struct presence {
+    enum muster_status status;
+    int64_t last_seen_ms;
+    uint32_t session_count;
+    const struct muster_session *sessions; /* NULL: none was listed */
+};
+
+static void fill_presence(const struct pb_field *field, struct presence *presence, struct filler *filler) {
+    switch (field->tag) {
+    case NUMBER(3):
+        presence->status = status_of(field->value);
+        break;
+    case NUMBER(4):
+        presence->last_seen_ms = (int64_t)field->value;
+        break;
+    case NUMBER(5):
+        presence->session_count = (uint32_t)field->value;
+        break;
+    case BYTES(6):
+        if (filler->has_sessions) fill_session(field->bytes, filler);
+        break;
+    }
+}
+
+/* The sessions that were filled in since `first` are the presence's. */
+static void end_presence(struct presence *presence, const struct muster_session *first, const struct filler *filler) {
+    size_t listed = (size_t)((const struct muster_session *)filler->parts - first);
+    if (listed == 0) return;
+    presence->sessions = first;
+    presence->session_count = (uint32_t)listed;
+}
+
+/* User: user 1, live 2, and a presence. */
 static void fill_user(struct text message, struct muster_user *user, struct filler *filler) {
-    const struct muster_session *sessions = filler->parts;
+    const struct muster_session *first = filler->parts;
+    struct presence presence = {0};
     *user = (struct muster_user){.user = ""};
     struct pb_reader reader = pb_read(message);
     for (struct pb_field field; pb_next(&reader, &field);) {
-        switch (field.tag) {
-        case BYTES(1):
-            user->user = keep_text(filler, field.bytes);
-            break;
-        case NUMBER(2):
-            user->is_live = field.value != 0;
-            break;
-        case NUMBER(3):
-            user->status = status_of(field.value);
-            break;
-        case NUMBER(4):
-            user->last_seen_ms = (int64_t)field.value;
-            break;
-        case NUMBER(5):
-            user->session_count = (uint32_t)field.value;
-            break;
-        case BYTES(6):
-            if (filler->has_sessions) fill_session(field.bytes, filler);
-            break;
-        }
+        if (field.tag == BYTES(1)) user->user = keep_text(filler, field.bytes);
+        else if (field.tag == NUMBER(2)) user->is_live = field.value != 0;
+        else fill_presence(&field, &presence, filler);
     }
-    size_t listed = (size_t)((const struct muster_session *)filler->parts - sessions);
-    if (listed != 0) {
-        user->sessions = sessions;
-        user->session_count = (uint32_t)listed;
-    }
+    end_presence(&presence, first, filler);
+    user->status = presence.status;
+    user->last_seen_ms = presence.last_seen_ms;
+    user->session_count = presence.session_count;
+    user->sessions = presence.sessions;
     filler->is_broken |= reader.is_broken;
 }
 
@@ -220,38 +237,22 @@ static bool fill_users(struct text message, struct result *result, struct filler
     return true;
 }
 
-/* Place: user 1, scope 2, status 3, last_seen_ms 4, session_count 5, sessions 6. */
+/* Place: user 1, scope 2, and a presence. */
 static void fill_place(struct text message, struct muster_place *place, struct filler *filler) {
-    const struct muster_session *sessions = filler->parts;
+    const struct muster_session *first = filler->parts;
+    struct presence presence = {0};
     *place = (struct muster_place){.user = "", .scope = ""};
     struct pb_reader reader = pb_read(message);
     for (struct pb_field field; pb_next(&reader, &field);) {
-        switch (field.tag) {
-        case BYTES(1):
-            place->user = keep_text(filler, field.bytes);
-            break;
-        case BYTES(2):
-            place->scope = keep_text(filler, field.bytes);
-            break;
-        case NUMBER(3):
-            place->status = status_of(field.value);
-            break;
-        case NUMBER(4):
-            place->last_seen_ms = (int64_t)field.value;
-            break;
-        case NUMBER(5):
-            place->session_count = (uint32_t)field.value;
-            break;
-        case BYTES(6):
-            if (filler->has_sessions) fill_session(field.bytes, filler);
-            break;
-        }
+        if (field.tag == BYTES(1)) place->user = keep_text(filler, field.bytes);
+        else if (field.tag == BYTES(2)) place->scope = keep_text(filler, field.bytes);
+        else fill_presence(&field, &presence, filler);
     }
-    size_t listed = (size_t)((const struct muster_session *)filler->parts - sessions);
-    if (listed != 0) {
-        place->sessions = sessions;
-        place->session_count = (uint32_t)listed;
-    }
+    end_presence(&presence, first, filler);
+    place->status = presence.status;
+    place->last_seen_ms = presence.last_seen_ms;
+    place->session_count = presence.session_count;
+    place->sessions = presence.sessions;
     filler->is_broken |= reader.is_broken;
 }
 
