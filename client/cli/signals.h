@@ -6,8 +6,7 @@
 
 /* From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT are delivered to signals_take, except those that the parent ignored,
  * as nohup(1) does; with_resizes: SIGWINCH too. Returns a file descriptor that becomes readable when one arrives; it
- * stays open. Ends the program if no descriptor is available. Any thread may receive the signals: nng's threads block
- * none. */
+ * stays open. Ends the program if no descriptor is available. Any thread may receive the signals. */
 int signals_open(bool with_resizes);
 
 /* Takes the signals that arrived, without waiting. Returns whether the program is to end. *resized: whether the
