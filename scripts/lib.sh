@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Debian 12's packages, by what wants them. A build includes the tests.
 readonly packages_build=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler
-    protobuf-compiler libsodium-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libcmocka-dev
+    protobuf-compiler libsodium-dev libnghttp2-dev libssl-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libcmocka-dev
     patch python3)
 # tests/contract runs a Python client, tests/cluster_e2e makes network namespaces, tests/cli needs terminals.
 readonly packages_test=(python3-protobuf python3-venv iproute2 tmux)

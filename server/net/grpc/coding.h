@@ -1,0 +1,34 @@
+/* The compression of gRPC messages: identity and gzip (RFC 1952), by zlib. For one thread at a time: one a loop. */
+#ifndef MUSTER_NET_GRPC_CODING_H
+#define MUSTER_NET_GRPC_CODING_H
+
+#include "common/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum coding { CODING_IDENTITY, CODING_GZIP, CODING_UNKNOWN };
+
+#define GRPC_CODINGS "identity,gzip" /* grpc-accept-encoding */
+
+/* Of grpc-encoding; empty: identity. */
+enum coding coding_of(struct text name);
+/* Whether a grpc-accept-encoding, a list with commas, has gzip in it. */
+bool coding_accepts_gzip(struct text list);
+
+struct coder;
+struct coder *coder_new(void);        /* NULL: memory is short. The state of zlib is made when it is first needed */
+void coder_free(struct coder *coder); /* `coder` may be NULL */
+
+enum coder_result {
+    CODER_DONE,
+    CODER_TOO_LARGE, /* decompressed, it is larger than bytes_max; not more than that was ever held */
+    CODER_MALFORMED,
+    CODER_NO_MEMORY,
+};
+
+/* Both write into memory of the coder that is valid until its next use. */
+enum coder_result coder_decompress(struct coder *coder, struct text bytes, size_t bytes_max, struct text *out);
+enum coder_result coder_compress(struct coder *coder, struct text bytes, struct text *out);
+
+#endif

@@ -1,0 +1,34 @@
+/* The door for gRPC: HTTP/2 by nghttp2 on the loops, over TCP, in the clear (prior knowledge) or with TLS (ALPN h2).
+ *
+ * What a connection or a call may cost is capped by name in muster/limits.h; past the abuse budget of a connection
+ * (budget.h) it is told GOAWAY ENHANCE_YOUR_CALM. */
+#ifndef MUSTER_NET_GRPC_DOOR_H
+#define MUSTER_NET_GRPC_DOOR_H
+
+#include "net/door.h"
+#include "service.h"
+
+struct grpc_door;
+
+enum { GRPC_SERVICES_MAX = 8 };
+
+/* Zero is the default of each field after `service_count`. */
+struct grpc_door_config {
+    const char *url; /* tcp://HOST:PORT; port 0 is chosen by the system */
+    struct grpc_service services[GRPC_SERVICES_MAX];
+    size_t service_count;
+    size_t connections_max;
+    size_t connections_per_address;
+    uint32_t unread_ms, unfinished_ms, idle_ms; /* as in struct door_config */
+    uint32_t keepalive_ms;                      /* GRPC_KEEPALIVE_MS */
+    size_t message_bytes_max;                   /* MUSTER_MESSAGE_BYTES_MAX */
+};
+
+/* As door_open. */
+struct grpc_door *grpc_door_open(struct loops *loops, const struct grpc_door_config *config, struct error *error);
+/* url, figures, refuse and drain are those of the door. */
+struct door *grpc_door_door(const struct grpc_door *door);
+/* After loops_stop. Every call that is open is closed. `door` may be NULL. */
+void grpc_door_close(struct grpc_door *door);
+
+#endif
