@@ -79,6 +79,12 @@ need_python() {
         say "build/python could not be made: contract.pynng will be skipped"
 }
 
+# need_grpc_languages: fetches the gRPC libraries of other languages, and builds the programs of tests/conformance with them.
+# What is missing is said aloud, and its test is skipped; where MUSTER_CI=1, it is an error.
+need_grpc_languages() {
+    tests/conformance/prepare.py || die "a program of tests/conformance could not be made"
+}
+
 # build PRESET [CMAKE BUILD ARGUMENT...]: configures where it was not, and builds in build/PRESET.
 build() {
     local preset=$1 log
