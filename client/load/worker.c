@@ -38,6 +38,9 @@ struct load_connection {
     size_t output_len, output_sent, output_capacity;
     uint32_t *sent; /* ring of slots in the order of their requests, if the protocol is ordered; else NULL */
     uint32_t sent_from, sent_count;
+    struct slot *
+        *held; /* ring: slots whose request the server has no room for, where the protocol says so; else NULL */
+    uint32_t held_from, held_count;
     struct reading reading;
 };
 
@@ -103,13 +106,22 @@ static bool make_output_room(struct load_worker *w, struct load_connection *c) {
     return true;
 }
 
-static void queue_request(struct load_worker *w, struct slot *slot, uint64_t now_ns) {
-    struct load_connection *c = &w->connections[slot->connection];
-    const struct request request = {slot->number, c->reading.is_ipc, slot->page};
+static bool must_hold(const struct load_worker *w, const struct load_connection *c) {
+    return c->held != NULL && !w->plan->protocol->has_room(&w->plan->work, &c->reading);
+}
+
+static void write_request(struct load_worker *w, struct load_connection *c, const struct slot *slot) {
+    const struct request request = {slot->number, c->reading.is_ipc, slot->page, &c->reading};
     if (!make_output_room(w, c)) return;
     w->choice.next = slot->ticket * work_users_each(&w->plan->work);
     c->output_len += w->plan->protocol->write_request(&w->plan->work, &w->choice, &request, c->output + c->output_len);
     if (c->sent != NULL) c->sent[(c->sent_from + c->sent_count++) % w->plan->in_flight] = slot->number;
+}
+
+static void queue_request(struct load_worker *w, struct slot *slot, uint64_t now_ns) {
+    struct load_connection *c = &w->connections[slot->connection];
+    if (must_hold(w, c)) c->held[(c->held_from + c->held_count++) % w->plan->in_flight] = slot;
+    else write_request(w, c, slot);
     if (w->plan->rate <= 0) slot->due_ns = now_ns;
     if (slot->walk_began_ns == 0) slot->walk_began_ns = slot->due_ns;
     slot->is_busy = true;
@@ -127,6 +139,18 @@ static void start_slot(struct load_worker *w, struct slot *slot, uint64_t now_ns
     if (slot->due_ns >= w->shared->stop_ns) return;
     if (slot->due_ns <= now_ns) queue_request(w, slot, now_ns);
     else w->waiting[(w->waiting_from + w->waiting_count++) % w->slot_count] = slot;
+}
+
+/* What the input made possible, or asked for. */
+static void queue_after_input(struct load_worker *w, struct load_connection *c) {
+    const struct protocol *protocol = w->plan->protocol;
+    if (protocol->write_control != NULL && make_output_room(w, c))
+        c->output_len += protocol->write_control(&c->reading, c->output + c->output_len);
+    while (c->held_count > 0 && !must_hold(w, c)) {
+        write_request(w, c, c->held[c->held_from]);
+        c->held_from = (c->held_from + 1) % w->plan->in_flight;
+        c->held_count--;
+    }
 }
 
 static void watch_writable(struct load_worker *w, struct load_connection *c, bool wants) {
@@ -258,6 +282,7 @@ static void receive_input(struct load_worker *w, struct load_connection *c) {
     c->input_len += (size_t)n;
     w->bytes_received += (uint64_t)n;
     read_answers(w, c, load_now_ns());
+    queue_after_input(w, c);
     send_output(w, c);
 }
 
@@ -322,7 +347,12 @@ static bool connection_open(struct load_worker *w, uint32_t number) {
     c->output_capacity = OUTPUT_BYTES_FIRST;
     c->output = malloc(c->output_capacity);
     if (plan->protocol->is_ordered) c->sent = calloc(plan->in_flight, sizeof *c->sent);
+    if (plan->protocol->has_room != NULL) c->held = calloc(plan->in_flight, sizeof(struct slot *));
+    if (plan->protocol->has_streams) c->reading.http2.streams = calloc(plan->in_flight, sizeof(uint32_t));
+    c->reading.http2.slots = plan->in_flight;
     if (c->input != NULL && c->output != NULL && (c->sent != NULL || !plan->protocol->is_ordered) &&
+        (c->held != NULL || plan->protocol->has_room == NULL) &&
+        (c->reading.http2.streams != NULL || !plan->protocol->has_streams) &&
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0)
         return true;
     fail_memory(w);
@@ -357,7 +387,7 @@ struct load_worker *load_worker_new(struct load_shared *shared, uint32_t connect
     }
     w->shared = shared;
     w->plan = shared->plan;
-    w->request_bytes_max = work_request_bytes_max(&w->plan->work);
+    w->request_bytes_max = work_request_bytes_max(&w->plan->work) + CONTROL_BYTES_MAX;
     w->choice.random = splitmix64_mix(w->plan->seed + (number + 1) * SPLITMIX64_STEP);
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     bool is_made = w->epoll >= 0 && make_slots(w, connections);
@@ -375,6 +405,8 @@ void load_worker_free(struct load_worker *w) {
         free(w->connections[i].input);
         free(w->connections[i].output);
         free(w->connections[i].sent);
+        free(w->connections[i].held);
+        free(w->connections[i].reading.http2.streams);
     }
     if (w->epoll >= 0) (void)close(w->epoll);
     free(w->pages);

@@ -257,6 +257,155 @@ static void reads_redis_in_any_pieces(void **state) {
     assert_non_null(strstr(got.why.text, "wrong type"));
 }
 
+/* ---- gRPC ---- */
+
+enum { SLOTS = 3, FRAME_HEAD = 9 };
+
+struct h2 {
+    uint32_t streams[SLOTS];
+    struct reading reading;
+};
+
+static void h2_open(struct h2 *h2) {
+    *h2 = (struct h2){.reading = {.http2 = {.slots = SLOTS}}};
+    h2->reading.http2.streams = h2->streams;
+}
+
+static uint32_t number_at(const uint8_t *bytes, size_t len) {
+    uint32_t number = 0;
+    for (size_t i = 0; i < len; i++) number = number << 8 | bytes[i];
+    return number;
+}
+
+/* The message of a request's DATA frames, which are checked. */
+static Muster__V1__TouchRequest *touch_of(const uint8_t *bytes, size_t len, uint32_t stream) {
+    static uint8_t body[BYTES_MAX];
+    size_t filled = 0;
+    bool is_ended = false;
+    for (size_t at = 0, payload; at < len; at += FRAME_HEAD + payload) {
+        payload = number_at(bytes + at, 3);
+        if (payload > 16384 || payload > len - at - FRAME_HEAD) fail_msg("a frame of %zu bytes", payload);
+        if (number_at(bytes + at + 5, 4) != stream) fail_msg("a frame of stream %u", number_at(bytes + at + 5, 4));
+        assert_int_equal(bytes[at + 3], at == 0 ? 1 : 0); /* HEADERS, then DATA */
+        if (at == 0) continue;
+        memcpy(body + filled, bytes + at + FRAME_HEAD, payload);
+        filled += payload;
+        is_ended = (bytes[at + 4] & 1) != 0;
+    }
+    if (!is_ended || body[0] != 0 || number_at(body + 1, 4) != filled - 5) fail_msg("%zu bytes of messages", filled);
+    Muster__V1__TouchRequest *touch = muster__v1__touch_request__unpack(NULL, filled - 5, body + 5);
+    if (touch == NULL) fail_msg("a request that does not decode");
+    return touch;
+}
+
+static void writes_grpc(void **state) {
+    (void)state;
+    struct work work = work_of(WORK_TOUCH);
+    static uint8_t bytes[2 * BYTES_MAX];
+    for (uint32_t batch = 1; batch <= 1000; batch *= 10) {
+        struct h2 h2;
+        struct user_choice choice = {0};
+        h2_open(&h2);
+        work.batch = batch;
+        for (uint32_t i = 0; i < 2; i++) {
+            const size_t len = protocol_grpc.write_request(&work, &choice,
+                                                           &(struct request){.slot = i, .reading = &h2.reading}, bytes);
+            if (len > work_request_bytes_max(&work)) fail_msg("%zu bytes", len);
+            Muster__V1__TouchRequest *touch = touch_of(bytes, len, 1 + 2 * i);
+            assert_int_equal(touch->n_beats, batch);
+            expect_text(touch->scope, "room:7");
+            muster__v1__touch_request__free_unpacked(touch, NULL);
+            assert_int_equal(h2.streams[i], 1 + 2 * i);
+        }
+    }
+}
+
+static size_t put_frame(uint8_t *out, int type, int flags, uint32_t stream, const void *payload, size_t len) {
+    const uint8_t head[FRAME_HEAD] = {0, (uint8_t)(len >> 8), (uint8_t)len, (uint8_t)type, (uint8_t)flags, 0, 0,
+                                      0, (uint8_t)stream};
+    memcpy(out, head, sizeof head);
+    memcpy(out + sizeof head, payload, len);
+    return sizeof head + len;
+}
+
+static void reads_grpc_in_any_pieces(void **state) {
+    (void)state;
+    const struct work work = work_of(WORK_LIVE);
+    uint8_t bytes[256], live[64] = {0};
+    Muster__V1__User user = MUSTER__V1__USER__INIT, *users[] = {&user, &user};
+    Muster__V1__LiveResponse response = MUSTER__V1__LIVE_RESPONSE__INIT;
+    user.live = 1;
+    response.n_users = 2;
+    response.users = users;
+    live[4] = (uint8_t)muster__v1__live_response__pack(&response, live + 5);
+    size_t len = put_frame(bytes, 4, 0, 0, "", 0);              /* SETTINGS */
+    len += put_frame(bytes + len, 6, 0, 0, "12345678", 8);      /* PING */
+    len += put_frame(bytes + len, 1, 4, 5, "\x88", 1);          /* HEADERS */
+    len += put_frame(bytes + len, 0, 0, 5, live, 5u + live[4]); /* DATA */
+    len += put_frame(bytes + len, 1, 5, 5, "\xbf", 1);          /* the trailers */
+    for (size_t piece = 1; piece <= len; piece++) {
+        struct h2 h2;
+        uint8_t control[CONTROL_BYTES_MAX];
+        size_t at = 0;
+        uint64_t hits = 0;
+        struct answer answer = {0};
+        h2_open(&h2);
+        h2.streams[1] = 3, h2.streams[2] = 5;
+        for (size_t end = 0; end < len && answer.fault == FAULT_NONE;) {
+            end = end + piece < len ? end + piece : len;
+            for (size_t used = 1; used > 0 && !answer.is_done; at += used) {
+                answer = (struct answer){0};
+                used = protocol_grpc.read_answer(&work, &h2.reading, bytes + at, end - at, &answer);
+                hits += answer.hits;
+            }
+        }
+        if (!answer.is_done || answer.slot != 2 || hits != 2 || at != len)
+            fail_msg("pieces of %zu: done %d, slot %u, %" PRIu64 " hits", piece, answer.is_done, answer.slot, hits);
+        assert_int_equal(protocol_grpc.write_control(&h2.reading, control), FRAME_HEAD + FRAME_HEAD + 8);
+        assert_memory_equal(control + 2 * FRAME_HEAD, "12345678", 8);
+        assert_int_equal(protocol_grpc.write_control(&h2.reading, control), 0);
+    }
+}
+
+static void expect_grpc_fault(int type, int flags, const void *payload, size_t len, enum answer_fault fault) {
+    const struct work work = work_of(WORK_TOUCH);
+    uint8_t bytes[64];
+    struct h2 h2;
+    struct answer answer = {0};
+    h2_open(&h2);
+    h2.streams[0] = 5;
+    len = put_frame(bytes, type, flags, 5, payload, len);
+    (void)protocol_grpc.read_answer(&work, &h2.reading, bytes, len, &answer);
+    if (answer.fault != fault || answer.is_done) fail_msg("type %d: fault %d", type, answer.fault);
+}
+
+static void reports_grpc_faults(void **state) {
+    (void)state;
+    expect_grpc_fault(1, 5, "\xbf", 1, FAULT_REFUSED); /* trailers without a message */
+    expect_grpc_fault(3, 0, "\0\0\0\1", 4, FAULT_REFUSED);
+    expect_grpc_fault(7, 0, "\0\0\0\0\0\0\0\0", 8, FAULT_REFUSED);
+    expect_grpc_fault(0, 0, "\0\0\0\0\5abc", 8, FAULT_MALFORMED);
+    expect_grpc_fault(0, 0, "\1\0\0\0\0", 5, FAULT_MALFORMED);
+}
+
+static void waits_for_the_window_of_grpc(void **state) {
+    (void)state;
+    struct work work = work_of(WORK_TOUCH);
+    static uint8_t bytes[2 * BYTES_MAX];
+    struct h2 h2;
+    struct user_choice choice = {0};
+    struct answer answer = {0};
+    h2_open(&h2);
+    work.batch = 1000;
+    uint32_t sent = 0;
+    for (; protocol_grpc.has_room(&work, &h2.reading) && sent < 10; sent++)
+        (void)protocol_grpc.write_request(&work, &choice, &(struct request){.reading = &h2.reading}, bytes);
+    assert_int_equal(sent, 2); /* of 65,535 bytes */
+    const size_t len = put_frame(bytes, 8, 0, 0, "\0\0\x60\0", 4);
+    assert_int_equal(protocol_grpc.read_answer(&work, &h2.reading, bytes, len, &answer), len);
+    assert_true(protocol_grpc.has_room(&work, &h2.reading));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_touches),
@@ -268,6 +417,10 @@ int main(void) {
         cmocka_unit_test(knows_what_is_no_answer),
         cmocka_unit_test(speaks_redis),
         cmocka_unit_test(reads_redis_in_any_pieces),
+        cmocka_unit_test(writes_grpc),
+        cmocka_unit_test(reads_grpc_in_any_pieces),
+        cmocka_unit_test(reports_grpc_faults),
+        cmocka_unit_test(waits_for_the_window_of_grpc),
     };
     return cmocka_run_group_tests_name("load.protocol", tests, NULL, NULL);
 }
