@@ -33,6 +33,20 @@ bool url_split(const char *authority, char host[URL_BYTES], const char **port) {
     return is_bracketed || strpbrk(host, ":[]/;?#@") == NULL;
 }
 
+static const char *after_prefix(const char *text, const char *prefix) {
+    size_t len = strlen(prefix);
+    return strncmp(text, prefix, len) == 0 ? text + len : NULL;
+}
+
+const char *url_authority(const char *url) {
+    const char *authority = after_prefix(url, "tcp://");
+    return authority != NULL ? authority : after_prefix(url, "tls+tcp://");
+}
+
+bool url_is_tls(const char *url) {
+    return after_prefix(url, "tls+tcp://") != NULL;
+}
+
 static enum url_reach unreachable(struct error *error, const char *text) {
     (void)error_fail(error, MUSTER_INVALID_ARGUMENT, "%s", text);
     return REACH_NONE;
@@ -46,9 +60,11 @@ enum url_reach url_reach(const char *url, struct error *error) {
         if (len > 0 && len < sizeof((struct sockaddr_un *)NULL)->sun_path) return REACH_LOOPBACK;
         return unreachable(error, "ipc:// wants a path of 1 to 107 bytes");
     }
-    if (strncmp(url, "tcp://", 6) != 0) return unreachable(error, "it must begin with tcp:// or ipc://");
-    if (strlen(url) >= URL_BYTES || !url_split(url + 6, host, &port) || !port_is_good(port))
-        return unreachable(error, "tcp:// wants HOST:PORT, with a port of 0 to 65535");
+    const char *authority = url_authority(url);
+    if (authority == NULL) return unreachable(error, "it must begin with tcp://, tls+tcp:// or ipc://");
+    if (strlen(url) >= URL_BYTES || !url_split(authority, host, &port) || !port_is_good(port))
+        return unreachable(error, url_is_tls(url) ? "tls+tcp:// wants HOST:PORT, with a port of 0 to 65535"
+                                                  : "tcp:// wants HOST:PORT, with a port of 0 to 65535");
     return url_host_is_loopback(host) ? REACH_LOOPBACK : REACH_BEYOND;
 }
 

@@ -1,4 +1,4 @@
-/* The addresses a node listens on: `tcp://HOST:PORT` and `ipc://PATH`. */
+/* The addresses a node listens on: `tcp://HOST:PORT`, `tls+tcp://HOST:PORT` and `ipc://PATH`. */
 #ifndef MUSTER_COMMON_URL_H
 #define MUSTER_COMMON_URL_H
 
@@ -14,6 +14,11 @@ enum url_reach {
     REACH_LOOPBACK, /* only this machine can connect: 127.0.0.0/8, [::1], localhost, ipc */
     REACH_BEYOND,   /* other machines may connect */
 };
+
+/* What follows tcp:// or tls+tcp://; NULL: the URL begins with neither. */
+const char *url_authority(const char *url);
+/* Whether it begins with tls+tcp://. */
+bool url_is_tls(const char *url);
 
 /* Who can connect to what listens on `url`. *error is written for REACH_NONE: INVALID_ARGUMENT. */
 enum url_reach url_reach(const char *url, struct error *error);

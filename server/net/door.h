@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "loop.h"
 #include "stream.h"
+#include "tls.h"
 
 enum {
     DOORS_MAX = 8,
@@ -31,12 +32,15 @@ struct door;
 struct door_config {
     const struct protocol *protocol;
     void *context;           /* of the protocol */
-    const char *const *urls; /* tcp://HOST:PORT, port 0 is chosen by the system; ipc://PATH */
+    const char *const *urls; /* tcp:// or tls+tcp://HOST:PORT, port 0 is chosen by the system; ipc://PATH */
     size_t url_count;        /* 1..DOOR_URLS_MAX */
     size_t connections_max;
     /* Default: a quarter of connections_max, at least DOOR_SHARE_MIN; three times as many for loopback addresses. */
     size_t connections_per_address;
     uint32_t unread_ms, unfinished_ms, idle_ms;
+    struct tls_context *tls; /* for tls+tcp:// URLs; outlives the door. NULL: none may be among them */
+    /* With TLS, the protocol of ALPN that clients must offer: "h2". Static. NULL: what they offer does not matter. */
+    const char *alpn;
     bool is_idle_fine;   /* connections that never send a request are kept: subscribers */
     bool is_on_one_loop; /* all its connections are on loop 0 */
 };

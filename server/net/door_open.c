@@ -1,4 +1,5 @@
 #include "common/monotonic.h"
+#include "common/url.h"
 #include "listener.h"
 #include "net_internal.h"
 
@@ -48,6 +49,8 @@ static struct door *door_new(struct loops *loops, const struct door_config *conf
     door->unread_ms = or_default(config->unread_ms, DOOR_UNREAD_MS);
     door->unfinished_ms = or_default(config->unfinished_ms, DOOR_UNFINISHED_MS);
     door->idle_ms = or_default(config->idle_ms, DOOR_IDLE_MS);
+    door->tls = config->tls;
+    door->alpn = config->alpn;
     door->is_idle_fine = config->is_idle_fine;
     door->is_on_one_loop = config->is_on_one_loop;
     set_limits(door, config);
@@ -65,6 +68,9 @@ static bool open_listeners(struct door *door, const struct door_config *config, 
         const char *url = config->urls[door->listener_count];
         listener->door = door;
         listener->is_ipc = url[0] == 'i';
+        listener->is_tls = url_is_tls(url);
+        if (listener->is_tls)
+            return error_fail(error, MUSTER_INVALID_ARGUMENT, "cannot listen on %.200s: TLS is not there yet", url);
         listener->source.kind = SOURCE_LISTENER;
         listener->source.fd = listener_open(url, listener->url, sizeof listener->url, error);
         if (listener->source.fd < 0) return error_prefix(error, "cannot listen on %.200s", url);

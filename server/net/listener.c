@@ -109,8 +109,9 @@ static void write_url(int fd, const char *url, char *out, size_t out_bytes) {
 
 int listener_open(const char *url, char *out, size_t out_bytes, struct error *error) {
     bool is_ipc = strncmp(url, "ipc://", 6) == 0;
-    if (strlen(url) >= out_bytes || (!is_ipc && strncmp(url, "tcp://", 6) != 0)) return fail_to_listen(EINVAL, error);
-    int fd = is_ipc ? listen_ipc(url + 6, error) : listen_tcp(url + 6, error);
+    const char *authority = url_authority(url);
+    if (strlen(url) >= out_bytes || (!is_ipc && authority == NULL)) return fail_to_listen(EINVAL, error);
+    int fd = is_ipc ? listen_ipc(url + 6, error) : listen_tcp(authority, error);
     if (fd >= 0) write_url(fd, url, out, out_bytes);
     return fd;
 }

@@ -1,4 +1,4 @@
-/* A socket that listens, of a tcp:// or ipc:// URL. */
+/* A socket that listens, of a tcp://, tls+tcp:// or ipc:// URL. */
 #ifndef MUSTER_NET_LISTENER_H
 #define MUSTER_NET_LISTENER_H
 

@@ -68,7 +68,7 @@ SLIST_HEAD(stream_stack, stream);
 struct listener {
     struct source source;
     struct door *door;
-    bool is_ipc;
+    bool is_ipc, is_tls;
     uint64_t paused_until_ms; /* 0: it accepts */
     char url[DOOR_URL_BYTES];
 };
@@ -102,6 +102,8 @@ struct door {
     void *context;
     size_t connections_max, reserved, share, share_loopback;
     uint32_t unread_ms, unfinished_ms, idle_ms;
+    struct tls_context *tls; /* of the listeners that are TLS */
+    const char *alpn;
     bool is_idle_fine, is_on_one_loop;
     unsigned index; /* in the parts of each loop */
     struct listener listeners[DOOR_URLS_MAX];

@@ -19,6 +19,9 @@ static void urls(void **state) {
         {"tcp://localhost:1", REACH_LOOPBACK},
         {"tcp://[::1]:65535", REACH_LOOPBACK},
         {"ipc:///x", REACH_LOOPBACK},
+        {"tls+tcp://127.0.0.1:7700", REACH_LOOPBACK},
+        {"tls+tcp://localhost:1", REACH_LOOPBACK},
+        {"tls+tcp://0.0.0.0:1", REACH_BEYOND},
         {"tcp://0.0.0.0:1", REACH_BEYOND},
         {"tcp://*:1", REACH_BEYOND},
         {"tcp://:1", REACH_BEYOND},
@@ -40,6 +43,9 @@ static void urls(void **state) {
         {"tcp://::1:1", REACH_NONE},
         {"http://127.0.0.1:1", REACH_NONE},
         {"ipc://", REACH_NONE},
+        {"tls+tcp://127.0.0.1", REACH_NONE},
+        {"tls://127.0.0.1:1", REACH_NONE},
+        {"tls+ipc:///x", REACH_NONE},
         {"TCP://127.0.0.1:1", REACH_NONE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -60,7 +60,7 @@ static void it_refuses_what_it_cannot_do(void **state) {
     static const struct refusal refusals[] = {
         {{"--no-such-flag"}, 2, "--no-such-flag"},
         {{"extra"}, 2, "flags only"},
-        {{"--rpc", "http://127.0.0.1:1"}, 2, "must begin with tcp:// or ipc://"},
+        {{"--rpc", "http://127.0.0.1:1"}, 2, "must begin with tcp://, tls+tcp:// or ipc://"},
         {{"--rpc", "tcp://127.0.0.1"}, 2, "HOST:PORT"},
         {{"--rpc", "tcp://127.0.0.1:99999"}, 2, "port of 0 to 65535"},
         {{"--rpc", "ipc://"}, 2, "path of 1 to 107 bytes"},
