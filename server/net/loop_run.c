@@ -144,6 +144,8 @@ static int wait_ms_of(const struct loop *loop, int timeout_ms) {
     if (wait_ms > loops->stall_ms / 2) wait_ms = loops->stall_ms / 2;
     if (loop->index == 0 && loops->task_ms != UINT64_MAX && loops->task_ms - loop->now.now_ms < wait_ms)
         wait_ms = loops->task_ms - loop->now.now_ms;
+    if (loop->step_ms <= loop->now.now_ms) return 0;
+    if (loop->step_ms - loop->now.now_ms < wait_ms) wait_ms = loop->step_ms - loop->now.now_ms;
     return (uint64_t)timeout_ms < wait_ms ? timeout_ms : (int)wait_ms;
 }
 
@@ -168,6 +170,16 @@ static void resume_listeners(struct loop *loop) {
     }
 }
 
+static void step_protocols(struct loop *loop) {
+    loop->step_ms = UINT64_MAX;
+    for (unsigned i = 0; i < atomic_load(&loop->loops->door_count); i++) {
+        const struct door *door = loop->loops->doors[i];
+        if (door == NULL || door->protocol->step == NULL) continue;
+        uint64_t due_ms = door->protocol->step(door->context, loop->index, loop->now);
+        if (due_ms < loop->step_ms) loop->step_ms = due_ms;
+    }
+}
+
 static void loop_turn(struct loop *loop, int timeout_ms) {
     struct epoll_event events[LOOP_EVENTS];
     int count = epoll_wait(loop->epoll_fd, events, LOOP_EVENTS, wait_ms_of(loop, timeout_ms));
@@ -178,6 +190,7 @@ static void loop_turn(struct loop *loop, int timeout_ms) {
     loop_commit(loop);
     output_flush_owner(loop); /* before the task, which may take some milliseconds */
     run_task(loop);
+    step_protocols(loop);
     streams_flush(loop);
     resume_listeners(loop);
     streams_expire(loop);
@@ -208,6 +221,7 @@ static bool loop_open(struct loops *loops, unsigned index) {
     loop->loops = loops;
     loop->index = index;
     loop->now = loops->clock();
+    loop->step_ms = UINT64_MAX;
     loop->mailbox = (struct source){SOURCE_MAILBOX, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->in = malloc(LOOP_BUFFER_BYTES);

@@ -43,6 +43,7 @@ struct stream {
     bool is_queued;   /* in loop->backlog; never while is_blocked */
     bool is_dirty;
     bool is_refused; /* a request was refused by the drain: it is closed once all that it sent is answered */
+    bool is_leaving; /* it lingers once its output is sent; its input is not taken any more */
     _Atomic uint64_t id;
     struct loop *loop;
     struct door *door;
@@ -141,6 +142,7 @@ struct loop {
     size_t visit_answers, visit_bytes;
     size_t visit_rest; /* of its received bytes, those that are neither in visited->in nor passed to `take` yet */
 
+    uint64_t step_ms; /* when a protocol's `step` is due; UINT64_MAX: never */
     struct door_part parts[DOORS_MAX];
     struct stream_queue backlog;
     size_t backlog_count;
@@ -204,6 +206,8 @@ void streams_close_of(struct loop *loop, const struct door *door);
 /* One step of a drain, between two turns. Whether a connection of the door has bytes that are not read, answered or
  * sent, or is being closed. Looks at all of them. */
 bool streams_drain(struct loop *loop, const struct door *door, enum drain_step step);
+/* The peer reads all that was sent, then the end, and closes its side. */
+void stream_begin_lingering(struct stream *stream);
 void streams_free(struct loop *loop);
 
 static inline struct door_part *stream_part(const struct stream *stream) {

@@ -38,6 +38,13 @@ struct protocol {
     void (*closed)(struct stream *stream);
     /* Executes what was deferred by stream_borrow, on this loop. May be NULL. */
     void (*commit)(void *context, unsigned loop);
+    /* Called at the end of each turn of a loop, after `commit` and before output is written. Returns the monotonic ms
+     * at which it is to be called at the latest; UINT64_MAX: whenever the next turn is. May be NULL. */
+    uint64_t (*step)(void *context, unsigned loop, struct instant now);
+    /* A step of a drain, between two turns, for each connection of the door: it says good-bye, and is to end itself by
+     * stream_linger once all that it sent is answered. `is_last`: the peer has had its time to stop asking. Such a
+     * connection is read until it ends. NULL: the stream closes it as door_drain says. */
+    void (*drain)(struct stream *stream, bool is_last);
 };
 
 /* Why a connection ended. */
@@ -102,7 +109,18 @@ void stream_flush(struct stream *stream);
 void stream_send_later(struct stream *stream, uint64_t id, struct text head, struct text body);
 /* Bytes of output that are not written to the socket yet, including those of stream_send_later. Any thread. */
 size_t stream_unsent(const struct stream *stream);
+/* Whether the socket does not take what was sent. `drained` is called once it has. */
+bool stream_is_blocked(const struct stream *stream);
 /* Closes the connection at the end of this turn. Pending output is discarded: call stream_flush first. */
 void stream_end(struct stream *stream, enum stream_end why);
+/* Closes this side once all output is sent, and the connection when the peer closes its side, at most DOOR_LINGER_MS
+ * later: a socket that is closed with unread input sends a reset, which may overtake the last output. The protocol must
+ * send nothing afterwards; `take` is not called any more, `closed` is. */
+void stream_linger(struct stream *stream);
+
+/* Memory that a protocol owns for its connections counts against LOOPS_BYTES_MAX. False: it is used up, and nothing was
+ * counted. Any thread. */
+bool stream_take_bytes(const struct stream *stream, size_t bytes);
+void stream_give_bytes(const struct stream *stream, size_t bytes);
 
 #endif

@@ -67,7 +67,7 @@ static struct taken take_bytes(struct stream *stream, const uint8_t *bytes, size
 static void settle_rest(struct stream *stream, const struct taken *taken, bool is_new_message) {
     stream->in_wanted = (uint32_t)taken->wanted;
     stream->has_backlog = taken->wanted == 0 && stream->in_len > stream->in_at;
-    if (stream->why != STREAM_OPEN) return;
+    if (stream->why != STREAM_OPEN || stream->is_leaving) return;
     if (stream->has_backlog && !stream->is_blocked) stream_queue_up(stream);
     bool is_unfinished = taken->wanted > 0 && stream->in_len > stream->in_at && stream->has_greeted;
     if (!is_unfinished) {
@@ -174,7 +174,7 @@ void streams_resume(struct loop *loop) {
     for (size_t left = loop->backlog_count; left > 0 && (stream = TAILQ_FIRST(&loop->backlog)) != NULL; left--) {
         stream_leave_queue(stream);
         stream->has_backlog = false;
-        if (stream->why != STREAM_OPEN) continue;
+        if (stream->why != STREAM_OPEN || stream->is_leaving) continue;
         visit_stream(stream);
         loop_look(loop, stream->in_len - stream->in_at);
         take_kept(stream);

@@ -94,7 +94,7 @@ struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is
     stream->remote = *remote;
     stream->phase = 0;
     stream->data = NULL;
-    stream->has_asked = stream->has_greeted = stream->is_refused = false;
+    stream->has_asked = stream->has_greeted = stream->is_refused = stream->is_leaving = false;
     stream->stale = stream->due = 0;
     atomic_store(&stream->id, ++loop->next_id << 8 | loop->index);
     stream_move_to(stream, SLOW_GREETING);
@@ -247,8 +247,7 @@ static bool is_busy(const struct stream *stream) {
     return (!stream_part(stream)->is_last_call || stream->due > 0) && waiting_in(stream) > 0;
 }
 
-/* The peer reads all that was sent, then the end, and closes its side. */
-static void begin_lingering(struct stream *stream) {
+void stream_begin_lingering(struct stream *stream) {
     stream_move_to(stream, SLOW_LINGERING);
     if (shutdown(stream->source.fd, SHUT_WR) != 0 || !loop_watch(stream->loop, &stream->source, EPOLLIN, false))
         stream_end(stream, STREAM_GONE);
@@ -256,15 +255,20 @@ static void begin_lingering(struct stream *stream) {
 
 /* Whether the connection keeps its door from being drained. */
 static bool drain_stream(struct stream *stream, enum drain_step step) {
-    if (stream->slow == SLOW_LINGERING || stream->why != STREAM_OPEN || is_busy(stream)) return true;
+    if (stream->slow == SLOW_LINGERING || stream->why != STREAM_OPEN) return true;
+    if (stream->door->protocol->drain != NULL) {
+        if (!stream->is_leaving) stream->door->protocol->drain(stream, step == DRAIN_LAST);
+        return true;
+    }
+    if (is_busy(stream)) return true;
     if (step == DRAIN_LOOK || (step == DRAIN_CLOSE && !stream->is_refused)) return false;
-    begin_lingering(stream);
+    stream_begin_lingering(stream);
     return true;
 }
 
 bool streams_drain(struct loop *loop, const struct door *door, enum drain_step step) {
     bool is_any_busy = false;
-    if (step == DRAIN_LAST && !loop->parts[door->index].is_last_call) {
+    if (step == DRAIN_LAST && door->protocol->drain == NULL && !loop->parts[door->index].is_last_call) {
         loop->parts[door->index].is_last_call = true;
         streams_each(loop, call_last, door);
     }

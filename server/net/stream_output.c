@@ -77,7 +77,8 @@ static void reader_is_back(struct stream *stream) {
     stream->is_blocked = false;
     TAILQ_REMOVE(&stream_part(stream)->unread, stream, unread_link);
     if (!loop_watch(stream->loop, &stream->source, EPOLLIN, false)) stream_end(stream, STREAM_MEMORY);
-    if (stream->has_backlog) stream_queue_up(stream);
+    if (stream->is_leaving) stream_begin_lingering(stream);
+    else if (stream->has_backlog) stream_queue_up(stream);
 }
 
 /* Returns how many bytes the socket took; 0 if the connection failed. */
@@ -106,7 +107,8 @@ void output_resume(struct stream *stream) {
     bool was_blocked = stream->is_blocked;
     stream_drop_output(stream);
     reader_is_back(stream);
-    if (was_blocked && stream->door->protocol->drained != NULL) stream->door->protocol->drained(stream);
+    if (was_blocked && !stream->is_leaving && stream->door->protocol->drained != NULL)
+        stream->door->protocol->drained(stream);
 }
 
 /* ---- output of this turn ---- */
@@ -159,6 +161,13 @@ void stream_send(struct stream *stream, struct text head, struct text body) {
 void stream_flush(struct stream *stream) {
     if (stream->loop->owner == stream) output_flush_owner(stream->loop);
     if (!stream->is_blocked) output_resume(stream);
+}
+
+void stream_linger(struct stream *stream) {
+    if (stream->why != STREAM_OPEN || stream->is_leaving) return;
+    stream->is_leaving = true;
+    stream_flush(stream);
+    if (stream->why == STREAM_OPEN && !stream->is_blocked) stream_begin_lingering(stream);
 }
 
 void streams_flush(struct loop *loop) {

@@ -31,8 +31,8 @@ void **stream_data(struct stream *stream) {
 
 bool stream_may_go_on(const struct stream *stream) {
     const struct loop *loop = stream->loop;
-    return stream->why == STREAM_OPEN && !stream->is_blocked && loop->visit_answers < LOOP_TURN_ANSWERS &&
-           loop->visit_bytes < LOOP_BUFFER_BYTES;
+    return stream->why == STREAM_OPEN && !stream->is_blocked && !stream->is_leaving &&
+           loop->visit_answers < LOOP_TURN_ANSWERS && loop->visit_bytes < LOOP_BUFFER_BYTES;
 }
 
 void stream_greeted(struct stream *stream) {
@@ -61,6 +61,18 @@ void stream_borrow(struct stream *stream) {
 
 void stream_commit(struct stream *stream) {
     loop_commit(stream->loop);
+}
+
+bool stream_is_blocked(const struct stream *stream) {
+    return stream->is_blocked;
+}
+
+bool stream_take_bytes(const struct stream *stream, size_t bytes) {
+    return loops_take_bytes(stream->loop->loops, bytes);
+}
+
+void stream_give_bytes(const struct stream *stream, size_t bytes) {
+    loops_give_bytes(stream->loop->loops, bytes);
 }
 
 uint64_t stream_look(struct stream *stream, size_t rest) {
