@@ -85,6 +85,38 @@ need_grpc_languages() {
     tests/conformance/prepare.py || die "a program of tests/conformance could not be made"
 }
 
+# go_without WHAT: something is missing without which tests are skipped: said aloud, and an error where MUSTER_CI=1.
+go_without() {
+    [ "${MUSTER_CI:-}" != 1 ] || die "$*"
+    say "$*"
+}
+
+# need_go_tools: makes build/go-tools, where tests/grpc finds the gRPC tools that tests/grpc/tools/go.mod pins. They are built
+# once for each set of versions, in ${MUSTER_CACHE:-~/.cache/muster}, which checkouts share.
+need_go_tools() {
+    local versions=(tests/grpc/tools/go.mod tests/grpc/tools/go.sum) cache built log
+    cache=${MUSTER_CACHE:-$HOME/.cache/muster}
+    mkdir -p "$cache" build
+    built=$(realpath "$cache")/go-tools-$(cat "${versions[@]}" | sha256sum | cut -c1-16)
+    rm -f build/go-tools
+    if [ ! -d "$built" ]; then
+        command -v go >/dev/null || { go_without "there is no Go: tests grpc.… will be skipped"; return; }
+        say "building the tools of tests/grpc/tools"
+        log=$(mktemp)
+        # Renamed once it is whole.
+        if ! (cd tests/grpc/tools && GOBIN=$built.$$ CGO_ENABLED=0 GOFLAGS= \
+            go install -p "$(jobs_at_once)" -trimpath -ldflags='-s -w' tool) >"$log" 2>&1; then
+            cat "$log" >&2
+            rm -rf "$log" "$built.$$"
+            go_without "the Go tools could not be built (no network?): tests grpc.… will be skipped"
+            return
+        fi
+        rm -f "$log"
+        mv -T "$built.$$" "$built" 2>/dev/null || rm -rf "$built.$$" # another checkout was faster
+    fi
+    ln -s "$built" build/go-tools
+}
+
 # build PRESET [CMAKE BUILD ARGUMENT...]: configures where it was not, and builds in build/PRESET.
 build() {
     local preset=$1 log
