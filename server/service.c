@@ -50,6 +50,7 @@ struct service {
     struct periodic *ticker;
     struct service_peers *peers; /* NULL: alone */
     struct snapshots *snapshots; /* NULL: no data directory */
+    struct watch_task *watch_task;
     struct rpc_door *door;
     struct service_room room;
 };
@@ -121,7 +122,9 @@ static bool start_loops(struct service *service) {
 
 static bool open_door(struct service *service, struct error *error) {
     const struct config *config = service->config;
+    if ((service->watch_task = watch_task_start(service->loops, rpc_watches(service->rpc))) == NULL) return false;
     const struct rpc_door_config door = {.rpc = service->rpc,
+                                         .watch_task = service->watch_task,
                                          .urls = config->rpc.items,
                                          .url_count = config->rpc.count,
                                          .connections_max = service->connections_max,
@@ -236,6 +239,7 @@ bool service_stop(struct service *service, const char *reason) {
     periodic_stop(service->ticker);
     snapshots_close(service->snapshots);
     rpc_door_close(service->door);
+    watch_task_free(service->watch_task);
     loops_free(service->loops);
     rpc_free(service->rpc);
     node_free(service->node);

@@ -104,7 +104,8 @@ static void an_address_that_cannot_be_had(void **state) {
     struct house house = house_open(&usual);
     const char *urls[] = {"tcp://127.0.0.1:0", house.url};
     struct error error;
-    const struct rpc_door_config config = {.rpc = house.rpc, .urls = urls, .url_count = 2};
+    const struct rpc_door_config config = {
+        .rpc = house.rpc, .watch_task = house.watch_task, .urls = urls, .url_count = 2};
     struct rpc_door *second = rpc_door_open(house.loops, &config, &error);
     if (second != NULL || strstr(error.text, house.url) == NULL) fail_msg("two doors at one address");
     house_close(&house);

@@ -20,7 +20,9 @@ struct house house_open(const struct house_settings *settings) {
     struct error error;
     const struct loops_config loops = {.threads = threads != NULL ? (unsigned)atoi(threads) : 0, .stall_ms = 60000};
     if ((house.loops = loops_start(&loops)) == NULL) fail_msg("no loops");
+    if ((house.watch_task = watch_task_start(house.loops, rpc_watches(house.rpc))) == NULL) fail_msg("no task");
     const struct rpc_door_config door = {.rpc = house.rpc,
+                                         .watch_task = house.watch_task,
                                          .urls = urls,
                                          .url_count = 1,
                                          .connections_max = settings->connections_max,
@@ -37,6 +39,7 @@ struct house house_open(const struct house_settings *settings) {
 void house_close(struct house *house) {
     loops_stop(house->loops);
     rpc_door_close(house->rpc_door);
+    watch_task_free(house->watch_task);
     loops_free(house->loops);
     rpc_free(house->rpc);
     node_free(house->node);

@@ -8,6 +8,7 @@ struct house {
     struct node *node;
     struct rpc *rpc;
     struct loops *loops;
+    struct watch_task *watch_task;
     struct rpc_door *rpc_door;
     struct door *door;
     const char *url; /* on the loopback */

@@ -11,10 +11,6 @@
 /* Messages a little above the limit are still taken, to be answered with what is wrong; larger ones end the
  * connection. */
 enum { RPC_PAYLOAD_BYTES_MAX = 2 * MUSTER_MESSAGE_BYTES_MAX + SP_HEADER_BYTES_MAX };
-/* Limits the pump to a few milliseconds a turn, since the loop's connections wait meanwhile. */
-enum { PUMP_BATCHES_OF_TURN = 2 };
-/* A promise of room that is not used expires after so long. */
-enum { PROMISE_MS = 50 };
 
 /* Where the answer to a parked request goes. */
 struct reply_slot {
@@ -23,14 +19,6 @@ struct reply_slot {
     uint8_t header_len;
     uint8_t header[SP_HEADER_BYTES_MAX];
 };
-
-/* Room that waiter_has_room has promised and deliver_answer has not used yet. Used by the pump's thread only. */
-struct promise {
-    uint64_t connection;
-    uint64_t since_ms;
-    size_t bytes;
-};
-enum { PROMISES = 256 };
 
 /* A Touch that waits for the commit of its loop. */
 struct touch_ticket {
@@ -49,11 +37,9 @@ struct rpc_seat {
 struct rpc_door {
     struct rpc *rpc;
     struct loops *loops;
+    struct watch_task *watch_task;
     struct door *door;
     struct watch_door watch_door;
-    struct worker *pump_worker;
-    size_t usual_bytes; /* what an answer to a parked request is expected to take: the largest of late */
-    struct promise promises[PROMISES];
     struct rpc_seat *seats[LOOPS_MAX]; /* one a loop */
 };
 
@@ -226,30 +212,12 @@ static const struct protocol rpc_protocol = {
 
 /* ---- answers to parked requests ---- */
 
-static struct promise *promise_to(struct rpc_door *door, uint64_t connection) {
-    struct promise *promise = &door->promises[(connection * UINT64_C(0x9E3779B97F4A7C15)) >> 56];
-    uint64_t now_ms = clock_now().now_ms;
-    if (promise->connection != connection || promise->since_ms + PROMISE_MS < now_ms)
-        *promise = (struct promise){.connection = connection, .since_ms = now_ms};
-    return promise;
-}
-_Static_assert(PROMISES == 1 << (64 - 56), "the hash has as many bits");
-
 /* By the pump, as is `deliver_answer`, unless it is without an answer. */
 static bool waiter_has_room(void *context, const struct waiter *waiter) {
     struct rpc_door *door = context;
     const struct reply_slot *slot = waiter->reply_slot;
-    size_t unsent = stream_unsent(slot->stream);
-    struct promise *promise = promise_to(door, waiter->connection);
-    if (unsent + promise->bytes >= STREAM_OUT_BYTES_MAX || loops_are_short(door->loops)) return false;
-    promise->bytes += door->usual_bytes;
-    return true;
-}
-
-/* Of the answers of late the largest; each smaller one makes it a little less. */
-static void learn_usual(struct rpc_door *door, size_t bytes) {
-    size_t faded = door->usual_bytes - door->usual_bytes / 16;
-    door->usual_bytes = bytes > faded ? bytes : faded;
+    return watch_task_promise_room(door->watch_task, waiter->connection, stream_unsent(slot->stream),
+                                   STREAM_OUT_BYTES_MAX);
 }
 
 static void deliver_answer(void *context, const struct waiter *waiter, const struct response *response) {
@@ -259,28 +227,15 @@ static void deliver_answer(void *context, const struct waiter *waiter, const str
         struct rpc_head space;
         const struct text header = {(char *)slot->header, slot->header_len};
         const struct text head = write_head(slot->is_ipc, header, METHOD_WATCH, response, &space);
-        struct promise *promise = promise_to(door, waiter->connection);
-        promise->bytes -= promise->bytes < door->usual_bytes ? promise->bytes : door->usual_bytes;
-        learn_usual(door, head.len + response->body.len);
+        watch_task_keep_promise(door->watch_task, waiter->connection, head.len + response->body.len);
         stream_send_later(slot->stream, waiter->connection, head, response->body);
     }
     free(slot);
 }
 
-static uint32_t run_pump(void *context, struct instant now) {
-    struct rpc_door *door = context;
-    return pump_run_batches(rpc_watches(door->rpc), door->pump_worker, now, PUMP_BATCHES_OF_TURN);
-}
-
-static void wake_pump(void *context) {
-    struct rpc_door *door = context;
-    loops_wake_task(door->loops);
-}
-
 /* ---- opening and closing ---- */
 
 static bool make_seats(struct rpc_door *door) {
-    if ((door->pump_worker = worker_new()) == NULL) return false;
     for (unsigned i = 0; i < loops_count(door->loops); i++) {
         struct rpc_seat *seat = door->seats[i] = calloc(1, sizeof *seat);
         if (seat == NULL) return false;
@@ -298,7 +253,6 @@ static void free_rpc_door(struct rpc_door *door) {
         touch_group_free(door->seats[i]->touches);
         free(door->seats[i]);
     }
-    worker_free(door->pump_worker);
     free(door);
 }
 
@@ -308,6 +262,7 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
     if (door == NULL) return NULL;
     door->rpc = config->rpc;
     door->loops = loops;
+    door->watch_task = config->watch_task;
     door->watch_door = (struct watch_door){.context = door, .has_room = waiter_has_room, .deliver = deliver_answer};
     if (!make_seats(door)) goto fail;
     const struct door_config of_door = {.protocol = &rpc_protocol,
@@ -321,8 +276,6 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
                                         .unfinished_ms = config->unfinished_ms,
                                         .idle_ms = config->idle_ms};
     if ((door->door = door_open(loops, &of_door, error)) == NULL) goto fail;
-    pump_set_waker(rpc_watches(door->rpc), wake_pump, door);
-    loops_set_task(loops, run_pump, door); /* runs it, for those who were parked already */
     return door;
 
 fail:
@@ -336,8 +289,6 @@ struct door *rpc_door_door(const struct rpc_door *door) {
 
 void rpc_door_close(struct rpc_door *door) {
     if (door == NULL) return;
-    pump_set_waker(rpc_watches(door->rpc), NULL, NULL);
-    loops_set_task(door->loops, NULL, NULL);
     door_close(door->door);
     free_rpc_door(door);
 }
