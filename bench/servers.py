@@ -122,6 +122,8 @@ def node_command(programs=PROGRAMS, threads=None):
         command += ["--threads", str(threads)]
     for flag in sorted(set(re.findall(r"--(?:max-connections|connections-per-address)\b", flags))):
         command += [flag, str(CONNECTIONS_MAX)]
+    if "--grpc" in flags: # two of them run at once
+        command += ["--grpc", "none"]
     if "--max-stall" in flags:
         command += ["--max-stall", "1m"]
     return command

@@ -2,6 +2,7 @@
 #ifndef MUSTER_CONFIG_H
 #define MUSTER_CONFIG_H
 
+#include "common/url.h"
 #include "peers/seeds.h"
 
 #include <stdbool.h>
@@ -16,7 +17,8 @@ struct config {
         const char *items[CONFIG_RPC_URLS_MAX];
         size_t count; /* at least 1 */
     } rpc;
-    const char *name; /* of the node, for people; never NULL */
+    char grpc_url[URL_BYTES]; /* tcp://HOST:PORT; empty: there is no door for gRPC */
+    const char *name;         /* of the node, for people; never NULL */
     uint64_t ttl_ms, retention_ms, tick_ms, max_stall_ms;
     uint64_t members_max, bytes_max, watches_max;
     uint64_t connections_max;

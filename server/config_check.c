@@ -1,20 +1,26 @@
 #include "config_check.h"
 #include "common/url.h"
 
+#include <string.h>
+
 static bool is_beyond(const char *url) {
     struct error ignored;
     return url_reach(url, &ignored) == REACH_BEYOND;
 }
 
+static bool refuse_strangers(const char *flag, const char *where, struct error *error) {
+    return error_fail(error, MUSTER_INVALID_ARGUMENT,
+                      "%s %.200s can be reached from beyond this machine, and nobody who asks is authenticated. Listen "
+                      "on 127.0.0.1, or give --insecure if the network itself keeps strangers out.",
+                      flag, where);
+}
+
 /* Nobody who sends requests is authenticated, so nobody from another machine may send any. */
 static bool check_strangers(const struct config *config, struct error *error) {
     for (size_t i = 0; i < config->rpc.count && !config->is_insecure; i++)
-        if (is_beyond(config->rpc.items[i]))
-            return error_fail(error, MUSTER_INVALID_ARGUMENT,
-                              "--rpc %.200s can be reached from beyond this machine, and nobody who asks is "
-                              "authenticated. Listen on 127.0.0.1, or give --insecure if the network itself keeps "
-                              "strangers out.",
-                              config->rpc.items[i]);
+        if (is_beyond(config->rpc.items[i])) return refuse_strangers("--rpc", config->rpc.items[i], error);
+    if (!config->is_insecure && is_beyond(config->grpc_url))
+        return refuse_strangers("--grpc", config->grpc_url + strlen("tcp://"), error);
     return true;
 }
 

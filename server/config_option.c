@@ -96,6 +96,17 @@ static bool read_rpc_listener(const char *url, struct config_urls *out, struct e
     return true;
 }
 
+static bool read_address(const char *address, char out[URL_BYTES], struct error *error) {
+    struct error ignored;
+    out[0] = '\0';
+    if (strcmp(address, "none") == 0) return true;
+    int len = snprintf(out, URL_BYTES, "tcp://%s", address);
+    if (len < URL_BYTES && url_reach(out, &ignored) != REACH_NONE) return true;
+    out[0] = '\0';
+    return error_fail(error, MUSTER_INVALID_ARGUMENT,
+                      "'%.100s' is no address; write HOST:PORT, with a port of 0 to 65535, or none", address);
+}
+
 static bool read_peer(const char *text, struct config_seeds *out, struct error *error) {
     if (out->count == SEEDS_MAX) return error_fail(error, MUSTER_INVALID_ARGUMENT, "more than %d of them", SEEDS_MAX);
     if (!seed_read(text, &out->items[out->count], error)) return error_prefix(error, "'%.100s' is no peer", text);
@@ -127,6 +138,8 @@ bool config_option_set(const struct config_option *option, const char *text, str
         return read_listener(text, field, error);
     case OPTION_RPC_LISTENER:
         return read_rpc_listener(text, field, error);
+    case OPTION_ADDRESS:
+        return read_address(text, field, error);
     case OPTION_PEER:
         return read_peer(text, field, error);
     }

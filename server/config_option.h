@@ -17,6 +17,7 @@ enum option_kind {                      /* the type of the field */
                    OPTION_PATH,         /* const char *, not empty */
                    OPTION_LISTENER,     /* const char *, tcp:// alone */
                    OPTION_RPC_LISTENER, /* struct config_urls; may be given again */
+                   OPTION_ADDRESS,      /* char[URL_BYTES], the tcp:// URL of a HOST:PORT; empty for "none" */
                    OPTION_PEER,         /* struct config_seeds; may be given again */
 };
 

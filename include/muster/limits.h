@@ -47,5 +47,6 @@ enum {
 
 #define MUSTER_SCOPE_DEFAULT "default"
 #define MUSTER_RPC_PORT      7700
+#define MUSTER_GRPC_PORT     7702 /* --grpc */
 
 #endif

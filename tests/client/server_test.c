@@ -28,7 +28,7 @@ struct fixture {
 };
 
 static void start(struct fixture *fixture, int i) {
-    const char *argv[] = {musterd, "--rpc", fixture->urls[i], NULL};
+    const char *argv[] = {musterd, "--grpc", "none", "--rpc", fixture->urls[i], NULL};
     fixture->nodes[i] = process_start(argv, NULL);
     if (!process_await_line(fixture->nodes[i], PROCESS_OUTPUT, "ready", PATIENCE_MS, NULL)) {
         char *errors = process_text(fixture->nodes[i], PROCESS_ERRORS, NULL);

@@ -33,7 +33,7 @@ struct fixture {
 };
 
 static void node_start(struct fixture *fixture) {
-    const char *argv[] = {MUSTERD_PATH, "--rpc", fixture->url, NULL};
+    const char *argv[] = {MUSTERD_PATH, "--grpc", "none", "--rpc", fixture->url, NULL};
     fixture->node = process_start(argv, NULL);
     if (!process_await_line(fixture->node, PROCESS_OUTPUT, "ready", PATIENCE_MS, NULL))
         fail_msg("musterd is not ready");

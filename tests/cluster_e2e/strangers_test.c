@@ -60,10 +60,11 @@ static void a_bad_key_file_is_refused(void **state) {
     struct rig rig;
     rig_open(&rig, 1, NULL);
     struct tempdir bad = write_key(&rig, "bad.key", "primary 12\n");
-    const char *const of_no_key[] = {MUSTERD_PATH, "--cluster-key-file", bad.path, "--rpc", "tcp://127.0.0.1:0", NULL};
+    const char *const of_no_key[] = {MUSTERD_PATH,        "--grpc", "none", "--cluster-key-file", bad.path, "--rpc",
+                                     "tcp://127.0.0.1:0", NULL};
     expect_refusal(of_no_key, "line 1");
-    const char *const open[] = {MUSTERD_PATH, "--cluster-key-file", rig.key_file.path,
-                                "--rpc",      "tcp://127.0.0.1:0",  NULL};
+    const char *const open[] = {MUSTERD_PATH,        "--grpc", "none", "--cluster-key-file", rig.key_file.path, "--rpc",
+                                "tcp://127.0.0.1:0", NULL};
     if (chmod(rig.key_file.path, 0644) != 0) fail_msg("no mode");
     expect_refusal(open, rig.key_file.path);
     rig_close(&rig);

@@ -25,7 +25,8 @@ class Node:
         self.folder = tempfile.TemporaryDirectory()
         self.tcp = f"tcp://127.0.0.1:{self.port}"
         self.ipc = f"ipc://{self.folder.name}/rpc"
-        self.process = subprocess.Popen([program, "--rpc", self.tcp, "--rpc", self.ipc], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([program, "--rpc", self.tcp, "--rpc", self.ipc, "--grpc", "none"],
+                                        stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.await_ready()
 

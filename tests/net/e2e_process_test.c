@@ -45,12 +45,12 @@ struct refusal {
 };
 
 static void expect_refusal(const struct refusal *refusal) {
-    const char *argv[8] = {MUSTERD_PATH};
-    for (size_t i = 0; i < 6 && refusal->flags[i] != NULL; i++) argv[1 + i] = refusal->flags[i];
+    const char *argv[10] = {MUSTERD_PATH, "--grpc", "127.0.0.1:0"};
+    for (size_t i = 0; i < 6 && refusal->flags[i] != NULL; i++) argv[3 + i] = refusal->flags[i];
     struct process_result result = process_run(argv, NULL, NULL, SOON_MS);
     if (result.timed_out || result.how.is_signal || result.how.status != refusal->status ||
         strstr(result.errors, refusal->says) == NULL || result.output_len > 0)
-        fail_msg("%s %s: status %d, expected %d; it says '%s', expected '%s'", argv[1], argv[2] ? argv[2] : "",
+        fail_msg("%s %s: status %d, expected %d; it says '%s', expected '%s'", argv[3], argv[4] ? argv[4] : "",
                  result.how.status, refusal->status, result.errors, refusal->says);
     process_result_free(&result);
 }
@@ -68,6 +68,12 @@ static void it_refuses_what_it_cannot_do(void **state) {
         {{"--rpc", "tcp://*:0"}, 2, "beyond this machine"},
         {{"--rpc", "tcp://[::]:0"}, 2, "beyond this machine"},
         {{"--rpc", "tcp://example.org:7700"}, 2, "beyond this machine"},
+        {{"--grpc", "127.0.0.1"}, 2, "write HOST:PORT"},
+        {{"--grpc", "tcp://127.0.0.1:1"}, 2, "write HOST:PORT"},
+        {{"--grpc", "[::1]:65536"}, 2, "port of 0 to 65535"},
+        {{"--grpc", "0.0.0.0:0"}, 2, "--grpc 0.0.0.0:0 can be reached from beyond this machine"},
+        {{"--grpc", "[::]:0"}, 2, "--insecure"},
+        {{"--grpc", "*:7702"}, 2, "--insecure"},
         {{"--rpc", "ipc:///no/such/folder/socket"}, 1, "cannot listen on ipc:///no/such/folder/socket"},
         {{"--ttl", "60"}, 2, "is no duration"},
         {{"--ttl", "999ms"}, 2, "1s to 1d"},

@@ -51,6 +51,7 @@ static void defaults_are_the_limits(void **state) {
         if (values[i].is != values[i].expected)
             fail_msg("%s is %" PRIu64 ", expected %" PRIu64, values[i].what, values[i].is, values[i].expected);
     if (strcmp(config.rpc.items[0], "tcp://127.0.0.1:7700") != 0) fail_msg("--rpc is %s", config.rpc.items[0]);
+    if (strcmp(config.grpc_url, "tcp://127.0.0.1:7702") != 0) fail_msg("--grpc is %s", config.grpc_url);
     if (config.name[0] == '\0') fail_msg("no name");
 }
 
@@ -60,6 +61,7 @@ static void a_command_line_is_read(void **state) {
     char *argv[] = {(char[]){"musterd"},
                     (char[]){"--rpc=ipc:///a"},
                     (char[]){"--rpc=tcp://[::1]:7"},
+                    (char[]){"--grpc=[::1]:7"},
                     (char[]){"--name=n1"},
                     (char[]){"--ttl=7s"},
                     (char[]){"--max-bytes=3MiB"},
@@ -71,6 +73,7 @@ static void a_command_line_is_read(void **state) {
                     (char[]){"--threads=4"},
                     NULL};
     read_line(&config, argv);
+    if (strcmp(config.grpc_url, "tcp://[::1]:7") != 0) fail_msg("--grpc");
     if (config.rpc.count != 2 || strcmp(config.rpc.items[1], "tcp://[::1]:7") != 0) fail_msg("--rpc");
     if (strcmp(config.name, "n1") != 0 || config.ttl_ms != 7000 || config.bytes_max != 3 << 20) fail_msg("values");
     if (config.connections_max != 7 || config.connections_per_address_max != 0) fail_msg("connections");

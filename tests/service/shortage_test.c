@@ -65,9 +65,10 @@ static void it_starts_or_says_why_with_little_memory(void **state) {
     snprintf(url, sizeof url, "ipc://%s", socket.path);
     for (size_t i = 0; i < 2 * count; i++) {
         snprintf(limit, sizeof limit, "--as=%u", mebibytes[i / 2] << 20);
-        const char *argv[] = {"prlimit", limit, MUSTERD_PATH, "--rpc", url, NULL, NULL, NULL, NULL, NULL};
+        const char *argv[] = {"prlimit", limit, MUSTERD_PATH, "--grpc", "127.0.0.1:0", "--rpc",
+                              url,       NULL,  NULL,         NULL,     NULL,          NULL};
         static const char *const peers[] = {"--gossip", "tcp://127.0.0.1:0", "--sync", "tcp://127.0.0.1:0"};
-        if (i % 2 == 1) memcpy(argv + 5, peers, sizeof peers);
+        if (i % 2 == 1) memcpy(argv + 7, peers, sizeof peers);
         served += serves_or_says_why(argv, limit);
     }
     if (served < 2 || served == 2 * count)
@@ -91,7 +92,8 @@ static void it_starts_or_says_why_with_few_threads(void **state) {
     for (unsigned threads = 1; threads <= 64; threads += threads < 30 ? 1 : 34) {
         snprintf(limit, sizeof limit, "--nproc=%u", threads);
         snprintf(url, sizeof url, "ipc://%s/s%u", dir.path, threads);
-        const char *argv[] = {"setpriv", user, "--clear-groups", "prlimit", limit, program.path, "--rpc", url, NULL};
+        const char *argv[] = {"setpriv", user,          "--clear-groups", "prlimit", limit, program.path,
+                              "--grpc",  "127.0.0.1:0", "--rpc",          url,       NULL};
         serves = serves_or_says_why(argv, limit);
         if (threads == 1 && serves) fail_msg("it serves with one thread: the limit is none");
     }
@@ -208,7 +210,8 @@ static void a_directory_that_cannot_be_written_is_refused(void **state) {
                 {below_file.path, "Not a directory"},
                 {nowhere.path, "No such file or directory"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *argv[] = {MUSTERD_PATH, "--rpc", "tcp://127.0.0.1:0", "--data-dir", rows[i].dir, NULL};
+        const char *argv[] = {MUSTERD_PATH,        "--grpc",     "none",      "--rpc",
+                              "tcp://127.0.0.1:0", "--data-dir", rows[i].dir, NULL};
         expect_refused_directory(argv, rows[i].dir, rows[i].says);
     }
     char *content = tempdir_read(file.path, NULL);
@@ -230,7 +233,7 @@ static void a_disk_that_is_read_only_is_refused(void **state) {
         skip();
     }
     static const char script[] =
-        "mount -t tmpfs -o ro none \"$1\" && exec \"$0\" --rpc tcp://127.0.0.1:0 --data-dir \"$1\"";
+        "mount -t tmpfs -o ro none \"$1\" && exec \"$0\" --grpc none --rpc tcp://127.0.0.1:0 --data-dir \"$1\"";
     const char *argv[] = {"unshare", "--mount", "sh", "-c", script, MUSTERD_PATH, dir.path, NULL};
     expect_refused_directory(argv, dir.path, "cannot be written: Read-only file system");
     tempdir_remove(&dir);
@@ -281,7 +284,7 @@ static void a_signal_ends_a_slow_start(void **state) {
     struct answerer answerer = sp_answerer(server.tcp);
     touch_many(&answerer, 30);
     if (server_stop(&server) != 0) fail_msg("it did not stop well");
-    const char *argv[] = {MUSTERD_PATH, "--rpc", "tcp://127.0.0.1:0", "--data-dir", data.path, NULL};
+    const char *argv[] = {MUSTERD_PATH, "--grpc", "none", "--rpc", "tcp://127.0.0.1:0", "--data-dir", data.path, NULL};
     bool was_interrupted = false;
     for (int i = 0; i < 5 && !was_interrupted; i++) was_interrupted = is_interrupted(argv, &data);
     if (!was_interrupted) fail_msg("SIGTERM waits for the end of the start");

@@ -66,7 +66,7 @@ static void a_bad_snapshot_does_not_end_the_start(void **state) {
 }
 
 static void expect_refusal(const char *dir, int status, const char *says) {
-    const char *const argv[] = {MUSTERD_PATH, "--rpc", "tcp://127.0.0.1:0", "--data-dir", dir, NULL};
+    const char *const argv[] = {MUSTERD_PATH, "--grpc", "none", "--rpc", "tcp://127.0.0.1:0", "--data-dir", dir, NULL};
     struct process_result result = process_run(argv, NULL, NULL, PATIENCE_MS);
     if (result.timed_out || result.how.is_signal || result.how.status != status || strstr(result.errors, says) == NULL)
         fail_msg("--data-dir %s: status %d, '%s'; expected %d, '%s'", dir, result.how.status, result.errors, status,

@@ -18,6 +18,8 @@ const char *server_program(void) {
 
 void server_add_defaults(const char *argv[], size_t *count) {
     const char *threads = getenv("MUSTER_TEST_THREADS");
+    argv[(*count)++] = "--grpc";
+    argv[(*count)++] = "127.0.0.1:0";
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
     argv[(*count)++] = "--max-stall";
     argv[(*count)++] = "30s";
@@ -25,6 +27,14 @@ void server_add_defaults(const char *argv[], size_t *count) {
     if (threads == NULL) return;
     argv[(*count)++] = "--threads";
     argv[(*count)++] = threads;
+}
+
+static void read_grpc(struct server *server, const char *line) {
+    char port[16];
+    server->grpc[0] = '\0';
+    const char *at = strstr(line, " grpc=127.0.0.1:");
+    if (at != NULL && sscanf(at, " grpc=127.0.0.1:%15[0-9]", port) == 1)
+        snprintf(server->grpc, sizeof server->grpc, "127.0.0.1:%s", port);
 }
 
 static void start(struct server *server, const char *tcp, const struct process_options *options,
@@ -42,6 +52,7 @@ static void start(struct server *server, const char *tcp, const struct process_o
     if (at == NULL || sscanf(at, "rpc=tcp://127.0.0.1:%15[0-9]", port) != 1 || strcmp(port, "0") == 0)
         fail_msg("a ready line without the port: %s", line);
     snprintf(server->tcp, sizeof server->tcp, "tcp://127.0.0.1:%s", port);
+    read_grpc(server, line);
     free(line);
 }
 

@@ -12,14 +12,16 @@ struct server {
     struct process *process;
     struct tempdir dir;
     char tcp[SERVER_URL_BYTES], ipc[SERVER_URL_BYTES];
+    char grpc[SERVER_URL_BYTES]; /* 127.0.0.1:PORT; empty: a flag of the test says --grpc none */
 };
 
 /* The musterd under test: MUSTER_TEST_MUSTERD in the environment, one with a planted fault say, or the one that was
  * built. */
 const char *server_program(void);
-/* Adds flags to the argv of a musterd, of *count words, before those of a test, which may set them otherwise: --threads
- * where MUSTER_TEST_THREADS says so, and with a sanitizer a --max-stall that a crowded machine does not reach. */
-enum { SERVER_DEFAULTS_MAX = 4 };
+/* Adds flags to the argv of a musterd, of *count words, before those of a test, which may set them otherwise: --grpc
+ * on a free port, --threads where MUSTER_TEST_THREADS says so, and with a sanitizer a --max-stall that a crowded
+ * machine does not reach. */
+enum { SERVER_DEFAULTS_MAX = 6 };
 void server_add_defaults(const char *argv[], size_t *count);
 
 /* Starts one with these flags besides (NULL at the end; NULL for none) and waits until it is ready. Ends the test if it
