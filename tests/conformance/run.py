@@ -75,7 +75,8 @@ def talk(command, world):
             if line != "drain\n":
                 lines.append(line.rstrip("\n"))
                 continue
-            world.drained.restart()
+            world.drained.stop()
+            world.drained.start()
             with contextlib.suppress(BrokenPipeError):
                 program.stdin.write("restarted\n")
                 program.stdin.flush()
