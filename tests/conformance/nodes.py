@@ -1,4 +1,5 @@
 """The nodes that a program talks to, and what leads to them and counts."""
+import contextlib
 import re
 import select
 import signal
@@ -73,11 +74,16 @@ class Counter:
             except OSError:
                 return
             self.connections += 1
-            node = socket.create_connection(self.to)
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with client, socket.create_connection(self.to) as node:
             for end in (client, node):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self.lead, args=(client, node, "up"), daemon=True).start()
-            threading.Thread(target=self.lead, args=(node, client, "down"), daemon=True).start()
+            up = threading.Thread(target=self.lead, args=(client, node, "up"), daemon=True)
+            up.start()
+            self.lead(node, client, "down")
+            up.join()
 
     def lead(self, source, sink, way):
         try:
@@ -86,8 +92,9 @@ class Counter:
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            source.close()
-            sink.close()
+            for end in (source, sink):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
 
     def close(self):
         self.listener.close()

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True  # nothing is written into the source tree
+
 import programs
 
 DEADLINE_S = 900

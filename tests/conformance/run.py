@@ -10,6 +10,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # nothing is written into the source tree
+
 import certificates
 import programs
 from nodes import Counter, Node, ReservedPort
