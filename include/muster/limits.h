@@ -35,6 +35,13 @@ enum {
     MUSTER_TICK_DEFAULT_MS = 100,
 };
 
+/* The gRPC door. Announced to the client as settings of HTTP/2, as far as there is one. */
+enum {
+    MUSTER_GRPC_STREAMS_MAX = 256,             /* calls that are open on one connection */
+    MUSTER_GRPC_HEADER_BYTES_MAX = 16 * 1024,  /* headers of a request, as HTTP/2 counts them: with 32 a field */
+    MUSTER_GRPC_METADATA_BYTES_MAX = 8 * 1024, /* what a service adds to the headers, or the trailers, of a response */
+};
+
 /* Spans that pass 2^31 are no enum constants in C11. */
 #define MUSTER_STATUS_TTL_MAX_MS    (UINT64_C(30) * 24 * 60 * 60 * 1000) /* SetStatus.ttl_ms */
 #define MUSTER_RETENTION_MIN_MS     UINT64_C(1000)

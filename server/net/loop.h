@@ -52,6 +52,8 @@ bool loops_are_short(const struct loops *loops);
 
 unsigned loops_count(const struct loops *loops);
 struct loop *loops_at(struct loops *loops, unsigned i);
+/* Whether the caller is on the loop's thread. */
+bool loop_is_current(const struct loop *loop);
 
 /* One turn of every loop, waiting at most timeout_ms for the first. Only for `is_driven`. */
 void loops_turn(struct loops *loops, int timeout_ms);

@@ -170,7 +170,6 @@ struct loops {
 
 /* ---- loop_run.c ---- */
 
-bool loop_is_current(const struct loop *loop);
 /* Looks at the clock; `unconsumed` bytes of `visited` are out of its socket. How long the loop stood still, or 0. */
 uint64_t loop_look(struct loop *loop, size_t unconsumed);
 /* Runs what is posted, on the caller's thread: after the loops are stopped. */

@@ -1,0 +1,199 @@
+/* A connection of the door: one nghttp2 session on a stream. */
+#include "grpc_internal.h"
+
+#include <stdlib.h>
+
+enum { TAKE_BYTES = 8192 }; /* are taken before it is looked whether the connection has had its share of the turn */
+
+static struct connection *connection_of(struct stream *stream) {
+    return *stream_data(stream);
+}
+
+/* ---- output ---- */
+
+void connection_wake(struct connection *connection) {
+    if (connection->is_dirty || connection->is_leaving) return;
+    connection->is_dirty = true;
+    SLIST_INSERT_HEAD(&connection->seat->dirty, connection, dirty_link);
+}
+
+static void leave_dirty(struct connection *connection) {
+    if (!connection->is_dirty) return;
+    connection->is_dirty = false;
+    SLIST_REMOVE(&connection->seat->dirty, connection, connection, dirty_link);
+}
+
+static void connection_leave(struct connection *connection) {
+    if (connection->is_leaving) return;
+    connection->is_leaving = true;
+    stream_linger(connection->stream);
+}
+
+/* What the socket does not take now stays in nghttp2 until the stream has drained. */
+static void send_output(struct connection *connection) {
+    const uint8_t *bytes;
+    ssize_t len = 0;
+    while (!stream_is_blocked(connection->stream) && (len = nghttp2_session_mem_send(connection->session, &bytes)) > 0)
+        stream_send(connection->stream, (struct text){(const char *)bytes, (uint32_t)len}, (struct text){0});
+    if (len < 0) stream_end(connection->stream, len == NGHTTP2_ERR_NOMEM ? STREAM_MEMORY : STREAM_BROKEN);
+}
+
+void connection_flush(struct connection *connection) {
+    if (connection->session == NULL || connection->is_leaving) return;
+    send_output(connection);
+    if (stream_is_blocked(connection->stream)) return;
+    if (!nghttp2_session_want_read(connection->session) && !nghttp2_session_want_write(connection->session))
+        connection_leave(connection);
+}
+
+static void connection_drained(struct stream *stream) {
+    connection_wake(connection_of(stream));
+}
+
+/* ---- input ---- */
+
+void connection_greeted(struct connection *connection) {
+    if (connection->is_greeted) return;
+    connection->is_greeted = true;
+    stream_greeted(connection->stream);
+}
+
+static void fail_input(struct connection *connection, int error) {
+    enum stream_end why = STREAM_BROKEN;
+    if (error == NGHTTP2_ERR_NOMEM) why = STREAM_MEMORY;
+    else if (!connection->is_greeted) why = STREAM_STRANGER;
+    stream_end(connection->stream, why);
+}
+
+static size_t feed_session(struct connection *connection, const uint8_t *bytes, size_t len) {
+    size_t at = 0;
+    while (at < len && stream_may_go_on(connection->stream)) {
+        size_t some = len - at < TAKE_BYTES ? len - at : TAKE_BYTES;
+        connection->rest = len - at;
+        ssize_t taken = nghttp2_session_mem_recv(connection->session, bytes + at, some);
+        if (taken < 0) {
+            fail_input(connection, (int)taken);
+            return len;
+        }
+        stream_consumed(connection->stream, some);
+        at += some;
+        if (connection->loose != NULL) call_keep_request(connection->loose);
+    }
+    connection->rest = 0;
+    return at;
+}
+
+static struct taken connection_take(struct stream *stream, const uint8_t *bytes, size_t len) {
+    struct connection *connection = connection_of(stream);
+    if (connection == NULL || (connection->session == NULL && !session_open(connection))) {
+        stream_end(stream, STREAM_MEMORY);
+        return (struct taken){len, 1};
+    }
+    size_t consumed = feed_session(connection, bytes, len);
+    connection_wake(connection);
+    return (struct taken){consumed, consumed == len ? 1 : 0};
+}
+
+/* ---- life ---- */
+
+/* Memory for nghttp2 is taken when something comes: a connection that says nothing costs little. */
+static void connection_opened(struct stream *stream) {
+    const struct grpc_door *door = stream_context(stream);
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        stream_end(stream, STREAM_MEMORY);
+        return;
+    }
+    connection->seat = door->seats[stream_loop(stream)];
+    connection->stream = stream;
+    LIST_INIT(&connection->calls);
+    *stream_data(stream) = connection;
+}
+
+static void connection_closed(struct stream *stream) {
+    struct connection *connection = connection_of(stream);
+    struct grpc_call *call;
+    if (connection == NULL) return;
+    leave_dirty(connection);
+    while ((call = LIST_FIRST(&connection->calls)) != NULL) call_close(call);
+    calls_bury(connection->seat); /* they know their connection */
+    nghttp2_session_del(connection->session);
+    free(connection);
+    *stream_data(stream) = NULL;
+}
+
+/* ---- drain: GOAWAY in two steps (RFC 9113, 6.8) ---- */
+
+static void say_last_goaway(struct connection *connection) {
+    if (connection->is_last_goaway_sent) return;
+    connection->is_last_goaway_sent = true;
+    (void)nghttp2_submit_goaway(connection->session, NGHTTP2_FLAG_NONE,
+                                nghttp2_session_get_last_proc_stream_id(connection->session), NGHTTP2_NO_ERROR, NULL,
+                                0);
+    connection_wake(connection);
+}
+
+void connection_ponged(struct connection *connection) {
+    if (connection->is_draining) say_last_goaway(connection);
+}
+
+/* The first GOAWAY names no stream: calls that are on their way are still answered. The second, once its ping is
+ * answered or the client's time is over, names the last. */
+static void begin_drain(struct connection *connection) {
+    connection->is_draining = true;
+    (void)nghttp2_submit_shutdown_notice(connection->session);
+    (void)nghttp2_submit_ping(connection->session, NGHTTP2_FLAG_NONE, NULL);
+    connection_wake(connection);
+}
+
+static void seat_drain(struct grpc_seat *seat) {
+    if (seat->is_draining) return;
+    seat->is_draining = true;
+    for (size_t i = 0; i < seat->door->config.service_count; i++) {
+        const struct grpc_service *service = &seat->door->config.services[i];
+        if (service->draining != NULL) service->draining(service->service, seat->loop);
+    }
+}
+
+static void connection_drain(struct stream *stream, bool is_last) {
+    struct connection *connection = connection_of(stream);
+    if (connection == NULL || connection->session == NULL) {
+        stream_linger(stream);
+        return;
+    }
+    if (!connection->is_draining) begin_drain(connection);
+    seat_drain(connection->seat);
+    if (is_last) say_last_goaway(connection);
+    if (connection->is_last_goaway_sent && connection->call_count == 0 && !connection->is_dirty &&
+        !stream_is_blocked(stream))
+        connection_leave(connection);
+}
+
+/* ---- turns ---- */
+
+static void grpc_commit(void *context, unsigned loop) {
+    const struct grpc_door *door = context;
+    struct grpc_seat *seat = door->seats[loop];
+    for (size_t i = 0; i < door->config.service_count; i++) {
+        const struct grpc_service *service = &door->config.services[i];
+        if (service->commit != NULL) service->commit(service->service, loop);
+    }
+    seat->turn++;
+    calls_bury(seat);
+}
+
+static uint64_t grpc_step(void *context, unsigned loop, struct instant now) {
+    const struct grpc_door *door = context;
+    return seat_step(door->seats[loop], now);
+}
+
+const struct protocol grpc_protocol = {
+    .name = "grpc",
+    .opened = connection_opened,
+    .take = connection_take,
+    .drained = connection_drained,
+    .closed = connection_closed,
+    .commit = grpc_commit,
+    .step = grpc_step,
+    .drain = connection_drain,
+};

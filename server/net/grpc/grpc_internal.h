@@ -1,0 +1,232 @@
+/* What the files of the gRPC door share. Internal to server/net/grpc.
+ *
+ * A connection is one nghttp2 session. It is fed by protocol.take, and emptied once a turn by protocol.step: what the
+ * calls of a turn answer leaves in one piece. All of it runs on the thread of the connection's loop. */
+#ifndef MUSTER_NET_GRPC_INTERNAL_H
+#define MUSTER_NET_GRPC_INTERNAL_H
+
+#include "coding.h"
+#include "grpc_door.h"
+#include "message.h"
+#include "net/loop.h"
+
+#include <nghttp2/nghttp2.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+enum {
+    CALL_HEADERS_INLINE = 8, /* more of them are kept elsewhere */
+    CALL_FIELDS_MAX = 32,    /* of a response or its trailers */
+    STREAM_WINDOW_BYTES = 256 * 1024,
+    CONNECTION_WINDOW_BYTES = 1024 * 1024,
+};
+
+/* ---- headers of a request: header_list.c ---- */
+
+/* Name and value are nghttp2's own, counted: those that HPACK has indexed are shared. */
+struct header_field {
+    nghttp2_rcbuf *name, *value;
+};
+struct header_list {
+    struct header_field *items; /* NULL: they are in `few` */
+    uint16_t count, capacity;
+    struct header_field few[CALL_HEADERS_INLINE];
+};
+
+bool header_list_add(struct header_list *list, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
+struct text header_list_find(const struct header_list *list, struct text name, size_t i);
+void header_list_free(struct header_list *list);
+
+/* ---- bytes that wait to be sent: outbox.c ---- */
+
+struct outbox {
+    uint8_t *bytes;
+    uint32_t at, len, capacity;
+};
+
+static inline size_t outbox_len(const struct outbox *box) {
+    return box->len - box->at;
+}
+/* Room for so many bytes more, which the caller writes; NULL: memory is short. */
+uint8_t *outbox_add(struct outbox *box, size_t len);
+/* Moves at most `size` bytes out; frees the memory with the last. */
+size_t outbox_take(struct outbox *box, uint8_t *out, size_t size);
+void outbox_free(struct outbox *box);
+
+/* ---- a call ---- */
+
+/* What the headers of a request say; decided when they are complete. */
+struct request_head {
+    nghttp2_rcbuf *path;
+    uint32_t header_bytes; /* as HTTP/2 counts them: with 32 a field */
+    bool is_post, is_head, is_grpc, is_too_large, has_bad_timeout;
+    bool takes_gzip;
+    enum coding coding;
+    uint64_t timeout_us; /* UINT64_MAX: none */
+};
+
+struct grpc_call {
+    struct connection *connection;
+    const struct grpc_service *service;
+    const struct grpc_method *method; /* NULL: there is none; the call is refused */
+    void *data;
+    struct grpc_handle *handle; /* NULL: nobody asked for one */
+    uint64_t id;
+    uint64_t deadline_ms; /* UINT64_MAX: none */
+    size_t heap_at;       /* in the seat's deadlines, from 1; 0: it is not there */
+    int32_t stream_id;
+    struct request_head head;
+    struct header_list headers;
+
+    struct message_reader reader;
+    uint32_t reader_counted; /* bytes of the reader that are counted against the loops */
+    uint8_t *kept;           /* the request, or a decompressed message; NULL: it is elsewhere */
+    uint32_t kept_len;
+    struct text request;    /* of a method with one, once it has come */
+    uint64_t borrowed_turn; /* of the seat; 0: never */
+
+    struct outbox out;
+    struct outbox fields, trailers; /* added to headers and trailers: name length, value length, name, value */
+    enum muster_code code;
+    struct outbox status_message; /* percent-encoded */
+
+    bool has_request;    /* `request` is set */
+    bool is_opened;      /* `opened` was called, and `closed` is due */
+    bool is_half_closed; /* the client has finished sending */
+    bool is_finished;    /* its status is set; what the service says afterwards is ignored */
+    bool is_answered;    /* the headers of its response are submitted */
+    bool is_plain;       /* the answer is plain HTTP, without trailers */
+    bool is_deferred;    /* nghttp2 waits for more to send */
+    bool is_gzip;        /* messages may be compressed: the response's headers say so */
+    bool is_drained_due; /* in the seat's list of those whose `drained` is due */
+    bool is_young;       /* opened in this turn */
+
+    LIST_ENTRY(grpc_call) link;       /* of its connection, or the seat's graveyard */
+    LIST_ENTRY(grpc_call) young_link; /* of the seat */
+    SLIST_ENTRY(grpc_call) drained_link;
+};
+LIST_HEAD(call_list, grpc_call);
+SLIST_HEAD(call_stack, grpc_call);
+
+/* ---- a connection ---- */
+
+struct connection {
+    struct grpc_seat *seat;
+    struct stream *stream;
+    nghttp2_session *session; /* NULL: nothing has come yet */
+    struct call_list calls;
+    struct grpc_call *loose; /* its request is in the bytes of this turn, and its frame is not over; NULL: none */
+    uint32_t call_count;
+    int32_t highest_id; /* of its streams */
+    size_t unsent;      /* bytes of messages of all its calls */
+    size_t rest;        /* bytes passed to take that are not consumed yet */
+    bool is_dirty, is_greeted, is_leaving;
+    bool is_draining, is_last_goaway_sent;
+    SLIST_ENTRY(connection) dirty_link;
+};
+SLIST_HEAD(connection_stack, connection);
+
+/* A loop's share of the door. */
+struct grpc_seat {
+    struct grpc_door *door;
+    unsigned loop;
+    struct instant now;
+    struct coder *coder;
+    uint64_t next_id, turn;
+    bool is_draining;
+    struct connection_stack dirty; /* those with something to say */
+    struct call_list young;        /* calls with a deadline, opened in this turn */
+    struct call_list graveyard;    /* calls that are over, whose bytes are borrowed until the commit */
+    struct call_stack drained;     /* calls that have sent all that they had */
+    struct grpc_call **deadlines;  /* a heap, from 1 */
+    size_t deadline_count, deadline_capacity;
+};
+
+struct grpc_door {
+    struct grpc_door_config config;
+    struct loops *loops;
+    struct door *door;
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    struct grpc_seat *seats[LOOPS_MAX];
+};
+
+/* ---- connection.c ---- */
+
+extern const struct protocol grpc_protocol;
+/* It has something to say: it is flushed at the end of this turn. */
+void connection_wake(struct connection *connection);
+void connection_flush(struct connection *connection);
+/* Its preface and settings have come. */
+void connection_greeted(struct connection *connection);
+/* A ping of this side is answered. */
+void connection_ponged(struct connection *connection);
+
+/* ---- seat.c ---- */
+
+struct grpc_seat *seat_new(struct grpc_door *door, unsigned loop); /* NULL: memory is short */
+void seat_free(struct grpc_seat *seat);                            /* may be NULL */
+/* As protocol.step. */
+uint64_t seat_step(struct grpc_seat *seat, struct instant now);
+
+/* ---- session.c ---- */
+
+bool session_setup(struct grpc_door *door);
+void session_teardown(struct grpc_door *door);
+/* False: memory is short. */
+bool session_open(struct connection *connection);
+
+/* ---- request.c ---- */
+
+/* A header of the request of a call. False: memory is short. */
+bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
+/* The headers are complete: opens the call, or refuses it. */
+void request_open(struct grpc_call *call);
+
+/* ---- call.c ---- */
+
+struct grpc_call *call_new(struct connection *connection, int32_t stream_id);
+/* Bytes of messages have come. */
+void call_receive(struct grpc_call *call, const uint8_t *bytes, size_t len);
+/* A frame of messages is over, or its bytes are about to go. */
+void call_keep_request(struct grpc_call *call);
+void call_half_close(struct grpc_call *call);
+/* The stream is over. Frees the call, now or after the commit. */
+void call_close(struct grpc_call *call);
+void call_free(struct grpc_call *call);
+/* Its deadline has passed. */
+void call_expire(struct grpc_call *call);
+/* As grpc_call_finish, with a sentence that is a literal. */
+void call_refuse(struct grpc_call *call, enum muster_code code, const char *message);
+/* Frees those whose bytes were borrowed. */
+void calls_bury(struct grpc_seat *seat);
+
+/* ---- response.c ---- */
+
+/* Submits the headers of a response that has messages. */
+void response_begin(struct grpc_call *call);
+void response_message(struct grpc_call *call, struct text message);
+/* The status is set: sends it after what waits, or at once where nothing was sent. */
+void response_end(struct grpc_call *call, struct text message);
+/* Answers what is no gRPC. */
+void response_plain(struct grpc_call *call, const char *status, const char *body);
+/* Forgets what waits. */
+void response_drop(struct grpc_call *call);
+/* Ends the stream without a status. */
+void response_reset(struct grpc_call *call, uint32_t error_code);
+
+/* ---- deadlines.c ---- */
+
+bool deadline_add(struct grpc_seat *seat, struct grpc_call *call);
+void deadline_remove(struct grpc_seat *seat, struct grpc_call *call);
+/* The call whose deadline is next; NULL: there is none. */
+struct grpc_call *deadline_first(const struct grpc_seat *seat);
+
+/* ---- handle.c ---- */
+
+/* The call is over. */
+void handle_detach(struct grpc_handle *handle);
+/* How many bytes of the call wait to be sent. */
+void handle_count(struct grpc_handle *handle, size_t unsent);
+
+#endif

@@ -1,0 +1,123 @@
+/* Calls from other threads. */
+#include "grpc_internal.h"
+
+#include <stdlib.h>
+
+struct grpc_handle {
+    atomic_uint references;
+    atomic_bool is_over;
+    atomic_size_t unsent; /* of the call */
+    atomic_size_t posted; /* on its way to the loop */
+    struct loop *loop;
+    struct stream *stream;  /* for the accounting of bytes; its slot outlives the call */
+    struct grpc_call *call; /* on the loop's thread alone; NULL: it is over */
+};
+
+/* A message, or a status, on its way to the loop. */
+struct parcel {
+    struct post post;
+    struct grpc_handle *handle;
+    bool is_status;
+    enum muster_code code;
+    uint32_t len, counted;
+    char bytes[];
+};
+
+struct grpc_handle *grpc_call_handle(struct grpc_call *call) {
+    if (call->handle != NULL) {
+        grpc_handle_keep(call->handle);
+        return call->handle;
+    }
+    struct grpc_handle *handle = calloc(1, sizeof *handle);
+    if (handle == NULL) return NULL;
+    atomic_store(&handle->references, 2); /* the call has one */
+    handle->stream = call->connection->stream;
+    handle->loop = loops_at(call->connection->seat->door->loops, call->connection->seat->loop);
+    handle->call = call;
+    atomic_store(&handle->is_over, call->is_finished);
+    atomic_store(&handle->unsent, outbox_len(&call->out));
+    call->handle = handle;
+    return handle;
+}
+
+void grpc_handle_keep(struct grpc_handle *handle) {
+    atomic_fetch_add(&handle->references, 1);
+}
+
+void grpc_handle_release(struct grpc_handle *handle) {
+    if (atomic_fetch_sub(&handle->references, 1) == 1) free(handle);
+}
+
+void handle_detach(struct grpc_handle *handle) {
+    handle->call = NULL;
+    atomic_store(&handle->is_over, true);
+    grpc_handle_release(handle);
+}
+
+void handle_count(struct grpc_handle *handle, size_t unsent) {
+    atomic_store(&handle->unsent, unsent);
+}
+
+/* ---- parcels ---- */
+
+static void run_parcel(struct post *post, struct loop *loop) {
+    struct parcel *parcel = (struct parcel *)post;
+    struct grpc_handle *handle = parcel->handle;
+    const struct text bytes = {parcel->bytes, parcel->len};
+    (void)loop;
+    atomic_fetch_sub(&handle->posted, parcel->is_status ? 0 : parcel->len);
+    stream_give_bytes(handle->stream, parcel->counted);
+    if (handle->call == NULL) {
+        /* it is over */
+    } else if (parcel->is_status) {
+        grpc_call_finish(handle->call, parcel->code, bytes);
+    } else {
+        grpc_call_send(handle->call, bytes);
+    }
+    grpc_handle_release(handle);
+    free(parcel);
+}
+
+/* False: memory is short. */
+static bool post_parcel(struct grpc_handle *handle, bool is_status, enum muster_code code, struct text bytes) {
+    size_t counted = is_status ? 0 : sizeof(struct parcel) + bytes.len;
+    if (!stream_take_bytes(handle->stream, counted)) return false;
+    struct parcel *parcel = malloc(sizeof *parcel + bytes.len);
+    if (parcel == NULL) {
+        stream_give_bytes(handle->stream, counted);
+        return false;
+    }
+    *parcel = (struct parcel){{.run = run_parcel}, handle, is_status, code, bytes.len, (uint32_t)counted};
+    if (bytes.len > 0) memcpy(parcel->bytes, bytes.data, bytes.len);
+    atomic_fetch_add(&handle->posted, is_status ? 0 : bytes.len);
+    grpc_handle_keep(handle);
+    loop_post(handle->loop, &parcel->post);
+    return true;
+}
+
+void grpc_handle_send(struct grpc_handle *handle, struct text body) {
+    static const char short_memory[] = "memory for answers is short";
+    if (atomic_load(&handle->is_over)) return;
+    if (loop_is_current(handle->loop)) {
+        if (handle->call != NULL) grpc_call_send(handle->call, body);
+    } else if (!post_parcel(handle, false, MUSTER_OK, body)) {
+        grpc_handle_finish(handle, MUSTER_RESOURCE_EXHAUSTED, text_of(short_memory));
+    }
+}
+
+void grpc_handle_finish(struct grpc_handle *handle, enum muster_code code, struct text message) {
+    if (atomic_load(&handle->is_over)) return;
+    if (loop_is_current(handle->loop)) {
+        if (handle->call != NULL) grpc_call_finish(handle->call, code, message);
+    } else {
+        (void)post_parcel(handle, true, code, message);
+    }
+}
+
+size_t grpc_handle_unsent(const struct grpc_handle *handle) {
+    return atomic_load(&handle->unsent) + atomic_load(&handle->posted);
+}
+
+bool grpc_handle_is_over(const struct grpc_handle *handle) {
+    return atomic_load(&handle->is_over);
+}

@@ -1,0 +1,133 @@
+/* The headers of a request, and what they decide. */
+#include "grpc_internal.h"
+#include "header_text.h"
+#include "muster/limits.h"
+
+#include <stdio.h>
+
+enum { FIELD_OVERHEAD_BYTES = 32 }; /* RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE */
+
+static struct text text_of_vec(nghttp2_vec bytes) {
+    return (struct text){(const char *)bytes.base, (uint32_t)bytes.len};
+}
+
+static bool is_named(struct text name, const char *other) {
+    return text_equal(name, text_of(other));
+}
+
+/* ---- one field ---- */
+
+static void find_method(struct grpc_call *call, struct text path) {
+    const struct grpc_door_config *config = &call->connection->seat->door->config;
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct grpc_service *service = &config->services[i];
+        size_t name_len = strlen(service->name);
+        if (path.len < name_len + 2 || path.data[name_len + 1] != '/') continue;
+        if (memcmp(path.data + 1, service->name, name_len) != 0) continue;
+        call->service = service;
+        for (size_t j = 0; j < service->method_count && call->method == NULL; j++)
+            if (is_named(path, service->methods[j].path)) call->method = &service->methods[j];
+    }
+}
+
+static void add_pseudo(struct grpc_call *call, struct text name, nghttp2_rcbuf *value_of, struct text value) {
+    struct request_head *head = &call->head;
+    if (is_named(name, ":method")) {
+        head->is_post = is_named(value, "POST");
+        head->is_head = is_named(value, "HEAD");
+    } else if (is_named(name, ":path") && head->path == NULL) {
+        nghttp2_rcbuf_incref(value_of);
+        head->path = value_of;
+        find_method(call, value);
+    }
+}
+
+/* Whether the door itself is all that reads it. */
+static bool add_known(struct grpc_call *call, struct text name, struct text value) {
+    struct request_head *head = &call->head;
+    switch (name.len) {
+    case sizeof "te" - 1:
+        return is_named(name, "te");
+    case sizeof "content-type" - 1: /* and grpc-timeout */
+        if (is_named(name, "content-type")) head->is_grpc = content_type_is_grpc(value);
+        else if (is_named(name, "grpc-timeout")) head->has_bad_timeout = !timeout_read(value, &head->timeout_us);
+        else return false;
+        return true;
+    case sizeof "grpc-encoding" - 1:
+        if (!is_named(name, "grpc-encoding")) return false;
+        head->coding = coding_of(value);
+        return true;
+    case sizeof "grpc-accept-encoding" - 1:
+        if (!is_named(name, "grpc-accept-encoding")) return false;
+        head->takes_gzip |= coding_accepts_gzip(value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Past the limit a field costs no memory and next to no time, whatever HPACK makes of it. */
+bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name_of, nghttp2_rcbuf *value_of) {
+    const nghttp2_vec name = nghttp2_rcbuf_get_buf(name_of), value = nghttp2_rcbuf_get_buf(value_of);
+    if (call->head.is_too_large) return true;
+    size_t left = MUSTER_GRPC_HEADER_BYTES_MAX - call->head.header_bytes;
+    if (name.len > left || value.len > left || name.len + value.len + FIELD_OVERHEAD_BYTES > left) {
+        call->head.is_too_large = true;
+        header_list_free(&call->headers);
+        return true;
+    }
+    call->head.header_bytes += (uint32_t)(name.len + value.len + FIELD_OVERHEAD_BYTES);
+    if (name.len > 0 && name.base[0] == ':') {
+        add_pseudo(call, text_of_vec(name), value_of, text_of_vec(value));
+        return true;
+    }
+    if (add_known(call, text_of_vec(name), text_of_vec(value))) return true;
+    return header_list_add(&call->headers, name_of, value_of);
+}
+
+/* ---- all of them ---- */
+
+static void refuse_path(struct grpc_call *call) {
+    char message[256];
+    const struct text path =
+        call->head.path != NULL ? text_of_vec(nghttp2_rcbuf_get_buf(call->head.path)) : (struct text){0};
+    const char *what = call->service == NULL ? "unknown service" : "unknown method";
+    int len = snprintf(message, sizeof message, "%s: %.*s", what, path.len < 200 ? (int)path.len : 200, path.data);
+    grpc_call_finish(call, MUSTER_UNIMPLEMENTED, (struct text){message, (uint32_t)len});
+}
+
+/* Whether the call was refused, or answered as what it is. */
+static bool refuse_request(struct grpc_call *call) {
+    const struct request_head *head = &call->head;
+    if (head->is_too_large)
+        call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "the headers of the request are larger than the limit");
+    else if (!head->is_post) response_plain(call, "405", "This is a gRPC server: calls are POST.\n");
+    else if (!head->is_grpc) response_plain(call, "415", "This is a gRPC server: content-type is application/grpc.\n");
+    else if (call->method == NULL) refuse_path(call);
+    else if (head->coding == CODING_UNKNOWN)
+        call_refuse(call, MUSTER_UNIMPLEMENTED, "grpc-encoding is not supported; grpc-accept-encoding says what is");
+    else if (head->has_bad_timeout) call_refuse(call, MUSTER_INTERNAL, "grpc-timeout is malformed");
+    else return false;
+    return true;
+}
+
+static void set_deadline(struct grpc_call *call) {
+    struct grpc_seat *seat = call->connection->seat;
+    if (call->head.timeout_us == UINT64_MAX) return;
+    uint64_t timeout_ms = call->head.timeout_us / 1000 + (call->head.timeout_us % 1000 != 0);
+    call->deadline_ms = grpc_call_now(call).now_ms + timeout_ms;
+    call->is_young = true;
+    LIST_INSERT_HEAD(&seat->young, call, young_link);
+}
+
+void request_open(struct grpc_call *call) {
+    stream_asked(call->connection->stream);
+    if (!refuse_request(call)) {
+        set_deadline(call);
+        call->is_opened = true;
+        if (call->method->opened != NULL) call->method->opened(call->service->service, call);
+    }
+    if (call->head.path != NULL) nghttp2_rcbuf_decref(call->head.path);
+    call->head.path = NULL;
+    if (!call->method || !call->method->is_request_one) header_list_free(&call->headers);
+}

@@ -1,0 +1,118 @@
+/* What a session of nghttp2 tells. Options and callbacks are the same for all connections of the door. */
+#include "grpc_internal.h"
+#include "muster/limits.h"
+
+static struct grpc_call *call_of(nghttp2_session *session, int32_t stream_id) {
+    return nghttp2_session_get_stream_user_data(session, stream_id);
+}
+
+/* RFC 9113, 5.1.1: an id that is not above all others is an error of the connection; nghttp2 ignores it. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data) {
+    struct connection *connection = user_data;
+    if (hd->type != NGHTTP2_HEADERS || hd->stream_id > connection->highest_id) return 0;
+    if (call_of(session, hd->stream_id) != NULL) return 0;
+    return nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
+    struct connection *connection = user_data;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    struct grpc_call *call = call_new(connection, frame->hd.stream_id);
+    if (call == NULL) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    connection->highest_id = frame->hd.stream_id;
+    return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
+                     uint8_t flags, void *user_data) {
+    (void)flags, (void)user_data;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0; /* trailers of a request mean nothing in gRPC */
+    struct grpc_call *call = call_of(session, frame->hd.stream_id);
+    if (call == NULL || request_add_header(call, name, value)) return 0;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes, size_t len,
+                   void *user_data) {
+    struct grpc_call *call = call_of(session, stream_id);
+    (void)flags, (void)user_data;
+    if (call != NULL) call_receive(call, bytes, len);
+    return nghttp2_session_consume(session, stream_id, len);
+}
+
+static void on_request_frame(struct grpc_call *call, const nghttp2_frame *frame) {
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) request_open(call);
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) call_half_close(call);
+    else call_keep_request(call);
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
+    struct connection *connection = user_data;
+    struct grpc_call *call;
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_DATA:
+        if ((call = call_of(session, frame->hd.stream_id)) != NULL) on_request_frame(call, frame);
+        break;
+    case NGHTTP2_SETTINGS:
+        connection_greeted(connection);
+        break;
+    case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) connection_ponged(connection);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* A client that has its answer is told to stop sending (RFC 9113, 8.1). */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
+    (void)user_data;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    const struct grpc_call *call = call_of(session, frame->hd.stream_id);
+    if (call == NULL || call->is_half_closed) return 0;
+    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *user_data) {
+    struct grpc_call *call = call_of(session, stream_id);
+    (void)error_code, (void)user_data;
+    if (call != NULL) call_close(call);
+    return 0;
+}
+
+bool session_setup(struct grpc_door *door) {
+    if (nghttp2_session_callbacks_new(&door->callbacks) != 0 || nghttp2_option_new(&door->option) != 0) return false;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(door->callbacks, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(door->callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(door->callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(door->callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(door->callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(door->callbacks, on_frame_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(door->callbacks, on_stream_close);
+    nghttp2_option_set_no_auto_window_update(door->option, 1);
+    nghttp2_option_set_no_closed_streams(door->option, 1);
+    return true;
+}
+
+void session_teardown(struct grpc_door *door) {
+    nghttp2_session_callbacks_del(door->callbacks);
+    nghttp2_option_del(door->option);
+}
+
+bool session_open(struct connection *connection) {
+    const struct grpc_door *door = connection->seat->door;
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, MUSTER_GRPC_STREAMS_MAX},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, MUSTER_GRPC_HEADER_BYTES_MAX},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    nghttp2_session *session;
+    if (nghttp2_session_server_new2(&session, door->callbacks, connection, door->option) != 0) return false;
+    connection->session = session;
+    return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]) == 0 &&
+           nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW_BYTES) == 0;
+}
