@@ -1,5 +1,5 @@
 /* A call: from its stream's first header to its end. The functions of service.h that a handler calls are here. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 #include "muster/limits.h"
 
 #include <assert.h>
@@ -203,6 +203,7 @@ static void dispatch_request(struct grpc_call *call) {
 void call_half_close(struct grpc_call *call) {
     if (call->is_half_closed) return;
     call->is_half_closed = true;
+    if (call->is_plain) request_answer_plain(call);
     if (call->is_finished) return;
     const struct grpc_method *method = call->method;
     if (message_is_partial(&call->reader)) call_refuse(call, MUSTER_INTERNAL, "the last message is not whole");

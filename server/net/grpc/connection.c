@@ -1,5 +1,5 @@
 /* A connection of the door: one nghttp2 session on a stream. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* The calls of a seat that have a deadline: a binary heap, from 1; the first is due first. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>

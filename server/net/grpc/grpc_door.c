@@ -1,5 +1,4 @@
-#include "grpc_door.h"
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 #include "muster/limits.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 /* Calls from other threads. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* The headers of a request. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Bytes that wait to be sent. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 
 #include <stdlib.h>
 

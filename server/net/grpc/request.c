@@ -1,5 +1,5 @@
 /* The headers of a request, and what they decide. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 #include "header_text.h"
 #include "muster/limits.h"
 
@@ -101,8 +101,7 @@ static bool refuse_request(struct grpc_call *call) {
     const struct request_head *head = &call->head;
     if (head->is_too_large)
         call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "the headers of the request are larger than the limit");
-    else if (!head->is_post) response_plain(call, "405", "This is a gRPC server: calls are POST.\n");
-    else if (!head->is_grpc) response_plain(call, "415", "This is a gRPC server: content-type is application/grpc.\n");
+    else if (!head->is_post || !head->is_grpc) call->is_plain = call->is_finished = true;
     else if (call->method == NULL) refuse_path(call);
     else if (head->coding == CODING_UNKNOWN)
         call_refuse(call, MUSTER_UNIMPLEMENTED, "grpc-encoding is not supported; grpc-accept-encoding says what is");
@@ -118,6 +117,12 @@ static void set_deadline(struct grpc_call *call) {
     call->deadline_ms = grpc_call_now(call).now_ms + timeout_ms;
     call->is_young = true;
     LIST_INSERT_HEAD(&seat->young, call, young_link);
+}
+
+void request_answer_plain(struct grpc_call *call) {
+    if (call->is_answered) return;
+    if (!call->head.is_post) response_plain(call, "405", "This is a gRPC server: calls are POST.\n");
+    else response_plain(call, "415", "This is a gRPC server: content-type is application/grpc.\n");
 }
 
 void request_open(struct grpc_call *call) {

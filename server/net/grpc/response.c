@@ -2,7 +2,7 @@
  *
  * What nearly every response says costs next to nothing: the fields are static, nghttp2 does not copy them, and HPACK
  * sends each as one byte once it has been sent. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 #include "header_text.h"
 
 #include <assert.h>
@@ -207,7 +207,6 @@ void response_plain(struct grpc_call *call, const char *status, const char *body
     fields_add(&fields, FIELD("content-type", "text/plain"));
     fields_add(&fields, field_of("content-length", text_of(length), 0));
     if (strcmp(status, "405") == 0) fields_add(&fields, FIELD("allow", "POST"));
-    call->is_finished = call->is_plain = true;
     bool has_body = !call->head.is_head && stream_take_bytes(call->connection->stream, len);
     uint8_t *out = has_body ? outbox_add(&call->out, len) : NULL;
     if (has_body && out == NULL) stream_give_bytes(call->connection->stream, len);

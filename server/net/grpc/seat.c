@@ -1,6 +1,6 @@
 /* A loop's share of the door: what happens once a turn, for the connections and calls that have something due. Nothing
  * here looks at all of them. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 
 #include <stdlib.h>
 

@@ -1,18 +1,35 @@
 /* What a session of nghttp2 tells. Options and callbacks are the same for all connections of the door. */
-#include "grpc_internal.h"
+#include "grpc_door_internal.h"
 #include "muster/limits.h"
 
 static struct grpc_call *call_of(nghttp2_session *session, int32_t stream_id) {
     return nghttp2_session_get_stream_user_data(session, stream_id);
 }
 
-/* RFC 9113, 5.1.1: an id that is not above all others is an error of the connection; nghttp2 ignores it. */
+/* ---- streams that are closed: nghttp2 keeps none of them, and ignores what they get ---- */
+
+static bool is_own_reset(const struct connection *connection, int32_t stream_id) {
+    for (size_t i = 0; i < OWN_RESETS_KEPT; i++)
+        if (connection->own_resets[i] == stream_id) return true;
+    return false;
+}
+
+static void note_own_reset(struct connection *connection, int32_t stream_id) {
+    connection->own_resets[connection->own_reset_count++ % OWN_RESETS_KEPT] = stream_id;
+}
+
+/* RFC 9113, 5.1 and 5.1.1. A stream that this side has reset still gets what was on its way. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data) {
     struct connection *connection = user_data;
-    if (hd->type != NGHTTP2_HEADERS || hd->stream_id > connection->highest_id) return 0;
-    if (call_of(session, hd->stream_id) != NULL) return 0;
+    bool is_for_stream = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_DATA;
+    if (!is_for_stream || hd->stream_id == 0 || hd->stream_id > connection->highest_id) return 0;
+    if (call_of(session, hd->stream_id) != NULL || is_own_reset(connection, hd->stream_id)) return 0;
+    if (hd->type == NGHTTP2_DATA)
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, hd->stream_id, NGHTTP2_STREAM_CLOSED);
     return nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
 }
+
+/* ---- requests ---- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
     struct connection *connection = user_data;
@@ -68,7 +85,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 /* A client that has its answer is told to stop sending (RFC 9113, 8.1). */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
-    (void)user_data;
+    if (frame->hd.type == NGHTTP2_RST_STREAM) note_own_reset(user_data, frame->hd.stream_id);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     const struct grpc_call *call = call_of(session, frame->hd.stream_id);
@@ -94,6 +111,7 @@ bool session_setup(struct grpc_door *door) {
     nghttp2_session_callbacks_set_on_stream_close_callback(door->callbacks, on_stream_close);
     nghttp2_option_set_no_auto_window_update(door->option, 1);
     nghttp2_option_set_no_closed_streams(door->option, 1);
+    nghttp2_option_set_server_fallback_rfc7540_priorities(door->option, 1);
     return true;
 }
 

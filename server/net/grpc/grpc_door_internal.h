@@ -2,8 +2,8 @@
  *
  * A connection is one nghttp2 session. It is fed by protocol.take, and emptied once a turn by protocol.step: what the
  * calls of a turn answer leaves in one piece. All of it runs on the thread of the connection's loop. */
-#ifndef MUSTER_NET_GRPC_INTERNAL_H
-#define MUSTER_NET_GRPC_INTERNAL_H
+#ifndef MUSTER_NET_GRPC_DOOR_INTERNAL_H
+#define MUSTER_NET_GRPC_DOOR_INTERNAL_H
 
 #include "coding.h"
 #include "grpc_door.h"
@@ -19,6 +19,7 @@ enum {
     CALL_FIELDS_MAX = 32,    /* of a response or its trailers */
     STREAM_WINDOW_BYTES = 256 * 1024,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
+    OWN_RESETS_KEPT = 16,
 };
 
 /* ---- headers of a request: header_list.c ---- */
@@ -117,9 +118,11 @@ struct connection {
     struct call_list calls;
     struct grpc_call *loose; /* its request is in the bytes of this turn, and its frame is not over; NULL: none */
     uint32_t call_count;
-    int32_t highest_id; /* of its streams */
-    size_t unsent;      /* bytes of messages of all its calls */
-    size_t rest;        /* bytes passed to take that are not consumed yet */
+    int32_t highest_id;                  /* of its streams */
+    int32_t own_resets[OWN_RESETS_KEPT]; /* the streams that this side reset last: what they still get is no fault */
+    uint32_t own_reset_count;
+    size_t unsent; /* bytes of messages of all its calls */
+    size_t rest;   /* bytes passed to take that are not consumed yet */
     bool is_dirty, is_greeted, is_leaving;
     bool is_draining, is_last_goaway_sent;
     SLIST_ENTRY(connection) dirty_link;
@@ -182,6 +185,8 @@ bool session_open(struct connection *connection);
 bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
 /* The headers are complete: opens the call, or refuses it. */
 void request_open(struct grpc_call *call);
+/* Answers what is no gRPC, once it is complete. */
+void request_answer_plain(struct grpc_call *call);
 
 /* ---- call.c ---- */
 
