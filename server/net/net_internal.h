@@ -36,6 +36,7 @@ enum { SLOW_LISTS = SLOW_LINGERING + 1 };
 struct stream {
     struct source source; /* fd -1: the slot is free */
     uint8_t phase;        /* see stream_phase */
+    uint8_t leaves_as;    /* enum stream_end: why it is closed once it has lingered */
     uint8_t why;          /* enum stream_end; unless STREAM_OPEN, it is closed at the end of this turn */
     uint8_t slow;         /* enum slow_list */
     bool is_ipc, is_blocked, has_asked, has_greeted;

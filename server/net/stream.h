@@ -57,6 +57,7 @@ enum stream_end {
     STREAM_UNFINISHED, /* a message was not finished in time */
     STREAM_IDLE,       /* the peer never sent a request */
     STREAM_MEMORY,     /* memory is short */
+    STREAM_ABUSE,      /* the peer went on with what serves nobody */
     STREAM_DONE,       /* this side is finished */
 };
 enum { STREAM_ENDS = STREAM_DONE + 1 };
@@ -113,10 +114,10 @@ size_t stream_unsent(const struct stream *stream);
 bool stream_is_blocked(const struct stream *stream);
 /* Closes the connection at the end of this turn. Pending output is discarded: call stream_flush first. */
 void stream_end(struct stream *stream, enum stream_end why);
-/* Closes this side once all output is sent, and the connection when the peer closes its side, at most DOOR_LINGER_MS
- * later: a socket that is closed with unread input sends a reset, which may overtake the last output. The protocol must
- * send nothing afterwards; `take` is not called any more, `closed` is. */
-void stream_linger(struct stream *stream);
+/* As stream_end: closes this side once all output is sent, and the connection when the peer closes its side, at most
+ * DOOR_LINGER_MS later: a socket that is closed with unread input sends a reset, which may overtake the last output.
+ * The protocol must send nothing afterwards; `take` is not called any more, `closed` is. */
+void stream_linger(struct stream *stream, enum stream_end why);
 
 /* Memory that a protocol owns for its connections counts against LOOPS_BYTES_MAX. False: it is used up, and nothing was
  * counted. Any thread. */

@@ -153,7 +153,7 @@ static void discard_input(struct stream *stream) {
     char ignored[4096];
     ssize_t received = recv(stream->source.fd, ignored, sizeof ignored, 0);
     if (received > 0 || (received < 0 && (errno == EAGAIN || errno == EINTR))) return;
-    stream_end(stream, STREAM_DONE);
+    stream_end(stream, (enum stream_end)stream->leaves_as);
 }
 
 void stream_event(struct stream *stream, uint32_t events) {

@@ -33,6 +33,14 @@ static void expire_slow(struct stream_queue *queue, uint64_t now_ms, uint64_t pa
     }
 }
 
+static void expire_lingering(struct stream_queue *queue, uint64_t now_ms) {
+    struct stream *stream, *next;
+    for (stream = TAILQ_FIRST(queue); stream != NULL && stream->slow_ms + DOOR_LINGER_MS <= now_ms; stream = next) {
+        next = TAILQ_NEXT(stream, slow_link);
+        stream_end(stream, (enum stream_end)stream->leaves_as);
+    }
+}
+
 static void expire_part(struct loop *loop, const struct door *door, bool is_short) {
     struct door_part *part = &loop->parts[door->index];
     uint64_t now_ms = loop->now.now_ms;
@@ -48,7 +56,7 @@ static void expire_part(struct loop *loop, const struct door *door, bool is_shor
     expire_slow(&part->slow[SLOW_GREETING], now_ms, is_crowded ? idle_ms : door->unfinished_ms, STREAM_STRANGER);
     expire_slow(&part->slow[SLOW_IDLE], now_ms, idle_ms, STREAM_IDLE);
     expire_slow(&part->slow[SLOW_UNFINISHED], now_ms, door->unfinished_ms, STREAM_UNFINISHED);
-    expire_slow(&part->slow[SLOW_LINGERING], now_ms, DOOR_LINGER_MS, STREAM_DONE);
+    expire_lingering(&part->slow[SLOW_LINGERING], now_ms);
 }
 
 void streams_expire(struct loop *loop) {
@@ -93,6 +101,7 @@ struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is
     stream->is_ipc = is_ipc;
     stream->remote = *remote;
     stream->phase = 0;
+    stream->leaves_as = STREAM_DONE;
     stream->data = NULL;
     stream->has_asked = stream->has_greeted = stream->is_refused = stream->is_leaving = false;
     stream->stale = stream->due = 0;
@@ -162,6 +171,7 @@ static void log_end(const struct stream *stream) {
         [STREAM_UNFINISHED] = {LEVEL_WARN, "connection_unfinished",
                                "closed a connection that did not finish a message"},
         [STREAM_IDLE] = {LEVEL_INFO, "connection_idle", "closed a connection that never asked anything"},
+        [STREAM_ABUSE] = {LEVEL_WARN, "connection_abuse", "closed a connection that was past its abuse budget"},
         [STREAM_MEMORY] = {LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory"},
     };
     if (ends[stream->why].event == NULL) return;

@@ -163,9 +163,10 @@ void stream_flush(struct stream *stream) {
     if (!stream->is_blocked) output_resume(stream);
 }
 
-void stream_linger(struct stream *stream) {
+void stream_linger(struct stream *stream, enum stream_end why) {
     if (stream->why != STREAM_OPEN || stream->is_leaving) return;
     stream->is_leaving = true;
+    stream->leaves_as = (uint8_t)why;
     stream_flush(stream);
     if (stream->why == STREAM_OPEN && !stream->is_blocked) stream_begin_lingering(stream);
 }

@@ -26,7 +26,7 @@ static void leave_dirty(struct connection *connection) {
 static void connection_leave(struct connection *connection) {
     if (connection->is_leaving) return;
     connection->is_leaving = true;
-    stream_linger(connection->stream);
+    stream_linger(connection->stream, (enum stream_end)connection->leaves_as);
 }
 
 /* What the socket does not take now stays in nghttp2 until the stream has drained. */
@@ -65,16 +65,43 @@ static void fail_input(struct connection *connection, int error) {
     stream_end(connection->stream, why);
 }
 
+void connection_spend(struct connection *connection, uint32_t points) {
+    if (connection->leaves_as != STREAM_DONE) return;
+    if (budget_spend(&connection->budget, points, stream_now(connection->stream).now_ms)) return;
+    connection->leaves_as = STREAM_ABUSE;
+    (void)nghttp2_session_terminate_session(connection->session, NGHTTP2_ENHANCE_YOUR_CALM);
+    connection_wake(connection);
+}
+
+/* False: the connection ends. */
+static bool feed_bytes(struct connection *connection, const uint8_t *bytes, size_t len) {
+    ssize_t taken = len > 0 ? nghttp2_session_mem_recv(connection->session, bytes, len) : 0;
+    if (taken < 0) fail_input(connection, (int)taken);
+    return taken >= 0;
+}
+
+/* What a frame for a stream means depends on the frames before it: they are passed on first. */
+static bool feed_frames(struct connection *connection, const uint8_t *bytes, size_t len) {
+    size_t at = 0, fed = 0, used;
+    struct frame_head head;
+    while (frame_walk(&connection->walk, bytes + at, len - at, &used, &head)) {
+        at += used;
+        size_t begins = at - fed > FRAME_HEAD_BYTES ? at - FRAME_HEAD_BYTES : fed;
+        if (head.type == NGHTTP2_DATA || head.type == NGHTTP2_HEADERS) {
+            if (!feed_bytes(connection, bytes + fed, begins - fed)) return false;
+            fed = begins;
+        }
+        session_judge_frame(connection, &head);
+    }
+    return feed_bytes(connection, bytes + fed, len - fed);
+}
+
 static size_t feed_session(struct connection *connection, const uint8_t *bytes, size_t len) {
     size_t at = 0;
     while (at < len && stream_may_go_on(connection->stream)) {
         size_t some = len - at < TAKE_BYTES ? len - at : TAKE_BYTES;
         connection->rest = len - at;
-        ssize_t taken = nghttp2_session_mem_recv(connection->session, bytes + at, some);
-        if (taken < 0) {
-            fail_input(connection, (int)taken);
-            return len;
-        }
+        if (!feed_frames(connection, bytes + at, some)) return len;
         stream_consumed(connection->stream, some);
         at += some;
         if (connection->loose != NULL) call_keep_request(connection->loose);
@@ -106,6 +133,8 @@ static void connection_opened(struct stream *stream) {
     }
     connection->seat = door->seats[stream_loop(stream)];
     connection->stream = stream;
+    connection->leaves_as = STREAM_DONE;
+    budget_open(&connection->budget, stream_now(stream).now_ms);
     LIST_INIT(&connection->calls);
     *stream_data(stream) = connection;
 }
@@ -158,7 +187,7 @@ static void seat_drain(struct grpc_seat *seat) {
 static void connection_drain(struct stream *stream, bool is_last) {
     struct connection *connection = connection_of(stream);
     if (connection == NULL || connection->session == NULL) {
-        stream_linger(stream);
+        stream_linger(stream, STREAM_DONE);
         return;
     }
     if (!connection->is_draining) begin_drain(connection);

@@ -5,7 +5,9 @@
 #ifndef MUSTER_NET_GRPC_DOOR_INTERNAL_H
 #define MUSTER_NET_GRPC_DOOR_INTERNAL_H
 
+#include "budget.h"
 #include "coding.h"
+#include "frame_walk.h"
 #include "grpc_door.h"
 #include "message.h"
 #include "net/loop.h"
@@ -122,7 +124,11 @@ struct connection {
     int32_t own_resets[OWN_RESETS_KEPT]; /* the streams that this side reset last: what they still get is no fault */
     uint32_t own_reset_count;
     size_t unsent; /* bytes of messages of all its calls */
-    size_t rest;   /* bytes passed to take that are not consumed yet */
+    struct frame_walk walk;
+    struct budget budget;
+    size_t excess_bytes; /* of headers past the limit, that are not spent yet */
+    size_t rest;         /* bytes passed to take that are not consumed yet */
+    uint8_t leaves_as;   /* enum stream_end */
     bool is_dirty, is_greeted, is_leaving;
     bool is_draining, is_last_goaway_sent;
     SLIST_ENTRY(connection) dirty_link;
@@ -160,6 +166,8 @@ extern const struct protocol grpc_protocol;
 /* It has something to say: it is flushed at the end of this turn. */
 void connection_wake(struct connection *connection);
 void connection_flush(struct connection *connection);
+/* Its client did what serves nobody, at a cost of points: who has none left is told to go. */
+void connection_spend(struct connection *connection, uint32_t points);
 /* Its preface and settings have come. */
 void connection_greeted(struct connection *connection);
 /* A ping of this side is answered. */
@@ -173,6 +181,9 @@ void seat_free(struct grpc_seat *seat);                            /* may be NUL
 uint64_t seat_step(struct grpc_seat *seat, struct instant now);
 
 /* ---- session.c ---- */
+
+/* A frame begins; all before it was passed to nghttp2. */
+void session_judge_frame(struct connection *connection, const struct frame_head *head);
 
 bool session_setup(struct grpc_door *door);
 void session_teardown(struct grpc_door *door);

@@ -66,13 +66,24 @@ static bool add_known(struct grpc_call *call, struct text name, struct text valu
     }
 }
 
+static void spend_excess(struct connection *connection, size_t bytes) {
+    connection->excess_bytes += bytes;
+    if (connection->excess_bytes < 1024) return;
+    connection_spend(connection, (uint32_t)(connection->excess_bytes / 1024) * NUISANCE_HEADER_KIB);
+    connection->excess_bytes %= 1024;
+}
+
 /* Past the limit a field costs no memory and next to no time, whatever HPACK makes of it. */
 bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name_of, nghttp2_rcbuf *value_of) {
     const nghttp2_vec name = nghttp2_rcbuf_get_buf(name_of), value = nghttp2_rcbuf_get_buf(value_of);
-    if (call->head.is_too_large) return true;
+    if (call->head.is_too_large) {
+        spend_excess(call->connection, name.len + value.len + FIELD_OVERHEAD_BYTES);
+        return true;
+    }
     size_t left = MUSTER_GRPC_HEADER_BYTES_MAX - call->head.header_bytes;
     if (name.len > left || value.len > left || name.len + value.len + FIELD_OVERHEAD_BYTES > left) {
         call->head.is_too_large = true;
+        connection_spend(call->connection, NUISANCE_HEADERS);
         header_list_free(&call->headers);
         return true;
     }

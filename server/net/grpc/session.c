@@ -19,14 +19,37 @@ static void note_own_reset(struct connection *connection, int32_t stream_id) {
 }
 
 /* RFC 9113, 5.1 and 5.1.1. A stream that this side has reset still gets what was on its way. */
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data) {
-    struct connection *connection = user_data;
-    bool is_for_stream = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_DATA;
-    if (!is_for_stream || hd->stream_id == 0 || hd->stream_id > connection->highest_id) return 0;
-    if (call_of(session, hd->stream_id) != NULL || is_own_reset(connection, hd->stream_id)) return 0;
-    if (hd->type == NGHTTP2_DATA)
-        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, hd->stream_id, NGHTTP2_STREAM_CLOSED);
-    return nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+static void judge_closed(struct connection *connection, const struct frame_head *head) {
+    if (is_own_reset(connection, head->stream_id)) {
+        connection_spend(connection, NUISANCE_LATE_DATA);
+        return;
+    }
+    connection_spend(connection, NUISANCE_CLOSED_DATA);
+    if (head->type == NGHTTP2_DATA)
+        (void)nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, head->stream_id, NGHTTP2_STREAM_CLOSED);
+    else (void)nghttp2_session_terminate_session(connection->session, NGHTTP2_PROTOCOL_ERROR);
+}
+
+void session_judge_frame(struct connection *connection, const struct frame_head *head) {
+    static const uint8_t costs[] = {
+        [NGHTTP2_DATA] = 0,
+        [NGHTTP2_HEADERS] = 0,
+        [NGHTTP2_PRIORITY] = NUISANCE_PRIORITY,
+        [NGHTTP2_RST_STREAM] = NUISANCE_RESET,
+        [NGHTTP2_SETTINGS] = NUISANCE_SETTINGS,
+        [NGHTTP2_PUSH_PROMISE] = NUISANCE_UNKNOWN,
+        [NGHTTP2_PING] = NUISANCE_PING,
+        [NGHTTP2_GOAWAY] = NUISANCE_UNKNOWN,
+        [NGHTTP2_WINDOW_UPDATE] = NUISANCE_WINDOW_UPDATE,
+        [NGHTTP2_CONTINUATION] = NUISANCE_CONTINUATION,
+    };
+    uint32_t cost = head->type < sizeof costs ? costs[head->type] : NUISANCE_UNKNOWN;
+    if (cost > 0) {
+        connection_spend(connection, cost);
+        return;
+    }
+    if (head->stream_id == 0 || head->stream_id > connection->highest_id) return;
+    if (call_of(connection->session, head->stream_id) == NULL) judge_closed(connection, head);
 }
 
 /* ---- requests ---- */
@@ -58,9 +81,12 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 }
 
 static void on_request_frame(struct grpc_call *call, const nghttp2_frame *frame) {
+    const bool is_empty = frame->hd.type == NGHTTP2_DATA && frame->hd.length <= frame->data.padlen;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) request_open(call);
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) call_half_close(call);
     else call_keep_request(call);
+    if (is_empty && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        connection_spend(call->connection, NUISANCE_EMPTY_DATA);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
@@ -84,13 +110,32 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 }
 
 /* A client that has its answer is told to stop sending (RFC 9113, 8.1). */
+static int end_request(struct connection *connection, int32_t stream_id) {
+    const struct grpc_call *call = call_of(connection->session, stream_id);
+    if (call == NULL) return 0;
+    if (call->code == MUSTER_OK && !call->is_plain) budget_earn(&connection->budget, MERIT_ANSWER);
+    if (call->is_half_closed) return 0;
+    return nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_NO_ERROR);
+}
+
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
-    if (frame->hd.type == NGHTTP2_RST_STREAM) note_own_reset(user_data, frame->hd.stream_id);
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    struct connection *connection = user_data;
+    (void)session;
+    switch (frame->hd.type) {
+    case NGHTTP2_RST_STREAM:
+        note_own_reset(connection, frame->hd.stream_id);
+        connection_spend(connection, NUISANCE_RESET);
+        return 0;
+    case NGHTTP2_DATA:
+        budget_earn(&connection->budget, MERIT_DATA_SENT);
+        break;
+    case NGHTTP2_HEADERS:
+        break;
+    default:
+        return 0;
+    }
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-    const struct grpc_call *call = call_of(session, frame->hd.stream_id);
-    if (call == NULL || call->is_half_closed) return 0;
-    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    return end_request(connection, frame->hd.stream_id);
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *user_data) {
@@ -102,7 +147,6 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 
 bool session_setup(struct grpc_door *door) {
     if (nghttp2_session_callbacks_new(&door->callbacks) != 0 || nghttp2_option_new(&door->option) != 0) return false;
-    nghttp2_session_callbacks_set_on_begin_frame_callback(door->callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(door->callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(door->callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(door->callbacks, on_data);
