@@ -44,21 +44,23 @@ class TestServer:
                                         text=True)
         said = self.process.stdout.readline() if select.select([self.process.stdout], [], [], DEADLINE_S)[0] else ""
         if not said.startswith("ready "):
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise AssertionError(f"{program} {flags} said {said!r}, not that it is ready")
         self.address = said.split()[1]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
             raise AssertionError(f"{self.process.args} did not end after SIGTERM") from None
         finally:
-            self.process.stdout.close()
+            self.kill()
         assert status == 0, f"{self.process.args} ended with {status} after SIGTERM"
 
 
