@@ -1,4 +1,5 @@
 #include "command_line.h"
+#include "common/url.h"
 #include "config_check.h"
 #include "config_option.h"
 
@@ -35,16 +36,18 @@ static error_t read_argument(int key, char *value, struct argp_state *state) {
 
 /* The table as argp wants it: static, since argp keeps pointers. */
 static const struct argp_option *argp_table(void) {
-    static struct argp_option table[OPTIONS_MAX + 2];
+    static struct argp_option table[OPTIONS_MAX + 3];
     static char help[OPTIONS_MAX][CONFIG_HELP_BYTES];
+    static const char *const headings[] = {
+        [GROUP_TLS] = "TLS, for tls+tcp://:",
+        [GROUP_CLUSTER] =
+            "A node of a cluster, where any of --peer, --cluster-key-file, --gossip and --sync is given:"};
     size_t count, at = 0;
     const struct config_option *options = config_options(&count);
     assert(count <= OPTIONS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && options[i].group != options[i - 1].group)
-            table[at++] = (struct argp_option){
-                .doc = "A node of a cluster, where any of --peer, --cluster-key-file, --gossip and --sync is given:",
-                .group = (int)options[i].group};
+            table[at++] = (struct argp_option){.doc = headings[options[i].group], .group = (int)options[i].group};
         table[at++] = (struct argp_option){.name = options[i].name,
                                            .key = FIRST_KEY + (int)i,
                                            .arg = options[i].argument,
@@ -64,8 +67,19 @@ static void set_defaults(struct command_line *line) {
     }
 }
 
+/* A node that has a certificate speaks gRPC over TLS alone. */
+static void use_tls_for_grpc(struct config *config) {
+    char url[URL_BYTES + sizeof "tls+tcp://"];
+    const char *authority = url_authority(config->grpc_url);
+    if (config->tls_cert_file == NULL || authority == NULL) return;
+    snprintf(url, sizeof url, "tls+tcp://%s", authority);
+    assert(strlen(url) < sizeof config->grpc_url); /* the option left room for it */
+    strcpy(config->grpc_url, url);
+}
+
 /* Defaults that are no constants. */
 static void set_computed_defaults(struct config *config) {
+    use_tls_for_grpc(config);
     if (config->name != NULL) return;
     config->name = config->host_name;
     if (gethostname(config->host_name, sizeof config->host_name - 1) != 0 || config->host_name[0] == '\0')

@@ -17,7 +17,8 @@ struct config {
         const char *items[CONFIG_RPC_URLS_MAX];
         size_t count; /* at least 1 */
     } rpc;
-    char grpc_url[URL_BYTES]; /* tcp://HOST:PORT; empty: there is no door for gRPC */
+    char grpc_url[URL_BYTES]; /* tcp://HOST:PORT, or tls+tcp:// where there is a certificate; empty: there is
+                               * no door for gRPC */
     const char *name;         /* of the node, for people; never NULL */
     uint64_t ttl_ms, retention_ms, tick_ms, max_stall_ms;
     uint64_t members_max, bytes_max, watches_max;
@@ -26,7 +27,9 @@ struct config {
     uint64_t threads;                     /* 0 where it is not set: as many as suit the machine */
     unsigned log_format, log_level;       /* enum log_format, enum log_level */
     bool is_insecure;
-    const char *data_dir; /* where snapshots are; NULL: none are written */
+    const char *tls_cert_file, *tls_key_file; /* both, or neither */
+    const char *tls_client_ca_file;           /* NULL: clients need no certificate */
+    const char *data_dir;                     /* where snapshots are; NULL: none are written */
 
     bool has_peers; /* an option was given that asks for peers; the rest is of no use where none was */
     struct config_seeds {

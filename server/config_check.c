@@ -1,27 +1,44 @@
 #include "config_check.h"
 #include "common/url.h"
 
-#include <string.h>
+#include <stddef.h>
 
 static bool is_beyond(const char *url) {
     struct error ignored;
     return url_reach(url, &ignored) == REACH_BEYOND;
 }
 
-static bool refuse_strangers(const char *flag, const char *where, struct error *error) {
-    return error_fail(error, MUSTER_INVALID_ARGUMENT,
-                      "%s %.200s can be reached from beyond this machine, and nobody who asks is authenticated. Listen "
-                      "on 127.0.0.1, or give --insecure if the network itself keeps strangers out.",
-                      flag, where);
+static bool check_tls(const struct config *config, struct error *error) {
+    if ((config->tls_cert_file == NULL) != (config->tls_key_file == NULL))
+        return error_fail(error, MUSTER_INVALID_ARGUMENT, "--tls-cert and --tls-key are given together");
+    if (config->tls_cert_file != NULL) return true;
+    if (config->tls_client_ca_file != NULL)
+        return error_fail(error, MUSTER_INVALID_ARGUMENT, "--tls-client-ca needs --tls-cert and --tls-key");
+    for (size_t i = 0; i < config->rpc.count; i++)
+        if (url_is_tls(config->rpc.items[i]))
+            return error_fail(error, MUSTER_INVALID_ARGUMENT, "--rpc %.200s needs --tls-cert and --tls-key",
+                              config->rpc.items[i]);
+    return true;
 }
 
-/* Nobody who sends requests is authenticated, so nobody from another machine may send any. */
-static bool check_strangers(const struct config *config, struct error *error) {
-    for (size_t i = 0; i < config->rpc.count && !config->is_insecure; i++)
-        if (is_beyond(config->rpc.items[i])) return refuse_strangers("--rpc", config->rpc.items[i], error);
-    if (!config->is_insecure && is_beyond(config->grpc_url))
-        return refuse_strangers("--grpc", config->grpc_url + strlen("tcp://"), error);
-    return true;
+/* Nobody from another machine may send requests without having shown a certificate. */
+static bool check_strangers(const struct config *config, const char *flag, const char *url, const char *where,
+                            struct error *error) {
+    bool is_authenticated = url_is_tls(url) && config->tls_client_ca_file != NULL;
+    if (config->is_insecure || is_authenticated || !is_beyond(url)) return true;
+    return error_fail(
+        error, MUSTER_INVALID_ARGUMENT,
+        "%s %.200s can be reached from beyond this machine, and nobody who asks is authenticated. Listen "
+        "on 127.0.0.1, ask clients for certificates (TLS with --tls-client-ca), or give --insecure if the "
+        "network itself keeps strangers out.",
+        flag, where);
+}
+
+static bool check_doors(const struct config *config, struct error *error) {
+    for (size_t i = 0; i < config->rpc.count; i++)
+        if (!check_strangers(config, "--rpc", config->rpc.items[i], config->rpc.items[i], error)) return false;
+    const char *grpc = url_authority(config->grpc_url); /* as it was given */
+    return grpc == NULL || check_strangers(config, "--grpc", config->grpc_url, grpc, error);
 }
 
 /* Without a key, whoever reaches a port for peers is a peer. */
@@ -43,7 +60,7 @@ static bool check_listener_reach(const char *peer, const char *flag, const char 
 }
 
 bool config_check(const struct config *config, struct error *error) {
-    if (!check_strangers(config, error)) return false;
+    if (!check_tls(config, error) || !check_doors(config, error)) return false;
     if (is_beyond(config->gossip_url) && !check_key(config, "--gossip", config->gossip_url, error)) return false;
     if (is_beyond(config->sync_url) && !check_key(config, "--sync", config->sync_url, error)) return false;
     for (size_t i = 0; i < config->seeds.count; i++) {

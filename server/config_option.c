@@ -101,7 +101,8 @@ static bool read_address(const char *address, char out[URL_BYTES], struct error 
     out[0] = '\0';
     if (strcmp(address, "none") == 0) return true;
     int len = snprintf(out, URL_BYTES, "tcp://%s", address);
-    if (len < URL_BYTES && url_reach(out, &ignored) != REACH_NONE) return true;
+    bool has_room_for_tls = len < URL_BYTES - (int)strlen("tls+");
+    if (has_room_for_tls && url_reach(out, &ignored) != REACH_NONE) return true;
     out[0] = '\0';
     return error_fail(error, MUSTER_INVALID_ARGUMENT,
                       "'%.100s' is no address; write HOST:PORT, with a port of 0 to 65535, or none", address);

@@ -21,7 +21,7 @@ enum option_kind {                      /* the type of the field */
                    OPTION_PEER,         /* struct config_seeds; may be given again */
 };
 
-enum option_group { GROUP_NODE, GROUP_CLUSTER };
+enum option_group { GROUP_NODE, GROUP_TLS, GROUP_CLUSTER };
 
 struct config_option {
     const char *name;     /* as in --name */

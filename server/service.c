@@ -47,6 +47,7 @@ struct service {
     struct node *node;
     struct rpc *rpc;
     struct loops *loops;
+    struct tls_context *tls; /* NULL: no --tls-cert */
     struct periodic *ticker;
     struct service_peers *peers; /* NULL: alone */
     struct snapshots *snapshots; /* NULL: no data directory */
@@ -120,6 +121,13 @@ static bool start_loops(struct service *service) {
     return (service->loops = loops_start(&loops)) != NULL;
 }
 
+static bool read_certificate(struct service *service, struct error *error) {
+    const struct config *config = service->config;
+    const struct tls_files files = {config->tls_cert_file, config->tls_key_file, config->tls_client_ca_file};
+    if (files.cert == NULL) return true;
+    return (service->tls = tls_context_new(&files, error)) != NULL;
+}
+
 static bool open_door(struct service *service, struct error *error) {
     const struct config *config = service->config;
     if ((service->watch_task = watch_task_start(service->loops, rpc_watches(service->rpc))) == NULL) return false;
@@ -127,6 +135,7 @@ static bool open_door(struct service *service, struct error *error) {
                                          .watch_task = service->watch_task,
                                          .urls = config->rpc.items,
                                          .url_count = config->rpc.count,
+                                         .tls = service->tls,
                                          .connections_max = service->connections_max,
                                          .connections_per_address = config->connections_per_address_max};
     service->door = rpc_door_open(service->loops, &door, error);
@@ -158,7 +167,7 @@ struct service *service_start(const struct config *config, struct error *error) 
     static struct service service; /* one a program; a failed start leaves it as it is */
     service.config = config;
     if (!check_headroom(config, error)) return NULL;
-    if (!allot_files(&service, error)) return NULL;
+    if (!allot_files(&service, error) || !read_certificate(&service, error)) return NULL;
     (void)error_fail_memory(error);
     if (sodium_init() < 0) return NULL;
     if (config->has_peers && (service.peers = service_peers_new(config, error)) == NULL) return NULL;
@@ -191,7 +200,18 @@ void service_announce(const struct service *service, uint64_t took_ms) {
                  {"rpc", rpc_url(service, i), 0});
 }
 
+static void reload_certificate(struct service *service) {
+    struct error error;
+    if (tls_context_reload(service->tls, &error))
+        log_line(LEVEL_INFO, "reloaded", "the certificate was read again; new connections get it",
+                 {"path", service->config->tls_cert_file, 0});
+    else
+        log_line(LEVEL_ERROR, "not_reloaded", "the certificate cannot be read; the old one stays in use",
+                 {"result", error.text, 0});
+}
+
 void service_reload(struct service *service) {
+    if (service->tls != NULL) reload_certificate(service);
     if (service->peers != NULL) service_peers_reload(service->peers);
 }
 
@@ -240,6 +260,7 @@ bool service_stop(struct service *service, const char *reason) {
     snapshots_close(service->snapshots);
     rpc_door_close(service->door);
     watch_task_free(service->watch_task);
+    tls_context_free(service->tls);
     loops_free(service->loops);
     rpc_free(service->rpc);
     node_free(service->node);

@@ -14,7 +14,7 @@ struct service;
 struct service *service_start(const struct config *config, struct error *error);
 /* Prints the line `musterd ready …` and logs `started`. took_ms: how long the start took. */
 void service_announce(const struct service *service, uint64_t took_ms);
-/* What SIGHUP asks for: reads the keyring again. */
+/* What SIGHUP asks for: reads the keyring, and the certificate of TLS, again. */
 void service_reload(struct service *service);
 /* Refuses new connections, answers what has come in, tells the peers, writes the last snapshot, and frees all; takes at
  * most some seconds. `reason`: for the log. False: the last snapshot could not be written. May end the program itself,

@@ -17,7 +17,8 @@ struct arrival {
     struct door *door;
     struct remote remote;
     int fd;
-    bool is_ipc, is_stale;
+    enum stream_kind kind;
+    bool is_stale;
 };
 
 static void forget_arrival(struct door *door, const struct remote_key *remote) {
@@ -31,7 +32,7 @@ static void arrive_at_loop(const struct arrival *arrival, struct loop *loop) {
         forget_arrival(arrival->door, &arrival->remote.key);
         return;
     }
-    struct stream *stream = stream_open(loop, arrival->door, arrival->fd, arrival->is_ipc, &arrival->remote);
+    struct stream *stream = stream_open(loop, arrival->door, arrival->fd, arrival->kind, &arrival->remote);
     if (stream == NULL) {
         forget_arrival(arrival->door, &arrival->remote.key);
         log_line(LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory",
@@ -78,7 +79,8 @@ static void admit_connection(struct loop *loop, struct arrival *arrival) {
         return;
     }
     size_t connections = atomic_fetch_add(&door->connections, 1) + 1;
-    size_t max = door->connections_max - (arrival->is_ipc ? 0 : door->reserved);
+    bool is_ipc = arrival->kind == STREAM_IPC;
+    size_t max = door->connections_max - (is_ipc ? 0 : door->reserved);
     if (connections > max) {
         atomic_fetch_sub(&door->connections, 1);
         refuse_arrival(loop, arrival, "refused a connection: as many are open as may be");
@@ -90,7 +92,7 @@ static void admit_connection(struct loop *loop, struct arrival *arrival) {
         refuse_arrival(loop, arrival, "refused a connection: its address has as many as it may");
         return;
     }
-    listener_tune(arrival->fd, arrival->is_ipc);
+    listener_tune(arrival->fd, is_ipc);
     hand_out(loop, arrival);
 }
 
@@ -118,7 +120,7 @@ void listener_accept(struct loop *loop, struct listener *listener, bool is_stale
         struct arrival arrival = {.door = listener->door,
                                   .remote = remote_of(fd, &address),
                                   .fd = fd,
-                                  .is_ipc = listener->is_ipc,
+                                  .kind = listener->kind,
                                   .is_stale = is_stale};
         admit_connection(loop, &arrival);
     }

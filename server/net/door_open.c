@@ -61,16 +61,20 @@ static struct door *door_new(struct loops *loops, const struct door_config *conf
     return NULL;
 }
 
+static enum stream_kind kind_of(const char *url) {
+    if (url_is_tls(url)) return STREAM_TLS;
+    return url_authority(url) != NULL ? STREAM_TCP : STREAM_IPC;
+}
+
 static bool open_listeners(struct door *door, const struct door_config *config, struct error *error) {
     assert(config->url_count > 0 && config->url_count <= DOOR_URLS_MAX);
     for (; door->listener_count < config->url_count; door->listener_count++) {
         struct listener *listener = &door->listeners[door->listener_count];
         const char *url = config->urls[door->listener_count];
         listener->door = door;
-        listener->is_ipc = url[0] == 'i';
-        listener->is_tls = url_is_tls(url);
-        if (listener->is_tls)
-            return error_fail(error, MUSTER_INVALID_ARGUMENT, "cannot listen on %.200s: TLS is not there yet", url);
+        listener->kind = kind_of(url);
+        if (listener->kind == STREAM_TLS && config->tls == NULL)
+            return error_fail(error, MUSTER_INVALID_ARGUMENT, "cannot listen on %.200s: there is no certificate", url);
         listener->source.kind = SOURCE_LISTENER;
         listener->source.fd = listener_open(url, listener->url, sizeof listener->url, error);
         if (listener->source.fd < 0) return error_prefix(error, "cannot listen on %.200s", url);

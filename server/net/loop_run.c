@@ -1,4 +1,5 @@
 #include "net_internal.h"
+#include "tls_stream.h"
 
 #include <assert.h>
 #include <sched.h>
@@ -140,7 +141,9 @@ void loop_commit(struct loop *loop) {
 static int wait_ms_of(const struct loop *loop, int timeout_ms) {
     const struct loops *loops = loop->loops;
     uint64_t wait_ms = loops_are_short(loops) ? LOOP_SHORT_STEP_MS : LOOP_HEARTBEAT_MS;
-    if (!TAILQ_EMPTY(&loop->backlog) || task_is_due(loop) || atomic_load(&loop->posts) != NULL) return 0;
+    if (!TAILQ_EMPTY(&loop->backlog) || !TAILQ_EMPTY(&loop->shaking) || task_is_due(loop) ||
+        atomic_load(&loop->posts) != NULL)
+        return 0;
     if (wait_ms > loops->stall_ms / 2) wait_ms = loops->stall_ms / 2;
     if (loop->index == 0 && loops->task_ms != UINT64_MAX && loops->task_ms - loop->now.now_ms < wait_ms)
         wait_ms = loops->task_ms - loop->now.now_ms;
@@ -187,6 +190,7 @@ static void loop_turn(struct loop *loop, int timeout_ms) {
     run_posts(loop);
     streams_resume(loop);
     for (int i = 0; i < count; i++) take_event(loop, events[i].data.ptr, events[i].events);
+    streams_shake_hands(loop);
     loop_commit(loop);
     output_flush_owner(loop); /* before the task, which may take some milliseconds */
     run_task(loop);
@@ -228,6 +232,7 @@ static bool loop_open(struct loops *loops, unsigned index) {
     loop->out = malloc(LOOP_BUFFER_BYTES);
     loop->chunks = calloc(LOOP_CHUNKS_MAX, sizeof *loop->chunks);
     TAILQ_INIT(&loop->backlog);
+    TAILQ_INIT(&loop->shaking);
     for (size_t i = 0; i < DOORS_MAX; i++) {
         TAILQ_INIT(&loop->parts[i].unread);
         for (size_t j = 0; j < SLOW_LISTS; j++) TAILQ_INIT(&loop->parts[i].slow[j]);
@@ -240,6 +245,7 @@ static void loop_close(struct loop *loop) {
     if (loop->loops == NULL) return;
     run_posts(loop);
     streams_free(loop);
+    tls_free_room(loop);
     if (loop->mailbox.fd >= 0) close(loop->mailbox.fd);
     if (loop->epoll_fd >= 0) close(loop->epoll_fd);
     free(loop->in);

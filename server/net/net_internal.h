@@ -12,6 +12,7 @@
 enum {
     LOOP_EVENTS = 256,          /* handled in one turn */
     LOOP_ACCEPTS = 64,          /* accepted from one listener in one turn */
+    LOOP_HANDSHAKES = 4,        /* steps of TLS handshakes in one turn: each may cost a millisecond */
     LOOP_RECEIVE_MIN = 32768,   /* with less free space in its input buffer, a loop commits first */
     LOOP_TURN_ANSWERS = 128,    /* answered on one connection in one turn */
     LOOP_HEARTBEAT_MS = 250,    /* a loop reads the clock at least so often */
@@ -33,13 +34,17 @@ struct source {
 enum slow_list { SLOW_NONE, SLOW_GREETING, SLOW_IDLE, SLOW_UNFINISHED, SLOW_LINGERING };
 enum { SLOW_LISTS = SLOW_LINGERING + 1 };
 
+enum stream_kind { STREAM_TCP, STREAM_IPC, STREAM_TLS };
+
 struct stream {
     struct source source; /* fd -1: the slot is free */
     uint8_t phase;        /* see stream_phase */
     uint8_t leaves_as;    /* enum stream_end: why it is closed once it has lingered */
     uint8_t why;          /* enum stream_end; unless STREAM_OPEN, it is closed at the end of this turn */
     uint8_t slow;         /* enum slow_list */
-    bool is_ipc, is_blocked, has_asked, has_greeted;
+    bool is_ipc, is_tls, is_blocked, has_asked, has_greeted;
+    bool is_opened;   /* the protocol knows it: at once, or after the handshake of TLS */
+    bool is_shaking;  /* in loop->shaking: what came of its TLS handshake waits for its turn */
     bool has_backlog; /* `in` holds messages for later turns; the socket is not read meanwhile */
     bool is_queued;   /* in loop->backlog; never while is_blocked */
     bool is_dirty;
@@ -49,6 +54,7 @@ struct stream {
     struct loop *loop;
     struct door *door;
     void *data;
+    struct tls_stream *tls; /* NULL: none, or nothing has come yet */
 
     uint8_t *in, *out; /* NULL: nothing is kept */
     uint32_t in_at, in_len, in_capacity, in_wanted;
@@ -58,11 +64,12 @@ struct stream {
     uint32_t progress;       /* bytes sent since unread_ms */
     uint32_t due;            /* after a last call (drain): bytes that are still read and consumed */
     uint32_t stale;          /* of the unconsumed bytes, those that arrived before the loop stood still */
+    uint32_t stale_wire;     /* with TLS, the same of the bytes in the socket; `stale` is without them */
     uint64_t unread_ms, slow_ms;
     struct remote remote;
 
-    TAILQ_ENTRY(stream) unread_link, slow_link, backlog_link;
-    SLIST_ENTRY(stream) dirty_link, end_link; /* end_link: in loop->ending or loop->free_streams */
+    TAILQ_ENTRY(stream) unread_link, slow_link, backlog_link; /* backlog_link: also in loop->shaking */
+    SLIST_ENTRY(stream) dirty_link, end_link;                 /* end_link: in loop->ending or loop->free_streams */
 };
 TAILQ_HEAD(stream_queue, stream);
 SLIST_HEAD(stream_stack, stream);
@@ -70,7 +77,7 @@ SLIST_HEAD(stream_stack, stream);
 struct listener {
     struct source source;
     struct door *door;
-    bool is_ipc, is_tls;
+    enum stream_kind kind;
     uint64_t paused_until_ms; /* 0: it accepts */
     char url[DOOR_URL_BYTES];
 };
@@ -147,6 +154,8 @@ struct loop {
     struct door_part parts[DOORS_MAX];
     struct stream_queue backlog;
     size_t backlog_count;
+    struct stream_queue shaking; /* streams whose TLS handshake can go on */
+    struct tls_room *tls_room;   /* NULL: no connection has had TLS yet */
     struct stream_stack dirty, ending, free_streams;
     struct stream **chunks;
     size_t chunk_count;
@@ -188,7 +197,10 @@ void listener_resume(struct loop *loop, struct listener *listener);
 /* ---- stream_life.c ---- */
 
 /* Makes the accepted socket a connection of this loop; NULL, with the socket closed: memory is short. */
-struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote *remote);
+struct stream *stream_open(struct loop *loop, struct door *door, int fd, enum stream_kind kind,
+                           const struct remote *remote);
+/* Tells the protocol of it. */
+void stream_opened(struct stream *stream);
 /* Which list of its door a stream waits in, and since now. */
 void stream_move_to(struct stream *stream, enum slow_list list);
 /* Where it belongs while no message is unfinished. */
@@ -223,11 +235,18 @@ void stream_leave_queue(struct stream *stream);
 /* Takes what is left of an earlier turn. */
 void streams_resume(struct loop *loop);
 void stream_drop_input(struct stream *stream);
+/* Passes plaintext in the free part of the loop's input buffer to the protocol, and keeps what it does not take. */
+void stream_take_received(struct stream *stream, const uint8_t *bytes, size_t len);
+/* Goes on with some of the TLS handshakes for which something has come. */
+void streams_shake_hands(struct loop *loop);
+void stream_stop_shaking(struct stream *stream);
 
 /* ---- stream_output.c ---- */
 
 /* Hands the output that gathered in the loop's buffer to the system. */
 void output_flush_owner(struct loop *loop);
+/* Hands these bytes, as they travel, to the system, or keeps them behind others. */
+void output_put(struct stream *stream, struct text bytes);
 /* Hands what the stream keeps to the system. */
 void output_resume(struct stream *stream);
 /* Hands all output of this turn to the system. */

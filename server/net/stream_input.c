@@ -1,6 +1,7 @@
 /* Input. Bytes are received into the loop's buffer, the protocol consumes whole messages, and the connection keeps the
  * rest. */
 #include "net_internal.h"
+#include "tls_stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -119,7 +120,7 @@ static void visit_stream(struct stream *stream) {
     loop->visit_answers = loop->visit_bytes = loop->visit_rest = 0;
 }
 
-static void take_received(struct stream *stream, const uint8_t *bytes, size_t len) {
+void stream_take_received(struct stream *stream, const uint8_t *bytes, size_t len) {
     struct loop *loop = stream->loop;
     visit_stream(stream);
     loop_look(loop, stream->in_len - stream->in_at + len);
@@ -131,11 +132,16 @@ static void take_received(struct stream *stream, const uint8_t *bytes, size_t le
         keep_rest(stream, bytes + used + taken.consumed, len - used - taken.consumed, &taken);
     }
     loop->visited = NULL;
+    loop->in_used = loop->is_borrowed ? (size_t)(bytes - loop->in) + len : 0;
 }
 
 static void receive_bytes(struct stream *stream) {
     struct loop *loop = stream->loop;
     if (LOOP_BUFFER_BYTES - loop->in_used < LOOP_RECEIVE_MIN) loop_commit(loop);
+    if (stream->is_tls) {
+        tls_receive(stream);
+        return;
+    }
     uint8_t *room = loop->in + loop->in_used;
     ssize_t received = recv(stream->source.fd, room, LOOP_BUFFER_BYTES - loop->in_used, 0);
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -143,8 +149,33 @@ static void receive_bytes(struct stream *stream) {
         stream_end(stream, STREAM_GONE);
         return;
     }
-    take_received(stream, room, (size_t)received);
-    loop->in_used = loop->is_borrowed ? (size_t)(room - loop->in) + (size_t)received : 0;
+    stream_take_received(stream, room, (size_t)received);
+}
+
+/* ---- TLS handshakes: some in a turn, in the order in which their bytes came ---- */
+
+static bool is_read(struct stream *stream) {
+    return !stream->is_blocked && (!stream_part(stream)->is_last_call || stream->due > 0);
+}
+
+void stream_stop_shaking(struct stream *stream) {
+    if (!stream->is_shaking) return;
+    stream->is_shaking = false;
+    TAILQ_REMOVE(&stream->loop->shaking, stream, backlog_link);
+}
+
+static void queue_handshake(struct stream *stream) {
+    if (stream->is_shaking) return;
+    stream->is_shaking = true;
+    TAILQ_INSERT_TAIL(&stream->loop->shaking, stream, backlog_link);
+}
+
+void streams_shake_hands(struct loop *loop) {
+    struct stream *stream;
+    for (int i = 0; i < LOOP_HANDSHAKES && (stream = TAILQ_FIRST(&loop->shaking)) != NULL; i++) {
+        stream_stop_shaking(stream);
+        if (stream->why == STREAM_OPEN && stream->slow != SLOW_LINGERING && is_read(stream)) receive_bytes(stream);
+    }
 }
 
 /* What a peer sends that has not read yet that this side has closed. A socket that is closed with unread input sends a
@@ -162,10 +193,10 @@ void stream_event(struct stream *stream, uint32_t events) {
         discard_input(stream);
         return;
     }
-    bool is_read = !stream->is_blocked && (!stream_part(stream)->is_last_call || stream->due > 0);
-    if (!is_read && (events & (EPOLLERR | EPOLLHUP)) != 0) stream_end(stream, STREAM_GONE);
+    if (!is_read(stream) && (events & (EPOLLERR | EPOLLHUP)) != 0) stream_end(stream, STREAM_GONE);
     else if (stream->is_blocked) output_resume(stream);
-    else if (!is_read) loop_watch(stream->loop, &stream->source, 0, false);
+    else if (!is_read(stream)) loop_watch(stream->loop, &stream->source, 0, false);
+    else if (tls_is_shaking(stream)) queue_handshake(stream);
     else if (!stream->has_backlog) receive_bytes(stream);
 }
 

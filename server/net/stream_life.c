@@ -1,6 +1,7 @@
 /* Opening, deadlines and closing of connections on their loop. */
 #include "net_internal.h"
 #include "sys/log.h"
+#include "tls_stream.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -83,7 +84,8 @@ static bool add_chunk(struct loop *loop) {
 }
 
 /* Slots are reused while posts to their former streams may be pending; the id tells them apart. */
-struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is_ipc, const struct remote *remote) {
+struct stream *stream_open(struct loop *loop, struct door *door, int fd, enum stream_kind kind,
+                           const struct remote *remote) {
     struct stream *stream = NULL;
     if (!SLIST_EMPTY(&loop->free_streams) || add_chunk(loop)) stream = SLIST_FIRST(&loop->free_streams);
     if (stream == NULL) {
@@ -98,17 +100,23 @@ struct stream *stream_open(struct loop *loop, struct door *door, int fd, bool is
     }
     SLIST_REMOVE_HEAD(&loop->free_streams, end_link);
     stream->door = door;
-    stream->is_ipc = is_ipc;
+    stream->is_ipc = kind == STREAM_IPC;
+    stream->is_tls = kind == STREAM_TLS;
     stream->remote = *remote;
     stream->phase = 0;
     stream->leaves_as = STREAM_DONE;
     stream->data = NULL;
-    stream->has_asked = stream->has_greeted = stream->is_refused = stream->is_leaving = false;
-    stream->stale = stream->due = 0;
+    stream->has_asked = stream->has_greeted = stream->is_refused = stream->is_leaving = stream->is_opened = false;
+    stream->stale = stream->stale_wire = stream->due = 0;
     atomic_store(&stream->id, ++loop->next_id << 8 | loop->index);
     stream_move_to(stream, SLOW_GREETING);
-    door->protocol->opened(stream);
+    if (!stream->is_tls) stream_opened(stream);
     return stream;
+}
+
+void stream_opened(struct stream *stream) {
+    stream->is_opened = true;
+    stream->door->protocol->opened(stream);
 }
 
 void stream_end(struct stream *stream, enum stream_end why) {
@@ -124,6 +132,7 @@ static bool give_up(struct stream *victim, const struct stream *needy, enum stre
     stream_end(victim, why);
     stream_drop_input(victim);
     stream_drop_output(victim);
+    tls_drop_record(victim);
     return loops_take_bytes(loop->loops, bytes);
 }
 
@@ -174,6 +183,12 @@ static void log_end(const struct stream *stream) {
         [STREAM_ABUSE] = {LEVEL_WARN, "connection_abuse", "closed a connection that was past its abuse budget"},
         [STREAM_MEMORY] = {LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory"},
     };
+    const char *failure = tls_failure(stream);
+    if (failure != NULL) {
+        log_line(LEVEL_INFO, "tls_failed", "closed a connection on which TLS failed", {"peer", stream->remote.name, 0},
+                 {"door", stream->door->protocol->name, 0}, {"reason", failure, 0});
+        return;
+    }
     if (ends[stream->why].event == NULL) return;
     if (is_cut(stream)) {
         log_cut(stream);
@@ -192,22 +207,31 @@ static void close_socket(int fd, enum stream_end why) {
     close(fd);
 }
 
+/* Whether the peer got all that was meant for it. */
+static bool is_clean_end(const struct stream *stream) {
+    return stream->why == STREAM_DONE || stream->why == STREAM_IDLE || stream->why == STREAM_GONE ||
+           stream->why == STREAM_STRANGER || stream->why == STREAM_BROKEN;
+}
+
 static void reap_stream(struct stream *stream) {
     struct loop *loop = stream->loop;
     struct door *door = stream->door;
     if (stream->why == STREAM_GONE && !stream->has_greeted) stream->why = STREAM_STRANGER;
     atomic_fetch_add(&stream_part(stream)->ended[stream->why], 1);
     log_end(stream);
-    if (door->protocol->closed != NULL) door->protocol->closed(stream);
+    if (stream->is_opened && door->protocol->closed != NULL) door->protocol->closed(stream);
     atomic_store(&stream->id, 0);
     if (loop->owner == stream) loop->owner = NULL, loop->out_used = 0;
+    if (stream->slow != SLOW_LINGERING && is_clean_end(stream)) tls_say_goodbye(stream);
     if (stream->is_blocked) TAILQ_REMOVE(&stream_part(stream)->unread, stream, unread_link);
     stream_leave_queue(stream);
+    stream_stop_shaking(stream);
     if (stream->is_dirty) SLIST_REMOVE(&loop->dirty, stream, stream, dirty_link);
     stream_move_to(stream, SLOW_NONE);
     stream->is_blocked = stream->has_backlog = stream->is_dirty = false;
     stream_drop_input(stream);
     stream_drop_output(stream);
+    tls_close(stream);
     close_socket(stream->source.fd, (enum stream_end)stream->why);
     stream->source.fd = -1;
     stream->why = STREAM_OPEN;
@@ -258,6 +282,7 @@ static bool is_busy(const struct stream *stream) {
 }
 
 void stream_begin_lingering(struct stream *stream) {
+    tls_say_goodbye(stream);
     stream_move_to(stream, SLOW_LINGERING);
     if (shutdown(stream->source.fd, SHUT_WR) != 0 || !loop_watch(stream->loop, &stream->source, EPOLLIN, false))
         stream_end(stream, STREAM_GONE);
@@ -266,7 +291,7 @@ void stream_begin_lingering(struct stream *stream) {
 /* Whether the connection keeps its door from being drained. */
 static bool drain_stream(struct stream *stream, enum drain_step step) {
     if (stream->slow == SLOW_LINGERING || stream->why != STREAM_OPEN) return true;
-    if (stream->door->protocol->drain != NULL) {
+    if (stream->door->protocol->drain != NULL && stream->is_opened) {
         if (!stream->is_leaving) stream->door->protocol->drain(stream, step == DRAIN_LAST);
         return true;
     }
@@ -296,16 +321,22 @@ void streams_free(struct loop *loop) {
 
 /* ---- standing still ---- */
 
+static void mark_waiting(struct stream *stream) {
+    if (stream->is_tls) tls_mark_stale(stream, waiting_in(stream));
+    else stream->stale += waiting_in(stream);
+}
+
 static void thaw_stream(struct stream *stream, const void *unconsumed) {
     bool is_visited = stream == stream->loop->visited;
-    stream->stale = waiting_in(stream);
-    stream->stale += is_visited ? (uint32_t) * (const size_t *)unconsumed : stream->in_len - stream->in_at;
+    stream->stale = is_visited ? (uint32_t) * (const size_t *)unconsumed : stream->in_len - stream->in_at;
+    mark_waiting(stream);
     stream->unread_ms += stream->loop->stood_still_ms; /* time in which the loop did not run does not count */
     stream->slow_ms += stream->loop->stood_still_ms;
 }
 
 void stream_mark_stale(struct stream *stream) {
-    stream->stale = stream->in_len - stream->in_at + waiting_in(stream);
+    stream->stale = stream->in_len - stream->in_at;
+    mark_waiting(stream);
 }
 
 /* Iterates over all connections, which nothing else does while the loop serves; rare. */

@@ -2,6 +2,7 @@
  * system call. What the socket does not take is kept by the connection, which is not read until all of it is sent. */
 #include "net_internal.h"
 #include "sys/log.h"
+#include "tls_stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -107,19 +108,28 @@ void output_resume(struct stream *stream) {
     bool was_blocked = stream->is_blocked;
     stream_drop_output(stream);
     reader_is_back(stream);
-    if (was_blocked && !stream->is_leaving && stream->door->protocol->drained != NULL)
+    if (was_blocked && stream->is_opened && !stream->is_leaving && stream->door->protocol->drained != NULL)
         stream->door->protocol->drained(stream);
 }
 
 /* ---- output of this turn ---- */
 
-static void send_now(struct stream *stream, struct text head, struct text body) {
+static void send_plain(struct stream *stream, struct text head, struct text body) {
     size_t sent = hand_to_system(stream, head, body);
     if (stream->why != STREAM_OPEN || sent == (size_t)head.len + body.len) return;
     size_t of_head = sent < head.len ? sent : head.len, of_body = sent - of_head;
     keep_output(stream, (struct text){head.data + of_head, head.len - (uint32_t)of_head});
     if (body.len > 0) keep_output(stream, (struct text){body.data + of_body, body.len - (uint32_t)of_body});
     if (stream->why == STREAM_OPEN) wait_for_reader(stream);
+}
+
+static void send_now(struct stream *stream, struct text head, struct text body) {
+    if (!stream->is_tls) {
+        send_plain(stream, head, body);
+        return;
+    }
+    tls_send(stream, head);
+    tls_send(stream, body);
 }
 
 void output_flush_owner(struct loop *loop) {
@@ -137,6 +147,33 @@ static void mark_dirty(struct stream *stream) {
     SLIST_INSERT_HEAD(&stream->loop->dirty, stream, dirty_link);
 }
 
+void output_put(struct stream *stream, struct text bytes) {
+    if (stream->out_len == 0) {
+        send_plain(stream, bytes, (struct text){0});
+        return;
+    }
+    keep_output(stream, bytes);
+    mark_dirty(stream);
+}
+
+/* Output behind other that is kept. With TLS it is kept encrypted: head and body as one record, where they fit into the
+ * loop's buffer, which is nobody's then. */
+static void send_behind(struct stream *stream, struct text head, struct text body) {
+    struct loop *loop = stream->loop;
+    assert(loop->owner == NULL);
+    if (!stream->is_tls) {
+        keep_output(stream, head);
+        keep_output(stream, body);
+        mark_dirty(stream);
+    } else if ((size_t)head.len + body.len <= LOOP_BUFFER_BYTES) {
+        memcpy(loop->out, head.data, head.len);
+        if (body.len > 0) memcpy(loop->out + head.len, body.data, body.len);
+        tls_send(stream, (struct text){(const char *)loop->out, head.len + body.len});
+    } else {
+        send_now(stream, head, body);
+    }
+}
+
 void stream_send(struct stream *stream, struct text head, struct text body) {
     struct loop *loop = stream->loop;
     size_t len = (size_t)head.len + body.len;
@@ -145,9 +182,7 @@ void stream_send(struct stream *stream, struct text head, struct text body) {
     if (loop->owner != stream) output_flush_owner(loop);
     if (stream->out_len == 0 && loop->out_used + len > LOOP_BUFFER_BYTES) output_flush_owner(loop);
     if (stream->out_len > 0) {
-        keep_output(stream, head);
-        keep_output(stream, body);
-        mark_dirty(stream);
+        send_behind(stream, head, body);
     } else if (len > LOOP_BUFFER_BYTES) {
         send_now(stream, head, body);
     } else {

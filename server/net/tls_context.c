@@ -154,6 +154,7 @@ static bool set_rules(SSL_CTX *ctx) {
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets, which cost the server no memory, remain */
     SSL_CTX_set_num_tickets(ctx, 1);
+    tls_stream_prepare(ctx);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(ctx, TLS_CIPHERS) == 1 &&
            SSL_CTX_set_session_id_context(ctx, name, sizeof name - 1) == 1;
 }

@@ -12,9 +12,10 @@ struct grpc_door;
 
 enum { GRPC_SERVICES_MAX = 8 };
 
-/* Zero is the default of each field after `service_count`. */
+/* Zero is the default of each field but url, services and service_count. */
 struct grpc_door_config {
-    const char *url; /* tcp://HOST:PORT; port 0 is chosen by the system */
+    const char *url;         /* tcp:// or tls+tcp://HOST:PORT; port 0 is chosen by the system */
+    struct tls_context *tls; /* for tls+tcp://, where ALPN must offer h2 */
     struct grpc_service services[GRPC_SERVICES_MAX];
     size_t service_count;
     size_t connections_max;

@@ -269,6 +269,7 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
                                         .context = door,
                                         .urls = config->urls,
                                         .url_count = config->url_count,
+                                        .tls = config->tls,
                                         .connections_max = config->connections_max != 0 ? config->connections_max
                                                                                         : MUSTER_CONNECTIONS_DEFAULT,
                                         .connections_per_address = config->connections_per_address,

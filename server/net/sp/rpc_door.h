@@ -1,4 +1,4 @@
-/* The door for calls, on the wire of SP: request-reply on tcp:// and ipc://, one Call in, one Reply out.
+/* The door for calls, on the wire of SP: request-reply on tcp://, tls+tcp:// and ipc://, one Call in, one Reply out.
  *
  * Requests of a connection take effect in order. The plain Touches of one turn of a loop are committed as one group. A
  * Watch with nothing to tell is parked and delays nobody: its answer is sent when there is one and the connection has
@@ -12,12 +12,13 @@
 
 struct rpc_door;
 
-/* Zero is the default of each field after `url_count`. */
+/* Zero is the default of each field after `tls`. */
 struct rpc_door_config {
     struct rpc *rpc;               /* outlives the door */
     struct watch_task *watch_task; /* of the rpc's watches; outlives the door */
     const char *const *urls;       /* as in struct door_config */
     size_t url_count;
+    struct tls_context *tls;
     size_t connections_max;
     size_t connections_per_address;
     uint32_t unread_ms, unfinished_ms, idle_ms;
