@@ -9,7 +9,7 @@ readonly packages_build=(gcc libc6-dev cmake ninja-build pkg-config libnng-dev l
     protobuf-compiler libsodium-dev libnghttp2-dev libssl-dev libjansson-dev libncurses-dev zlib1g-dev libzstd-dev libcmocka-dev
     patch python3)
 # tests/contract runs a Python client, tests/cluster_e2e makes network namespaces, tests/cli needs terminals.
-readonly packages_test=(python3-protobuf python3-venv iproute2 tmux)
+readonly packages_test=(python3-protobuf python3-venv iproute2 tmux openssl)
 # clang brings libFuzzer, which its package only recommends.
 readonly packages_clang=(clang clang-format libclang-rt-14-dev)
 readonly packages_bench=(redis-server python3 python3-matplotlib iproute2)

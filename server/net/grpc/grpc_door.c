@@ -41,7 +41,9 @@ struct grpc_door *grpc_door_open(struct loops *loops, const struct grpc_door_con
                                         .connections_per_address = config->connections_per_address,
                                         .unread_ms = config->unread_ms,
                                         .unfinished_ms = config->unfinished_ms,
-                                        .idle_ms = config->idle_ms};
+                                        .idle_ms = config->idle_ms,
+                                        .tls = config->tls,
+                                        .alpn = "h2"};
     if ((door->door = door_open(loops, &of_door, error)) != NULL) return door;
     free_grpc_door(door);
     return NULL;
