@@ -39,6 +39,10 @@ enum {
 enum {
     MUSTER_GRPC_STREAMS_MAX = 256,             /* calls that are open on one connection */
     MUSTER_GRPC_HEADER_BYTES_MAX = 16 * 1024,  /* headers of a request, as HTTP/2 counts them: with 32 a field */
+    MUSTER_GRPC_PREFACE_MS = 5000,             /* the time a client has to begin */
+    MUSTER_GRPC_REQUEST_MS = 10000,            /* the time it has to complete a frame, headers, or a message */
+    MUSTER_GRPC_KEEPALIVE_MS = 60000,          /* a client that is silent for so long is pinged */
+    MUSTER_GRPC_PONG_MS = 20000,               /* the time it has to answer a ping */
     MUSTER_GRPC_METADATA_BYTES_MAX = 8 * 1024, /* what a service adds to the headers, or the trailers, of a response */
 };
 

@@ -70,6 +70,8 @@ void call_close(struct grpc_call *call) {
     struct grpc_seat *seat = connection->seat;
     call->is_finished = true;
     if (call->is_young) LIST_REMOVE(call, young_link);
+    call_drop_held(call);
+    call_await_nothing(call);
     if (call->is_drained_due) SLIST_REMOVE(&seat->drained, call, grpc_call, drained_link);
     deadline_remove(seat, call);
     if (connection->loose == call) connection->loose = NULL;
@@ -101,6 +103,12 @@ void call_expire(struct grpc_call *call) {
     }
     call->is_finished = true;
     response_reset(call, NGHTTP2_CANCEL);
+}
+
+void call_expire_request(struct grpc_call *call) {
+    if (call->is_finished && !call->is_plain) return;
+    if (call->is_plain) response_reset(call, NGHTTP2_CANCEL);
+    else call_refuse(call, MUSTER_DEADLINE_EXCEEDED, "the request was not complete in time");
 }
 
 /* ---- messages that come ---- */
@@ -177,7 +185,7 @@ static void refuse_message(struct grpc_call *call, enum message_read read) {
     else if (read == MESSAGE_MALFORMED) call_refuse(call, MUSTER_INTERNAL, "the flag of a message is neither 0 nor 1");
 }
 
-void call_receive(struct grpc_call *call, const uint8_t *bytes, size_t len) {
+static void take_messages(struct grpc_call *call, const uint8_t *bytes, size_t len) {
     const size_t bytes_max = call->connection->seat->door->config.message_bytes_max;
     while (len > 0 && !call->is_finished) {
         struct grpc_message message;
@@ -196,6 +204,15 @@ void call_receive(struct grpc_call *call, const uint8_t *bytes, size_t len) {
     }
 }
 
+/* A method with one message waits for it from the headers on. */
+void call_receive(struct grpc_call *call, const uint8_t *bytes, size_t len) {
+    const bool was_partial = message_is_partial(&call->reader);
+    take_messages(call, bytes, len);
+    if (call->is_finished || call->method->is_request_one) return;
+    if (!message_is_partial(&call->reader)) call_await_nothing(call);
+    else if (!was_partial || !call_awaits_request(call)) call_await_request(call);
+}
+
 static void dispatch_request(struct grpc_call *call) {
     call->method->message(call->service->service, call, call->request);
 }
@@ -203,6 +220,7 @@ static void dispatch_request(struct grpc_call *call) {
 void call_half_close(struct grpc_call *call) {
     if (call->is_half_closed) return;
     call->is_half_closed = true;
+    call_await_nothing(call);
     if (call->is_plain) request_answer_plain(call);
     if (call->is_finished) return;
     const struct grpc_method *method = call->method;

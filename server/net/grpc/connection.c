@@ -26,6 +26,7 @@ static void leave_dirty(struct connection *connection) {
 static void connection_leave(struct connection *connection) {
     if (connection->is_leaving) return;
     connection->is_leaving = true;
+    connection_await_nothing(connection);
     stream_linger(connection->stream, (enum stream_end)connection->leaves_as);
 }
 
@@ -41,6 +42,7 @@ static void send_output(struct connection *connection) {
 void connection_flush(struct connection *connection) {
     if (connection->session == NULL || connection->is_leaving) return;
     send_output(connection);
+    connection_await_reader(connection);
     if (stream_is_blocked(connection->stream)) return;
     if (!nghttp2_session_want_read(connection->session) && !nghttp2_session_want_write(connection->session))
         connection_leave(connection);
@@ -116,7 +118,9 @@ static struct taken connection_take(struct stream *stream, const uint8_t *bytes,
         stream_end(stream, STREAM_MEMORY);
         return (struct taken){len, 1};
     }
+    connection_heard(connection);
     size_t consumed = feed_session(connection, bytes, len);
+    connection_await_frame(connection);
     connection_wake(connection);
     return (struct taken){consumed, consumed == len ? 1 : 0};
 }
@@ -136,6 +140,7 @@ static void connection_opened(struct stream *stream) {
     connection->leaves_as = STREAM_DONE;
     budget_open(&connection->budget, stream_now(stream).now_ms);
     LIST_INIT(&connection->calls);
+    TAILQ_INIT(&connection->held);
     *stream_data(stream) = connection;
 }
 
@@ -144,6 +149,7 @@ static void connection_closed(struct stream *stream) {
     struct grpc_call *call;
     if (connection == NULL) return;
     leave_dirty(connection);
+    connection_await_nothing(connection);
     while ((call = LIST_FIRST(&connection->calls)) != NULL) call_close(call);
     calls_bury(connection->seat); /* they know their connection */
     nghttp2_session_del(connection->session);

@@ -21,10 +21,14 @@ struct frame_walk {
     uint8_t preface_len; /* bytes of the client's preface that have come */
     uint8_t head_len;
     uint8_t head[FRAME_HEAD_BYTES];
+    bool is_block_open; /* the headers of a stream are not complete: CONTINUATION follows */
+    uint32_t count;     /* frames that have begun, those of a block of headers as one */
 };
 
 /* Takes bytes until the head of a frame is whole: true, *out is the frame, and *used counts its head. False: all bytes
  * are used. */
 bool frame_walk(struct frame_walk *walk, const uint8_t *bytes, size_t len, size_t *used, struct frame_head *out);
+/* Whether a frame, or a block of headers, has begun that is not complete. */
+bool frame_walk_is_partial(const struct frame_walk *walk);
 
 #endif

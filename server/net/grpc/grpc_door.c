@@ -16,13 +16,22 @@ static bool make_seats(struct grpc_door *door) {
     return true;
 }
 
+static void set_defaults(struct grpc_door_config *config) {
+    if (config->message_bytes_max == 0) config->message_bytes_max = MUSTER_MESSAGE_BYTES_MAX;
+    if (config->connections_max == 0) config->connections_max = MUSTER_CONNECTIONS_DEFAULT;
+    if (config->unread_ms == 0) config->unread_ms = DOOR_UNREAD_MS;
+    if (config->preface_ms == 0) config->preface_ms = MUSTER_GRPC_PREFACE_MS;
+    if (config->unfinished_ms == 0) config->unfinished_ms = MUSTER_GRPC_REQUEST_MS;
+    if (config->keepalive_ms == 0) config->keepalive_ms = MUSTER_GRPC_KEEPALIVE_MS;
+}
+
 static struct grpc_door *grpc_door_new(struct loops *loops, const struct grpc_door_config *config) {
     struct grpc_door *door = calloc(1, sizeof *door);
     if (door == NULL) return NULL;
     assert(config->service_count <= GRPC_SERVICES_MAX);
     door->loops = loops;
     door->config = *config;
-    if (door->config.message_bytes_max == 0) door->config.message_bytes_max = MUSTER_MESSAGE_BYTES_MAX;
+    set_defaults(&door->config);
     if (session_setup(door) && make_seats(door)) return door;
     free_grpc_door(door);
     return NULL;
@@ -36,11 +45,10 @@ struct grpc_door *grpc_door_open(struct loops *loops, const struct grpc_door_con
                                         .context = door,
                                         .urls = &config->url,
                                         .url_count = 1,
-                                        .connections_max = config->connections_max != 0 ? config->connections_max
-                                                                                        : MUSTER_CONNECTIONS_DEFAULT,
+                                        .connections_max = door->config.connections_max,
                                         .connections_per_address = config->connections_per_address,
-                                        .unread_ms = config->unread_ms,
-                                        .unfinished_ms = config->unfinished_ms,
+                                        .unread_ms = door->config.unread_ms,
+                                        .unfinished_ms = door->config.preface_ms,
                                         .idle_ms = config->idle_ms,
                                         .tls = config->tls,
                                         .alpn = "h2"};

@@ -20,9 +20,11 @@ struct grpc_door_config {
     size_t service_count;
     size_t connections_max;
     size_t connections_per_address;
-    uint32_t unread_ms, unfinished_ms, idle_ms; /* as in struct door_config */
-    uint32_t keepalive_ms;                      /* GRPC_KEEPALIVE_MS */
-    size_t message_bytes_max;                   /* MUSTER_MESSAGE_BYTES_MAX */
+    uint32_t unread_ms, idle_ms; /* as in struct door_config */
+    uint32_t preface_ms;         /* MUSTER_GRPC_PREFACE_MS */
+    uint32_t unfinished_ms;      /* MUSTER_GRPC_REQUEST_MS */
+    uint32_t keepalive_ms;       /* MUSTER_GRPC_KEEPALIVE_MS */
+    size_t message_bytes_max;    /* MUSTER_MESSAGE_BYTES_MAX */
 };
 
 /* As door_open. */

@@ -56,6 +56,26 @@ uint8_t *outbox_add(struct outbox *box, size_t len);
 size_t outbox_take(struct outbox *box, uint8_t *out, size_t size);
 void outbox_free(struct outbox *box);
 
+/* ---- places in the lists of those that are waited for: waits.c ---- */
+
+enum wait_list {
+    WAIT_NONE,
+    WAIT_REQUEST, /* a call: its request, or a message, has begun */
+    WAIT_FRAME,   /* a connection: a frame has begun */
+    WAIT_FULL,    /* a connection: so much of its answers waits for its windows that its calls wait, too */
+    WAIT_UNREAD,  /* a connection: some of its answers wait for its windows */
+    WAIT_SILENT,  /* a connection: nothing came */
+    WAIT_PONG,    /* a connection: nothing came, and it was pinged */
+    WAIT_LISTS
+};
+
+struct wait {
+    uint64_t since_ms; /* as grpc_seat.waited_ms */
+    uint8_t list;      /* enum wait_list */
+    TAILQ_ENTRY(wait) link;
+};
+TAILQ_HEAD(wait_queue, wait);
+
 /* ---- a call ---- */
 
 /* What the headers of a request say; decided when they are complete. */
@@ -88,6 +108,9 @@ struct grpc_call {
     struct text request;    /* of a method with one, once it has come */
     uint64_t borrowed_turn; /* of the seat; 0: never */
 
+    struct outbox held; /* of its messages, what waits with it */
+    struct wait wait;   /* for its request */
+
     struct outbox out;
     struct outbox fields, trailers; /* added to headers and trailers: name length, value length, name, value */
     enum muster_code code;
@@ -103,13 +126,17 @@ struct grpc_call {
     bool is_gzip;        /* messages may be compressed: the response's headers say so */
     bool is_drained_due; /* in the seat's list of those whose `drained` is due */
     bool is_young;       /* opened in this turn */
+    bool is_held;        /* it waits: its connection is full */
+    bool is_end_held;    /* that the client has finished sending waits, too */
 
     LIST_ENTRY(grpc_call) link;       /* of its connection, or the seat's graveyard */
     LIST_ENTRY(grpc_call) young_link; /* of the seat */
+    TAILQ_ENTRY(grpc_call) held_link; /* of the connection */
     SLIST_ENTRY(grpc_call) drained_link;
 };
 LIST_HEAD(call_list, grpc_call);
 SLIST_HEAD(call_stack, grpc_call);
+TAILQ_HEAD(call_queue, grpc_call);
 
 /* ---- a connection ---- */
 
@@ -123,7 +150,12 @@ struct connection {
     int32_t highest_id;                  /* of its streams */
     int32_t own_resets[OWN_RESETS_KEPT]; /* the streams that this side reset last: what they still get is no fault */
     uint32_t own_reset_count;
-    size_t unsent; /* bytes of messages of all its calls */
+    size_t unsent;   /* bytes of messages of all its calls */
+    size_t progress; /* bytes of them that were sent since read_wait began */
+    struct call_queue held;
+    struct wait frame_wait, read_wait, silence_wait;
+    uint32_t awaited_frame;
+    uint64_t heard_ms; /* when something came last */
     struct frame_walk walk;
     struct budget budget;
     size_t excess_bytes; /* of headers past the limit, that are not spent yet */
@@ -143,6 +175,8 @@ struct grpc_seat {
     struct coder *coder;
     uint64_t next_id, turn;
     bool is_draining;
+    uint64_t waited_ms; /* a clock that stands still while the loop does */
+    struct wait_queue waits[WAIT_LISTS];
     struct connection_stack dirty; /* those with something to say */
     struct call_list young;        /* calls with a deadline, opened in this turn */
     struct call_list graveyard;    /* calls that are over, whose bytes are borrowed until the commit */
@@ -180,6 +214,34 @@ void seat_free(struct grpc_seat *seat);                            /* may be NUL
 /* As protocol.step. */
 uint64_t seat_step(struct grpc_seat *seat, struct instant now);
 
+/* ---- waits.c ---- */
+
+void seat_count_time(struct grpc_seat *seat, struct instant now);
+/* Ends those who are late. When it is to be called again. */
+uint64_t seat_end_waits(struct grpc_seat *seat);
+/* A request, or a message, has begun. */
+void call_await_request(struct grpc_call *call);
+bool call_awaits_request(const struct grpc_call *call);
+void call_await_nothing(struct grpc_call *call);
+/* Bytes have come, and were passed on: a frame may be partial. */
+void connection_await_frame(struct connection *connection);
+/* Bytes were sent: how much waits may have changed. */
+void connection_await_reader(struct connection *connection);
+/* Something came. */
+void connection_heard(struct connection *connection);
+void connection_await_nothing(struct connection *connection);
+
+/* ---- held.c ---- */
+
+/* Whether more of its answers wait than may. */
+bool connection_is_full(const struct connection *connection);
+/* Calls that wait go on, while it is not full. */
+void connection_release(struct connection *connection);
+bool call_must_wait(const struct grpc_call *call);
+/* Keeps what came; `is_end`: the client has finished sending. */
+void call_hold(struct grpc_call *call, const uint8_t *bytes, size_t len, bool is_end);
+void call_drop_held(struct grpc_call *call);
+
 /* ---- session.c ---- */
 
 /* A frame begins; all before it was passed to nghttp2. */
@@ -212,6 +274,8 @@ void call_close(struct grpc_call *call);
 void call_free(struct grpc_call *call);
 /* Its deadline has passed. */
 void call_expire(struct grpc_call *call);
+/* The client did not complete a message in time. */
+void call_expire_request(struct grpc_call *call);
 /* As grpc_call_finish, with a sentence that is a literal. */
 void call_refuse(struct grpc_call *call, enum muster_code code, const char *message);
 /* Frees those whose bytes were borrowed. */

@@ -107,12 +107,17 @@ static void refuse_path(struct grpc_call *call) {
     grpc_call_finish(call, MUSTER_UNIMPLEMENTED, (struct text){message, (uint32_t)len});
 }
 
+static void await_plain(struct grpc_call *call) {
+    call->is_plain = call->is_finished = true;
+    call_await_request(call);
+}
+
 /* Whether the call was refused, or answered as what it is. */
 static bool refuse_request(struct grpc_call *call) {
     const struct request_head *head = &call->head;
     if (head->is_too_large)
         call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "the headers of the request are larger than the limit");
-    else if (!head->is_post || !head->is_grpc) call->is_plain = call->is_finished = true;
+    else if (!head->is_post || !head->is_grpc) await_plain(call);
     else if (call->method == NULL) refuse_path(call);
     else if (head->coding == CODING_UNKNOWN)
         call_refuse(call, MUSTER_UNIMPLEMENTED, "grpc-encoding is not supported; grpc-accept-encoding says what is");
@@ -141,6 +146,7 @@ void request_open(struct grpc_call *call) {
     if (!refuse_request(call)) {
         set_deadline(call);
         call->is_opened = true;
+        if (call->method->is_request_one) call_await_request(call);
         if (call->method->opened != NULL) call->method->opened(call->service->service, call);
     }
     if (call->head.path != NULL) nghttp2_rcbuf_decref(call->head.path);

@@ -76,6 +76,7 @@ static void count_unsent(struct grpc_call *call, size_t taken) {
     struct connection *connection = call->connection;
     assert(connection->unsent >= taken);
     connection->unsent -= taken;
+    connection->progress += taken;
     stream_give_bytes(connection->stream, taken);
     if (call->handle != NULL) handle_count(call->handle, outbox_len(&call->out));
 }

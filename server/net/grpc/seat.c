@@ -11,6 +11,7 @@ struct grpc_seat *seat_new(struct grpc_door *door, unsigned loop) {
     seat->loop = loop;
     seat->turn = 1;
     seat->coder = coder_new();
+    for (size_t i = 0; i < WAIT_LISTS; i++) TAILQ_INIT(&seat->waits[i]);
     if (seat->coder != NULL) return seat;
     free(seat);
     return NULL;
@@ -45,6 +46,7 @@ static void seat_flush(struct grpc_seat *seat) {
         SLIST_REMOVE_HEAD(&seat->dirty, dirty_link);
         connection->is_dirty = false;
         connection_flush(connection);
+        if (!TAILQ_EMPTY(&connection->held) && !connection_is_full(connection)) connection_release(connection);
     }
 }
 
@@ -75,13 +77,14 @@ static void seat_keep_young(struct grpc_seat *seat) {
 }
 
 uint64_t seat_step(struct grpc_seat *seat, struct instant now) {
-    seat->now = now;
+    seat_count_time(seat, now);
     seat_expire(seat, now.now_ms);
+    uint64_t next_ms = seat_end_waits(seat);
     seat_end_turn(seat);
     seat_flush(seat);
     if (seat_tell_drained(seat)) seat_flush(seat);
     seat_keep_young(seat);
     const struct grpc_call *next = deadline_first(seat);
     if (!SLIST_EMPTY(&seat->dirty) || !SLIST_EMPTY(&seat->drained)) return now.now_ms;
-    return next != NULL ? next->deadline_ms : UINT64_MAX;
+    return next != NULL && next->deadline_ms < next_ms ? next->deadline_ms : next_ms;
 }

@@ -76,6 +76,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
                    void *user_data) {
     struct grpc_call *call = call_of(session, stream_id);
     (void)flags, (void)user_data;
+    if (call != NULL && call_must_wait(call)) {
+        call_hold(call, bytes, len, false);
+        return 0;
+    }
     if (call != NULL) call_receive(call, bytes, len);
     return nghttp2_session_consume(session, stream_id, len);
 }
@@ -83,10 +87,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 static void on_request_frame(struct grpc_call *call, const nghttp2_frame *frame) {
     const bool is_empty = frame->hd.type == NGHTTP2_DATA && frame->hd.length <= frame->data.padlen;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) request_open(call);
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) call_half_close(call);
+    const bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (is_end && call_must_wait(call)) call_hold(call, NULL, 0, true);
+    else if (is_end) call_half_close(call);
     else call_keep_request(call);
-    if (is_empty && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-        connection_spend(call->connection, NUISANCE_EMPTY_DATA);
+    if (is_empty && !is_end) connection_spend(call->connection, NUISANCE_EMPTY_DATA);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
