@@ -47,13 +47,22 @@ static struct taken echo_take(struct stream *stream, const uint8_t *bytes, size_
 static const struct protocol echo_protocol = {.name = "echo", .opened = echo_opened, .take = echo_take};
 
 void echo_open(struct echo *echo, unsigned loops) {
-    static const char *const urls[] = {"tcp://127.0.0.1:0"};
+    echo_open_tls(echo, loops, NULL, NULL);
+}
+
+void echo_open_tls(struct echo *echo, unsigned loops, struct tls_context *tls, const char *alpn) {
+    const char *const urls[] = {tls != NULL ? "tls+tcp://127.0.0.1:0" : "tcp://127.0.0.1:0"};
     const struct loops_config config = {.threads = loops, .clock = read_echo_clock, .is_driven = true};
     struct error error;
-    *echo = (struct echo){.loops = loops_start(&config)};
+    *echo = (struct echo){.loops = loops_start(&config), .is_tls = tls != NULL};
     if (echo->loops == NULL) fail_msg("no loops");
-    const struct door_config door = {
-        .protocol = &echo_protocol, .context = echo, .urls = urls, .url_count = 1, .connections_max = 10000};
+    const struct door_config door = {.protocol = &echo_protocol,
+                                     .context = echo,
+                                     .urls = urls,
+                                     .url_count = 1,
+                                     .connections_max = 10000,
+                                     .tls = tls,
+                                     .alpn = alpn};
     if ((echo->door = door_open(echo->loops, &door, &error)) == NULL) fail_msg("no door: %s", error.text);
 }
 
@@ -64,20 +73,26 @@ void echo_close(struct echo *echo) {
 }
 
 /* As accept.c does, but for the listener. */
-int echo_connect(struct echo *echo, unsigned loop, bool is_greeted) {
+int echo_dial(struct echo *echo, unsigned loop) {
     int ends[2], small = 4096;
     const struct remote remote = {.key = {.kind = REMOTE_LOCAL}, .name = "test"};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) fail_msg("no sockets");
     (void)setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     atomic_fetch_add(&echo->door->connections, 1);
-    if (stream_open(loops_at(echo->loops, loop), echo->door, ends[1], false, &remote) == NULL) fail_msg("no stream");
-    if (!is_greeted) return ends[0];
+    enum stream_kind kind = echo->is_tls ? STREAM_TLS : STREAM_TCP;
+    if (stream_open(loops_at(echo->loops, loop), echo->door, ends[1], kind, &remote) == NULL) fail_msg("no stream");
+    return ends[0];
+}
+
+int echo_connect(struct echo *echo, unsigned loop, bool is_greeted) {
+    int fd = echo_dial(echo, loop);
+    if (!is_greeted) return fd;
     uint8_t greeting[SP_GREETING_BYTES], answer[SP_GREETING_BYTES];
     sp_greeting_write(SP_REQ, greeting);
-    if (write(ends[0], greeting, sizeof greeting) != sizeof greeting) fail_msg("no greeting is taken");
+    if (write(fd, greeting, sizeof greeting) != sizeof greeting) fail_msg("no greeting is taken");
     echo_turn(echo, 1);
-    if (echo_read(ends[0], answer, sizeof answer) != sizeof answer) fail_msg("no greeting is sent");
-    return ends[0];
+    if (echo_read(fd, answer, sizeof answer) != sizeof answer) fail_msg("no greeting is sent");
+    return fd;
 }
 
 void echo_turn(struct echo *echo, unsigned turns) {

@@ -14,16 +14,20 @@ struct echo {
     uint64_t stale;    /* those of them that came before the loop stood still */
     uint64_t refused;  /* those of them that came during a drain */
     bool is_deaf;      /* nothing is answered */
+    bool is_tls;       /* what connects speaks TLS */
 };
 
 /* The clock of all loops of the test. */
 extern struct instant echo_clock;
 
 void echo_open(struct echo *echo, unsigned loops);
+/* The same over TLS; `alpn` as in struct door_config. */
+void echo_open_tls(struct echo *echo, unsigned loops, struct tls_context *tls, const char *alpn);
 void echo_close(struct echo *echo);
 
-/* A connection to loop `loop`: the other end of its socket. The buffers of both ends are small. It has greeted where
- * `is_greeted`. */
+/* A connection to loop `loop`: the other end of its socket. The buffers of both ends are small. */
+int echo_dial(struct echo *echo, unsigned loop);
+/* The same, which has greeted where `is_greeted`; without TLS. */
 int echo_connect(struct echo *echo, unsigned loop, bool is_greeted);
 /* So many turns of all loops, none of which waits. */
 void echo_turn(struct echo *echo, unsigned turns);
