@@ -52,6 +52,9 @@ static void start(struct server *server, const char *tcp, const struct process_o
     if (at == NULL || sscanf(at, "rpc=tcp://127.0.0.1:%15[0-9]", port) != 1 || strcmp(port, "0") == 0)
         fail_msg("a ready line without the port: %s", line);
     snprintf(server->tcp, sizeof server->tcp, "tcp://127.0.0.1:%s", port);
+    at = strstr(line, "rpc=tls+tcp://127.0.0.1:");
+    if (at != NULL && sscanf(at, "rpc=tls+tcp://127.0.0.1:%15[0-9]", port) == 1)
+        snprintf(server->tls, sizeof server->tls, "tls+tcp://127.0.0.1:%s", port);
     read_grpc(server, line);
     free(line);
 }

@@ -12,6 +12,7 @@ struct server {
     struct process *process;
     struct tempdir dir;
     char tcp[SERVER_URL_BYTES], ipc[SERVER_URL_BYTES];
+    char tls[SERVER_URL_BYTES];  /* of --rpc tls+tcp://127.0.0.1:0 among the flags; "": none */
     char grpc[SERVER_URL_BYTES]; /* 127.0.0.1:PORT; empty: a flag of the test says --grpc none */
 };
 

@@ -1,4 +1,5 @@
 #include "sp.h"
+#include "tls_client.h"
 #include "wait.h"
 
 #include <arpa/inet.h>
@@ -37,6 +38,9 @@ static struct sp connect_from(const char *url, in_addr_t from) {
     if (!sp.is_ipc) setsockopt(sp.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (from != 0 && bind(sp.fd, (struct sockaddr *)&own, sizeof own) != 0) fail_msg("bind: %s", strerror(errno));
     if (connect(sp.fd, address, sp.is_ipc ? sizeof un : sizeof in) != 0) sp_close(&sp);
+    if (sp.fd < 0 || strncmp(url, "tls+tcp://", 10) != 0) return sp;
+    sp.tls = tls_client_new(sp.fd, &(struct tls_client_options){0});
+    if (!tls_client_shake_within(sp.tls, ANSWER_MS)) sp_close(&sp);
     return sp;
 }
 
@@ -54,8 +58,10 @@ static bool read_all(struct sp *sp, void *bytes, size_t len, uint64_t until_ms) 
     while (len > 0) {
         uint64_t now_ms = wait_now_ms();
         struct pollfd poll_fd = {.fd = sp->fd, .events = POLLIN};
-        if (now_ms >= until_ms || poll(&poll_fd, 1, (int)(until_ms - now_ms)) <= 0) return false;
-        ssize_t n = recv(sp->fd, at, len, 0);
+        if (now_ms >= until_ms) return false;
+        if (sp->tls == NULL && poll(&poll_fd, 1, (int)(until_ms - now_ms)) <= 0) return false;
+        ssize_t n =
+            sp->tls == NULL ? recv(sp->fd, at, len, 0) : tls_client_read_within(sp->tls, at, len, until_ms - now_ms);
         if (n <= 0) return false;
         at += n;
         len -= (size_t)n;
@@ -83,6 +89,8 @@ struct sp sp_open(const char *url, uint64_t timeout_ms) {
 }
 
 void sp_close(struct sp *sp) {
+    tls_client_free(sp->tls);
+    sp->tls = NULL;
     if (sp->fd >= 0) close(sp->fd);
     sp->fd = -1;
 }
@@ -95,6 +103,7 @@ void sp_reset(struct sp *sp) {
 
 bool sp_write(struct sp *sp, const void *bytes, size_t len) {
     const char *at = bytes;
+    if (sp->tls != NULL) return len == 0 || tls_client_write_all(sp->tls, bytes, len, ANSWER_MS);
     while (len > 0) {
         ssize_t n = send(sp->fd, at, len, MSG_NOSIGNAL);
         if (n <= 0) return false;

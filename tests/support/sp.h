@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 struct sp {
-    int fd; /* -1: not connected */
+    int fd;                 /* -1: not connected */
+    struct tls_client *tls; /* NULL: without TLS */
     bool is_ipc;
     uint32_t last_id;
 };
@@ -20,7 +21,8 @@ struct sp {
 enum { SP_HEADER_BYTES = 8 };
 extern const unsigned char sp_greeting[SP_HEADER_BYTES]; /* of a client */
 
-/* Connects to tcp://127.0.0.1:PORT or ipc://PATH without a word. fd is -1 if that fails. */
+/* Connects to tcp://127.0.0.1:PORT, tls+tcp://127.0.0.1:PORT or ipc://PATH without a word of SP; trusts any
+ * certificate. fd is -1 if that fails. */
 struct sp sp_connect(const char *url);
 /* The same from another address of the loopback, "127.0.0.2" say; over tcp. */
 struct sp sp_connect_from(const char *url, const char *address);
