@@ -168,11 +168,12 @@ static void watch_begin(void *service, struct grpc_call *call, struct text messa
     *grpc_call_data(call) = watch;
     link_watch(loop, watch);
     enum status status = status_now(health, loop);
-    if (status != loop->told) loop->told = STATUS_NONE;
     tell_status(watch, watch->is_known ? status : STATUS_SERVICE_UNKNOWN);
     if (loop->is_draining) end_watch(watch);
 }
 
+/* After each answer, the first one too. What this watch was told and the others were not must not hide the next change
+ * from it. */
 static void watch_drained(void *service, struct grpc_call *call) {
     struct health_service *health = service;
     struct loop_health *loop = loop_of(health, call);
