@@ -62,23 +62,38 @@ static void free_fields(struct h2_fields *fields) {
     *fields = (struct h2_fields){0};
 }
 
+static struct h2_stream **find_stream(struct h2 *h2, uint32_t id) {
+    struct h2_stream **link = &h2->streams[id / 2 % H2_BUCKETS];
+    while (*link != NULL && (*link)->id != id) link = &(*link)->next;
+    return link;
+}
+
 void h2_forget(struct h2 *h2, uint32_t id) {
-    if (id / 2 >= h2->stream_capacity || h2->streams[id / 2] == NULL) return;
-    struct h2_stream *stream = h2->streams[id / 2];
+    struct h2_stream **link = find_stream(h2, id), *stream = *link;
+    if (stream == NULL) return;
+    *link = stream->next;
     free_fields(&stream->headers);
     free_fields(&stream->trailers);
     free(stream->body);
     free(stream);
-    h2->streams[id / 2] = NULL;
+}
+
+/* What a change of the initial windows does to those of all streams (RFC 9113, 6.9.2). */
+static void move_windows(struct h2 *h2, int64_t sent, int64_t received) {
+    for (size_t i = 0; i < H2_BUCKETS; i++)
+        for (struct h2_stream *stream = h2->streams[i]; stream != NULL; stream = stream->next) {
+            stream->window += sent;
+            stream->receive_window += received;
+        }
 }
 
 void h2_close(struct h2 *h2) {
     if (h2 == NULL) return;
     if (h2->fd >= 0) close(h2->fd);
-    for (size_t i = 0; i < h2->stream_capacity; i++) h2_forget(h2, (uint32_t)(2 * i));
+    for (size_t i = 0; i < H2_BUCKETS; i++)
+        while (h2->streams[i] != NULL) h2_forget(h2, h2->streams[i]->id);
     nghttp2_hd_deflate_del(h2->deflater);
     nghttp2_hd_inflate_del(h2->inflater);
-    free(h2->streams);
     free(h2->in);
     free(h2->held);
     free(h2->block);
@@ -203,8 +218,7 @@ bool h2_write_frame(struct h2 *h2, uint8_t type, uint8_t flags, uint32_t stream,
 }
 
 static void set_initial_window(struct h2 *h2, uint32_t window) {
-    for (size_t i = 0; i < h2->stream_capacity; i++)
-        if (h2->streams[i] != NULL) h2->streams[i]->receive_window += (int64_t)window - h2->initial_window;
+    move_windows(h2, 0, (int64_t)window - h2->initial_window);
     h2->initial_window = window;
 }
 
@@ -275,21 +289,14 @@ uint32_t h2_new_stream(struct h2 *h2) {
 /* ---- streams ---- */
 
 struct h2_stream *h2_stream(struct h2 *h2, uint32_t id) {
-    size_t i = id / 2;
-    if (i >= h2->stream_capacity) {
-        size_t capacity = 2 * i + 16;
-        h2->streams = realloc(h2->streams, capacity * sizeof(*h2->streams));
-        if (h2->streams == NULL) abort();
-        memset(h2->streams + h2->stream_capacity, 0, (capacity - h2->stream_capacity) * sizeof(*h2->streams));
-        h2->stream_capacity = capacity;
+    struct h2_stream **link = find_stream(h2, id);
+    if (*link == NULL) {
+        if ((*link = calloc(1, sizeof **link)) == NULL) abort();
+        (*link)->id = id;
+        (*link)->window = h2->settings[NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE];
+        (*link)->receive_window = h2->initial_window;
     }
-    if (h2->streams[i] == NULL) {
-        if ((h2->streams[i] = calloc(1, sizeof **h2->streams)) == NULL) abort();
-        h2->streams[i]->id = id;
-        h2->streams[i]->window = h2->settings[NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE];
-        h2->streams[i]->receive_window = h2->initial_window;
-    }
-    return h2->streams[i];
+    return *link;
 }
 
 const char *h2_value(const struct h2_fields *fields, const char *name) {
@@ -383,9 +390,7 @@ static void take_settings(struct h2 *h2, const struct h2_frame *frame) {
         uint16_t id = (uint16_t)(frame->payload[i] << 8 | frame->payload[i + 1]);
         uint32_t value = get32(frame->payload + i + 2);
         if (id >= H2_SETTING_COUNT) continue;
-        if (id == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE)
-            for (size_t s = 0; s < h2->stream_capacity; s++)
-                if (h2->streams[s] != NULL) h2->streams[s]->window += (int64_t)value - h2->settings[id];
+        if (id == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) move_windows(h2, (int64_t)value - h2->settings[id], 0);
         if (id == NGHTTP2_SETTINGS_HEADER_TABLE_SIZE && value < 4096)
             nghttp2_hd_deflate_change_table_size(h2->deflater, value);
         h2->settings[id] = value;
@@ -511,7 +516,9 @@ struct stream_fact {
 
 static const struct h2_stream *stream_of(const struct h2 *h2, const void *context) {
     const struct stream_fact *fact = context;
-    return fact->id / 2 < h2->stream_capacity ? h2->streams[fact->id / 2] : NULL;
+    const struct h2_stream *stream = h2->streams[fact->id / 2 % H2_BUCKETS];
+    while (stream != NULL && stream->id != fact->id) stream = stream->next;
+    return stream;
 }
 
 static bool stream_has_ended(const struct h2 *h2, const void *context) {

@@ -24,7 +24,14 @@ enum h2_type {
     H2_CONTINUATION
 };
 enum { H2_END_STREAM = 0x1, H2_ACK = 0x1, H2_END_HEADERS = 0x4, H2_PADDED = 0x8, H2_HAS_PRIORITY = 0x20 };
-enum { H2_HEADER_BYTES = 9, H2_FRAME_BYTES = 16384, H2_WINDOW = 65535, H2_SETTING_COUNT = 8, H2_DEBUG_BYTES = 128 };
+enum {
+    H2_HEADER_BYTES = 9,
+    H2_FRAME_BYTES = 16384,
+    H2_WINDOW = 65535,
+    H2_SETTING_COUNT = 8,
+    H2_DEBUG_BYTES = 128,
+    H2_BUCKETS = 1024
+};
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 enum { H2_PREFACE_BYTES = sizeof H2_PREFACE - 1 };
 
@@ -38,6 +45,7 @@ struct h2_fields {
 
 /* What came on one stream. */
 struct h2_stream {
+    struct h2_stream *next; /* of its bucket */
     uint32_t id;
     struct h2_fields headers, trailers; /* where the response is trailers alone, they are the headers */
     uint8_t *body;
@@ -69,8 +77,7 @@ struct h2 {
     int64_t initial_window; /* the last that h2_write_settings said of streams */
 
     uint32_t next_stream;
-    struct h2_stream **streams; /* by id / 2 */
-    size_t stream_capacity;
+    struct h2_stream *streams[H2_BUCKETS];
     nghttp2_hd_deflater *deflater;
     nghttp2_hd_inflater *inflater;
     uint8_t *in, *held;

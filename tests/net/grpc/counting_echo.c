@@ -89,18 +89,26 @@ static void finish_collect(void *service, struct grpc_call *call) {
     grpc_call_answer(call, MUSTER_OK, nothing, text_of(text));
 }
 
-static void copy_request(struct text message, char *out, size_t size) {
-    if (message.len >= size) fail_msg("a request of %u bytes", message.len);
+/* False: the call is ended, since its request is none. */
+static bool copy_request(struct grpc_call *call, struct text message, char *out, size_t size) {
+    if (message.len >= size) {
+        grpc_call_finish(call, MUSTER_INVALID_ARGUMENT, text_of("too long"));
+        return false;
+    }
     if (message.len > 0) memcpy(out, message.data, message.len);
     out[message.len] = '\0';
+    return true;
 }
 
 static void send_many(void *service, struct grpc_call *call, struct text message) {
-    unsigned count, size;
+    unsigned count = 0, size = 0;
     char request[64];
     count_message(service, message);
-    copy_request(message, request, sizeof request);
-    if (sscanf(request, "%u %u", &count, &size) != 2) fail_msg("Many: '%s'", request);
+    if (!copy_request(call, message, request, sizeof request)) return;
+    if (sscanf(request, "%u %u", &count, &size) != 2 || count > ECHO_MANY_MAX || size > ECHO_MANY_BYTES_MAX) {
+        grpc_call_finish(call, MUSTER_INVALID_ARGUMENT, text_of("COUNT SIZE"));
+        return;
+    }
     char *bytes = calloc(1, size + 1);
     if (bytes == NULL) abort();
     for (unsigned i = 0; i < count; i++) {
@@ -113,10 +121,10 @@ static void send_many(void *service, struct grpc_call *call, struct text message
 
 static void fail_call(void *service, struct grpc_call *call, struct text message) {
     char request[4096];
-    int code, at = 0;
+    int code = MUSTER_UNKNOWN, at = 0;
     count_message(service, message);
-    copy_request(message, request, sizeof request);
-    if (sscanf(request, "%d %n", &code, &at) < 1) fail_msg("Fail: '%s'", request);
+    if (!copy_request(call, message, request, sizeof request)) return;
+    if (sscanf(request, "%d %n", &code, &at) < 1 || code < 1 || code > MUSTER_UNAUTHENTICATED) code = MUSTER_UNKNOWN;
     grpc_call_finish(call, (enum muster_code)code, text_of(request + at));
 }
 

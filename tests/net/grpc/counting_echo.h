@@ -5,7 +5,7 @@
 
 #include "net/grpc/service.h"
 
-enum { ECHO_LATER_MAX = 64, ECHO_FIELD_BYTES = 8192 };
+enum { ECHO_LATER_MAX = 64, ECHO_FIELD_BYTES = 8192, ECHO_MANY_MAX = 1000, ECHO_MANY_BYTES_MAX = 1 << 20 };
 
 #define ECHO_UNARY   "/test.Echo/Unary"   /* one message, the same back */
 #define ECHO_STREAM  "/test.Echo/Stream"  /* any number; each is sent back when it is whole */
