@@ -45,6 +45,9 @@ struct protocol {
      * stream_linger once all that it sent is answered. `is_last`: the peer has had its time to stop asking. Such a
      * connection is read until it ends. NULL: the stream closes it as door_drain says. */
     void (*drain)(struct stream *stream, bool is_last);
+    /* The peer did not send its first request in time: it is to be told, and the connection ended by stream_linger.
+     * NULL: the stream ends it. */
+    void (*idle)(struct stream *stream);
 };
 
 /* Why a connection ended. */

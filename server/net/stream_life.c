@@ -34,6 +34,19 @@ static void expire_slow(struct stream_queue *queue, uint64_t now_ms, uint64_t pa
     }
 }
 
+static void expire_idle(struct stream_queue *queue, uint64_t now_ms, uint64_t patience_ms) {
+    struct stream *stream, *next;
+    for (stream = TAILQ_FIRST(queue); stream != NULL && stream->slow_ms + patience_ms <= now_ms; stream = next) {
+        next = TAILQ_NEXT(stream, slow_link);
+        if (stream->door->protocol->idle == NULL) {
+            stream_end(stream, STREAM_IDLE);
+        } else if (stream->why == STREAM_OPEN) {
+            stream_move_to(stream, SLOW_NONE);
+            stream->door->protocol->idle(stream);
+        }
+    }
+}
+
 static void expire_lingering(struct stream_queue *queue, uint64_t now_ms) {
     struct stream *stream, *next;
     for (stream = TAILQ_FIRST(queue); stream != NULL && stream->slow_ms + DOOR_LINGER_MS <= now_ms; stream = next) {
@@ -55,7 +68,7 @@ static void expire_part(struct loop *loop, const struct door *door, bool is_shor
         stream_end(stream, STREAM_UNREAD);
     }
     expire_slow(&part->slow[SLOW_GREETING], now_ms, is_crowded ? idle_ms : door->unfinished_ms, STREAM_STRANGER);
-    expire_slow(&part->slow[SLOW_IDLE], now_ms, idle_ms, STREAM_IDLE);
+    expire_idle(&part->slow[SLOW_IDLE], now_ms, idle_ms);
     expire_slow(&part->slow[SLOW_UNFINISHED], now_ms, door->unfinished_ms, STREAM_UNFINISHED);
     expire_lingering(&part->slow[SLOW_LINGERING], now_ms);
 }

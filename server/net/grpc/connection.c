@@ -204,6 +204,13 @@ static void connection_drain(struct stream *stream, bool is_last) {
         connection_leave(connection);
 }
 
+/* Calls that are on their way are made again elsewhere: the client is told that they were not looked at. */
+static void connection_idle(struct stream *stream) {
+    struct connection *connection = connection_of(stream);
+    connection->leaves_as = STREAM_IDLE;
+    say_last_goaway(connection);
+}
+
 /* ---- turns ---- */
 
 static void grpc_commit(void *context, unsigned loop) {
@@ -231,4 +238,5 @@ const struct protocol grpc_protocol = {
     .commit = grpc_commit,
     .step = grpc_step,
     .drain = connection_drain,
+    .idle = connection_idle,
 };
