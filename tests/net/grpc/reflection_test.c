@@ -156,7 +156,7 @@ static void services(void **state) {
 
 static void requests_that_ask_nothing(void **state) {
     (void)state;
-    expect_error((struct text){NULL, 0}, MUSTER_INVALID_ARGUMENT);
+    expect_error(text_of(""), MUSTER_INVALID_ARGUMENT);
     expect_error(text_of("\x0a\x01h"), MUSTER_INVALID_ARGUMENT);
 }
 
