@@ -91,14 +91,23 @@ static enum muster_code read_request(struct call *call, const Muster__V1__WatchR
 
 /* ---- answering --------------------------------------------------------------------------------------------------- */
 
-/* is_pending: there is something to send already. */
-static enum muster_code park_request(struct call *call, const struct turn *turn, const struct watch_query *query,
-                                     uint64_t due_ms, uint64_t deadline_ms, bool is_pending) {
+static enum muster_code park_request(struct call *call, const struct turn *turn, const struct parking *parking) {
     struct refusal why = {0};
-    const struct parking parking = {call->waiter, query, due_ms, deadline_ms, is_pending};
-    enum muster_code code = watches_park(call->rpc->watches, turn, &parking, &why);
+    enum muster_code code = watches_park(call->rpc->watches, turn, parking, &why);
     call->is_parked = code == MUSTER_OK;
     return code == MUSTER_OK ? code : call_refused_by_roll(call, code, &why, "watch");
+}
+
+/* The pump gives every answer of a stream, the first one too. It finds out whether there is something to send. */
+static enum muster_code park_stream(struct call *call, const struct turn *turn, uint32_t max_wait_ms, uint64_t due_ms,
+                                    const struct watch_answer *answer) {
+    return park_request(call, turn,
+                        &(struct parking){.waiter = call->waiter,
+                                          .query = &answer->query,
+                                          .due_ms = due_ms > turn->now_ms ? due_ms : turn->now_ms,
+                                          .deadline_ms = max_wait_ms != 0 ? turn->now_ms + max_wait_ms : UINT64_MAX,
+                                          .silence_ms = max_wait_ms,
+                                          .is_pending = true});
 }
 
 /* Selects what there is to send, or parks. */
@@ -108,12 +117,17 @@ static enum muster_code answer_or_park(struct call *call, const struct turn *tur
     bool is_paced = cursor->phase == CURSOR_WHOLE && !cursor->is_owed;
     uint64_t due_ms = is_paced ? pace_due_ms(cursor->paced_ms, answer->query.min_interval_ms) : 0;
     uint64_t deadline_ms = turn->now_ms + max_wait_ms;
+    if (call->waiter != NULL && call->waiter->is_stream) return park_stream(call, turn, max_wait_ms, due_ms, answer);
     if (due_ms <= turn->now_ms) {
         /* The pump gives the long answers: watchers who go through the same pages at the same time share one selection,
          * and no number of them takes all the time of a door. */
         if (call->waiter != NULL && answer_is_long(answer, turn) &&
-            park_request(call, turn, &answer->query, turn->now_ms, is_paced ? deadline_ms : turn->now_ms, true) ==
-                MUSTER_OK)
+            park_request(call, turn,
+                         &(struct parking){.waiter = call->waiter,
+                                           .query = &answer->query,
+                                           .due_ms = turn->now_ms,
+                                           .deadline_ms = is_paced ? deadline_ms : turn->now_ms,
+                                           .is_pending = true}) == MUSTER_OK)
             return MUSTER_OK;
         if (!answer_select(answer, turn)) return call_too_large(call, "sessions");
         if (answer_has_news(answer)) {
@@ -124,7 +138,12 @@ static enum muster_code answer_or_park(struct call *call, const struct turn *tur
         if (!is_paced) return MUSTER_OK;
     }
     if (call->waiter == NULL || max_wait_ms == 0) return MUSTER_OK;
-    return park_request(call, turn, &answer->query, due_ms, deadline_ms, due_ms > turn->now_ms);
+    return park_request(call, turn,
+                        &(struct parking){.waiter = call->waiter,
+                                          .query = &answer->query,
+                                          .due_ms = due_ms,
+                                          .deadline_ms = deadline_ms,
+                                          .is_pending = due_ms > turn->now_ms});
 }
 
 static enum muster_code answer_watch(struct call *call, const struct watch_request *request,

@@ -30,12 +30,15 @@ static const char joining[] = "joining: the process stood still, and is not in s
 static const char too_large[] = "watch: the reply would pass 1048576 bytes; ask for less at a time";
 _Static_assert(MUSTER_MESSAGE_BYTES_MAX == 1048576, "as the message says");
 
-/* A waiter whose watch has ended, and what it gets. */
+/* A waiter, and what it gets. */
 struct recipient {
     struct waiter waiter;
     struct cursor cursor;
-    bool has_news; /* it gets what was selected for the group; else a cursor alone */
-    bool is_gone;  /* its connection was hung up: it gets no answer */
+    struct watch *stream; /* its watch, taken still, where this answer is one of many; NULL: the watch has ended */
+    bool was_due;         /* of a stream: else it only had its deadline, and there may be more to send */
+    bool has_news;        /* it gets what was selected for the group; else a cursor alone */
+    bool is_gone;         /* its connection was hung up: it gets no answer */
+    bool has_last;        /* it was delivered its last answer */
 };
 
 struct pump {
@@ -113,12 +116,15 @@ static void select_for_group(struct pump *pump, struct turn *turn, const struct 
     (void)is_selected;
 }
 
-/* Ends a watch of the group whose waiter gets an answer, and parks it again otherwise. */
+/* Ends a watch of the group whose waiter gets its last answer, and parks it again if it gets none. A stream that gets
+ * one stays taken until that is delivered: its reply slot is the pump's meanwhile, even if it is hung up. */
 static void repark_or_end(struct pump *pump, struct watch *watch, const struct watch_answer *answer, bool is_selected,
                           uint64_t now_ms) {
     struct watches *watches = pump->watches;
     bool is_due = watch->due_ms <= now_ms;
     struct cursor cursor = watch->query.cursor;
+    /* The end of a snapshot is sent even where that was empty: the watcher waits for it. */
+    bool is_owed = is_due && is_selected && (cursor.phase != CURSOR_WHOLE || cursor.is_owed);
     if (is_due && is_selected) {
         cursor = answer->query.cursor;
         cursor.selection = watch->query.cursor.selection;
@@ -128,20 +134,28 @@ static void repark_or_end(struct pump *pump, struct watch *watch, const struct w
     }
     bool has_news = is_due && is_selected && answer_has_news(answer);
     bool may_wait = !watch->is_hung_up && !watches_are_stopping(watches) && node_is_ready(watches->node);
-    if (!has_news && may_wait && watch->deadline_ms > now_ms) {
+    if (!has_news && !is_owed && may_wait && watch->deadline_ms > now_ms) {
         watch->query.cursor = cursor;
         watches_repark(watches, watch, !is_due);
         return;
     }
-    pump->recipients[pump->recipient_count++] = (struct recipient){watch->waiter, cursor, has_news, watch->is_hung_up};
-    watches_end(watches, watch);
+    bool goes_on = watch->waiter.is_stream && may_wait;
+    pump->recipients[pump->recipient_count++] = (struct recipient){.waiter = watch->waiter,
+                                                                   .cursor = cursor,
+                                                                   .stream = goes_on ? watch : NULL,
+                                                                   .was_due = is_due,
+                                                                   .has_news = has_news,
+                                                                   .is_gone = watch->is_hung_up};
+    if (!goes_on) watches_end(watches, watch);
 }
 
-static void deliver_to(const struct recipient *to, const struct response *response) {
-    to->waiter.door->deliver(to->waiter.door->context, &to->waiter, to->is_gone ? NULL : response);
+static void deliver_to(struct recipient *to, const struct response *response) {
+    bool is_refused = response->code != MUSTER_OK, is_last = to->stream == NULL || is_refused;
+    to->waiter.door->deliver(to->waiter.door->context, &to->waiter, to->is_gone ? NULL : response, is_last);
+    to->has_last = is_last;
 }
 
-static void deliver_refusal(const struct pump *pump, enum muster_code code, const char *message) {
+static void deliver_refusal(struct pump *pump, enum muster_code code, const char *message) {
     const struct response response = {.code = code, .message = text_of(message)};
     for (size_t i = 0; i < pump->recipient_count; i++) deliver_to(&pump->recipients[i], &response);
 }
@@ -150,7 +164,7 @@ static void deliver_news(struct pump *pump, struct text news) {
     struct arena *arena = &pump->worker->arena;
     size_t used = arena->used;
     for (size_t i = 0; i < pump->recipient_count; i++) {
-        const struct recipient *to = &pump->recipients[i];
+        struct recipient *to = &pump->recipients[i];
         struct response response = {0};
         arena->used = used;
         if (!answer_body(arena, &pump->watches->cursor_key, to->has_news ? news : (struct text){0}, &to->cursor,
@@ -158,6 +172,51 @@ static void deliver_news(struct pump *pump, struct text news) {
             response = (struct response){.code = MUSTER_RESOURCE_EXHAUSTED, .message = text_of(too_large)};
         deliver_to(to, &response);
     }
+}
+
+/* ---- streams: what comes after an answer --------------------------------------------------------------------------
+ */
+
+static void stream_repark(struct pump *pump, const struct recipient *to, uint64_t now_ms) {
+    struct watch *watch = to->stream;
+    const struct watched_scope *scope = watch->query.scope;
+    const struct cursor *cursor = &to->cursor;
+    bool is_owed = cursor->phase != CURSOR_WHOLE || cursor->is_owed;
+    /* A change that came since the selection did not wake the watch, which was taken. */
+    bool is_behind = !watch->query.is_counts && cursor->base != scope->journal.version;
+    watch->query.cursor = *cursor;
+    watch->query.resync = false;
+    watch->deadline_ms = watch->silence_ms != 0 ? now_ms + watch->silence_ms : UINT64_MAX;
+    if (is_owed) watch->due_ms = now_ms;
+    else if (to->has_news) watch->due_ms = pace_due_ms(cursor->paced_ms, watch->query.min_interval_ms);
+    watches_repark(pump->watches, watch, is_owed || is_behind || !to->was_due || !node_is_ready(pump->node));
+}
+
+/* Parks the streams of a group again, once their answers are delivered, and ends those that were hung up meanwhile or
+ * got a refusal, which was their last. */
+static void resume_streams(struct pump *pump) {
+    struct recipient *gone[PUMP_GROUP];
+    size_t gone_count = 0;
+    struct turn turn = node_begin(pump->node, pump->now);
+    for (size_t i = 0; i < pump->recipient_count; i++) {
+        struct recipient *to = &pump->recipients[i];
+        if (to->stream == NULL) continue;
+        if (!to->has_last && !to->stream->is_hung_up) {
+            stream_repark(pump, to, turn.now_ms);
+            continue;
+        }
+        watches_end(pump->watches, to->stream);
+        if (!to->has_last) gone[gone_count++] = to;
+    }
+    node_commit(&turn, NULL);
+    for (size_t i = 0; i < gone_count; i++)
+        gone[i]->waiter.door->deliver(gone[i]->waiter.door->context, &gone[i]->waiter, NULL, true);
+}
+
+static bool has_streams(const struct pump *pump) {
+    for (size_t i = 0; i < pump->recipient_count; i++)
+        if (pump->recipients[i].stream != NULL) return true;
+    return false;
 }
 
 static void answer_group(struct pump *pump, struct watch *const *group, size_t count) {
@@ -180,6 +239,7 @@ static void answer_group(struct pump *pump, struct watch *const *group, size_t c
     else if (is_selected && answer_has_news(&answer) && !answer_encode(&answer, &news))
         deliver_refusal(pump, MUSTER_RESOURCE_EXHAUSTED, too_large);
     else deliver_news(pump, news);
+    if (has_streams(pump)) resume_streams(pump);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------------------------- */
@@ -202,7 +262,8 @@ static size_t set_aside_full(struct pump *pump, struct watch **group, size_t cou
             group[left++] = watch;
             continue;
         }
-        uint64_t retry_ms = turn.now_ms + ROOM_RETRY_MS;
+        uint64_t retry_ms = watch->is_drained ? turn.now_ms : turn.now_ms + ROOM_RETRY_MS;
+        watch->is_full = watch->due_ms <= turn.now_ms;
         if (watch->due_ms < retry_ms) watch->due_ms = retry_ms; /* its pace may be slower */
         if (watch->deadline_ms < retry_ms) watch->deadline_ms = retry_ms;
         watches_repark(pump->watches, watch, true);
@@ -257,6 +318,12 @@ void pump_set_waker(struct watches *watches, void (*wake)(void *context), void *
     node_commit(&turn, NULL);
 }
 
+void pump_has_room(struct watches *watches, const struct watch_door *door, uint64_t connection) {
+    struct turn turn = node_begin(watches->node, (struct instant){0});
+    watches_have_room(watches, door, connection);
+    node_commit(&turn, NULL);
+}
+
 void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection) {
     struct waiter gone[HANG_UP_BATCH];
     size_t count;
@@ -264,7 +331,7 @@ void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64
         struct turn turn = node_begin(watches->node, (struct instant){0});
         count = watches_hang_up(watches, door, connection, gone, HANG_UP_BATCH);
         node_commit(&turn, NULL);
-        for (size_t i = 0; i < count; i++) door->deliver(door->context, &gone[i], NULL);
+        for (size_t i = 0; i < count; i++) door->deliver(door->context, &gone[i], NULL, true);
     } while (count == HANG_UP_BATCH);
 }
 

@@ -19,6 +19,9 @@ uint32_t pump_run(struct watches *watches, struct worker *worker, struct instant
 /* The same, but for at most so many batches of 256 watches, so that a thread that has more to do can do it in between.
  * Returns 0 where some may be left. */
 uint32_t pump_run_batches(struct watches *watches, struct worker *worker, struct instant now, size_t batches);
+/* Waiters of a connection for whom has_room was false have room now: they are looked at now, rather than in a moment.
+ */
+void pump_has_room(struct watches *watches, const struct watch_door *door, uint64_t connection);
 /* Ends every parked request of a connection that is gone: its door gets the reply slots back. */
 void pump_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection);
 /* From now on nothing is parked, and the next run answers what is with MUSTER_UNAVAILABLE: clients go elsewhere. */

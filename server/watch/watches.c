@@ -152,6 +152,7 @@ static struct watch *make_watch(struct watches *watches, const struct turn *turn
     watch->query.users = NULL;
     watch->due_ms = parking->due_ms;
     watch->deadline_ms = parking->deadline_ms;
+    watch->silence_ms = parking->silence_ms;
     watches->interests += query->user_count;
     for (size_t i = 0; i < query->user_count; i++) {
         struct text name = query->users[i];
@@ -255,6 +256,7 @@ static void take_watch(struct watches *watches, struct watch *watch) {
         watch->query.cursor.base = scope->journal.version;
         watched_scope_hand_out(watch->query.scope, watch->query.cursor.base);
     }
+    watch->is_full = watch->is_drained = false;
     watch_become(watch, WATCH_TAKEN);
 }
 
@@ -287,6 +289,18 @@ void watches_end(struct watches *watches, struct watch *watch) {
     watch->query.scope->parked--;
     watches->parked--;
     release_watch(watches, watch);
+}
+
+void watches_have_room(struct watches *watches, const struct watch_door *door, uint64_t connection) {
+    node_assert_held(watches->node);
+    for (struct watch *watch = *bucket_of(watches, door, connection); watch != NULL; watch = watch->next_of) {
+        if (watch->waiter.door != door || watch->waiter.connection != connection) continue;
+        watch->is_drained |= watch->state == WATCH_TAKEN;
+        if (!watch->is_full || watch->state != WATCH_PENDING) continue;
+        watch->is_full = false;
+        watch->due_ms = 0;
+        queue_advance(watches, watch);
+    }
 }
 
 size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct waiter *out,

@@ -1,7 +1,8 @@
 /* The watches of a node: the watched scopes with their journals, and the parked requests that wait for a change.
  *
  * A parked watch is idle until something that it watches changes. Then it is pending, and due as soon as its pace
- * allows. The pump takes the watches that are due, and ends them with an answer or parks them again.
+ * allows. The pump takes the watches that are due, and ends them with an answer or parks them again; a stream it parks
+ * again after each answer.
  *
  * A change only marks its scope or its named user dirty, O(1), however many watch it. The pump turns the marks into
  * pending watches later, in slices.
@@ -79,12 +80,15 @@ struct watch {
     struct waiter waiter;
     struct watch_query query; /* query.users is NULL: the interests have the names */
     uint64_t due_ms;          /* its pace allows no earlier answer */
-    uint64_t deadline_ms;     /* when it is answered in any case */
+    uint64_t deadline_ms;     /* when it is answered in any case; UINT64_MAX: a stream that may be silent for ever */
+    uint32_t silence_ms;      /* of a stream: its deadline is so long after the answer before; 0: it has none */
     size_t queue_at;
     struct watch *previous, *next;       /* in the scope's idle list */
     struct watch *previous_of, *next_of; /* in its connection's bucket */
     enum watch_state state;
     bool is_hung_up;
+    bool is_full;                /* it is due already, and waits for room */
+    bool is_drained;             /* there may be room again: noted while it is taken */
     struct interest interests[]; /* query.user_count of them */
 };
 
@@ -119,6 +123,7 @@ struct parking {
     const struct waiter *waiter;
     const struct watch_query *query; /* the names of its users are copied */
     uint64_t due_ms, deadline_ms;
+    uint32_t silence_ms;
     bool is_pending; /* there is something to send already */
 };
 /* Parks a watch. MUSTER_RESOURCE_EXHAUSTED: "watches", "named users of all watches" or "memory" is short; *why says
@@ -139,6 +144,8 @@ void watches_repark(struct watches *watches, struct watch *watch, bool is_pendin
 /* Ends a taken watch. */
 void watches_end(struct watches *watches, struct watch *watch);
 
+/* Watches of a connection that wait for room are due now. */
+void watches_have_room(struct watches *watches, const struct watch_door *door, uint64_t connection);
 /* Ends at most `max` parked watches of a connection, and writes their waiters. Watches that the
  * pump has taken are marked instead. Returns how many were written; fewer than `max`: there are no more. */
 size_t watches_hang_up(struct watches *watches, const struct watch_door *door, uint64_t connection, struct waiter *out,

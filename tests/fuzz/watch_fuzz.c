@@ -53,11 +53,12 @@ static bool has_room(void *context, const struct waiter *waiter) {
     return rig.has_room;
 }
 
-static void deliver(void *context, const struct waiter *waiter, const struct response *response) {
+static void deliver(void *context, const struct waiter *waiter, const struct response *response, bool is_last) {
     (void)context;
     struct place *place = waiter->reply_slot;
-    hold(place->is_out);
-    place->is_out = false;
+    hold(place->is_out && (is_last || waiter->is_stream));
+    hold(response != NULL || is_last);
+    place->is_out = !is_last;
     if (response == NULL) return;
     size_t len;
     uint8_t *reply = reply_bytes(METHOD_WATCH, response, &len);
@@ -97,7 +98,8 @@ static void ask_or_park(const uint8_t *request, size_t len) {
     size_t at = 0;
     while (rig.places[at].is_out) hold(++at < PLACES);
     struct place *place = &rig.places[at];
-    const struct waiter waiter = {place, rig.asked % 3, &door};
+    const struct waiter waiter = {
+        .reply_slot = place, .connection = rig.asked % 3, .door = &door, .is_stream = rig.asked % 2 == 1};
     size_t reply_len;
     rig.asked++;
     place->is_out = true;
@@ -137,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         rig.now.now_ms += (what & 7) * 400u;
         rig.now.wall_ms += what & 7;
         rig.has_room = (what & 8) == 0;
+        if (rig.has_room) pump_has_room(rig.watches, &door, what & 3);
         if (what & 16) pump_hang_up(rig.watches, &door, what >> 6);
         if (what & 32) node_tick(rig.node, rig.now);
         pump_run(rig.watches, rig.pump_worker, rig.now);

@@ -220,9 +220,13 @@ static void check_rows(const struct trial *trial, const struct guest *guest, con
 
 static void check_time(const struct trial *trial, const struct guest *guest, const Muster__V1__WatchResponse *answer) {
     uint64_t at_ms = guest->place.answered_ms, pace_ms = guest->watcher.min_interval_ms;
-    if (!guest->was_blocked && at_ms > guest->asked_ms + guest->wait_ms)
+    bool is_stream = guest->place.waiter.is_stream, has_end = !is_stream || guest->wait_ms > 0;
+    if (has_end && !guest->was_blocked && at_ms > guest->asked_ms + guest->wait_ms)
         mismatch(trial, "answered after %" PRIu64 " ms, and it would wait for %" PRIu64, at_ms - guest->asked_ms,
                  guest->wait_ms);
+    bool is_idle = is_stream && guest->watcher.cursor_len > 0 && !guest->is_on_page && !answer->resync;
+    if (is_idle && !watcher_is_news(answer) && (!has_end || at_ms < guest->asked_ms + guest->wait_ms))
+        mismatch(trial, "a stream that is silent for %" PRIu64 " ms at least says nothing", guest->wait_ms);
     bool is_paced = guest->watcher.cursor_len > 0 && !answer->resync && !guest->is_on_page && guest->paced_ms > 0;
     if (is_paced && watcher_is_news(answer) && at_ms < guest->paced_ms + pace_ms)
         mismatch(trial, "told %" PRIu64 " ms after it was told, its pace is %" PRIu64, at_ms - guest->paced_ms,
@@ -253,6 +257,27 @@ static void apply(struct trial *trial, struct guest *guest, const Muster__V1__Wa
     if ((fault = differs(trial, guest)) != NULL) mismatch(trial, "%s", fault);
 }
 
+/* What is asked, or goes on. */
+static void begin_answer(struct trial *trial, struct guest *guest) {
+    guest->asked_ms = trial->rig.now.now_ms;
+    guest->was_blocked = !guest->place.has_room;
+    guest->is_on_page = guest->watcher.cursor_len > 0 && !guest->watcher.is_synced;
+    guest->may_resync =
+        guest->asked_ms - guest->cursor_ms > RECENT_MS || trial->events - guest->cursor_events > RECENT_EVENTS;
+}
+
+/* A stream goes on after an answer; one that loses an answer is cut. */
+static void go_on(struct trial *trial, struct guest *guest, bool is_lost) {
+    if (!guest->place.is_parked) mismatch(trial, "a stream has ended");
+    if (is_lost) {
+        pump_hang_up(trial->rig.watches, &trial->rig.door, guest->place.waiter.connection);
+        if (guest->place.is_parked) mismatch(trial, "cut, and parked still");
+        return;
+    }
+    begin_answer(trial, guest);
+    place_has_read(&guest->place, &trial->rig);
+}
+
 /* Takes the answer that came, if one did. */
 static void take(struct trial *trial, struct guest *guest) {
     Muster__V1__Reply *reply = guest->place.reply;
@@ -266,8 +291,10 @@ static void take(struct trial *trial, struct guest *guest) {
            guest->watcher.user_count > 0 ? ", named" : "", guest->watcher.counts ? ", counts" : "",
            is_lost ? "loses" : "is told", answer->n_present, answer->n_changes, answer->more ? ", more" : "",
            answer->resync ? ", resync" : "");
+    guest->may_resync |= trial->events - guest->cursor_events > RECENT_EVENTS; /* of a stream: since it went on */
     if (!is_lost) apply(trial, guest, answer);
     reply_free(reply);
+    if (guest->place.waiter.is_stream) go_on(trial, guest, is_lost);
 }
 
 /* Time passes, and whoever is answered meanwhile takes it at that moment. */
@@ -307,20 +334,18 @@ static void copy_watcher(struct watcher *to, const struct watcher *from) {
 static void send_request(struct trial *trial, struct guest *guest) {
     static const uint32_t waits_ms[] = {0, 0, 300, 2000, 20000};
     struct request_builder builder;
-    uint64_t now_ms = trial->rig.now.now_ms;
     guest->wait_ms = guest->watcher.max_wait_ms = waits_ms[random_below(&trial->random, 5)];
-    guest->asked_ms = now_ms;
-    guest->was_blocked = false;
-    guest->is_on_page = guest->watcher.cursor_len > 0 && !guest->watcher.is_synced;
-    guest->may_resync = now_ms - guest->cursor_ms > RECENT_MS || trial->events - guest->cursor_events > RECENT_EVENTS;
+    guest->place.waiter.is_stream = random_chance(&trial->random, 1, 2); /* cursors are the same for both */
+    begin_answer(trial, guest);
     watcher_build(&guest->watcher, &builder);
     if (builder.watch.cursor.len > 0 && random_chance(&trial->random, 1, 200)) {
         builder.watch.cursor.data[random_below(&trial->random, builder.watch.cursor.len)] ^= 1;
         guest->may_resync = true;
     }
     bool is_answered = place_ask(&guest->place, &trial->rig, &builder);
-    record(trial, "guest %zu asks, wait %" PRIu64 ", pace %u: %s", (size_t)(guest - trial->guests), guest->wait_ms,
-           guest->watcher.min_interval_ms, is_answered ? "answered" : "parked");
+    record(trial, "guest %zu %s, wait %" PRIu64 ", pace %u: %s", (size_t)(guest - trial->guests),
+           guest->place.waiter.is_stream ? "opens a stream" : "asks", guest->wait_ms, guest->watcher.min_interval_ms,
+           is_answered ? "answered" : "parked");
     take(trial, guest);
 }
 
@@ -353,6 +378,7 @@ static void guest_moves(struct trial *trial) {
         if (random_chance(&trial->random, 1, 8)) hang_up(trial, guest);
         else if (random_chance(&trial->random, 1, 4)) guest->place.has_room = !guest->place.has_room;
         if (!guest->place.has_room) guest->was_blocked = true;
+        else place_has_read(&guest->place, &trial->rig);
         return;
     }
     guest->place.has_room = true;
@@ -424,6 +450,7 @@ static void finish(struct trial *trial) {
     for (size_t i = 0; i < trial->scene->watchers; i++) {
         trial->guests[i].loses_in = 0;
         trial->guests[i].place.has_room = true;
+        place_has_read(&trial->guests[i].place, &trial->rig);
     }
     record(trial, "the end");
     for (uint64_t ms = 0; ms < PATIENCE_MS; ms += RIG_TICK_MS) pass(trial, RIG_TICK_MS);
@@ -434,6 +461,7 @@ static void finish(struct trial *trial) {
         struct guest *guest = &trial->guests[i];
         for (int tries = 0; tries < 100 && !guest->place.is_parked; tries++) {
             send_request(trial, guest);
+            pass(trial, 0); /* further pages of a stream */
             if (guest->watcher.is_synced) break;
         }
         const char *fault = differs(trial, guest);

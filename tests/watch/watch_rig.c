@@ -31,7 +31,10 @@ static size_t ask_node(void *context, const uint8_t *request, size_t len, uint8_
 
 static bool place_has_room(void *context, const struct waiter *waiter) {
     (void)context;
-    return ((const struct place *)waiter->reply_slot)->has_room;
+    struct place *place = waiter->reply_slot;
+    bool has_room = place->has_room && (place->reply == NULL || !waiter->is_stream);
+    place->is_awaited = !has_room;
+    return has_room;
 }
 
 static Muster__V1__Reply *decoded(const uint8_t *reply, size_t len) {
@@ -41,14 +44,16 @@ static Muster__V1__Reply *decoded(const uint8_t *reply, size_t len) {
     return out;
 }
 
-static void place_deliver(void *context, const struct waiter *waiter, const struct response *response) {
+static void place_deliver(void *context, const struct waiter *waiter, const struct response *response, bool is_last) {
     struct rig *rig = context;
     struct place *place = waiter->reply_slot;
     if (!place->is_parked) fail_msg("an answer to a place that nobody waits at");
     if (response != NULL && !place->has_room) fail_msg("an answer where there is no room");
-    place->is_parked = false;
+    if (!is_last && (!waiter->is_stream || response == NULL)) fail_msg("no last answer, but no stream");
+    if (place->reply != NULL && !is_last) fail_msg("an answer where there is no room");
+    place_close(place);
+    place->is_parked = !is_last;
     place->is_hung_up = response == NULL;
-    place->reply = NULL;
     if (response != NULL) {
         size_t len;
         uint8_t *bytes = reply_bytes(METHOD_WATCH, response, &len);
@@ -57,6 +62,7 @@ static void place_deliver(void *context, const struct waiter *waiter, const stru
     }
     place->answered_ms = rig->now.now_ms;
     rig->idle_pumps = 0;
+    if (!is_last && place->between != NULL) place->between(place->between_context, place);
 }
 
 static void wake(void *context) {
@@ -96,7 +102,8 @@ static void pump(struct rig *rig) {
 }
 
 void place_open(struct place *place, struct rig *rig, uint64_t connection) {
-    *place = (struct place){.waiter = {place, connection, &rig->door}, .has_room = true};
+    *place =
+        (struct place){.waiter = {.reply_slot = place, .connection = connection, .door = &rig->door}, .has_room = true};
 }
 
 void place_close(struct place *place) {
@@ -122,6 +129,12 @@ bool place_ask(struct place *place, struct rig *rig, struct request_builder *bui
     place->reply = decoded(reply, reply_len);
     free(reply);
     return true;
+}
+
+void place_has_read(struct place *place, struct rig *rig) {
+    if (!place->is_awaited || !place->is_parked) return;
+    place->is_awaited = false;
+    pump_has_room(rig->watches, &rig->door, place->waiter.connection);
 }
 
 Muster__V1__Reply *place_take(struct place *place) {

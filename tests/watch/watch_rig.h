@@ -23,13 +23,17 @@ struct rig {
     unsigned idle_pumps;             /* in a row, at one instant, that answered nobody */
 };
 
-/* Where a request waits. Zeroed and then given to place_open. */
+/* Where a request waits. Zeroed and then given to place_open. A stream has room for one answer that is not taken. */
 struct place {
-    struct waiter waiter;
+    struct waiter waiter; /* waiter.is_stream: set by the test before it asks */
     bool is_parked, has_room;
+    bool is_awaited;          /* the pump found no room, and wants to hear that there is some */
     bool is_hung_up;          /* handed back without an answer */
     Muster__V1__Reply *reply; /* came and is not taken yet */
     uint64_t answered_ms;     /* when it came */
+    /* Called with each answer to a stream, before it can be taken; NULL: nothing is. */
+    void (*between)(void *context, struct place *place);
+    void *between_context;
 };
 
 /* What tests use that want nothing else. */
@@ -45,6 +49,8 @@ void place_close(struct place *place);
 /* Asks with a place to wait at, and pumps if the node wants it at once; frees the builder. false: it is parked. Ends
  * the test where the place is taken. */
 bool place_ask(struct place *place, struct rig *rig, struct request_builder *builder);
+/* The answer that came was read (place->reply), or has_room was set: the pump looks again where it waits for that. */
+void place_has_read(struct place *place, struct rig *rig);
 /* The answer, to be freed by the caller. Ends the test unless there is one, of code OK with a WatchResponse. */
 Muster__V1__Reply *place_take(struct place *place);
 

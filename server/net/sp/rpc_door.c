@@ -220,9 +220,11 @@ static bool waiter_has_room(void *context, const struct waiter *waiter) {
                                    STREAM_OUT_BYTES_MAX);
 }
 
-static void deliver_answer(void *context, const struct waiter *waiter, const struct response *response) {
+static void deliver_answer(void *context, const struct waiter *waiter, const struct response *response, bool is_last) {
     struct rpc_door *door = context;
     struct reply_slot *slot = waiter->reply_slot;
+    assert(is_last);
+    (void)is_last;
     if (response != NULL) {
         struct rpc_head space;
         const struct text header = {(char *)slot->header, slot->header_len};

@@ -247,10 +247,10 @@ bool sim_watcher_has_room(void *context, const struct waiter *waiter) {
     return sim_watcher->full_until_ms <= host->stage->now_ms;
 }
 
-void sim_watcher_deliver(void *context, const struct waiter *waiter, const struct response *response) {
+void sim_watcher_deliver(void *context, const struct waiter *waiter, const struct response *response, bool is_last) {
     const struct host *host = context;
     struct sim_watcher *sim_watcher = waiter->reply_slot;
-    if (!sim_watcher->is_parked || sim_watcher->host != host) {
+    if (!is_last || !sim_watcher->is_parked || sim_watcher->host != host) {
         fail(host->stage, sim_watcher, "rules", "an answer that nobody waits for");
         return;
     }
@@ -304,7 +304,8 @@ static void ask_host(struct stage *stage, struct sim_watcher *sim_watcher) {
     sim_watcher->asked_ms = stage->now_ms;
     watcher_build(&sim_watcher->watcher, &builder);
     uint8_t *request = builder_packed(&builder, &len);
-    sim_watcher->waiter = (struct waiter){sim_watcher, sim_watcher->index / 2, &host->door};
+    sim_watcher->waiter =
+        (struct waiter){.reply_slot = sim_watcher, .connection = sim_watcher->index / 2, .door = &host->door};
     sim_watcher->is_parked = true; /* it may be answered before the call returns */
     uint8_t *reply =
         call_bytes(host->rpc, stage->worker, request, len, host_now(host), &sim_watcher->waiter, &reply_len);

@@ -51,6 +51,6 @@ void sim_watchers_take(struct stage *stage, const struct host *host);
 
 /* The functions of a host's door. */
 bool sim_watcher_has_room(void *context, const struct waiter *waiter);
-void sim_watcher_deliver(void *context, const struct waiter *waiter, const struct response *response);
+void sim_watcher_deliver(void *context, const struct waiter *waiter, const struct response *response, bool is_last);
 
 #endif
