@@ -21,8 +21,20 @@ struct arrival {
     bool is_stale;
 };
 
-static void forget_arrival(struct door *door, const struct remote_key *remote) {
+/* Returns how many are open then, those of the doors that share the limit included. */
+static size_t count_connection(struct door *door) {
+    size_t connections = atomic_fetch_add(&door->connections, 1) + 1;
+    if (door->connections_shared == &door->connections) return connections;
+    return atomic_fetch_add(door->connections_shared, 1) + 1;
+}
+
+void door_forget_connection(struct door *door) {
     atomic_fetch_sub(&door->connections, 1);
+    if (door->connections_shared != &door->connections) atomic_fetch_sub(door->connections_shared, 1);
+}
+
+static void forget_arrival(struct door *door, const struct remote_key *remote) {
+    door_forget_connection(door);
     if (remote->kind != REMOTE_LOCAL) address_counts_remove(door->addresses, remote);
 }
 
@@ -78,17 +90,17 @@ static void admit_connection(struct loop *loop, struct arrival *arrival) {
         close(arrival->fd);
         return;
     }
-    size_t connections = atomic_fetch_add(&door->connections, 1) + 1;
+    size_t connections = count_connection(door);
     bool is_ipc = arrival->kind == STREAM_IPC;
     size_t max = door->connections_max - (is_ipc ? 0 : door->reserved);
     if (connections > max) {
-        atomic_fetch_sub(&door->connections, 1);
+        door_forget_connection(door);
         refuse_arrival(loop, arrival, "refused a connection: as many are open as may be");
         return;
     }
     size_t share = remote_is_loopback(&arrival->remote.key) ? door->share_loopback : door->share;
     if (arrival->remote.key.kind != REMOTE_LOCAL && !address_counts_add(door->addresses, &arrival->remote.key, share)) {
-        atomic_fetch_sub(&door->connections, 1);
+        door_forget_connection(door);
         refuse_arrival(loop, arrival, "refused a connection: its address has as many as it may");
         return;
     }

@@ -10,6 +10,8 @@
 #include "stream.h"
 #include "tls.h"
 
+#include <stdatomic.h>
+
 enum {
     DOORS_MAX = 8,
     DOOR_URLS_MAX = 16,
@@ -35,6 +37,9 @@ struct door_config {
     const char *const *urls; /* tcp:// or tls+tcp://HOST:PORT, port 0 is chosen by the system; ipc://PATH */
     size_t url_count;        /* 1..DOOR_URLS_MAX */
     size_t connections_max;
+    /* Counts the open connections of all doors that have the same counter, which connections_max then bounds together.
+     * Outlives the doors. NULL: the door counts its own alone. */
+    atomic_size_t *connections_shared;
     /* Default: a quarter of connections_max, at least DOOR_SHARE_MIN; three times as many for loopback addresses. */
     size_t connections_per_address;
     uint32_t unread_ms, unfinished_ms, idle_ms;
@@ -66,6 +71,9 @@ void door_refuse(struct door *door);
  * true once every reply is sent and no request arrives any more, false after timeout_ms. Blocks; not on a loop's
  * thread. */
 bool door_drain(struct door *door, uint32_t timeout_ms);
+
+/* The same for several doors, at the same time. */
+bool doors_drain(struct door *const doors[], size_t count, uint32_t timeout_ms);
 
 /* Closes every connection and frees the door. After loops_stop. `door` may be NULL. */
 void door_close(struct door *door);

@@ -52,6 +52,7 @@ static struct door *door_new(struct loops *loops, const struct door_config *conf
     door->tls = config->tls;
     door->alpn = config->alpn;
     door->is_idle_fine = config->is_idle_fine;
+    door->connections_shared = config->connections_shared != NULL ? config->connections_shared : &door->connections;
     door->is_on_one_loop = config->is_on_one_loop;
     set_limits(door, config);
     door->addresses = address_counts_new();
@@ -162,22 +163,48 @@ static enum drain_state drain_answer(const struct door *door) {
     return answer;
 }
 
-bool door_drain(struct door *door, uint32_t timeout_ms) {
-    uint64_t start_us = monotonic_us(), quiet_us = start_us, now_us = start_us;
-    uint64_t requests = door_figures(door).requests;
+/* How far the drain of a door is. */
+struct drain {
+    struct door *door;
+    uint64_t quiet_us; /* when something last arrived, or was not sent yet */
+    uint64_t requests;
+    bool is_over;
+};
+
+static void drain_begin(struct drain *drain, struct door *door, uint64_t now_us) {
+    *drain = (struct drain){.door = door, .quiet_us = now_us, .requests = door_figures(door).requests};
     door_refuse(door);
     ask_drain(door, DRAIN_LOOK);
+}
+
+static void drain_look(struct drain *drain, uint64_t now_us, bool is_last) {
+    enum drain_state answer = drain_answer(drain->door);
+    uint64_t requests = door_figures(drain->door).requests;
+    if (requests != drain->requests || answer == DRAIN_BUSY) drain->quiet_us = now_us;
+    drain->requests = requests;
+    drain->is_over = answer == DRAIN_CLEAR && now_us - drain->quiet_us > DRAIN_QUIET_MS * 1000;
+    if (!drain->is_over && answer != DRAIN_ASKED) ask_drain(drain->door, is_last ? DRAIN_LAST : DRAIN_CLOSE);
+}
+
+bool doors_drain(struct door *const doors[], size_t count, uint32_t timeout_ms) {
+    struct drain drains[DOORS_MAX];
+    uint64_t start_us = monotonic_us(), now_us = start_us;
+    assert(count <= DOORS_MAX);
+    for (size_t i = 0; i < count; i++) drain_begin(&drains[i], doors[i], now_us);
     for (; now_us - start_us < (uint64_t)timeout_ms * 1000; now_us = monotonic_us()) {
-        enum drain_state answer = drain_answer(door);
-        uint64_t requests_now = door_figures(door).requests;
-        if (requests_now != requests || answer == DRAIN_BUSY) quiet_us = now_us;
-        requests = requests_now;
-        if (answer == DRAIN_CLEAR && now_us - quiet_us > DRAIN_QUIET_MS * 1000) return true;
-        bool is_last = now_us - start_us > DRAIN_CLOSE_ALL_MS * 1000;
-        if (answer != DRAIN_ASKED) ask_drain(door, is_last ? DRAIN_LAST : DRAIN_CLOSE);
+        bool are_over = true, is_last = now_us - start_us > DRAIN_CLOSE_ALL_MS * 1000;
+        for (size_t i = 0; i < count; i++) {
+            if (!drains[i].is_over) drain_look(&drains[i], now_us, is_last);
+            are_over &= drains[i].is_over;
+        }
+        if (are_over) return true;
         usleep(DRAIN_STEP_MS * 1000);
     }
     return false;
+}
+
+bool door_drain(struct door *door, uint32_t timeout_ms) {
+    return doors_drain(&door, 1, timeout_ms);
 }
 
 void door_close(struct door *door) {

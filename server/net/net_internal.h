@@ -118,7 +118,7 @@ struct door {
     struct listener listeners[DOOR_URLS_MAX];
     size_t listener_count;
     struct address_counts *addresses;
-    atomic_size_t connections;
+    atomic_size_t connections, *connections_shared; /* the latter is &connections where no other door shares it */
     _Atomic uint64_t refused;
     _Atomic uint64_t crowded_until_ms;
     atomic_bool is_refusing;
@@ -189,6 +189,9 @@ void loop_commit(struct loop *loop);
 bool loop_watch(const struct loop *loop, struct source *source, uint32_t events, bool is_new);
 
 /* ---- accept.c ---- */
+
+/* A connection of the door is gone, and its place is free. */
+void door_forget_connection(struct door *door);
 
 /* Accepts what waits; `is_stale`: it came before the loop stood still. */
 void listener_accept(struct loop *loop, struct listener *listener, bool is_stale);

@@ -1,7 +1,7 @@
 #include "rpc_door.h"
 #include "envelope.h"
 #include "muster/limits.h"
-#include "rpc/touch_group.h"
+#include "net/rpc_seat.h"
 #include "sp_side.h"
 
 #include <assert.h>
@@ -27,10 +27,8 @@ struct touch_ticket {
 };
 
 /* What a loop answers with. */
-struct rpc_seat {
-    struct worker *worker;
-    struct touch_group *touches;
-    uintptr_t turn; /* which group it is; never 0 */
+struct door_seat {
+    struct rpc_seat *seat;
     struct touch_ticket tickets[TOUCH_GROUP_MAX];
 };
 
@@ -40,7 +38,7 @@ struct rpc_door {
     struct watch_task *watch_task;
     struct door *door;
     struct watch_door watch_door;
-    struct rpc_seat *seats[LOOPS_MAX]; /* one a loop */
+    struct door_seat *seats[LOOPS_MAX]; /* one a loop */
 };
 
 /* ---- replies ---- */
@@ -68,7 +66,7 @@ static void send_response(struct stream *stream, struct text header, enum method
 
 /* ---- touches: all of a turn are one call of the roll ---- */
 
-static struct rpc_seat *seat_of(struct stream *stream) {
+static struct door_seat *seat_of(struct stream *stream) {
     const struct rpc_door *door = stream_context(stream);
     return door->seats[stream_loop(stream)];
 }
@@ -81,35 +79,28 @@ static void answer_touch(void *context, void *ticket_of, const struct response *
 
 static void rpc_commit(void *context, unsigned loop) {
     const struct rpc_door *door = context;
-    struct rpc_seat *seat = door->seats[loop];
-    if (touch_group_count(seat->touches) == 0) return;
-    const struct stream *first = seat->tickets[0].stream;
-    uint32_t stalled_ms = (uint32_t)stream_gap_ms(first); /* right before they take effect */
-    if (stalled_ms > 0) touch_group_refuse(seat->touches, stalled_ms, answer_touch, NULL);
-    else touch_group_commit(seat->touches, stream_now(first), answer_touch, NULL);
-    seat->turn++;
+    rpc_seat_commit(door->seats[loop]->seat, answer_touch, NULL);
 }
 
-/* What a stream carries: the turn of the seat in which it last gathered a touch, and whether it ever parked a watch. */
+/* What a stream carries: the group that it last put a touch into, and whether it ever parked a watch. */
 static bool has_touches(struct stream *stream) {
-    return (uintptr_t)*stream_data(stream) >> 1 == seat_of(stream)->turn;
+    return (uintptr_t)*stream_data(stream) >> 1 == rpc_seat_group(seat_of(stream)->seat);
 }
 
 static bool has_parked(struct stream *stream) {
     return ((uintptr_t)*stream_data(stream) & 1) != 0;
 }
 
-static void set_carried(struct stream *stream, uintptr_t turn, bool parked) {
-    *stream_data(stream) = (void *)(turn << 1 | (uintptr_t)parked);
+static void set_carried(struct stream *stream, uint64_t group, bool parked) {
+    *stream_data(stream) = (void *)((uintptr_t)group << 1 | (uintptr_t)parked);
 }
 
 static bool gather_touch(struct stream *stream, struct text header, const struct request *request) {
-    struct rpc_seat *seat = seat_of(stream);
-    if (touch_group_count(seat->touches) == TOUCH_GROUP_MAX) stream_commit(stream);
-    struct touch_ticket *ticket = &seat->tickets[touch_group_count(seat->touches)];
-    if (!touch_group_add(seat->touches, request, ticket)) return false;
+    struct door_seat *seat = seat_of(stream);
+    struct touch_ticket *ticket = &seat->tickets[rpc_seat_next(seat->seat, stream)];
+    if (!rpc_seat_gather(seat->seat, stream, request, ticket)) return false;
     *ticket = (struct touch_ticket){stream, header};
-    set_carried(stream, seat->turn, has_parked(stream));
+    set_carried(stream, rpc_seat_group(seat->seat), has_parked(stream));
     stream_borrow(stream);
     return true;
 }
@@ -133,7 +124,7 @@ static bool park_watch(struct stream *stream, struct text header, const struct r
         return true;
     }
     const struct waiter waiter = {.reply_slot = slot, .connection = stream_id(stream), .door = &door->watch_door};
-    if (rpc_answer(door->rpc, seat_of(stream)->worker, request, stream_now(stream), &waiter, out)) {
+    if (rpc_answer(door->rpc, rpc_seat_worker(seat_of(stream)->seat), request, stream_now(stream), &waiter, out)) {
         free(slot);
         return false;
     }
@@ -153,18 +144,16 @@ static void answer_request(struct stream *stream, struct text header, struct req
         request->stalled_ms = (uint32_t)stream_stale_ms(stream);
     }
     if (request->method != METHOD_WATCH)
-        rpc_answer(door->rpc, seat_of(stream)->worker, request, stream_now(stream), NULL, &response);
+        rpc_answer(door->rpc, rpc_seat_worker(seat_of(stream)->seat), request, stream_now(stream), NULL, &response);
     else if (park_watch(stream, header, request, &response)) return;
     send_response(stream, header, request->method, &response);
 }
 
 /* The node stops: clients go elsewhere. Touches that came before take effect, and are answered, first. */
 static void refuse_request(struct stream *stream, struct text header) {
-    static const struct response refusal = {.code = MUSTER_UNAVAILABLE,
-                                            .message = {"the node stops", sizeof "the node stops" - 1}};
     if (has_touches(stream)) stream_commit(stream);
     stream_answered(stream);
-    send_response(stream, header, METHOD_NONE, &refusal);
+    send_response(stream, header, METHOD_NONE, &rpc_seat_stops);
 }
 
 static void rpc_message(struct stream *stream, const struct sp_frame *frame, size_t rest) {
@@ -239,20 +228,15 @@ static void deliver_answer(void *context, const struct waiter *waiter, const str
 
 static bool make_seats(struct rpc_door *door) {
     for (unsigned i = 0; i < loops_count(door->loops); i++) {
-        struct rpc_seat *seat = door->seats[i] = calloc(1, sizeof *seat);
-        if (seat == NULL) return false;
-        seat->turn = 1;
-        seat->worker = worker_new();
-        seat->touches = touch_group_new(door->rpc);
-        if (seat->worker == NULL || seat->touches == NULL) return false;
+        struct door_seat *seat = door->seats[i] = calloc(1, sizeof *seat);
+        if (seat == NULL || (seat->seat = rpc_seat_new(door->rpc)) == NULL) return false;
     }
     return true;
 }
 
 static void free_rpc_door(struct rpc_door *door) {
     for (unsigned i = 0; i < LOOPS_MAX && door->seats[i] != NULL; i++) {
-        worker_free(door->seats[i]->worker);
-        touch_group_free(door->seats[i]->touches);
+        rpc_seat_free(door->seats[i]->seat);
         free(door->seats[i]);
     }
     free(door);
@@ -274,6 +258,7 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
                                         .tls = config->tls,
                                         .connections_max = config->connections_max != 0 ? config->connections_max
                                                                                         : MUSTER_CONNECTIONS_DEFAULT,
+                                        .connections_shared = config->connections_shared,
                                         .connections_per_address = config->connections_per_address,
                                         .unread_ms = config->unread_ms,
                                         .unfinished_ms = config->unfinished_ms,
