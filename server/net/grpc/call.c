@@ -29,7 +29,7 @@ static void call_count_reader(struct grpc_call *call) {
         message_reader_free(&call->reader);
         stream_give_bytes(stream, call->reader_counted);
         owned = 0;
-        call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
+        call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
     }
     call->reader_counted = (uint32_t)owned;
 }
@@ -90,7 +90,7 @@ void calls_bury(struct grpc_seat *seat) {
     while ((call = LIST_FIRST(&seat->graveyard)) != NULL) call_free(call);
 }
 
-void call_refuse(struct grpc_call *call, enum muster_code code, const char *message) {
+void call_fail(struct grpc_call *call, enum muster_code code, const char *message) {
     grpc_call_finish(call, code, text_of(message));
 }
 
@@ -98,7 +98,7 @@ void call_refuse(struct grpc_call *call, enum muster_code code, const char *mess
 void call_expire(struct grpc_call *call) {
     if (call->is_finished) return;
     if (outbox_len(&call->out) == 0) {
-        call_refuse(call, MUSTER_DEADLINE_EXCEEDED, "the deadline of the call has passed");
+        call_fail(call, MUSTER_DEADLINE_EXCEEDED, "the deadline of the call has passed");
         return;
     }
     call->is_finished = true;
@@ -108,7 +108,7 @@ void call_expire(struct grpc_call *call) {
 void call_expire_request(struct grpc_call *call) {
     if (call->is_finished && !call->is_plain) return;
     if (call->is_plain) response_reset(call, NGHTTP2_CANCEL);
-    else call_refuse(call, MUSTER_DEADLINE_EXCEEDED, "the request was not complete in time");
+    else call_fail(call, MUSTER_DEADLINE_EXCEEDED, "the request was not complete in time");
 }
 
 /* ---- messages that come ---- */
@@ -135,7 +135,7 @@ void call_keep_request(struct grpc_call *call) {
     if (call->connection->loose == call) call->connection->loose = NULL;
     if (!call->has_request || call->is_finished || call->kept != NULL || lies_in_reader(call)) return;
     if (keep_bytes(call, call->request)) call->request.data = (const char *)call->kept;
-    else call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
+    else call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
 }
 
 /* The decompressed message is the call's own: the coder is used by others before the commit. */
@@ -143,7 +143,7 @@ static bool decompress_message(struct grpc_call *call, struct text *message) {
     const struct grpc_seat *seat = call->connection->seat;
     struct text plain;
     if (call->head.coding == CODING_IDENTITY) {
-        call_refuse(call, MUSTER_INTERNAL, "a message is compressed, and grpc-encoding does not say how");
+        call_fail(call, MUSTER_INTERNAL, "a message is compressed, and grpc-encoding does not say how");
         return false;
     }
     drop_kept(call);
@@ -153,15 +153,15 @@ static bool decompress_message(struct grpc_call *call, struct text *message) {
         *message = (struct text){(const char *)call->kept, plain.len};
         return true;
     case CODER_TOO_LARGE:
-        call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "a message is larger than the limit once it is decompressed");
+        call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "a message is larger than the limit once it is decompressed");
         return false;
     case CODER_MALFORMED:
-        call_refuse(call, MUSTER_INTERNAL, "a message is not what its grpc-encoding says");
+        call_fail(call, MUSTER_INTERNAL, "a message is not what its grpc-encoding says");
         return false;
     case CODER_NO_MEMORY:
         break;
     }
-    call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
+    call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
     return false;
 }
 
@@ -180,9 +180,9 @@ static void call_message(struct grpc_call *call, const struct grpc_message *mess
 
 /* What message_take says of bytes that are no whole message. */
 static void refuse_message(struct grpc_call *call, enum message_read read) {
-    if (read == MESSAGE_TOO_LARGE) call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "a message is larger than the limit");
-    else if (read == MESSAGE_NO_MEMORY) call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
-    else if (read == MESSAGE_MALFORMED) call_refuse(call, MUSTER_INTERNAL, "the flag of a message is neither 0 nor 1");
+    if (read == MESSAGE_TOO_LARGE) call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "a message is larger than the limit");
+    else if (read == MESSAGE_NO_MEMORY) call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
+    else if (read == MESSAGE_MALFORMED) call_fail(call, MUSTER_INTERNAL, "the flag of a message is neither 0 nor 1");
 }
 
 static void take_messages(struct grpc_call *call, const uint8_t *bytes, size_t len) {
@@ -191,7 +191,7 @@ static void take_messages(struct grpc_call *call, const uint8_t *bytes, size_t l
         struct grpc_message message;
         size_t used;
         if (call->has_request) {
-            call_refuse(call, MUSTER_UNIMPLEMENTED, "the method takes one message, and more have come");
+            call_fail(call, MUSTER_UNIMPLEMENTED, "the method takes one message, and more have come");
             return;
         }
         enum message_read read = message_take(&call->reader, bytes, len, bytes_max, &used, &message);
@@ -224,9 +224,9 @@ void call_half_close(struct grpc_call *call) {
     if (call->is_plain) request_answer_plain(call);
     if (call->is_finished) return;
     const struct grpc_method *method = call->method;
-    if (message_is_partial(&call->reader)) call_refuse(call, MUSTER_INTERNAL, "the last message is not whole");
+    if (message_is_partial(&call->reader)) call_fail(call, MUSTER_INTERNAL, "the last message is not whole");
     else if (method->is_request_one && !call->has_request)
-        call_refuse(call, MUSTER_UNIMPLEMENTED, "the method takes one message, and none has come");
+        call_fail(call, MUSTER_UNIMPLEMENTED, "the method takes one message, and none has come");
     if (call->is_finished) return;
     if (method->is_request_one) dispatch_request(call);
     if (!call->is_finished && method->half_closed != NULL) method->half_closed(call->service->service, call);
@@ -258,6 +258,10 @@ uint64_t grpc_call_id(const struct grpc_call *call) {
 
 void **grpc_call_data(struct grpc_call *call) {
     return &call->data;
+}
+
+uint64_t *grpc_call_mark(struct grpc_call *call) {
+    return &call->connection->mark;
 }
 
 struct text grpc_call_metadata(const struct grpc_call *call, const char *name, size_t i) {

@@ -19,6 +19,7 @@ struct grpc_door_config {
     struct grpc_service services[GRPC_SERVICES_MAX];
     size_t service_count;
     size_t connections_max;
+    atomic_size_t *connections_shared; /* as in struct door_config */
     size_t connections_per_address;
     uint32_t unread_ms, idle_ms; /* as in struct door_config */
     uint32_t preface_ms;         /* MUSTER_GRPC_PREFACE_MS */

@@ -160,6 +160,7 @@ struct connection {
     struct budget budget;
     size_t excess_bytes; /* of headers past the limit, that are not spent yet */
     size_t rest;         /* bytes passed to take that are not consumed yet */
+    uint64_t mark;       /* of the services */
     uint8_t leaves_as;   /* enum stream_end */
     bool is_dirty, is_greeted, is_leaving;
     bool is_draining, is_last_goaway_sent;
@@ -277,7 +278,7 @@ void call_expire(struct grpc_call *call);
 /* The client did not complete a message in time. */
 void call_expire_request(struct grpc_call *call);
 /* As grpc_call_finish, with a sentence that is a literal. */
-void call_refuse(struct grpc_call *call, enum muster_code code, const char *message);
+void call_fail(struct grpc_call *call, enum muster_code code, const char *message);
 /* Frees those whose bytes were borrowed. */
 void calls_bury(struct grpc_seat *seat);
 

@@ -33,7 +33,7 @@ void call_hold(struct grpc_call *call, const uint8_t *bytes, size_t len, bool is
     }
     if (keep_held(call, bytes, len)) return;
     (void)nghttp2_session_consume(connection->session, call->stream_id, len);
-    call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
+    call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
 }
 
 static void take_held(struct grpc_call *call) {

@@ -116,12 +116,12 @@ static void await_plain(struct grpc_call *call) {
 static bool refuse_request(struct grpc_call *call) {
     const struct request_head *head = &call->head;
     if (head->is_too_large)
-        call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "the headers of the request are larger than the limit");
+        call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "the headers of the request are larger than the limit");
     else if (!head->is_post || !head->is_grpc) await_plain(call);
     else if (call->method == NULL) refuse_path(call);
     else if (head->coding == CODING_UNKNOWN)
-        call_refuse(call, MUSTER_UNIMPLEMENTED, "grpc-encoding is not supported; grpc-accept-encoding says what is");
-    else if (head->has_bad_timeout) call_refuse(call, MUSTER_INTERNAL, "grpc-timeout is malformed");
+        call_fail(call, MUSTER_UNIMPLEMENTED, "grpc-encoding is not supported; grpc-accept-encoding says what is");
+    else if (head->has_bad_timeout) call_fail(call, MUSTER_INTERNAL, "grpc-timeout is malformed");
     else return false;
     return true;
 }

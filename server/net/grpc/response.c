@@ -174,7 +174,7 @@ static bool add_bytes(struct grpc_call *call, bool is_compressed, struct text by
 void response_message(struct grpc_call *call, struct text message) {
     bool is_compressed = compress_message(call, &message);
     if (add_bytes(call, is_compressed, message)) resume_response(call);
-    else call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "memory for answers is short");
+    else call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for answers is short");
 }
 
 static void set_status_message(struct grpc_call *call, struct text message) {

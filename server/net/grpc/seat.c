@@ -72,7 +72,7 @@ static void seat_keep_young(struct grpc_seat *seat) {
         LIST_REMOVE(call, young_link);
         call->is_young = false;
         if (!call->is_finished && !deadline_add(seat, call))
-            call_refuse(call, MUSTER_RESOURCE_EXHAUSTED, "memory for deadlines is short");
+            call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for deadlines is short");
     }
 }
 

@@ -66,6 +66,8 @@ struct instant grpc_call_now(const struct grpc_call *call);
 uint64_t grpc_call_id(const struct grpc_call *call);
 /* The service's own, NULL at first. */
 void **grpc_call_data(struct grpc_call *call);
+/* A word that the connection of the call keeps for the services of its door, 0 at first. */
+uint64_t *grpc_call_mark(struct grpc_call *call);
 /* The value of a request header, by its name in lower case; empty: there is none. The i-th of several, from 0. Valid
  * until `opened` returns for a call with many messages, and until `message` returns for one with one. Names that end in
  * -bin have a value in base64 (grpc_call_metadata is it as it came). */
@@ -73,8 +75,8 @@ struct text grpc_call_metadata(const struct grpc_call *call, const char *name, s
 /* If what was passed came in before the process stood still: for how long it had. Else 0. */
 uint64_t grpc_call_stale_ms(const struct grpc_call *call);
 
-/* Keeps the bytes of messages and metadata of this turn valid until `commit`. The call may be over by then: keep its
- * handle, or its id. */
+/* Keeps the call, and the bytes of messages and metadata of this turn, valid until `commit`. The call may be over by
+ * then: what is answered to it is ignored. */
 void grpc_call_borrow(struct grpc_call *call);
 
 /* ---- what a handler does with it ---- */
