@@ -6,6 +6,7 @@
 #include "node/standstill.h"
 #include "node/tick.h"
 #include "peers/gossip.h"
+#include "service_grpc.h"
 #include "service_peers.h"
 #include "service_room.h"
 #include "snapshot/store.h"
@@ -42,7 +43,8 @@ _Static_assert((int)CONFIG_THREADS_MAX <= (int)LOOPS_MAX, "there are as many loo
 
 struct service {
     const struct config *config;
-    size_t connections_max;      /* for requests */
+    size_t connections_max;      /* for requests, of both doors together */
+    atomic_size_t connections;   /* of both */
     size_t peer_connections_max; /* of each of the two doors for peers */
     struct node *node;
     struct rpc *rpc;
@@ -53,6 +55,7 @@ struct service {
     struct snapshots *snapshots; /* NULL: no data directory */
     struct watch_task *watch_task;
     struct rpc_door *door;
+    struct service_grpc *grpc; /* NULL: no door for gRPC */
     struct service_room room;
 };
 
@@ -137,9 +140,22 @@ static bool open_door(struct service *service, struct error *error) {
                                          .url_count = config->rpc.count,
                                          .tls = service->tls,
                                          .connections_max = service->connections_max,
+                                         .connections_shared = &service->connections,
                                          .connections_per_address = config->connections_per_address_max};
     service->door = rpc_door_open(service->loops, &door, error);
     return service->door != NULL;
+}
+
+static bool open_grpc(struct service *service, struct error *error) {
+    if (service->config->grpc_url[0] == '\0') return true;
+    const struct service_grpc_parts parts = {.config = service->config,
+                                             .loops = service->loops,
+                                             .rpc = service->rpc,
+                                             .watch_task = service->watch_task,
+                                             .connections_max = service->connections_max,
+                                             .connections_shared = &service->connections};
+    service->grpc = service_grpc_open(&parts, error);
+    return service->grpc != NULL;
 }
 
 static const char *rpc_url(const struct service *service, size_t i) {
@@ -179,13 +195,14 @@ struct service *service_start(const struct config *config, struct error *error) 
     if (!start_peers(&service, error)) return NULL;
     (void)error_fail_memory(error);
     if (service.snapshots != NULL && !snapshots_start(service.snapshots, service.peers != NULL)) return NULL;
-    return open_door(&service, error) ? &service : NULL;
+    return open_door(&service, error) && open_grpc(&service, error) ? &service : NULL;
 }
 
 void service_announce(const struct service *service, uint64_t took_ms) {
     const struct config *config = service->config;
     printf("musterd ready");
     for (size_t i = 0; i < config->rpc.count; i++) printf(" rpc=%s", rpc_url(service, i));
+    if (service->grpc != NULL) printf(" grpc=%s", service_grpc_address(service->grpc));
     if (service->peers != NULL)
         printf(" gossip=%s sync=%s", service_peers_gossip_url(service->peers), service_peers_sync_url(service->peers));
     printf(" in %llums\n", (unsigned long long)took_ms);
@@ -198,6 +215,9 @@ void service_announce(const struct service *service, uint64_t took_ms) {
     for (size_t i = 0; i < config->rpc.count && config->is_insecure; i++)
         log_line(LEVEL_WARN, "insecure", "whoever can reach this address may read and write everything",
                  {"rpc", rpc_url(service, i), 0});
+    if (service->grpc != NULL && config->is_insecure)
+        log_line(LEVEL_WARN, "insecure", "whoever can reach this address may read and write everything",
+                 {"grpc", service_grpc_address(service->grpc), 0});
 }
 
 static void reload_certificate(struct service *service) {
@@ -233,17 +253,20 @@ static void answer_parked(struct watches *watches) {
 }
 
 /* Whether all that had come in was answered in time. */
-static bool drain_door(struct service *service, const char *reason) {
-    struct door *door = rpc_door_door(service->door);
-    door_refuse(door); /* before it is logged, so that the log is true */
+static bool drain_doors(struct service *service, const char *reason) {
+    struct door *doors[2] = {rpc_door_door(service->door)};
+    size_t count = 1, connections = 0;
+    if (service->grpc != NULL) doors[count++] = service_grpc_door(service->grpc);
+    for (size_t i = 0; i < count; i++) door_refuse(doors[i]); /* before it is logged, so that the log is true */
+    for (size_t i = 0; i < count; i++) connections += door_figures(doors[i]).connections;
     log_line(LEVEL_INFO, "draining", "no new connections; requests are refused", {"signal", reason, 0},
-             {"connections", NULL, door_figures(door).connections});
+             {"connections", NULL, connections});
     answer_parked(rpc_watches(service->rpc));
-    return door_drain(door, DRAIN_MS);
+    return doors_drain(doors, count, DRAIN_MS);
 }
 
 bool service_stop(struct service *service, const char *reason) {
-    bool is_drained = drain_door(service, reason);
+    bool is_drained = drain_doors(service, reason);
     if (service->peers != NULL) service_peers_leave(service->peers);
     bool is_kept = service->snapshots == NULL || snapshots_finish(service->snapshots);
     struct node_figures figures;
@@ -258,6 +281,7 @@ bool service_stop(struct service *service, const char *reason) {
     if (!service_peers_free(service->peers)) _exit(status_at_once);
     periodic_stop(service->ticker);
     snapshots_close(service->snapshots);
+    service_grpc_close(service->grpc);
     rpc_door_close(service->door);
     watch_task_free(service->watch_task);
     tls_context_free(service->tls);

@@ -1,0 +1,30 @@
+/* The gRPC of a node: its door, and the services that it serves. Used by the program's main thread alone. */
+#ifndef MUSTER_SERVICE_GRPC_H
+#define MUSTER_SERVICE_GRPC_H
+
+#include "common/error.h"
+#include "config.h"
+#include "net/watch_task.h"
+#include "rpc/rpc.h"
+
+struct service_grpc;
+
+/* What it is made of; all of it outlives it. */
+struct service_grpc_parts {
+    const struct config *config;
+    struct loops *loops;
+    struct rpc *rpc;
+    struct watch_task *watch_task;
+    size_t connections_max;
+    atomic_size_t *connections_shared; /* with the other door for requests */
+};
+
+/* Opens the door where --grpc says. NULL and *error: the address is taken, or memory is short. */
+struct service_grpc *service_grpc_open(const struct service_grpc_parts *parts, struct error *error);
+/* Where it listens: HOST:PORT, with the port that the system chose. */
+const char *service_grpc_address(const struct service_grpc *grpc);
+struct door *service_grpc_door(const struct service_grpc *grpc);
+/* After loops_stop. `grpc` may be NULL. */
+void service_grpc_close(struct service_grpc *grpc);
+
+#endif
