@@ -11,6 +11,7 @@
 #include "grpc_door.h"
 #include "message.h"
 #include "net/loop.h"
+#include "session_memory.h"
 
 #include <nghttp2/nghttp2.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ enum {
     STREAM_WINDOW_BYTES = 256 * 1024,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
     OWN_RESETS_KEPT = 16,
+    RESPONSE_TABLE_BYTES = 512, /* of HPACK: holds the fields that nearly every response has */
 };
 
 /* ---- headers of a request: header_list.c ---- */
@@ -64,6 +66,7 @@ enum wait_list {
     WAIT_FRAME,   /* a connection: a frame has begun */
     WAIT_FULL,    /* a connection: so much of its answers waits for its windows that its calls wait, too */
     WAIT_UNREAD,  /* a connection: some of its answers wait for its windows */
+    WAIT_QUIET,   /* a connection: something came of late */
     WAIT_SILENT,  /* a connection: nothing came */
     WAIT_PONG,    /* a connection: nothing came, and it was pinged */
     WAIT_LISTS
@@ -144,6 +147,7 @@ struct connection {
     struct grpc_seat *seat;
     struct stream *stream;
     nghttp2_session *session; /* NULL: nothing has come yet */
+    void *streams_page;       /* as session_memory.opened_page */
     struct call_list calls;
     struct grpc_call *loose; /* its request is in the bytes of this turn, and its frame is not over; NULL: none */
     uint32_t call_count;
@@ -174,6 +178,7 @@ struct grpc_seat {
     unsigned loop;
     struct instant now;
     struct coder *coder;
+    struct session_memory memory;
     uint64_t next_id, turn;
     bool is_draining;
     uint64_t waited_ms; /* a clock that stands still while the loop does */

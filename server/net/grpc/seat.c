@@ -12,14 +12,15 @@ struct grpc_seat *seat_new(struct grpc_door *door, unsigned loop) {
     seat->turn = 1;
     seat->coder = coder_new();
     for (size_t i = 0; i < WAIT_LISTS; i++) TAILQ_INIT(&seat->waits[i]);
-    if (seat->coder != NULL) return seat;
-    free(seat);
+    if (seat->coder != NULL && session_memory_open(&seat->memory, door->config.connections_max)) return seat;
+    seat_free(seat);
     return NULL;
 }
 
 void seat_free(struct grpc_seat *seat) {
     if (seat == NULL) return;
     coder_free(seat->coder);
+    session_memory_close(&seat->memory);
     free(seat->deadlines);
     free(seat);
 }

@@ -160,6 +160,7 @@ bool session_setup(struct grpc_door *door) {
     nghttp2_session_callbacks_set_on_stream_close_callback(door->callbacks, on_stream_close);
     nghttp2_option_set_no_auto_window_update(door->option, 1);
     nghttp2_option_set_no_closed_streams(door->option, 1);
+    nghttp2_option_set_max_deflate_dynamic_table_size(door->option, RESPONSE_TABLE_BYTES);
     nghttp2_option_set_server_fallback_rfc7540_priorities(door->option, 1);
     return true;
 }
@@ -177,9 +178,15 @@ bool session_open(struct connection *connection) {
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, MUSTER_GRPC_HEADER_BYTES_MAX},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
+    struct session_memory *memory = &connection->seat->memory;
     nghttp2_session *session;
-    if (nghttp2_session_server_new2(&session, door->callbacks, connection, door->option) != 0) return false;
+    memory->is_opening = true;
+    memory->opened_page = NULL;
+    int error = nghttp2_session_server_new3(&session, door->callbacks, connection, door->option, &memory->functions);
+    memory->is_opening = false;
+    if (error != 0) return false;
     connection->session = session;
+    connection->streams_page = memory->opened_page;
     return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof settings[0]) == 0 &&
            nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW_BYTES) == 0;
 }

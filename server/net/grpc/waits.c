@@ -6,6 +6,7 @@
 
 enum {
     UNREAD_BYTES_MIN = 64 * 1024, /* with fewer that wait for its windows a connection is never in the way */
+    QUIET_MS = 1000,              /* a client that has asked nothing for so long asks again later, if ever */
     TURN_COUNTED_MS = 1000,       /* a longer turn is one in which the loop stood still: clients could do nothing */
 };
 
@@ -67,7 +68,7 @@ void connection_await_reader(struct connection *connection) {
 void connection_heard(struct connection *connection) {
     struct grpc_seat *seat = connection->seat;
     connection->heard_ms = seat->waited_ms;
-    if (connection->silence_wait.list != WAIT_SILENT) wait_enter(seat, &connection->silence_wait, WAIT_SILENT);
+    if (connection->silence_wait.list != WAIT_QUIET) wait_enter(seat, &connection->silence_wait, WAIT_QUIET);
 }
 
 void connection_await_nothing(struct connection *connection) {
@@ -89,6 +90,8 @@ static uint64_t patience_ms(const struct grpc_seat *seat, enum wait_list list) {
         return is_short && config->unread_ms > DOOR_UNREAD_SHORT_MS ? DOOR_UNREAD_SHORT_MS : config->unread_ms;
     case WAIT_UNREAD:
         return is_short ? DOOR_UNREAD_SHORT_MS : UINT64_MAX;
+    case WAIT_QUIET:
+        return QUIET_MS;
     case WAIT_SILENT:
         return config->keepalive_ms;
     default: /* WAIT_PONG */
@@ -96,13 +99,16 @@ static uint64_t patience_ms(const struct grpc_seat *seat, enum wait_list list) {
     }
 }
 
-/* Who was heard since it entered the list enters it again: it is pinged after at most twice the time. */
+/* Who was heard since it entered the list enters it again. */
+static void expect_silence(struct connection *connection) {
+    struct grpc_seat *seat = connection->seat;
+    bool is_silent = connection->heard_ms <= connection->silence_wait.since_ms;
+    wait_enter(seat, &connection->silence_wait, is_silent ? WAIT_SILENT : WAIT_QUIET);
+    if (is_silent) session_memory_trim(&seat->memory, connection->streams_page);
+}
+
 static void expect_pong(struct connection *connection) {
     struct grpc_seat *seat = connection->seat;
-    if (connection->heard_ms > connection->silence_wait.since_ms) {
-        wait_enter(seat, &connection->silence_wait, WAIT_SILENT);
-        return;
-    }
     wait_enter(seat, &connection->silence_wait, WAIT_PONG);
     (void)nghttp2_submit_ping(connection->session, NGHTTP2_FLAG_NONE, NULL);
     connection_wake(connection);
@@ -124,6 +130,9 @@ static void end_wait(struct grpc_seat *seat, struct wait *wait) {
     case WAIT_UNREAD:
         wait_leave(seat, wait);
         stream_end(OWNER_OF(wait, struct connection, read_wait)->stream, STREAM_UNREAD);
+        break;
+    case WAIT_QUIET:
+        expect_silence(OWNER_OF(wait, struct connection, silence_wait));
         break;
     case WAIT_SILENT:
         expect_pong(OWNER_OF(wait, struct connection, silence_wait));
