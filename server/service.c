@@ -151,6 +151,7 @@ static bool open_grpc(struct service *service, struct error *error) {
     const struct service_grpc_parts parts = {.config = service->config,
                                              .loops = service->loops,
                                              .rpc = service->rpc,
+                                             .tls = service->tls,
                                              .watch_task = service->watch_task,
                                              .connections_max = service->connections_max,
                                              .connections_shared = &service->connections};

@@ -1,9 +1,9 @@
 #include "service_grpc.h"
+#include "common/url.h"
 #include "net/grpc/grpc_door.h"
 #include "net/grpc/services/presence_service.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct service_grpc {
     struct presence_service *presence;
@@ -16,6 +16,7 @@ struct service_grpc *service_grpc_open(const struct service_grpc_parts *parts, s
     if (grpc == NULL) return NULL;
     if ((grpc->presence = presence_service_new(parts->loops, parts->rpc, parts->watch_task)) == NULL) goto fail;
     struct grpc_door_config door = {.url = parts->config->grpc_url,
+                                    .tls = parts->tls,
                                     .connections_max = parts->connections_max,
                                     .connections_shared = parts->connections_shared,
                                     .connections_per_address = parts->config->connections_per_address_max};
@@ -29,7 +30,7 @@ fail:
 }
 
 const char *service_grpc_address(const struct service_grpc *grpc) {
-    return door_url(grpc_door_door(grpc->door), 0) + strlen("tcp://");
+    return url_authority(door_url(grpc_door_door(grpc->door), 0));
 }
 
 struct door *service_grpc_door(const struct service_grpc *grpc) {

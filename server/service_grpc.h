@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "config.h"
+#include "net/tls.h"
 #include "net/watch_task.h"
 #include "rpc/rpc.h"
 
@@ -14,6 +15,7 @@ struct service_grpc_parts {
     const struct config *config;
     struct loops *loops;
     struct rpc *rpc;
+    struct tls_context *tls; /* NULL: there is no certificate, and gRPC is spoken in the clear */
     struct watch_task *watch_task;
     size_t connections_max;
     atomic_size_t *connections_shared; /* with the other door for requests */
