@@ -281,12 +281,14 @@ void grpc_call_borrow(struct grpc_call *call) {
 
 /* ---- what a handler does with it ---- */
 
-static bool add_field(struct outbox *fields, struct text name, struct text value) {
+static bool add_field(struct outbox *fields, uint8_t *count, struct text name, struct text value) {
     const uint32_t lens[2] = {name.len, value.len};
     size_t len = sizeof lens + name.len + value.len;
+    if (*count == CALL_FIELDS_MAX) return false;
     if (len > MUSTER_GRPC_METADATA_BYTES_MAX || outbox_len(fields) > MUSTER_GRPC_METADATA_BYTES_MAX - len) return false;
     uint8_t *out = outbox_add(fields, len);
     if (out == NULL) return false;
+    (*count)++;
     memcpy(out, lens, sizeof lens);
     memcpy(out + sizeof lens, name.data, name.len);
     if (value.len > 0) memcpy(out + sizeof lens + name.len, value.data, value.len);
@@ -294,11 +296,11 @@ static bool add_field(struct outbox *fields, struct text name, struct text value
 }
 
 bool grpc_call_add_header(struct grpc_call *call, struct text name, struct text value) {
-    return !call->is_answered && !call->is_finished && add_field(&call->fields, name, value);
+    return !call->is_answered && !call->is_finished && add_field(&call->fields, &call->field_count, name, value);
 }
 
 bool grpc_call_add_trailer(struct grpc_call *call, struct text name, struct text value) {
-    return !call->is_finished && add_field(&call->trailers, name, value);
+    return !call->is_finished && add_field(&call->trailers, &call->trailer_count, name, value);
 }
 
 void grpc_call_send(struct grpc_call *call, struct text message) {

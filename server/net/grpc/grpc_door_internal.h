@@ -19,10 +19,11 @@
 
 enum {
     CALL_HEADERS_INLINE = 8, /* more of them are kept elsewhere */
-    CALL_FIELDS_MAX = 32,    /* of a response or its trailers */
+    CALL_FIELDS_MAX = 16,    /* that a service adds to a response, and as many to its trailers */
     STREAM_WINDOW_BYTES = 256 * 1024,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
     OWN_RESETS_KEPT = 16,
+    CONTINUATIONS_MAX = 8,      /* of the headers of a request */
     RESPONSE_TABLE_BYTES = 512, /* of HPACK: holds the fields that nearly every response has */
 };
 
@@ -116,6 +117,7 @@ struct grpc_call {
 
     struct outbox out;
     struct outbox fields, trailers; /* added to headers and trailers: name length, value length, name, value */
+    uint8_t field_count, trailer_count;
     enum muster_code code;
     struct outbox status_message; /* percent-encoded */
 

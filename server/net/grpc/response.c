@@ -28,7 +28,7 @@ static nghttp2_nv field_of(const char *name, struct text value, uint8_t flags) {
 /* ---- fields ---- */
 
 struct fields {
-    nghttp2_nv items[CALL_FIELDS_MAX + 8];
+    nghttp2_nv items[2 * CALL_FIELDS_MAX + 8];
     size_t count;
 };
 
@@ -39,7 +39,7 @@ static void fields_add(struct fields *fields, nghttp2_nv field) {
 
 /* What the service added; nghttp2 copies it. */
 static void fields_add_box(struct fields *fields, const struct outbox *box) {
-    for (size_t at = box->at; at < box->len && fields->count < CALL_FIELDS_MAX;) {
+    for (size_t at = box->at; at < box->len;) {
         uint32_t lens[2];
         memcpy(lens, box->bytes + at, sizeof lens);
         uint8_t *name = box->bytes + at + sizeof lens;

@@ -82,7 +82,8 @@ void grpc_call_borrow(struct grpc_call *call);
 /* ---- what a handler does with it ---- */
 
 /* Adds to the headers of the response (before the first message), or to its trailers (before it is finished). The name
- * is in lower case; the value is sent as it is. False: there are too many already (GRPC_METADATA_BYTES_MAX). */
+ * is in lower case; the value is sent as it is. False: there are too many already (16, or
+ * MUSTER_GRPC_METADATA_BYTES_MAX). */
 bool grpc_call_add_header(struct grpc_call *call, struct text name, struct text value);
 bool grpc_call_add_trailer(struct grpc_call *call, struct text name, struct text value);
 /* Sends a message; copied. Compressed where that pays and the client takes it. */

@@ -160,6 +160,9 @@ bool session_setup(struct grpc_door *door) {
     nghttp2_session_callbacks_set_on_stream_close_callback(door->callbacks, on_stream_close);
     nghttp2_option_set_no_auto_window_update(door->option, 1);
     nghttp2_option_set_no_closed_streams(door->option, 1);
+#ifdef HAVE_NGHTTP2_MAX_CONTINUATIONS
+    nghttp2_option_set_max_continuations(door->option, CONTINUATIONS_MAX); /* CVE-2024-28182 */
+#endif
     nghttp2_option_set_max_deflate_dynamic_table_size(door->option, RESPONSE_TABLE_BYTES);
     nghttp2_option_set_server_fallback_rfc7540_priorities(door->option, 1);
     return true;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct echo_service *echo_service_new(void) {
     struct echo_service *echo = calloc(1, sizeof *echo);
@@ -89,6 +90,7 @@ static void echo_commit(void *service, unsigned loop) {
 }
 
 struct errand {
+    struct echo_service *echo;
     struct grpc_handle *handle;
     uint32_t len;
     char bytes[];
@@ -99,6 +101,7 @@ static void *run_errand(void *context) {
     grpc_handle_send(errand->handle, (struct text){errand->bytes, errand->len});
     grpc_handle_finish(errand->handle, MUSTER_OK, (struct text){0});
     grpc_handle_release(errand->handle);
+    atomic_fetch_sub(&errand->echo->errands, 1);
     free(errand);
     return NULL;
 }
@@ -109,6 +112,8 @@ static void echo_elsewhere(void *service, struct grpc_call *call, struct text me
     pthread_t thread;
     if (errand == NULL) abort();
     atomic_fetch_add(&echo->messages, 1);
+    atomic_fetch_add(&echo->errands, 1);
+    errand->echo = echo;
     errand->handle = grpc_call_handle(call);
     errand->len = message.len;
     if (message.len > 0) memcpy(errand->bytes, message.data, message.len);
@@ -116,7 +121,28 @@ static void echo_elsewhere(void *service, struct grpc_call *call, struct text me
     pthread_detach(thread);
 }
 
+static void echo_keep(void *service, struct grpc_call *call, struct text message) {
+    struct echo_service *echo = service;
+    (void)message;
+    atomic_store(&echo->kept, grpc_call_handle(call));
+}
+
+void echo_service_await(struct echo_service *echo) {
+    while (atomic_load(&echo->errands) > 0) usleep(1000);
+}
+
+struct grpc_handle *echo_service_kept(struct echo_service *echo) {
+    struct grpc_handle *handle;
+    while ((handle = atomic_exchange(&echo->kept, NULL)) == NULL) usleep(1000);
+    return handle;
+}
+
 static const struct grpc_method echo_methods[] = {
+    {.path = "/test.Echo/Keep",
+     .is_request_one = true,
+     .opened = echo_opened,
+     .message = echo_keep,
+     .closed = echo_closed},
     {.path = "/test.Echo/Once",
      .is_request_one = true,
      .opened = echo_opened,
