@@ -150,6 +150,7 @@ static bool open_grpc(struct service *service, struct error *error) {
     if (service->config->grpc_url[0] == '\0') return true;
     const struct service_grpc_parts parts = {.config = service->config,
                                              .loops = service->loops,
+                                             .node = service->node,
                                              .rpc = service->rpc,
                                              .tls = service->tls,
                                              .watch_task = service->watch_task,

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "net/tls.h"
 #include "net/watch_task.h"
+#include "node/node.h"
 #include "rpc/rpc.h"
 
 struct service_grpc;
@@ -14,6 +15,7 @@ struct service_grpc;
 struct service_grpc_parts {
     const struct config *config;
     struct loops *loops;
+    struct node *node;
     struct rpc *rpc;
     struct tls_context *tls; /* NULL: there is no certificate, and gRPC is spoken in the clear */
     struct watch_task *watch_task;
@@ -21,7 +23,8 @@ struct service_grpc_parts {
     atomic_size_t *connections_shared; /* with the other door for requests */
 };
 
-/* Opens the door where --grpc says. NULL and *error: the address is taken, or memory is short. */
+/* Opens the door where --grpc says: for muster.v1.Presence, and for gRPC's own health, which is SERVING while the node
+ * answers reads, and reflection, v1 and v1alpha. NULL and *error: the address is taken, or memory is short. */
 struct service_grpc *service_grpc_open(const struct service_grpc_parts *parts, struct error *error);
 /* Where it listens: HOST:PORT, with the port that the system chose. */
 const char *service_grpc_address(const struct service_grpc *grpc);
