@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """grpcurl, grpc-health-probe and ghz on real nodes, as people use them: tools_test.py MUSTERD
 
-In the clear, and over TLS."""
+In the clear, over TLS, and over TLS with certificates of clients."""
 import json
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import sys
 import gotools
 
 PROTO = gotools.SOURCE / "proto"
-NOT_SERVING, PROBE_RPC_FAILED = 4, 3  # exit statuses of grpc-health-probe
+NOT_CONNECTED, PROBE_RPC_FAILED, NOT_SERVING = 2, 3, 4  # exit statuses of grpc-health-probe
 GRPCURL_STATUS = 64                   # its exit status for a gRPC code is the code and this
 INVALID_ARGUMENT, DEADLINE_EXCEEDED = 3, 4
 GHZ_CALLS = 5000
@@ -35,6 +35,17 @@ class Tls:
         self.grpcurl = ("-cacert", world.ca)
         self.probe = ("-tls", "-tls-ca-cert", world.ca)
         self.ghz = ("--cacert", world.ca)
+
+
+class MutualTls(Tls):
+    def __init__(self, world):
+        super().__init__(world)
+        self.as_stranger = self.probe
+        self.flags += ("--tls-client-ca", str(world.ca))
+        cert, key = world.folder / "client.pem", world.folder / "client.key"
+        self.grpcurl += ("-cert", cert, "-key", key)
+        self.probe += ("-tls-client-cert", cert, "-tls-client-key", key)
+        self.ghz += ("--cert", cert, "--key", key)
 
 
 def describe(way, node):
@@ -107,7 +118,7 @@ def load(way, node):
 def main():
     musterd = sys.argv[1]
     gotools.need()
-    for make_way in (lambda world: Plain, Tls):
+    for make_way in (lambda world: Plain, Tls, MutualTls):
         with gotools.World() as world:
             way = make_way(world)
             node = world.node(musterd, "tools", *way.flags)
@@ -116,6 +127,8 @@ def main():
             watch(way, node)
             probe(way, world, musterd, node)
             load(way, node)
+            if isinstance(way, MutualTls):
+                gotools.run("grpc-health-probe", "-addr", node.address, *way.as_stranger, status=NOT_CONNECTED)
 
 
 if __name__ == "__main__":
