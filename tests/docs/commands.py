@@ -16,7 +16,7 @@ DEADLINE_S = 120
 SKIPPED = 77
 MACHINES = (1, 2, 3)  # of docs/cluster.md's example
 # The first word of a command, after variables. Other indented lines are output, logs or bytes.
-COMMAND = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S+ )*(scripts/\w+|\.ci/run|cmake|ctest|protoc|protoc-c|npm|go|cc|muster|musterd(?! ready)|pip|curl|apt-get)\b")
+COMMAND = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S+ )*(scripts/\w+|\.ci/run|cmake|ctest|protoc|protoc-c|npm|go|cc|grpcurl|muster|musterd(?! ready)|pip|curl|apt-get)\b")
 # Printed in docs/protocol.md, and run by another test of ctest, which reads them from there.
 BY_LANGUAGE_TESTS = {"docs/protocol.md"}
 
@@ -118,8 +118,9 @@ class Shell:
 
 
 def masked(output):
-    """Without what differs from run to run: instants, and the room that their columns take."""
+    """Without what differs from run to run: instants, stamps, and the room that their columns take."""
     output = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", output)
+    output = re.sub(r'("(?:stamp|lastSeenMs)": )"\d+"', r'\1"TIME"', output)
     return [re.sub(r" +", " ", line).strip() for line in output.strip().split("\n")]
 
 
@@ -156,12 +157,28 @@ class Reader:
         self.shell.start("scripts/run", r"ready")
         self.did("README.md", "scripts/run")
         self.shell.environment["PATH"] = f"{self.source}/build/release/bin:{os.environ['PATH']}"
-        first, watch = self.transcripts("README.md")
+        first, watch, grpcurl = self.transcripts("README.md")
         for command, printed in first.transcript():
             is_asked = command.startswith("muster live")  # its status is the answer
             expect_output(command, self.shell.run(command, statuses=(0, 1) if is_asked else (0,)), printed)
             self.did("README.md", command)
         self.watch(*watch.transcript()[0])
+        self.grpcurl("README.md", grpcurl)
+        for block in self.transcripts("docs/grpc.md"):
+            self.grpcurl("docs/grpc.md", block)
+
+    def grpcurl(self, document, block):
+        """By the tool that scripts/test builds. Without Go there is none: then the commands stay unproven, and it is said."""
+        tools = self.source / "build" / "go-tools"
+        has_tool = (tools / "grpcurl").exists()
+        if not has_tool and os.environ.get("MUSTER_CI") == "1":
+            fail("build/go-tools has no grpcurl")
+        for command, printed in block.transcript():
+            if has_tool:
+                expect_output(command, self.shell.run(f"PATH={tools}:$PATH; {command}"), printed)
+            else:
+                print(f"skipped, there is no grpcurl: {command}")
+            self.did(document, command)
 
     def watch(self, command, printed):
         log = self.shell.start(command, r"present")
