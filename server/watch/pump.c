@@ -21,6 +21,7 @@ enum {
     PUMP_GROUP =
         16, /* watches that are answered together. A door is asked for room before: so many answers may pass it */
     ROOM_RETRY_MS = 100, /* a watcher that has no room is tried again after so long */
+    SYNC_RETRY_MS = 200, /* a stream whose node is joining again, too */
     HANG_UP_BATCH = 256,
 };
 
@@ -117,7 +118,8 @@ static void select_for_group(struct pump *pump, struct turn *turn, const struct 
 }
 
 /* Ends a watch of the group whose waiter gets its last answer, and parks it again if it gets none. A stream that gets
- * one stays taken until that is delivered: its reply slot is the pump's meanwhile, even if it is hung up. */
+ * one stays taken until that is delivered: its reply slot is the pump's meanwhile, even if it is hung up. While the
+ * node is not in sync a stream is silent, as long as it may be. */
 static void repark_or_end(struct pump *pump, struct watch *watch, const struct watch_answer *answer, bool is_selected,
                           uint64_t now_ms) {
     struct watches *watches = pump->watches;
@@ -133,7 +135,13 @@ static void repark_or_end(struct pump *pump, struct watch *watch, const struct w
             cursor.paced_ms = pace_answered_ms(watch->due_ms, watch->query.min_interval_ms, now_ms);
     }
     bool has_news = is_due && is_selected && answer_has_news(answer);
-    bool may_wait = !watch->is_hung_up && !watches_are_stopping(watches) && node_is_ready(watches->node);
+    bool may_wait = !watch->is_hung_up && !watches_are_stopping(watches);
+    if (may_wait && !node_is_ready(watches->node) && watch->waiter.is_stream && watch->deadline_ms > now_ms) {
+        watch->due_ms = now_ms + SYNC_RETRY_MS;
+        watches_repark(watches, watch, true);
+        return;
+    }
+    may_wait &= node_is_ready(watches->node);
     if (!has_news && !is_owed && may_wait && watch->deadline_ms > now_ms) {
         watch->query.cursor = cursor;
         watches_repark(watches, watch, !is_due);
