@@ -86,10 +86,6 @@ static void refuse_arrival(struct loop *loop, const struct arrival *arrival, con
 
 static void admit_connection(struct loop *loop, struct arrival *arrival) {
     struct door *door = arrival->door;
-    if (atomic_load(&door->is_refusing)) {
-        close(arrival->fd);
-        return;
-    }
     size_t connections = count_connection(door);
     bool is_ipc = arrival->kind == STREAM_IPC;
     size_t max = door->connections_max - (is_ipc ? 0 : door->reserved);
@@ -136,6 +132,16 @@ void listener_accept(struct loop *loop, struct listener *listener, bool is_stale
                                   .is_stale = is_stale};
         admit_connection(loop, &arrival);
     }
+}
+
+/* A client whose connection is closed as soon as it is made cannot know what became of its call; one that is refused a
+ * connection can. So those that the kernel has accepted are served, as far as a door that drains does, and then nobody
+ * listens. */
+void listener_shut(struct loop *loop, struct listener *listener) {
+    for (int i = 0; i < LISTENER_BACKLOG; i += LOOP_ACCEPTS) listener_accept(loop, listener, false);
+    listener_close(listener->source.fd, listener->url);
+    listener->source.fd = -1;
+    listener->paused_until_ms = 0;
 }
 
 void listener_resume(struct loop *loop, struct listener *listener) {

@@ -130,8 +130,15 @@ struct door_figures door_figures(const struct door *door) {
     return figures;
 }
 
+static void run_shutting(struct post *post, struct loop *loop) {
+    struct door *door = ((struct door_shutting *)post)->door;
+    for (size_t i = 0; i < door->listener_count; i++) listener_shut(loop, &door->listeners[i]);
+}
+
 void door_refuse(struct door *door) {
-    atomic_store(&door->is_refusing, true);
+    if (atomic_exchange(&door->is_refusing, true)) return;
+    door->shutting = (struct door_shutting){.post.run = run_shutting, .door = door};
+    loop_post(&door->loops->items[0], &door->shutting.post);
 }
 
 /* Runs between two turns of the loop: everything it has read is answered. */

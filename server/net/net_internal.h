@@ -105,6 +105,12 @@ struct drain_question {
     _Atomic(enum drain_state) state;
 };
 
+/* On its way to loop 0, whose listeners are. */
+struct door_shutting {
+    struct post post;
+    struct door *door;
+};
+
 struct door {
     struct loops *loops;
     const struct protocol *protocol;
@@ -122,6 +128,7 @@ struct door {
     _Atomic uint64_t refused;
     _Atomic uint64_t crowded_until_ms;
     atomic_bool is_refusing;
+    struct door_shutting shutting;
     struct drain_question *drain; /* one a loop */
 };
 
@@ -196,6 +203,8 @@ void door_forget_connection(struct door *door);
 /* Accepts what waits; `is_stale`: it came before the loop stood still. */
 void listener_accept(struct loop *loop, struct listener *listener, bool is_stale);
 void listener_resume(struct loop *loop, struct listener *listener);
+/* Accepts what waits, and listens no more. */
+void listener_shut(struct loop *loop, struct listener *listener);
 
 /* ---- stream_life.c ---- */
 

@@ -1,6 +1,7 @@
 /* Streams: caps, deadlines, turns, and a loop that stands still. No thread, no waiting: the test turns the loops and
  * sets their clock. */
 #include "echo.h"
+#include "support/sp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,7 @@
 /* cmocka wants four of the above first. */
 #include <cmocka.h>
 
-enum { WHOLE = 1 << 30, REQUEST_BYTES = 8 + 4 };
+enum { WHOLE = 1 << 30, REQUEST_BYTES = 8 + 4, ANSWER_MS = 5000 };
 
 static void advance_ms(struct echo *echo, uint64_t ms) {
     for (; ms > 0; ms -= ms < 500 ? ms : 500) { /* in steps, so that nobody stands still */
@@ -331,6 +332,28 @@ static void a_drained_connection_gets_all_its_replies(void **state) {
     echo_close(&echo);
 }
 
+/* A client that was let in and closed cannot know what became of its request; one that is not let in can. */
+static void a_door_that_refuses_serves_its_queue_and_listens_no_more(void **state) {
+    (void)state;
+    struct echo echo;
+    uint8_t answer[SP_HEADER_BYTES];
+    echo_open(&echo, 1);
+    struct sp early = sp_connect(door_url(echo.door, 0)); /* in the kernel's queue: no loop has turned */
+    door_refuse(echo.door);
+    echo_turn(&echo, 2);
+    if (!sp_write(&early, sp_greeting, sizeof sp_greeting)) fail_msg("a connection from before is closed");
+    echo_turn(&echo, 1);
+    if (!sp_read(&early, answer, sizeof answer, ANSWER_MS)) fail_msg("a connection from before is not served");
+    echo_send(early.fd, 4, WHOLE);
+    echo_turn(&echo, 1);
+    if (echo.refused != 1) fail_msg("a request of a connection from before is not refused");
+    struct sp late = sp_connect(door_url(echo.door, 0));
+    if (late.fd >= 0) fail_msg("it still listens");
+    sp_close(&early);
+    echo_turn(&echo, 1);
+    echo_close(&echo);
+}
+
 /* Who sends without a pause is read up to where it was when the last step began. */
 static void who_never_pauses_does_not_keep_a_drain(void **state) {
     (void)state;
@@ -366,6 +389,7 @@ int main(void) {
         cmocka_unit_test(a_loop_that_stood_still_blames_nobody),
         cmocka_unit_test(a_drained_connection_gets_all_its_replies),
         cmocka_unit_test(who_never_pauses_does_not_keep_a_drain),
+        cmocka_unit_test(a_door_that_refuses_serves_its_queue_and_listens_no_more),
     };
     return cmocka_run_group_tests_name("net: streams", tests, NULL, NULL);
 }

@@ -193,7 +193,8 @@ static void seat_drain(struct grpc_seat *seat) {
 static void connection_drain(struct stream *stream, bool is_last) {
     struct connection *connection = connection_of(stream);
     if (connection == NULL || connection->session == NULL) {
-        stream_linger(stream, STREAM_DONE);
+        /* What a client that has just connected says first is on its way: it is told GOAWAY, as any other. */
+        if (connection == NULL || is_last) stream_linger(stream, STREAM_DONE);
         return;
     }
     if (!connection->is_draining) begin_drain(connection);

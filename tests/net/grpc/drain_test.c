@@ -1,4 +1,5 @@
 /* A door that drains: GOAWAY in two steps, calls that are open are answered, and the last GOAWAY arrives. */
+#include "net/net_internal.h"
 #include "rig.h"
 
 #include <pthread.h>
@@ -130,6 +131,18 @@ static void who_says_nothing_is_closed(void **state) {
     h2_close(h2);
 }
 
+/* It has connected before the drain, and its first bytes are on their way. */
+static void who_has_just_connected_is_told_too(void **state) {
+    (void)state;
+    struct h2 *h2 = rig_connect(&rig);
+    (void)streams_drain(loops_at(rig.loops, 0), rig.door, DRAIN_CLOSE);
+    h2_greet(h2);
+    begin_drain();
+    await_goaways(h2, 2);
+    expect_drained();
+    h2_close(h2);
+}
+
 /* A peer that goes on sending gets the last GOAWAY all the same: a reset does not overtake it. */
 static void the_last_goaway_is_not_lost(void **state) {
     (void)state;
@@ -152,7 +165,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(who_does_nothing_is_told_twice), TEST(calls_between_the_two_are_answered),
         TEST(a_pong_brings_the_last_at_once), TEST(services_are_told_once),
-        TEST(who_says_nothing_is_closed),     TEST(the_last_goaway_is_not_lost),
+        TEST(who_says_nothing_is_closed),     TEST(who_has_just_connected_is_told_too),
+        TEST(the_last_goaway_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
