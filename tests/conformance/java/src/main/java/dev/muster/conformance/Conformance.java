@@ -180,9 +180,10 @@ public final class Conformance {
         try (Connection node = Connection.to("MUSTER_MEASURED")) {
             List<String> names = IntStream.range(0, 5000).mapToObj(i -> String.format("compressed-%04d", i)).toList();
             Beat.Builder[] beats = names.stream().map(Conformance::online).toArray(Beat.Builder[]::new);
-            expect("joined", touch(node.presence().withCompression("gzip"), "compression", beats), names.size());
+            var presence = node.presence().withCompression("gzip");
+            expect("joined", touch(presence, "compression", beats), names.size());
             var request = ListRequest.newBuilder().setScope("compression").setPageSize(names.size()).build();
-            var listed = node.presence().list(request).getUsersList();
+            var listed = presence.list(request).getUsersList();
             expect("listed", listed.stream().map(User::getUser).sorted().toList(), names);
         }
     }
