@@ -3,6 +3,7 @@
 #include "muster/limits.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- life ---- */
@@ -138,6 +139,15 @@ void call_keep_request(struct grpc_call *call) {
     else call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
 }
 
+/* The first as the nng door says it. */
+static void refuse_length(struct grpc_call *call, uint32_t len) {
+    char message[96];
+    const size_t bytes_max = call->connection->seat->door->config.message_bytes_max;
+    if (len > bytes_max) snprintf(message, sizeof message, "message: %u bytes, at most %zu", len, bytes_max);
+    else snprintf(message, sizeof message, "message: more than %zu bytes once it is decompressed", bytes_max);
+    call_fail(call, MUSTER_RESOURCE_EXHAUSTED, message);
+}
+
 /* The decompressed message is the call's own: the coder is used by others before the commit. */
 static bool decompress_message(struct grpc_call *call, struct text *message) {
     const struct grpc_seat *seat = call->connection->seat;
@@ -153,7 +163,7 @@ static bool decompress_message(struct grpc_call *call, struct text *message) {
         *message = (struct text){(const char *)call->kept, plain.len};
         return true;
     case CODER_TOO_LARGE:
-        call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "a message is larger than the limit once it is decompressed");
+        refuse_length(call, message->len);
         return false;
     case CODER_MALFORMED:
         call_fail(call, MUSTER_INTERNAL, "a message is not what its grpc-encoding says");
@@ -180,7 +190,7 @@ static void call_message(struct grpc_call *call, const struct grpc_message *mess
 
 /* What message_take says of bytes that are no whole message. */
 static void refuse_message(struct grpc_call *call, enum message_read read) {
-    if (read == MESSAGE_TOO_LARGE) call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "a message is larger than the limit");
+    if (read == MESSAGE_TOO_LARGE) refuse_length(call, message_announced_len(&call->reader));
     else if (read == MESSAGE_NO_MEMORY) call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
     else if (read == MESSAGE_MALFORMED) call_fail(call, MUSTER_INTERNAL, "the flag of a message is neither 0 nor 1");
 }

@@ -7,7 +7,7 @@
 
 enum { CAPACITY_MIN = 256 };
 
-static uint32_t announced_len(const struct message_reader *reader) {
+uint32_t message_announced_len(const struct message_reader *reader) {
     return get_be32(reader->prefix + 1);
 }
 
@@ -26,7 +26,7 @@ static size_t take_prefix(struct message_reader *reader, const uint8_t *bytes, s
 
 /* Room for `more` bytes that have come. They are within the announced length, and so is what is allocated. */
 static bool reserve_bytes(struct message_reader *reader, uint32_t more) {
-    uint32_t announced = announced_len(reader);
+    uint32_t announced = message_announced_len(reader);
     assert(more <= announced - reader->len);
     uint64_t needed = (uint64_t)reader->len + more;
     if (needed <= reader->capacity) return true;
@@ -42,14 +42,14 @@ static bool reserve_bytes(struct message_reader *reader, uint32_t more) {
 /* *out is the message of the prefix; the reader begins with the next one. */
 static enum message_read finish_message(struct message_reader *reader, const uint8_t *bytes, struct grpc_message *out) {
     out->is_compressed = reader->prefix[0] != 0;
-    out->bytes = (struct text){(const char *)bytes, announced_len(reader)};
+    out->bytes = (struct text){(const char *)bytes, message_announced_len(reader)};
     reader->prefix_len = 0;
     return MESSAGE_WHOLE;
 }
 
 static enum message_read take_content(struct message_reader *reader, const uint8_t *bytes, size_t len, size_t *used,
                                       struct grpc_message *out) {
-    uint32_t missing = announced_len(reader) - reader->len;
+    uint32_t missing = message_announced_len(reader) - reader->len;
     if (reader->len == 0 && len >= missing) {
         *used += missing;
         return finish_message(reader, bytes, out);
@@ -70,8 +70,8 @@ enum message_read message_take(struct message_reader *reader, const uint8_t *byt
     if (!prefix_is_whole(reader)) *used = take_prefix(reader, bytes, len);
     if (reader->prefix_len > 0 && reader->prefix[0] > 1) return MESSAGE_MALFORMED;
     if (!prefix_is_whole(reader)) return MESSAGE_MORE;
-    if (announced_len(reader) > bytes_max) return MESSAGE_TOO_LARGE;
-    if (*used == len && announced_len(reader) > 0) return MESSAGE_MORE;
+    if (message_announced_len(reader) > bytes_max) return MESSAGE_TOO_LARGE;
+    if (*used == len && message_announced_len(reader) > 0) return MESSAGE_MORE;
     return take_content(reader, bytes + *used, len - *used, used, out);
 }
 

@@ -40,6 +40,8 @@ enum message_read message_take(struct message_reader *reader, const uint8_t *byt
                                size_t *used, struct grpc_message *out);
 /* Whether a message has begun that is not whole. */
 bool message_is_partial(const struct message_reader *reader);
+/* What the prefix of the message says that came last; of one that is whole. */
+uint32_t message_announced_len(const struct message_reader *reader);
 /* Memory that the reader owns. */
 size_t message_reader_bytes(const struct message_reader *reader);
 /* Frees what the reader owns and forgets a partial message; the reader is as at first. After a message was handled, it

@@ -108,8 +108,8 @@ void attack_until_ended(struct attack *attack, attack_burst_fn *burst, unsigned 
         h2_hold(h2);
         burst(h2, round);
         h2_release(h2);
-        h2_read_all(h2);
         attack_ask_bystander(attack);
+        h2_round_trip(h2, ATTACK_CLOSED_MS); /* so that no more streams are open than may be */
     }
     if (!h2_await_goaways(h2, 1, round < rounds ? ATTACK_CLOSED_MS : 2000))
         fail_msg("%s: %s after %u rounds without a GOAWAY", attack->name,

@@ -84,7 +84,8 @@ static void a_message_above_the_limit_is_refused(void **state) {
     (void)state;
     size_t len = MUSTER_MESSAGE_BYTES_MAX + 1;
     unsigned char *bytes = calloc(1, len);
-    for (size_t i = 0; i < PATHS; i++) expect_refused_body(paths[i], bytes, len, MUSTER_RESOURCE_EXHAUSTED, "1048576");
+    for (size_t i = 0; i < PATHS; i++)
+        expect_refused_body(paths[i], bytes, len, MUSTER_RESOURCE_EXHAUSTED, "message: 1048577 bytes, at most 1048576");
     free(bytes);
 }
 
