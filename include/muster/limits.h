@@ -39,6 +39,7 @@ enum {
 enum {
     MUSTER_GRPC_STREAMS_MAX = 256,             /* calls that are open on one connection */
     MUSTER_GRPC_HEADER_BYTES_MAX = 16 * 1024,  /* headers of a request, as HTTP/2 counts them: with 32 a field */
+    MUSTER_GRPC_CONTINUATIONS_MAX = 8,         /* frames that go on with the headers of one request */
     MUSTER_GRPC_PREFACE_MS = 5000,             /* the time a client has to begin */
     MUSTER_GRPC_REQUEST_MS = 10000,            /* the time it has to complete a frame, headers, or a message */
     MUSTER_GRPC_KEEPALIVE_MS = 60000,          /* a client that is silent for so long is pinged */

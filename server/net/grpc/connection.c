@@ -60,19 +60,29 @@ void connection_greeted(struct connection *connection) {
     stream_greeted(connection->stream);
 }
 
-static void fail_input(struct connection *connection, int error) {
-    enum stream_end why = STREAM_BROKEN;
-    if (error == NGHTTP2_ERR_NOMEM) why = STREAM_MEMORY;
-    else if (!connection->is_greeted) why = STREAM_STRANGER;
-    stream_end(connection->stream, why);
+static void say_goodbye(struct connection *connection, uint32_t error, enum stream_end why) {
+    if (connection->leaves_as != STREAM_DONE) return;
+    connection->leaves_as = (uint8_t)why;
+    (void)nghttp2_session_terminate_session(connection->session, error);
+    connection_wake(connection);
+}
+
+void connection_calm(struct connection *connection) {
+    say_goodbye(connection, NGHTTP2_ENHANCE_YOUR_CALM, STREAM_ABUSE);
 }
 
 void connection_spend(struct connection *connection, uint32_t points) {
     if (connection->leaves_as != STREAM_DONE) return;
-    if (budget_spend(&connection->budget, points, stream_now(connection->stream).now_ms)) return;
-    connection->leaves_as = STREAM_ABUSE;
-    (void)nghttp2_session_terminate_session(connection->session, NGHTTP2_ENHANCE_YOUR_CALM);
-    connection_wake(connection);
+    if (!budget_spend(&connection->budget, points, stream_now(connection->stream).now_ms)) connection_calm(connection);
+}
+
+/* Of a frame that is malformed nghttp2 tells the client itself, and returns no error. What it gives up for are floods
+ * of what it counts, such as frames that wait to be sent. */
+static void fail_input(struct connection *connection, int error) {
+    if (error == NGHTTP2_ERR_NOMEM) stream_end(connection->stream, STREAM_MEMORY);
+    else if (!connection->is_greeted) stream_end(connection->stream, STREAM_STRANGER);
+    else if (error == NGHTTP2_ERR_CALLBACK_FAILURE) say_goodbye(connection, NGHTTP2_INTERNAL_ERROR, STREAM_BROKEN);
+    else connection_calm(connection);
 }
 
 /* False: the connection ends. */

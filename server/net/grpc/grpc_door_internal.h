@@ -23,7 +23,6 @@ enum {
     STREAM_WINDOW_BYTES = 256 * 1024,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
     OWN_RESETS_KEPT = 16,
-    CONTINUATIONS_MAX = 8,      /* of the headers of a request */
     RESPONSE_TABLE_BYTES = 512, /* of HPACK: holds the fields that nearly every response has */
 };
 
@@ -164,10 +163,11 @@ struct connection {
     uint64_t heard_ms; /* when something came last */
     struct frame_walk walk;
     struct budget budget;
-    size_t excess_bytes; /* of headers past the limit, that are not spent yet */
-    size_t rest;         /* bytes passed to take that are not consumed yet */
-    uint64_t mark;       /* of the services */
-    uint8_t leaves_as;   /* enum stream_end */
+    size_t excess_bytes;   /* of headers past the limit, that are not spent yet */
+    size_t rest;           /* bytes passed to take that are not consumed yet */
+    uint64_t mark;         /* of the services */
+    uint8_t continuations; /* of the headers that are coming in */
+    uint8_t leaves_as;     /* enum stream_end */
     bool is_dirty, is_greeted, is_leaving;
     bool is_draining, is_last_goaway_sent;
     SLIST_ENTRY(connection) dirty_link;
@@ -210,6 +210,8 @@ void connection_wake(struct connection *connection);
 void connection_flush(struct connection *connection);
 /* Its client did what serves nobody, at a cost of points: who has none left is told to go. */
 void connection_spend(struct connection *connection, uint32_t points);
+/* Tells the client to go because of what it does: ENHANCE_YOUR_CALM. */
+void connection_calm(struct connection *connection);
 /* Its preface and settings have come. */
 void connection_greeted(struct connection *connection);
 /* A ping of this side is answered. */

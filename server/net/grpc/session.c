@@ -30,6 +30,12 @@ static void judge_closed(struct connection *connection, const struct frame_head 
     else (void)nghttp2_session_terminate_session(connection->session, NGHTTP2_PROTOCOL_ERROR);
 }
 
+/* nghttp2 counts the pieces in which they come, not the frames. */
+static void count_continuations(struct connection *connection, const struct frame_head *head) {
+    if (head->type != NGHTTP2_CONTINUATION) connection->continuations = 0;
+    else if (++connection->continuations > MUSTER_GRPC_CONTINUATIONS_MAX) connection_calm(connection);
+}
+
 void session_judge_frame(struct connection *connection, const struct frame_head *head) {
     static const uint8_t costs[] = {
         [NGHTTP2_DATA] = 0,
@@ -43,6 +49,7 @@ void session_judge_frame(struct connection *connection, const struct frame_head 
         [NGHTTP2_WINDOW_UPDATE] = NUISANCE_WINDOW_UPDATE,
         [NGHTTP2_CONTINUATION] = NUISANCE_CONTINUATION,
     };
+    count_continuations(connection, head);
     uint32_t cost = head->type < sizeof costs ? costs[head->type] : NUISANCE_UNKNOWN;
     if (cost > 0) {
         connection_spend(connection, cost);
@@ -150,6 +157,9 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     return 0;
 }
 
+/* Each time that bytes of a CONTINUATION's head come, nghttp2 counts one more. */
+enum { CONTINUATION_PIECES_MAX = FRAME_HEAD_BYTES * (MUSTER_GRPC_CONTINUATIONS_MAX + 1) };
+
 bool session_setup(struct grpc_door *door) {
     if (nghttp2_session_callbacks_new(&door->callbacks) != 0 || nghttp2_option_new(&door->option) != 0) return false;
     nghttp2_session_callbacks_set_on_begin_headers_callback(door->callbacks, on_begin_headers);
@@ -161,7 +171,7 @@ bool session_setup(struct grpc_door *door) {
     nghttp2_option_set_no_auto_window_update(door->option, 1);
     nghttp2_option_set_no_closed_streams(door->option, 1);
 #ifdef HAVE_NGHTTP2_MAX_CONTINUATIONS
-    nghttp2_option_set_max_continuations(door->option, CONTINUATIONS_MAX); /* CVE-2024-28182 */
+    nghttp2_option_set_max_continuations(door->option, CONTINUATION_PIECES_MAX); /* CVE-2024-28182 */
 #endif
     nghttp2_option_set_max_deflate_dynamic_table_size(door->option, RESPONSE_TABLE_BYTES);
     nghttp2_option_set_server_fallback_rfc7540_priorities(door->option, 1);

@@ -355,6 +355,42 @@ static void a_header_list_above_the_limit_is_refused(void **state) {
     if (rig.echo.opened != 1) fail_msg("%u calls reached the service, expected 1", rig.echo.opened);
 }
 
+/* Headers in `continuations` frames after the first, the last of which ends them where `is_whole`. */
+static void send_in_continuations(struct h2 *h2, int continuations, bool is_whole) {
+    struct hpack block = {.len = 0};
+    hpack_request(&block, ECHO_UNARY);
+    uint32_t id = h2_new_stream(h2);
+    h2_write_frame(h2, H2_HEADERS, 0, id, block.bytes, block.len);
+    for (int i = 1; i <= continuations; i++)
+        h2_write_frame(h2, H2_CONTINUATION, i == continuations && is_whole ? H2_END_HEADERS : 0, id, NULL, 0);
+    hpack_free(&block);
+}
+
+static void more_continuations_than_the_limit_are_refused(void **state) {
+    (void)state;
+    struct h2 *h2 = rig_greet(&rig);
+    for (int i = 0; i < 3; i++) send_in_continuations(h2, MUSTER_GRPC_CONTINUATIONS_MAX, true);
+    expect_served(h2, "as many CONTINUATIONs as may be");
+    send_in_continuations(h2, MUSTER_GRPC_CONTINUATIONS_MAX + 1, false);
+    if (!h2_await_end(h2, 0) || h2->goaways != 1 || h2->goaway_error != NGHTTP2_ENHANCE_YOUR_CALM)
+        fail_msg("%u GOAWAYs, error %u; expected one of ENHANCE_YOUR_CALM", h2->goaways, h2->goaway_error);
+    h2_close(h2);
+}
+
+/* So many PINGs in a turn that nghttp2 gives up: the client is told, too. */
+static void what_nghttp2_gives_up_for_is_told(void **state) {
+    (void)state;
+    enum { PINGS = 1500 };
+    struct h2 *h2 = rig_greet(&rig);
+    h2_hold(h2);
+    for (unsigned i = 0; i < PINGS; i++) h2_write_ping(h2, i);
+    h2_release(h2);
+    if (!h2_await_end(h2, 0) || h2->goaways != 1 || h2->goaway_error != NGHTTP2_ENHANCE_YOUR_CALM)
+        fail_msg("%u GOAWAYs, error %u, %u PONGs; expected a GOAWAY of ENHANCE_YOUR_CALM", h2->goaways,
+                 h2->goaway_error, h2->pongs);
+    h2_close(h2);
+}
+
 /* ---- time-outs and cancellation ---- */
 
 static void a_timeout_ends_a_call(void **state) {
@@ -536,6 +572,8 @@ int main(void) {
         TEST(messages_of_statuses_are_percent_encoded),
         TEST(metadata_comes_and_goes),
         TEST(a_header_list_above_the_limit_is_refused),
+        TEST(more_continuations_than_the_limit_are_refused),
+        TEST(what_nghttp2_gives_up_for_is_told),
         TEST(a_timeout_ends_a_call),
         TEST(a_timeout_ends_a_call_that_is_not_sent_whole),
         TEST(a_timeout_of_nothing_ends_at_once),

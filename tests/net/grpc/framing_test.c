@@ -152,6 +152,11 @@ static size_t next_all(void *context, size_t at) {
     return SIZE_MAX;
 }
 
+static size_t next_byte(void *context, size_t at) {
+    (void)context, (void)at;
+    return 1;
+}
+
 static size_t next_cut(void *context, size_t at) {
     const size_t *cut = context;
     return at < *cut ? *cut : SIZE_MAX;
@@ -168,6 +173,11 @@ static struct recording recording;
 static void all_at_once(void **state) {
     (void)state;
     converse(&rig, &recording, next_all, NULL, "all at once");
+}
+
+static void each_byte_alone(void **state) {
+    (void)state;
+    converse(&rig, &recording, next_byte, NULL, "each byte alone");
 }
 
 static void cut_at_every_byte(void **state) {
@@ -236,6 +246,7 @@ static int stop(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_at_once),
+        cmocka_unit_test(each_byte_alone),
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(one_byte_a_frame_with_padding),

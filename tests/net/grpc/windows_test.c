@@ -1,5 +1,6 @@
 /* Flow control (RFC 9113, 5.2 and 6.9): windows that are shut, opened byte by byte, passed and overflown; and that
  * every byte of a window comes back. */
+#include "net/stream.h"
 #include "rig.h"
 
 #include <setjmp.h>
@@ -250,6 +251,36 @@ static void data_beyond_the_window_ends_the_connection(void **state) {
     h2_close(h2);
 }
 
+/* ---- a client that asks and does not read ---- */
+
+static void what_is_unread_is_bounded(void **state) {
+    (void)state;
+    enum { MESSAGES = 2000, SIZE = 10000, BOUND = 2 * STREAM_OUT_BYTES_MAX };
+    char *bytes = calloc(1, SIZE);
+    struct h2 *h2 = rig_greet(&rig);
+    h2->keeps_windows = true;
+    set_initial_window(h2, 0);
+    uint32_t id = grpc_begin(h2, &(struct grpc_request){.path = ECHO_STREAM}, 0);
+    size_t most = 0, sent = 0;
+    while (sent < MESSAGES && grpc_send(h2, id, (struct text){bytes, SIZE}, 0)) {
+        sent++;
+        if (rig_bytes(&rig) > most) most = rig_bytes(&rig);
+    }
+    free(bytes);
+    if (sent == MESSAGES) fail_msg("20 MB are taken of a client that reads nothing");
+    if (most > BOUND) fail_msg("%zu bytes are owned for a client that reads nothing, at most %d", most, BOUND);
+    /* Once it reads, all goes on. */
+    h2->keeps_windows = false;
+    if (h2_stream(h2, id)->is_reset || h2->is_ended) {
+        h2_close(h2);
+        return;
+    }
+    h2_write_window(h2, id, 64 << 20);
+    h2_write_window(h2, 0, 64 << 20);
+    if (!grpc_await_messages(h2, id, sent, 0)) fail_msg("what was kept does not come");
+    h2_close(h2);
+}
+
 static int start(void **state) {
     (void)state;
     rig_open(&rig, NULL);
@@ -276,6 +307,7 @@ int main(void) {
         TEST(an_overflown_window_of_the_connection_ends_it),
         TEST(a_window_of_nothing_is_an_error),
         TEST(data_beyond_the_window_ends_the_connection),
+        TEST(what_is_unread_is_bounded),
     };
     return cmocka_run_group_tests_name("gRPC: windows", tests, NULL, NULL);
 }
