@@ -200,11 +200,11 @@ static void seat_drain(struct grpc_seat *seat) {
     }
 }
 
+/* Also a client that has not said anything yet may have calls on their way. */
 static void connection_drain(struct stream *stream, bool is_last) {
     struct connection *connection = connection_of(stream);
-    if (connection == NULL || connection->session == NULL) {
-        /* What a client that has just connected says first is on its way: it is told GOAWAY, as any other. */
-        if (connection == NULL || is_last) stream_linger(stream, STREAM_DONE);
+    if (connection == NULL || (connection->session == NULL && !session_open(connection))) {
+        stream_linger(stream, STREAM_DONE);
         return;
     }
     if (!connection->is_draining) begin_drain(connection);

@@ -131,6 +131,20 @@ static void who_says_nothing_is_closed(void **state) {
     h2_close(h2);
 }
 
+/* Its first call may be on its way, so that the end of the connection alone would be an error to it. */
+static void who_says_nothing_is_told_twice(void **state) {
+    (void)state;
+    struct h2 *h2 = rig_connect(&rig);
+    h2->keeps_pings = h2->keeps_settings = true; /* an acknowledgement before the preface would be an error */
+    begin_drain();
+    await_goaways(h2, 1);
+    if (h2->goaway_last != INT32_MAX) fail_msg("the first names stream %u", h2->goaway_last);
+    await_goaways(h2, 2);
+    if (h2->goaway_last != 0 || h2->goaway_error != 0) fail_msg("the last names stream %u", h2->goaway_last);
+    expect_drained();
+    h2_close(h2);
+}
+
 /* It has connected before the drain, and its first bytes are on their way. */
 static void who_has_just_connected_is_told_too(void **state) {
     (void)state;
@@ -166,7 +180,7 @@ int main(void) {
         TEST(who_does_nothing_is_told_twice), TEST(calls_between_the_two_are_answered),
         TEST(a_pong_brings_the_last_at_once), TEST(services_are_told_once),
         TEST(who_says_nothing_is_closed),     TEST(who_has_just_connected_is_told_too),
-        TEST(the_last_goaway_is_not_lost),
+        TEST(the_last_goaway_is_not_lost),    TEST(who_says_nothing_is_told_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
