@@ -121,6 +121,7 @@ static size_t receive(struct h2 *h2) {
     ssize_t n = recv(h2->fd, h2->in + h2->in_len, RECEIVE_BYTES, 0);
     if (n > 0) h2->in_len += (size_t)n;
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) h2->is_ended = true;
+    h2->was_reset = h2->is_ended && n < 0;
     return n > 0 ? (size_t)n : 0;
 }
 

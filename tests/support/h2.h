@@ -66,7 +66,8 @@ struct h2 {
     bool is_held;                                    /* what is written is kept until h2_release */
 
     /* what the server said */
-    bool is_ended; /* it closed the connection, or the network did */
+    bool is_ended;  /* it closed the connection, or the network did */
+    bool was_reset; /* not in order: what was under way may be lost */
     bool has_settings;
     uint32_t settings[H2_SETTING_COUNT]; /* by id; the defaults of the RFC at first */
     unsigned settings_acks, pongs, pings, goaways, resets;
