@@ -54,7 +54,8 @@ static inline size_t outbox_len(const struct outbox *box) {
 }
 /* Room for so many bytes more, which the caller writes; NULL: memory is short. */
 uint8_t *outbox_add(struct outbox *box, size_t len);
-/* Moves at most `size` bytes out; frees the memory with the last. */
+/* Moves at most `size` bytes out, and gives back memory that is not needed for the rest: what a box owns is at most
+ * four times what is in it, and 256 bytes. */
 size_t outbox_take(struct outbox *box, uint8_t *out, size_t size);
 void outbox_free(struct outbox *box);
 
