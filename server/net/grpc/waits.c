@@ -55,12 +55,15 @@ void connection_await_frame(struct connection *connection) {
     }
 }
 
+/* Who was full stays so until it has read more than what lets a small answer in: else a byte now and then would begin
+ * its time anew. */
 void connection_await_reader(struct connection *connection) {
     enum wait_list list = WAIT_NONE;
     if (connection_is_full(connection)) list = WAIT_FULL;
     else if (connection->unsent >= UNREAD_BYTES_MIN) list = WAIT_UNREAD;
     else if (connection->read_wait.list == WAIT_NONE) return;
-    if (list == connection->read_wait.list && connection->progress < STREAM_PROGRESS_BYTES) return;
+    bool is_no_worse = list == connection->read_wait.list || connection->read_wait.list == WAIT_FULL;
+    if (list != WAIT_NONE && is_no_worse && connection->progress < STREAM_PROGRESS_BYTES) return;
     connection->progress = 0;
     wait_enter(connection->seat, &connection->read_wait, list);
 }

@@ -247,6 +247,33 @@ static void who_never_reads_has_five_seconds(void **state) {
     h2_close(h2);
 }
 
+/* Each time it reads what makes room for one small answer more. */
+static void who_reads_a_little_now_and_then_has_five_seconds(void **state) {
+    (void)state;
+    enum { LARGE = 32, SMALL = 60, SMALL_BYTES = 205 };
+    const nghttp2_settings_entry shut = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+    const struct grpc_request request = {.path = ECHO_MANY};
+    uint32_t first = 0;
+    struct h2 *h2 = rig_greet(&rig);
+    h2->keeps_windows = true;
+    h2_write_settings(h2, &shut, 1);
+    for (int i = 0; i < LARGE + SMALL; i++) {
+        uint32_t stream = grpc_begin(h2, &request, 0);
+        if (i == 0) first = stream;
+        grpc_send(h2, stream, text_of(i < LARGE ? "1 65536" : "1 200"), H2_END_STREAM);
+        rig_turn(&rig, 2);
+        h2_read_all(h2);
+    }
+    if (rig.echo.messages != LARGE) fail_msg("%u calls are handled, expected %d", rig.echo.messages, LARGE);
+    for (int i = 0; i < 2 * DOOR_UNREAD_MS / 1000; i++) {
+        h2_write_window(h2, first, SMALL_BYTES);
+        rig_pass(&rig, 1000, STEP_MS);
+        h2_read_all(h2);
+    }
+    expect_ended(STREAM_UNREAD, 1, "a few bytes a second");
+    h2_close(h2);
+}
+
 static void who_keeps_little_unread_may_wait(void **state) {
     (void)state;
     const nghttp2_settings_entry shut = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
@@ -278,6 +305,7 @@ int main(void) {
         TEST(calls_wait_while_answers_are_not_read),
         TEST(a_call_that_waits_may_be_cancelled),
         TEST(who_never_reads_has_five_seconds),
+        TEST(who_reads_a_little_now_and_then_has_five_seconds),
         TEST(who_keeps_little_unread_may_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
