@@ -8,6 +8,7 @@ enum {
     UNREAD_BYTES_MIN = 64 * 1024, /* with fewer that wait for its windows a connection is never in the way */
     QUIET_MS = 1000,              /* a client that has asked nothing for so long asks again later, if ever */
     TURN_COUNTED_MS = 1000,       /* a longer turn is one in which the loop stood still: clients could do nothing */
+    TURN_ENDS = 256,              /* of each list in one turn: thousands may have entered it at once */
 };
 
 void seat_count_time(struct grpc_seat *seat, struct instant now) {
@@ -119,45 +120,75 @@ static void expect_pong(struct connection *connection) {
 
 #define OWNER_OF(wait, type, member) ((type *)(void *)((char *)(wait)-offsetof(type, member)))
 
-static void end_wait(struct grpc_seat *seat, struct wait *wait) {
+static struct connection *connection_of(struct wait *wait) {
     switch ((enum wait_list)wait->list) {
+    case WAIT_REQUEST:
+        return OWNER_OF(wait, struct grpc_call, wait)->connection;
+    case WAIT_FRAME:
+        return OWNER_OF(wait, struct connection, frame_wait);
+    case WAIT_FULL:
+    case WAIT_UNREAD:
+        return OWNER_OF(wait, struct connection, read_wait);
+    default:
+        return OWNER_OF(wait, struct connection, silence_wait);
+    }
+}
+
+/* This side does not read a connection whose socket takes no output: nothing of it is late meanwhile. */
+static bool is_own_fault(const struct connection *connection, enum wait_list list) {
+    return list != WAIT_FULL && list != WAIT_UNREAD && stream_is_blocked(connection->stream);
+}
+
+static void end_wait(struct grpc_seat *seat, struct wait *wait) {
+    const enum wait_list list = (enum wait_list)wait->list;
+    struct connection *connection = connection_of(wait);
+    if (is_own_fault(connection, list)) {
+        wait_enter(seat, wait, list);
+        return;
+    }
+    switch (list) {
     case WAIT_REQUEST:
         wait_leave(seat, wait);
         call_expire_request(OWNER_OF(wait, struct grpc_call, wait));
         break;
     case WAIT_FRAME:
         wait_leave(seat, wait);
-        stream_end(OWNER_OF(wait, struct connection, frame_wait)->stream, STREAM_UNFINISHED);
+        stream_end(connection->stream, STREAM_UNFINISHED);
         break;
     case WAIT_FULL:
     case WAIT_UNREAD:
         wait_leave(seat, wait);
-        stream_end(OWNER_OF(wait, struct connection, read_wait)->stream, STREAM_UNREAD);
+        stream_end(connection->stream, STREAM_UNREAD);
         break;
     case WAIT_QUIET:
-        expect_silence(OWNER_OF(wait, struct connection, silence_wait));
+        expect_silence(connection);
         break;
     case WAIT_SILENT:
-        expect_pong(OWNER_OF(wait, struct connection, silence_wait));
+        expect_pong(connection);
         break;
     default: /* WAIT_PONG */
         wait_leave(seat, wait);
-        stream_end(OWNER_OF(wait, struct connection, silence_wait)->stream, STREAM_GONE);
+        stream_end(connection->stream, STREAM_GONE);
         break;
     }
+}
+
+/* How long it is until the first of a list is late; UINT64_MAX: there is none. */
+static uint64_t first_left_ms(const struct grpc_seat *seat, enum wait_list list, uint64_t patience) {
+    const struct wait *first = TAILQ_FIRST(&seat->waits[list]);
+    if (first == NULL) return UINT64_MAX;
+    return first->since_ms + patience > seat->waited_ms ? first->since_ms + patience - seat->waited_ms : 0;
 }
 
 uint64_t seat_end_waits(struct grpc_seat *seat) {
     uint64_t next_ms = UINT64_MAX;
     for (enum wait_list list = WAIT_NONE + 1; list < WAIT_LISTS; list++) {
         const uint64_t patience = patience_ms(seat, list);
-        struct wait *first;
         if (patience == UINT64_MAX) continue;
-        while ((first = TAILQ_FIRST(&seat->waits[list])) != NULL && first->since_ms + patience <= seat->waited_ms)
-            end_wait(seat, first);
-        if (first == NULL) continue;
-        uint64_t due_ms = seat->now.now_ms + (first->since_ms + patience - seat->waited_ms);
-        if (due_ms < next_ms) next_ms = due_ms;
+        for (unsigned left = TURN_ENDS; left > 0 && first_left_ms(seat, list, patience) == 0; left--)
+            end_wait(seat, TAILQ_FIRST(&seat->waits[list]));
+        uint64_t left_ms = first_left_ms(seat, list, patience);
+        if (left_ms < next_ms - seat->now.now_ms) next_ms = seat->now.now_ms + left_ms;
     }
     return next_ms;
 }

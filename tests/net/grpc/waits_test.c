@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 /* cmocka wants four of the above first. */
 #include <cmocka.h>
 
@@ -173,6 +174,30 @@ static void a_request_has_ten_seconds(void **state) {
     h2_close(h2);
 }
 
+/* So that others are served between them. */
+static void many_that_are_late_are_ended_in_several_turns(void **state) {
+    (void)state;
+    enum { CONNECTIONS = 4, CALLS = 250 };
+    const struct grpc_request unary = {.path = ECHO_UNARY};
+    struct h2 *h2[CONNECTIONS];
+    for (int i = 0; i < CONNECTIONS; i++) {
+        h2[i] = rig_greet(&rig);
+        for (int j = 0; j < CALLS; j++) (void)grpc_begin(h2[i], &unary, 0);
+        if (!h2_round_trip(h2[i], WAIT_MS)) fail_msg("no PONG");
+    }
+    rig_pass(&rig, MUSTER_GRPC_REQUEST_MS - STEP_MS, STEP_MS);
+    if (rig.echo.closed != 0) fail_msg("%u calls are ended before their time", rig.echo.closed);
+    rig_pass(&rig, STEP_MS, STEP_MS);
+    if (rig.echo.closed == 0 || rig.echo.closed == CONNECTIONS * CALLS)
+        fail_msg("%u calls are ended at once", rig.echo.closed);
+    rig_turn(&rig, CONNECTIONS);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        h2_read_all(h2[i]);
+        h2_close(h2[i]);
+    }
+    if (rig.echo.closed != CONNECTIONS * CALLS) fail_msg("%u calls are ended", rig.echo.closed);
+}
+
 static void what_is_no_grpc_has_ten_seconds(void **state) {
     (void)state;
     const struct grpc_request request = {.path = "/", .method = "PUT"};
@@ -274,6 +299,47 @@ static void who_reads_a_little_now_and_then_has_five_seconds(void **state) {
     h2_close(h2);
 }
 
+/* Takes so many bytes of the socket as they are. Returns how many there were. */
+static size_t swallow(struct h2 *h2, size_t bytes) {
+    static uint8_t ignored[PART];
+    size_t taken = 0;
+    for (int idle = 0; taken < bytes && idle < 10;) {
+        ssize_t some = read(h2->fd, ignored, bytes - taken < sizeof ignored ? bytes - taken : sizeof ignored);
+        idle = some > 0 ? 0 : idle + 1;
+        if (some > 0) taken += (size_t)some;
+        rig_turn(&rig, 1);
+    }
+    return taken;
+}
+
+/* While the socket takes no output, nothing is read: what the client says meanwhile is not late, nor is it silent. */
+static void who_reads_slowly_is_heard_in_the_end(void **state) {
+    (void)state;
+    enum { PARTS = 31, PORTION = STREAM_PROGRESS_BYTES + 8192, STEP = 4500 };
+    const nghttp2_settings_entry wide = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, INT32_MAX};
+    const struct grpc_request many = {.path = ECHO_MANY}, unary = {.path = ECHO_UNARY};
+    char amount[32];
+    struct h2 *h2 = rig_greet(&rig);
+    h2_write_settings(h2, &wide, 1);
+    h2_write_window(h2, 0, 1 << 30);
+    if (!h2_round_trip(h2, WAIT_MS)) fail_msg("no PONG");
+    uint32_t other = grpc_begin(h2, &unary, 0), large = grpc_begin(h2, &many, 0);
+    (void)snprintf(amount, sizeof amount, "%d %d", PARTS, PART);
+    grpc_send(h2, large, text_of(amount), H2_END_STREAM);
+    rig_turn(&rig, 2);
+    h2_write_frame(h2, H2_DATA, H2_END_STREAM, other, "\0\0\0\0\1x", 6);
+    h2_write_ping(h2, 1);
+    for (unsigned passed = 0; passed < MUSTER_GRPC_KEEPALIVE_MS + 2 * MUSTER_GRPC_PONG_MS; passed += STEP) {
+        if (swallow(h2, PORTION) != PORTION) fail_msg("no more comes after %u ms", passed);
+        rig_pass(&rig, STEP, STEP_MS);
+    }
+    if (rig.echo.messages != 1) fail_msg("the socket was read: this tests nothing");
+    while (swallow(h2, PORTION) > 0) continue;
+    expect_ended(STREAM_GONE, 0, "who reads slowly");
+    if (rig.echo.messages != 2) fail_msg("a request that was sent in time is not heard");
+    h2_close(h2);
+}
+
 static void who_keeps_little_unread_may_wait(void **state) {
     (void)state;
     const nghttp2_settings_entry shut = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
@@ -301,11 +367,13 @@ int main(void) {
         TEST(who_is_silent_is_pinged),
         TEST(who_asks_is_not_pinged),
         TEST(a_request_has_ten_seconds),
+        TEST(many_that_are_late_are_ended_in_several_turns),
         TEST(what_is_no_grpc_has_ten_seconds),
         TEST(calls_wait_while_answers_are_not_read),
         TEST(a_call_that_waits_may_be_cancelled),
         TEST(who_never_reads_has_five_seconds),
         TEST(who_reads_a_little_now_and_then_has_five_seconds),
+        TEST(who_reads_slowly_is_heard_in_the_end),
         TEST(who_keeps_little_unread_may_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
