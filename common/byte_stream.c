@@ -9,11 +9,15 @@
 #include <unistd.h>
 
 /* In the words of the system, but as a part of a sentence. */
-static enum byte_stream_status byte_stream_fail(struct byte_stream *stream, struct error *error, int number) {
-    stream->failure = number;
+void byte_stream_say_errno(struct error *error, int number) {
     bool is_short = number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS;
     (void)error_fail(error, is_short ? MUSTER_RESOURCE_EXHAUSTED : MUSTER_UNAVAILABLE, "%s", strerror(number));
     error->text[0] = (char)tolower((unsigned char)error->text[0]);
+}
+
+static enum byte_stream_status byte_stream_fail(struct byte_stream *stream, struct error *error, int number) {
+    stream->failure = number;
+    byte_stream_say_errno(error, number);
     return BYTE_STREAM_FAILED;
 }
 
@@ -23,6 +27,8 @@ static bool would_block(int number) {
 
 bool byte_stream_open(struct byte_stream *stream, const struct target *target, struct error *error) {
     int family = target->address.ss_family, on = 1;
+    stream->layer = NULL;
+    stream->layer_state = NULL;
     stream->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (stream->fd < 0) {
         (void)byte_stream_fail(stream, error, errno);
@@ -44,12 +50,30 @@ enum byte_stream_status byte_stream_establish(struct byte_stream *stream, struct
     return failure == 0 ? BYTE_STREAM_DONE : byte_stream_fail(stream, error, failure);
 }
 
+void byte_stream_add_layer(struct byte_stream *stream, const struct byte_layer *layer, void *state) {
+    stream->layer = layer;
+    stream->layer_state = state;
+}
+
+enum byte_stream_status byte_stream_shake(struct byte_stream *stream, struct error *error) {
+    return stream->layer != NULL ? stream->layer->shake(stream->layer_state, error) : BYTE_STREAM_DONE;
+}
+
+short byte_stream_wants_to_shake(const struct byte_stream *stream) {
+    return stream->layer != NULL ? stream->layer->wants(stream->layer_state) : POLLIN;
+}
+
+bool byte_stream_holds_input(struct byte_stream *stream) {
+    return stream->layer != NULL && stream->layer->holds_input(stream->layer_state);
+}
+
 short byte_stream_wants(bool is_established, bool has_output) {
     return (short)((is_established ? POLLIN : 0) | (!is_established || has_output ? POLLOUT : 0));
 }
 
 enum byte_stream_status byte_stream_read(struct byte_stream *stream, uint8_t *data, size_t size, size_t *len,
                                          struct error *error) {
+    if (stream->layer != NULL) return stream->layer->read(stream->layer_state, data, size, len, error);
     ssize_t got = recv(stream->fd, data, size, 0);
     *len = got > 0 ? (size_t)got : 0;
     if (got > 0) return BYTE_STREAM_DONE;
@@ -59,6 +83,7 @@ enum byte_stream_status byte_stream_read(struct byte_stream *stream, uint8_t *da
 
 enum byte_stream_status byte_stream_write(struct byte_stream *stream, const uint8_t *data, size_t size, size_t *len,
                                           struct error *error) {
+    if (stream->layer != NULL) return stream->layer->write(stream->layer_state, data, size, len, error);
     ssize_t put = send(stream->fd, data, size, MSG_NOSIGNAL);
     *len = put > 0 ? (size_t)put : 0;
     if (put >= 0) return BYTE_STREAM_DONE;
@@ -66,6 +91,12 @@ enum byte_stream_status byte_stream_write(struct byte_stream *stream, const uint
 }
 
 void byte_stream_close(struct byte_stream *stream) {
+    if (stream->layer != NULL) stream->layer->close(stream->layer_state);
+    byte_stream_abandon(stream);
+}
+
+void byte_stream_abandon(struct byte_stream *stream) {
+    stream->layer = NULL;
     int fd = stream->fd;
     stream->fd = -1; /* first: a fork in between loses the descriptor, and closes no other one by its number */
     if (fd >= 0) close(fd);
