@@ -46,9 +46,8 @@ static bool parse_tcp(struct endpoint *endpoint, const char *authority, struct e
 }
 
 static bool parse_other(const char *address, struct error *error) {
-    if (has_prefix(address, "tls+tcp://")) return refuse(error, "tls+tcp:// is not supported yet");
-    if (strstr(address, "://") != NULL) return refuse(error, "it must begin with tcp:// or ipc://");
-    return refuse(error, "it must be HOST:PORT, tcp://HOST:PORT or ipc://PATH");
+    if (strstr(address, "://") != NULL) return refuse(error, "it must begin with tcp://, tls+tcp:// or ipc://");
+    return refuse(error, "it must be HOST:PORT, tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc://PATH");
 }
 
 bool endpoint_parse(struct endpoint *endpoint, struct text address, struct error *error) {
@@ -58,6 +57,8 @@ bool endpoint_parse(struct endpoint *endpoint, struct text address, struct error
     const char *text = endpoint->address;
     if (text[0] == '\0') return refuse(error, "it is empty");
     if (has_prefix(text, "ipc://")) return parse_ipc(endpoint, text + strlen("ipc://"), error);
+    endpoint->is_tls = url_is_tls(text);
+    if (endpoint->is_tls) return parse_tcp(endpoint, url_authority(text), error);
     if (has_prefix(text, "tcp://")) return parse_tcp(endpoint, text + strlen("tcp://"), error);
     if (strchr(text, '/') != NULL) return parse_other(text, error);
     return parse_tcp(endpoint, text, error);

@@ -1,4 +1,4 @@
-/* Where a node listens, as its address says: tcp://HOST:PORT, HOST:PORT or ipc://PATH. Pure. */
+/* Where a node listens, as its address says: tcp://HOST:PORT, HOST:PORT, tls+tcp://HOST:PORT or ipc://PATH. Pure. */
 #ifndef MUSTER_COMMON_ENDPOINT_H
 #define MUSTER_COMMON_ENDPOINT_H
 
@@ -10,7 +10,7 @@ enum { ENDPOINT_ADDRESS_BYTES = URL_BYTES + 8, ENDPOINT_PATH_BYTES = 108, ENDPOI
 
 struct endpoint {
     char address[ENDPOINT_ADDRESS_BYTES]; /* as it was given */
-    bool is_ipc;
+    bool is_ipc, is_tls;
     char host[URL_BYTES]; /* of TCP, without brackets */
     char port[ENDPOINT_PORT_BYTES];
     char path[ENDPOINT_PATH_BYTES]; /* of ipc */

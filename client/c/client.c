@@ -127,6 +127,27 @@ static enum muster_code open_nodes(struct muster_client *client, const struct mu
     return code;
 }
 
+/* What is not set comes from the environment, as the addresses do. name: NULL: there is no variable for it. */
+static const char *option_or_environment(const char *option, const char *name) {
+    const char *value = option == NULL && name != NULL ? secure_getenv(name) : option;
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static enum muster_code open_tls(struct muster_client *client, const struct muster_options *options,
+                                 struct muster_error *error) {
+    const struct tls_options known = {
+        .ca_file = option_or_environment(options->tls_ca_file, "MUSTER_TLS_CA"),
+        .cert_file = option_or_environment(options->tls_cert_file, "MUSTER_TLS_CERT"),
+        .key_file = option_or_environment(options->tls_key_file, "MUSTER_TLS_KEY"),
+        .server_name = option_or_environment(options->tls_server_name, NULL),
+    };
+    struct error why;
+    bool is_wanted = false;
+    for (size_t i = 0; i < client->node_count; i++) is_wanted |= client->nodes[i].endpoint.is_tls;
+    if (!is_wanted || (client->tls = tls_new(&known, &why)) != NULL) return MUSTER_OK;
+    return client_error_set(error, why.code, "%s", why.text);
+}
+
 static void set_times(struct muster_client *client, const struct muster_options *options) {
     size_t node_count = client->node_count;
     client->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : MUSTER_TIMEOUT_DEFAULT_MS;
@@ -162,6 +183,7 @@ static enum muster_code client_open(const struct muster_options *options, struct
     struct muster_client *made = client_new();
     if (made == NULL) return client_error_set(error, MUSTER_RESOURCE_EXHAUSTED, "memory or file descriptors are short");
     enum muster_code code = open_nodes(made, options, error);
+    if (code == MUSTER_OK) code = open_tls(made, options, error);
     set_times(made, options);
     if (options->token != NULL && (made->token = strdup(options->token)) == NULL) code = client_error_no_memory(error);
     if (code == MUSTER_OK && !io_start(&made->io))
@@ -251,6 +273,7 @@ void muster_close(struct muster_client *client) {
     end_calls(client);
     io_stop(&client->io);
     close_nodes(client);
+    tls_free(client->tls);
     free_calls(client);
     writes_destroy(&client->writes);
     io_close(&client->io);

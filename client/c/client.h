@@ -8,6 +8,7 @@
 #include "io.h"
 #include "muster/muster.h"
 #include "node.h"
+#include "tls.h"
 #include "writes.h"
 
 #include <pthread.h>
@@ -16,7 +17,8 @@
 struct muster_client {
     size_t node_count;
     struct node nodes[MUSTER_ADDRESSES_MAX];
-    char *token; /* NULL: none */
+    struct tls *tls; /* NULL: no address asks for it */
+    char *token;     /* NULL: none */
     uint32_t timeout_ms, attempt_ms, in_flight_max;
     atomic_uint preferred;    /* the node that answered last */
     _Atomic(uint64_t) random; /* see common/random.h */

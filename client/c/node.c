@@ -31,7 +31,7 @@ void node_close(struct node *node) {
 }
 
 void node_abandon(struct node *node) {
-    byte_stream_close(&node->stream);
+    byte_stream_abandon(&node->stream);
 }
 
 /* ---- news -------------------------------------------------------------------------------------------------------- */
@@ -66,6 +66,8 @@ void node_say_trouble(const struct node *node, char *text, size_t size) {
     if (node->phase == NODE_UP) why = "it takes no request from its connection";
     else if (node->trouble.code == MUSTER_OK && node->phase == NODE_LOOKING_UP)
         why = "host name is still being looked up";
+    else if (node->trouble.code == MUSTER_OK && node->phase == NODE_SHAKING)
+        why = "it is connected, and does not finish the TLS handshake";
     else if (node->trouble.code == MUSTER_OK && node->phase == NODE_GREETING)
         why = "it is connected, and has sent no greeting";
     else if (node->trouble.code == MUSTER_OK) why = "no answer to the dial yet";

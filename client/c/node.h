@@ -23,6 +23,7 @@ enum node_phase {
     NODE_RESTING,    /* before the next dial */
     NODE_LOOKING_UP, /* the host's addresses */
     NODE_CONNECTING, /* to one of them */
+    NODE_SHAKING,    /* hands in TLS, where the address begins with tls+tcp:// */
     NODE_GREETING,   /* the node's greeting is still to come */
     NODE_UP,
 };

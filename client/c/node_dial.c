@@ -13,7 +13,7 @@ enum {
     BACKOFF_MAX_MS = 1000,
     DOUBLINGS_MAX = 8,
     LOOKUP_MS = 10000,      /* a look-up that takes longer is left to itself */
-    CONNECT_MS = 5000,      /* to the last address of a name, and for the greeting */
+    CONNECT_MS = 5000,      /* to the last address of a name, for the handshake of TLS, and for the greeting */
     CONNECT_NEXT_MS = 1000, /* to an address where there are others */
     STEADY_MS = 1000,       /* a connection that lasts as long, or answered, was no failure */
 };
@@ -22,7 +22,8 @@ static void node_enter(struct node *node, enum node_phase phase, uint64_t due_ms
     static const uint8_t may_enter[] = {
         [NODE_RESTING] = 1u << NODE_LOOKING_UP | 1u << NODE_CONNECTING | 1u << NODE_RESTING,
         [NODE_LOOKING_UP] = 1u << NODE_CONNECTING | 1u << NODE_RESTING,
-        [NODE_CONNECTING] = 1u << NODE_CONNECTING | 1u << NODE_GREETING | 1u << NODE_RESTING,
+        [NODE_CONNECTING] = 1u << NODE_CONNECTING | 1u << NODE_SHAKING | 1u << NODE_GREETING | 1u << NODE_RESTING,
+        [NODE_SHAKING] = 1u << NODE_CONNECTING | 1u << NODE_GREETING | 1u << NODE_RESTING,
         [NODE_GREETING] = 1u << NODE_CONNECTING | 1u << NODE_UP | 1u << NODE_RESTING,
         [NODE_UP] = 1u << NODE_RESTING,
     };
@@ -164,6 +165,29 @@ static void node_greet(struct node *node, uint64_t now_ms) {
     else if (status != BYTE_STREAM_WAITS) target_failed(node, &why, now_ms);
 }
 
+static void node_begin_greeting(struct node *node, uint64_t now_ms) {
+    node->greeting_sent = node->greeting_got = 0;
+    node_enter(node, NODE_GREETING, now_ms + CONNECT_MS);
+    node_greet(node, now_ms);
+}
+
+static void node_shake(struct node *node, uint64_t now_ms) {
+    struct error why = {0};
+    enum byte_stream_status status = byte_stream_shake(&node->stream, &why);
+    if (status == BYTE_STREAM_DONE) node_begin_greeting(node, now_ms);
+    else if (status != BYTE_STREAM_WAITS) target_failed(node, &why, now_ms);
+}
+
+static void node_begin_tls(struct node *node, uint64_t now_ms) {
+    struct error why = {0};
+    if (tls_begin(node->client->tls, &node->stream, node->endpoint.host, &why)) {
+        node_enter(node, NODE_SHAKING, now_ms + CONNECT_MS);
+        node_shake(node, now_ms);
+    } else {
+        target_failed(node, &why, now_ms);
+    }
+}
+
 static void node_establish(struct node *node, uint64_t now_ms) {
     struct error why = {0};
     enum byte_stream_status status = byte_stream_establish(&node->stream, &why);
@@ -172,9 +196,8 @@ static void node_establish(struct node *node, uint64_t now_ms) {
         target_failed(node, &why, now_ms);
         return;
     }
-    node->greeting_sent = node->greeting_got = 0;
-    node_enter(node, NODE_GREETING, now_ms + CONNECT_MS);
-    node_greet(node, now_ms);
+    if (node->endpoint.is_tls) node_begin_tls(node, now_ms);
+    else node_begin_greeting(node, now_ms);
 }
 
 /* ---- a connection that broke off --------------------------------------------------------------------------------- */
@@ -195,8 +218,9 @@ static void node_hang_up(struct node *node, uint64_t now_ms) {
 
 static void node_wait_is_over(struct node *node, uint64_t now_ms) {
     struct error why;
-    const char *what =
-        node->phase == NODE_GREETING ? "it is connected, and has sent no greeting" : "no answer to the dial";
+    const char *what = node->phase == NODE_GREETING  ? "it is connected, and has sent no greeting"
+                       : node->phase == NODE_SHAKING ? "it is connected, and does not finish the TLS handshake"
+                                                     : "no answer to the dial";
     (void)error_fail(&why, MUSTER_UNAVAILABLE, "%s", what);
     target_failed(node, &why, now_ms);
 }
@@ -211,6 +235,7 @@ void node_step(struct node *node, uint64_t now_ms) {
         node_look_at_lookup(node, now_ms);
         return;
     case NODE_CONNECTING:
+    case NODE_SHAKING:
     case NODE_GREETING:
         if (now_ms >= node->due_ms) node_wait_is_over(node, now_ms);
         return;
@@ -233,6 +258,9 @@ struct pollfd node_polled(const struct node *node) {
     case NODE_CONNECTING:
         polled.events = byte_stream_wants(false, false);
         break;
+    case NODE_SHAKING:
+        polled.events = byte_stream_wants_to_shake(&node->stream);
+        break;
     case NODE_GREETING:
         polled.events = byte_stream_wants(true, node->greeting_sent < SP_GREETING_BYTES);
         break;
@@ -251,6 +279,9 @@ void node_is_ready(struct node *node, short events) {
         return;
     case NODE_CONNECTING:
         node_establish(node, now_ms);
+        return;
+    case NODE_SHAKING:
+        node_shake(node, now_ms);
         return;
     case NODE_GREETING:
         node_greet(node, now_ms);

@@ -151,7 +151,7 @@ static enum byte_stream_status node_read_some(struct node *node, struct error *w
                          MUSTER_MESSAGE_BYTES_MAX);
         return BYTE_STREAM_FAILED;
     }
-    return len == size ? BYTE_STREAM_DONE : BYTE_STREAM_WAITS;
+    return len == size || byte_stream_holds_input(&node->stream) ? BYTE_STREAM_DONE : BYTE_STREAM_WAITS;
 }
 
 void node_read(struct node *node) {
@@ -159,7 +159,10 @@ void node_read(struct node *node) {
     enum byte_stream_status status = BYTE_STREAM_DONE;
     struct error why;
     pthread_mutex_unlock(&io->mutex);
-    for (int i = 0; i < READS_MAX && status == BYTE_STREAM_DONE; i++) status = node_read_some(node, &why);
+    for (int i = 0; status == BYTE_STREAM_DONE; i++) { /* what poll(2) does not see, at most a record, is not left */
+        if (i >= READS_MAX && !byte_stream_holds_input(&node->stream)) break;
+        status = node_read_some(node, &why);
+    }
     pthread_mutex_lock(&io->mutex);
     if (status == BYTE_STREAM_ENDED || status == BYTE_STREAM_FAILED) node_break(node, &why);
 }

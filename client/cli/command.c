@@ -12,12 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_TO = 0x100, OPTION_TOKEN, OPTION_JSON, OPTION_TIMEOUT };
+enum { OPTION_TO = 0x100, OPTION_TOKEN, OPTION_JSON, OPTION_TIMEOUT, OPTION_TLS_CA, OPTION_TLS_CERT, OPTION_TLS_KEY };
 
 static const struct argp_option global_options[] = {
     {0, 0, 0, 0, "Global options, before or after the command:", 100},
     {"to", OPTION_TO, "URL", 0,
-     "Address of a node, tcp://HOST:PORT, HOST:PORT or ipc://PATH, or several with commas between; may be repeated: if "
+     "Address of a node, tcp://HOST:PORT, HOST:PORT, tls+tcp://HOST:PORT or ipc://PATH, or several with commas "
+     "between; may be repeated: if "
      "one node does not answer, the next is tried "
      "(default: $MUSTER_TO, else " MUSTER_ADDRESS_DEFAULT ")",
      100},
@@ -25,6 +26,11 @@ static const struct argp_option global_options[] = {
     {"scope", 's', "SCOPE", 0, "Scope of the users (default: " MUSTER_SCOPE_DEFAULT ")", 100},
     {"json", OPTION_JSON, 0, 0, "Print one JSON object per line instead of a table", 100},
     {"timeout", OPTION_TIMEOUT, "D", 0, "Time limit of a call (default: 5s)", 100},
+    {"tls-ca", OPTION_TLS_CA, "FILE", 0,
+     "The authorities of nodes' certificates, for tls+tcp:// (default: $MUSTER_TLS_CA, else the system's)", 100},
+    {"tls-cert", OPTION_TLS_CERT, "FILE", 0,
+     "Certificate for nodes that ask clients for one (default: $MUSTER_TLS_CERT, else none)", 100},
+    {"tls-key", OPTION_TLS_KEY, "FILE", 0, "Its private key (default: $MUSTER_TLS_KEY)", 100},
     {0, 'h', 0, OPTION_HIDDEN, "The same as --help", 100},
     {0},
 };
@@ -61,6 +67,15 @@ static error_t parse_global(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_TOKEN:
         globals->token = argument;
+        return 0;
+    case OPTION_TLS_CA:
+        globals->tls_ca = argument;
+        return 0;
+    case OPTION_TLS_CERT:
+        globals->tls_cert = argument;
+        return 0;
+    case OPTION_TLS_KEY:
+        globals->tls_key = argument;
         return 0;
     case OPTION_JSON:
         globals->is_json = true;
@@ -156,6 +171,9 @@ int command_connect_to(const struct globals *globals, const char *const *address
         .addresses = addresses,
         .address_count = count,
         .token = globals->token != NULL ? globals->token : getenv("MUSTER_TOKEN"),
+        .tls_ca_file = globals->tls_ca,
+        .tls_cert_file = globals->tls_cert,
+        .tls_key_file = globals->tls_key,
         .timeout_ms = globals->timeout_ms,
         .connect_ms = globals->timeout_ms == 0 ? MUSTER_TIMEOUT_DEFAULT_MS : globals->timeout_ms,
     };

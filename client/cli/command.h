@@ -23,10 +23,11 @@ enum {
 /* The options that stand before or after the command word. */
 struct globals {
     const char *addresses[MUSTER_ADDRESSES_MAX];
-    size_t address_count; /* 0: none was given */
-    const char *token;    /* NULL: none */
-    const char *scope;    /* NULL: the server's default scope */
-    uint32_t timeout_ms;  /* 0: the library's default */
+    size_t address_count;                    /* 0: none was given */
+    const char *token;                       /* NULL: none */
+    const char *tls_ca, *tls_cert, *tls_key; /* files; NULL: the library's defaults */
+    const char *scope;                       /* NULL: the server's default scope */
+    uint32_t timeout_ms;                     /* 0: the library's default */
     bool is_json;
 };
 

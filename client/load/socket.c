@@ -60,6 +60,8 @@ static int connect_tcp(const char *address, uint32_t timeout_ms, struct error *e
     char text[300], *host, *port;
     struct addrinfo *found;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    if (strncmp(address, "tls+tcp://", strlen("tls+tcp://")) == 0)
+        return refuse_address(error, address, "the load generator speaks no TLS");
     const bool has_scheme = strncmp(address, "tcp://", strlen("tcp://")) == 0;
     (void)snprintf(text, sizeof text, "%s", address + (has_scheme ? strlen("tcp://") : 0));
     if (!split_host_port(text, &host, &port))

@@ -48,6 +48,11 @@
  * that the library does not know is refused with MUSTER_INVALID_ARGUMENT unless it is 0. From a language that does not
  * compile this header, call the _sized functions. All other structs keep their layout until the soname changes.
  *
+ * TLS. To a tls+tcp:// address the library speaks TLS 1.2 or 1.3, and to no other. The node's certificate must be of an
+ * authority that is trusted, valid now, and for the host of the address; there is no way around that. Where it is not,
+ * the messages of failed calls say what is wrong with it, and other nodes are asked. OpenSSL may be used by the
+ * program, too: the library leaves its shared settings alone, and does not call it any more once exit() has begun.
+ *
  * Forking. A client, with what belongs to it, is of the process that opened it. The parent goes on with it after a
  * fork(). In the child every call on it fails with MUSTER_FAILED_PRECONDITION; muster_walk_next returns NULL, a mirror
  * is empty, and muster_keepalive_count is 0. Closing a client in the child closes the child's copies of its descriptors
@@ -108,7 +113,8 @@ enum {
 /* Zero means the default, so `struct muster_options options = {0};` is a start. */
 struct muster_options {
     const char *const *addresses; /* of nodes of one cluster, tried in this order: tcp://HOST:PORT, HOST:PORT, which is
-                                     the same, or ipc://PATH; each string may be several, with commas between them */
+                                     the same, tls+tcp://HOST:PORT or ipc://PATH; each string may be several, with
+                                     commas between them */
     size_t address_count;         /* strings; at most MUSTER_ADDRESSES_MAX addresses. 0: those in the environment
                                      variable MUSTER_TO; if that is unset or empty, MUSTER_ADDRESS_DEFAULT */
     const char *token;            /* sent with every call, at most MUSTER_TOKEN_BYTES_MAX bytes; NULL: none */
@@ -120,13 +126,21 @@ struct muster_options {
                                      a first connection, and fails at once where every address refuses */
     uint32_t in_flight_max;       /* asynchronous calls at once, watches not counted, up to MUSTER_IN_FLIGHT_MAX; 0:
                                      MUSTER_IN_FLIGHT_DEFAULT */
+    /* For tls+tcp:// addresses; paths of PEM files, which are read as the client is opened. Where one is NULL, the
+     * environment variable MUSTER_TLS_CA, MUSTER_TLS_CERT or MUSTER_TLS_KEY is used, if it is set. */
+    const char *tls_ca_file;     /* the authorities that nodes' certificates may be of; NULL: the system's */
+    const char *tls_cert_file;   /* what this client shows to nodes that ask for a certificate, followed by those
+                                    between it and its root; NULL: none */
+    const char *tls_key_file;    /* the private key of tls_cert_file, without a passphrase */
+    const char *tls_server_name; /* the name that nodes' certificates must have; NULL: the host of the address */
 };
 
 /* Makes a client and begins to connect to every address. There is one connection an address, which is made again
  * whenever it breaks: at once, and then, while that fails, with a back-off of at most a second. A host's name is looked
  * up anew for each; of its addresses up to eight are tried. options: NULL for all defaults. *client: NULL on failure,
  * else the caller closes it.
- * MUSTER_INVALID_ARGUMENT: an option is out of range or an address does not parse.
+ * MUSTER_INVALID_ARGUMENT: an option is out of range, an address does not parse, or a file for TLS cannot be used: the
+ * message names the option, the file and the reason.
  * MUSTER_UNAVAILABLE: options->connect_ms is set and no node could be reached within it; the message says why the first
  * one could not.
  * MUSTER_RESOURCE_EXHAUSTED: memory, threads or file descriptors are short. */

@@ -179,12 +179,18 @@ static void link_looked_up(struct link *link, uint64_t now_us) {
     else link_end(link, now_us);
 }
 
+/* Between nodes there is no TLS: what they send is sealed. */
+static bool check_plain(const struct endpoint *endpoint, struct error *error) {
+    if (!endpoint->is_tls) return true;
+    return error_fail(error, MUSTER_INVALID_ARGUMENT, "nodes are dialled without TLS");
+}
+
 void link_dial(struct link *link, const char *url, uint64_t now_us) {
     struct endpoint endpoint;
     link_hang_up(link);
     link->was_refused = false;
     link->why = (struct error){0};
-    if (!endpoint_parse(&endpoint, text_of(url), &link->why)) {
+    if (!endpoint_parse(&endpoint, text_of(url), &link->why) || !check_plain(&endpoint, &link->why)) {
         link_end(link, now_us);
         return;
     }

@@ -263,8 +263,12 @@ static void refuses_a_wrong_command_line(void **state) {
     EXPECT(2, "", "unexpected argument", "keygen", "cluster", "/nonexistent/key", "more");
     EXPECT(2, "", "--call: 'sing'", "bench", "--call", "sing");
     EXPECT(2, "", "addresses[0]: \"127.0.0.1\": the port is missing", "live", "ada", "--to", "127.0.0.1");
-    EXPECT(2, "", "addresses[0]: \"tls+tcp://a:1\": tls+tcp:// is not supported yet", "live", "ada", "--to",
-           "tls+tcp://a:1");
+    EXPECT(2, "", "addresses[0]: \"ws://a:1\": it must begin with tcp://, tls+tcp:// or ipc://", "live", "ada", "--to",
+           "ws://a:1");
+    EXPECT(2, "", "tls_ca_file: /nowhere/ca.pem: No such file or directory", "live", "ada", "--to", "tls+tcp://a:1",
+           "--tls-ca", "/nowhere/ca.pem");
+    EXPECT(2, "", "tls_cert_file and tls_key_file are given together", "live", "ada", "--to", "tls+tcp://a:1",
+           "--tls-cert", "/nowhere/cert.pem");
     EXPECT(2, "", "--timeout", "live", "ada", "--timeout", "1h");
 }
 

@@ -45,9 +45,10 @@ static void bad_addresses_are_refused_with_the_reason(void **state) {
         {"::1", "addresses[0]: \"::1\": an IPv6 address stands in brackets before the port, [::1]:7700 say"},
         {"tcp://", "addresses[0]: \"tcp://\": it names no host; HOST:PORT is wanted, 127.0.0.1:7700 say"},
         {"ipc://", "addresses[0]: \"ipc://\": ipc:// wants the path of a socket"},
-        {"tls+tcp://a:1", "addresses[0]: \"tls+tcp://a:1\": tls+tcp:// is not supported yet"},
-        {"ws://a:1", "addresses[0]: \"ws://a:1\": it must begin with tcp:// or ipc://"},
-        {"/run/muster.sock", "addresses[0]: \"/run/muster.sock\": it must be HOST:PORT, tcp://HOST:PORT or ipc://PATH"},
+        {"tls+tcp://a", "addresses[0]: \"tls+tcp://a\": the port is missing; HOST:PORT is wanted, 127.0.0.1:7700 say"},
+        {"ws://a:1", "addresses[0]: \"ws://a:1\": it must begin with tcp://, tls+tcp:// or ipc://"},
+        {"/run/muster.sock", "addresses[0]: \"/run/muster.sock\": it must be HOST:PORT, tcp://HOST:PORT, "
+                             "tls+tcp://HOST:PORT or ipc://PATH"},
         {"a:1, ,b", "addresses[0]: \"b\": the port is missing; HOST:PORT is wanted, 127.0.0.1:7700 say"},
         {"", "addresses[0]: \"\": it is empty"},
         {" , ", "addresses[0]: \" , \": it is empty"},

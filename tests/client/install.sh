@@ -24,7 +24,7 @@ for example in "$source"/examples/c/*.c; do
     $cc $(flags --cflags) "$installed" $(flags --libs) $EXTRA_FLAGS -o shared
     LD_LIBRARY_PATH=$lib ldd ./shared | grep -q "$lib/libmuster.so" || { echo "not linked to the installed library"; exit 1; }
     # shellcheck disable=SC2046
-    $cc $(flags --cflags) "$installed" "$lib/libmuster.a" -pthread $EXTRA_FLAGS -o static
+    $cc $(flags --cflags) "$installed" "$lib/libmuster.a" $(pkg-config --libs-only-l openssl) -pthread $EXTRA_FLAGS -o static
     ! ldd ./static | grep -q libmuster || { echo "the static one wants the shared library"; exit 1; }
     LD_LIBRARY_PATH=$lib ./shared 2>/dev/null && exit 1 || [ $? -eq 2 ]
     ./static 2>/dev/null && exit 1 || [ $? -eq 2 ]

@@ -179,12 +179,15 @@ static void addresses_are_taken_apart(void **state) {
     (void)state;
     static const struct {
         const char *address, *host, *port, *path;
+        bool is_tls;
     } cases[] = {
-        {"tcp://127.0.0.1:7700", "127.0.0.1", "7700", ""},
-        {"node-1.example:1", "node-1.example", "1", ""},
-        {"[::1]:65535", "::1", "65535", ""},
-        {"tcp://[fe80::1%eth0]:7700", "fe80::1%eth0", "7700", ""},
-        {"ipc:///run/muster:1", "", "", "/run/muster:1"},
+        {"tls+tcp://node-1.example:7700", "node-1.example", "7700", "", true},
+        {"tls+tcp://[::1]:1", "::1", "1", "", true},
+        {"tcp://127.0.0.1:7700", "127.0.0.1", "7700", "", false},
+        {"node-1.example:1", "node-1.example", "1", "", false},
+        {"[::1]:65535", "::1", "65535", "", false},
+        {"tcp://[fe80::1%eth0]:7700", "fe80::1%eth0", "7700", "", false},
+        {"ipc:///run/muster:1", "", "", "/run/muster:1", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct endpoint endpoint;
@@ -195,6 +198,7 @@ static void addresses_are_taken_apart(void **state) {
         assert_string_equal(endpoint.host, cases[i].host);
         assert_string_equal(endpoint.port, cases[i].port);
         assert_string_equal(endpoint.path, cases[i].path);
+        assert_int_equal(endpoint.is_tls, cases[i].is_tls);
     }
 }
 

@@ -16,7 +16,7 @@ DEADLINE_S = 120
 SKIPPED = 77
 MACHINES = (1, 2, 3)  # of docs/cluster.md's example
 # The first word of a command, after variables. Other indented lines are output, logs or bytes.
-COMMAND = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S+ )*(scripts/\w+|\.ci/run|cmake|ctest|protoc|protoc-c|npm|go|cc|grpcurl|muster|musterd(?! ready)|pip|curl|apt-get)\b")
+COMMAND = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S+ )*(scripts/\w+|\.ci/run|cmake|ctest|protoc|protoc-c|npm|go|cc|grpcurl|muster|musterd(?! ready)|pip|curl|apt-get|openssl)\b")
 # Printed in docs/protocol.md, and run by another test of ctest, which reads them from there.
 BY_LANGUAGE_TESTS = {"docs/protocol.md"}
 
@@ -249,6 +249,17 @@ class Reader:
         self.shell.end()
 
 
+    def tls(self, folder):
+        """docs/operations.md's node with TLS, and a call to it."""
+        (block,) = [block for block in blocks_of(self.source, "docs/operations.md") if any("--tls-cert" in c for c in block.commands())]
+        openssl, musterd, touch = block.commands()
+        self.shell.run(openssl, folder)
+        self.shell.start(f"bash -c 'cd {folder} && exec {musterd}'", "ready")
+        self.shell.run(touch, folder)
+        self.did("docs/operations.md", openssl, musterd, touch)
+        self.shell.end()
+
+
 def at(machine):
     return f"ip netns exec machine{machine}"
 
@@ -334,6 +345,7 @@ def main():
         reader.install(folder / "work")
         reader.shell.end()
         reader.cluster(folder / "work")
+        reader.tls(folder / "work")
         check_all_is_run(source, reader)
     count = sum(len(commands) for commands in reader.done.values())
     print(f"{count} commands of {len(reader.done)} documents run as they are printed")

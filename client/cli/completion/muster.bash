@@ -1,7 +1,7 @@
 # bash completion for muster(1)
 
 _muster_commands="touch leave live list counts where scopes nodes status reset watch top replay bench keygen ping version help"
-_muster_globals="--to --token --scope --json --timeout --help --version"
+_muster_globals="--to --token --scope --json --timeout --tls-ca --tls-cert --tls-key --help --version"
 
 _muster_options() {
     case $1 in
@@ -43,7 +43,7 @@ _muster_values() {
 
 _muster_takes_value() {
     case $1 in
-    -s | --to | --token | --scope | --timeout | --session | --ttl | --status | --state | --linger | --stamp | --limit | \
+    -s | --to | --tls-ca | --tls-cert | --tls-key | --token | --scope | --timeout | --session | --ttl | --status | --state | --linger | --stamp | --limit | \
         --window | --scopes | --prefix | --format | --every | --user | --user-field | --time-field | --exclude-status | --plot | --speed | \
         --call | --connections | --in-flight | --batch | --users | --order | --duration | --requests | --warmup | --rate | \
         --threads | --interval | --count) return 0 ;;
