@@ -111,16 +111,17 @@ static void who_never_finishes_has_ten_seconds(void **state) {
 
 static void what_is_no_tls_is_a_stranger(void **state) {
     (void)state;
-    static const char *const nonsense[] = {"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-                                           "\0SP\0\0\x30\0\0 and much more of it",
-                                           "\x16\x03\x01\xff\xff garbage garbage garbage",
-                                           "\x16\x03\x01\0\x05\x01\xff\xff\xff\xff",
-                                           "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-                                           "\x80\x2e\x01\0\x02 an old hello"};
+    enum { NONSENSE_BYTES = 25 };
+    static const char nonsense[][NONSENSE_BYTES + 16] = {"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                                                         "\0SP\0\0\x30\0\0 and much more of it",
+                                                         "\x16\x03\x01\xff\xff garbage garbage garbage",
+                                                         "\x16\x03\x01\0\x05\x01\xff\xff\xff\xff",
+                                                         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                                                         "\x80\x2e\x01\0\x02 an old hello"};
     open_echo(1, rig.context, NULL);
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
         int fd = echo_dial(&rig.echo, 0);
-        if (write(fd, nonsense[i], 25) < 10) fail_msg("not taken");
+        if (write(fd, nonsense[i], NONSENSE_BYTES) != NONSENSE_BYTES) fail_msg("not taken");
         echo_turn(&rig.echo, 3);
         if (ended(STREAM_STRANGER) != i) { /* a length that is not over yet is no error */
             expect_ended(STREAM_STRANGER, i + 1, nonsense[i]);

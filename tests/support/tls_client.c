@@ -168,10 +168,6 @@ const char *tls_client_peer(struct tls_client *client) {
     return client->peer;
 }
 
-bool tls_client_is_resumed(const struct tls_client *client) {
-    return SSL_session_reused(client->ssl) == 1;
-}
-
 const char *tls_client_alpn(const struct tls_client *client) {
     const unsigned char *chosen;
     unsigned int len;

@@ -45,9 +45,8 @@ long tls_client_pull(struct tls_client *client, size_t most);
 const char *tls_client_failure(const struct tls_client *client);
 /* Whether the peer said that nothing follows. */
 bool tls_client_is_over(const struct tls_client *client);
-/* Of the peer's certificate, "" without one; of the session. */
+/* The common name of the peer's certificate, "" without one. */
 const char *tls_client_peer(struct tls_client *client);
-bool tls_client_is_resumed(const struct tls_client *client);
 const char *tls_client_alpn(const struct tls_client *client);
 
 /* ---- waiting: for sockets on which another process or thread answers ---- */
