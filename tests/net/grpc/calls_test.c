@@ -553,7 +553,8 @@ static int stop(void **state) {
     return 0;
 }
 
-int main(void) {
+int main(int argc, char *argv[]) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         TEST(requests_that_are_no_calls_are_answered_in_http),

@@ -175,7 +175,8 @@ static void the_last_goaway_is_not_lost(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
-int main(void) {
+int main(int argc, char *argv[]) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         TEST(who_does_nothing_is_told_twice), TEST(calls_between_the_two_are_answered),
         TEST(a_pong_brings_the_last_at_once), TEST(services_are_told_once),

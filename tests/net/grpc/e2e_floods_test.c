@@ -278,7 +278,8 @@ static int stop(void **state) {
     return 0;
 }
 
-int main(void) {
+int main(int argc, char *argv[]) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
 #define NAMED(name) cmocka_unit_test(test_##name),
     const struct CMUnitTest tests[] = {FLOODS(NAMED) cmocka_unit_test(test_send_after_the_end),
                                        cmocka_unit_test(test_send_data_for_calls_that_are_over),

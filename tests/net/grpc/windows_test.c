@@ -293,7 +293,8 @@ static int stop(void **state) {
     return 0;
 }
 
-int main(void) {
+int main(int argc, char *argv[]) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         TEST(a_shut_stream_is_opened_byte_by_byte),
