@@ -1,5 +1,6 @@
 #include "service_grpc.h"
 #include "common/url.h"
+#include "muster/limits.h"
 #include "net/grpc/grpc_door.h"
 #include "net/grpc/services/health_service.h"
 #include "net/grpc/services/presence_service.h"
@@ -43,6 +44,7 @@ struct service_grpc *service_grpc_open(const struct service_grpc_parts *parts, s
     struct grpc_door_config door = {.url = parts->config->grpc_url,
                                     .tls = parts->tls,
                                     .connections_max = parts->connections_max,
+                                    .calls_max = parts->config->watches_max + MUSTER_GRPC_CALLS_MAX,
                                     .connections_shared = parts->connections_shared,
                                     .connections_per_address = parts->config->connections_per_address_max};
     door.services[door.service_count++] = presence_service_table(grpc->presence);

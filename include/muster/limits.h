@@ -37,14 +37,16 @@ enum {
 
 /* The gRPC door. Announced to the client as settings of HTTP/2, as far as there is one. */
 enum {
-    MUSTER_GRPC_STREAMS_MAX = 256,             /* calls that are open on one connection */
-    MUSTER_GRPC_HEADER_BYTES_MAX = 16 * 1024,  /* headers of a request, as HTTP/2 counts them: with 32 a field */
-    MUSTER_GRPC_CONTINUATIONS_MAX = 8,         /* frames that go on with the headers of one request */
-    MUSTER_GRPC_PREFACE_MS = 5000,             /* the time a client has to begin */
-    MUSTER_GRPC_REQUEST_MS = 10000,            /* the time it has to complete a frame, headers, or a message */
-    MUSTER_GRPC_KEEPALIVE_MS = 60000,          /* a client that is silent for so long is pinged */
-    MUSTER_GRPC_PONG_MS = 20000,               /* the time it has to answer a ping */
-    MUSTER_GRPC_METADATA_BYTES_MAX = 8 * 1024, /* what a service adds to the headers, or the trailers, of a response */
+    MUSTER_GRPC_STREAMS_MAX = 256,              /* calls that are open on one connection */
+    MUSTER_GRPC_HEADER_BYTES_MAX = 16 * 1024,   /* headers of a request, as HTTP/2 counts them: with 32 a field */
+    MUSTER_GRPC_CONTINUATIONS_MAX = 8,          /* frames that go on with the headers of one request */
+    MUSTER_GRPC_CONNECTION_BYTES_MAX = 8 << 20, /* what is kept of requests that one connection has not finished */
+    MUSTER_GRPC_CALLS_MAX = 100000,             /* calls that are open on a node, besides its watches */
+    MUSTER_GRPC_PREFACE_MS = 5000,              /* the time a client has to begin */
+    MUSTER_GRPC_REQUEST_MS = 10000,             /* the time it has to complete a frame, headers, or a message */
+    MUSTER_GRPC_KEEPALIVE_MS = 60000,           /* a client that is silent for so long is pinged */
+    MUSTER_GRPC_PONG_MS = 20000,                /* the time it has to answer a ping */
+    MUSTER_GRPC_METADATA_BYTES_MAX = 8 * 1024,  /* what a service adds to the headers, or the trailers, of a response */
 };
 
 /* Spans that pass 2^31 are no enum constants in C11. */

@@ -126,5 +126,8 @@ void stream_linger(struct stream *stream, enum stream_end why);
  * counted. Any thread. */
 bool stream_take_bytes(const struct stream *stream, size_t bytes);
 void stream_give_bytes(const struct stream *stream, size_t bytes);
+/* Where it is used up: ends other connections of the loop, those first that keep the most people waiting for longest,
+ * until so many bytes can be taken, and takes them. False: nobody is left to be ended. */
+bool stream_make_room(const struct stream *stream, size_t bytes);
 
 #endif

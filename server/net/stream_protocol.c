@@ -71,6 +71,10 @@ bool stream_take_bytes(const struct stream *stream, size_t bytes) {
     return loops_take_bytes(stream->loop->loops, bytes);
 }
 
+bool stream_make_room(const struct stream *stream, size_t bytes) {
+    return streams_make_room(stream, bytes);
+}
+
 void stream_give_bytes(const struct stream *stream, size_t bytes) {
     loops_give_bytes(stream->loop->loops, bytes);
 }

@@ -19,16 +19,17 @@ struct grpc_call *call_new(struct connection *connection, int32_t stream_id) {
     call->head.timeout_us = UINT64_MAX;
     LIST_INSERT_HEAD(&connection->calls, call, link);
     connection->call_count++;
+    seat->call_count++;
     return call;
 }
 
 static void call_count_reader(struct grpc_call *call) {
-    const struct stream *stream = call->connection->stream;
+    struct connection *connection = call->connection;
     size_t owned = message_reader_bytes(&call->reader);
-    if (owned < call->reader_counted) stream_give_bytes(stream, call->reader_counted - owned);
-    else if (owned > call->reader_counted && !stream_take_bytes(stream, owned - call->reader_counted)) {
+    if (owned < call->reader_counted) connection_give_bytes(connection, call->reader_counted - owned);
+    else if (owned > call->reader_counted && !connection_take_bytes(connection, owned - call->reader_counted)) {
         message_reader_free(&call->reader);
-        stream_give_bytes(stream, call->reader_counted);
+        connection_give_bytes(connection, call->reader_counted);
         owned = 0;
         call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short");
     }
@@ -37,17 +38,17 @@ static void call_count_reader(struct grpc_call *call) {
 
 static void drop_kept(struct grpc_call *call) {
     if (call->kept == NULL) return;
-    stream_give_bytes(call->connection->stream, call->kept_len);
+    connection_give_bytes(call->connection, call->kept_len);
     free(call->kept);
     call->kept = NULL;
 }
 
 /* What a request was is not needed any more. */
-static void drop_request(struct grpc_call *call) {
+void call_drop_request(struct grpc_call *call) {
     drop_kept(call);
     message_reader_free(&call->reader);
     if (call->reader_counted > 0) call_count_reader(call);
-    header_list_free(&call->headers);
+    request_drop_headers(call);
     call->request = (struct text){0};
     call->has_request = false;
 }
@@ -57,7 +58,7 @@ static bool is_borrowed(const struct grpc_call *call) {
 }
 
 void call_free(struct grpc_call *call) {
-    drop_request(call);
+    call_drop_request(call);
     if (call->head.path != NULL) nghttp2_rcbuf_decref(call->head.path);
     outbox_free(&call->fields);
     outbox_free(&call->trailers);
@@ -79,6 +80,7 @@ void call_close(struct grpc_call *call) {
     if (call->handle != NULL) handle_detach(call->handle);
     call->handle = NULL;
     connection->call_count--;
+    seat->call_count--;
     if (call->is_opened && call->method->closed != NULL) call->method->closed(call->service->service, call);
     response_drop(call);
     LIST_REMOVE(call, link);
@@ -115,12 +117,12 @@ void call_expire_request(struct grpc_call *call) {
 /* ---- messages that come ---- */
 
 static bool keep_bytes(struct grpc_call *call, struct text bytes) {
-    const struct stream *stream = call->connection->stream;
+    struct connection *connection = call->connection;
     assert(call->kept == NULL);
-    if (!stream_take_bytes(stream, bytes.len)) return false;
+    if (!connection_take_bytes(connection, bytes.len)) return false;
     call->kept = malloc(bytes.len > 0 ? bytes.len : 1);
     if (call->kept == NULL) {
-        stream_give_bytes(stream, bytes.len);
+        connection_give_bytes(connection, bytes.len);
         return false;
     }
     if (bytes.len > 0) memcpy(call->kept, bytes.data, bytes.len);
@@ -241,7 +243,7 @@ void call_half_close(struct grpc_call *call) {
     if (method->is_request_one) dispatch_request(call);
     if (!call->is_finished && method->half_closed != NULL) method->half_closed(call->service->service, call);
     if (call->connection->loose == call) call->connection->loose = NULL;
-    if (!is_borrowed(call)) drop_request(call);
+    if (!is_borrowed(call)) call_drop_request(call);
 }
 
 /* ---- what a handler knows of its call ---- */

@@ -18,6 +18,7 @@ static bool make_seats(struct grpc_door *door) {
 
 static void set_defaults(struct grpc_door_config *config) {
     if (config->message_bytes_max == 0) config->message_bytes_max = MUSTER_MESSAGE_BYTES_MAX;
+    if (config->calls_max == 0) config->calls_max = MUSTER_GRPC_CALLS_MAX;
     if (config->connections_max == 0) config->connections_max = MUSTER_CONNECTIONS_DEFAULT;
     if (config->unread_ms == 0) config->unread_ms = DOOR_UNREAD_MS;
     if (config->preface_ms == 0) config->preface_ms = MUSTER_GRPC_PREFACE_MS;

@@ -26,6 +26,7 @@ struct grpc_door_config {
     uint32_t unfinished_ms;      /* MUSTER_GRPC_REQUEST_MS */
     uint32_t keepalive_ms;       /* MUSTER_GRPC_KEEPALIVE_MS */
     size_t message_bytes_max;    /* MUSTER_MESSAGE_BYTES_MAX */
+    size_t calls_max;            /* open at once on all connections: MUSTER_GRPC_CALLS_MAX */
 };
 
 /* As door_open. */

@@ -73,6 +73,8 @@ enum wait_list {
     WAIT_LISTS
 };
 
+#define WAIT_OWNER(wait, type, member) ((type *)(void *)((char *)(wait)-offsetof(type, member)))
+
 struct wait {
     uint64_t since_ms; /* as grpc_seat.waited_ms */
     uint8_t list;      /* enum wait_list */
@@ -85,8 +87,9 @@ TAILQ_HEAD(wait_queue, wait);
 /* What the headers of a request say; decided when they are complete. */
 struct request_head {
     nghttp2_rcbuf *path;
-    uint32_t header_bytes; /* as HTTP/2 counts them: with 32 a field */
-    bool is_post, is_head, is_grpc, is_too_large, has_bad_timeout;
+    uint32_t header_bytes;    /* as HTTP/2 counts them: with 32 a field */
+    uint32_t headers_counted; /* of them, those that are counted as the connection's */
+    bool is_post, is_head, is_grpc, is_too_large, is_room_short, has_bad_timeout;
     bool takes_gzip;
     enum coding coding;
     uint64_t timeout_us; /* UINT64_MAX: none */
@@ -156,6 +159,7 @@ struct connection {
     int32_t highest_id;                  /* of its streams */
     int32_t own_resets[OWN_RESETS_KEPT]; /* the streams that this side reset last: what they still get is no fault */
     uint32_t own_reset_count;
+    size_t owned;    /* bytes that it keeps of what came: room.c */
     size_t unsent;   /* bytes of messages of all its calls */
     size_t progress; /* bytes of them that were sent since read_wait began */
     struct call_queue held;
@@ -183,6 +187,7 @@ struct grpc_seat {
     struct coder *coder;
     struct session_memory memory;
     uint64_t next_id, turn;
+    size_t call_count, calls_max;
     bool is_draining;
     uint64_t waited_ms; /* a clock that stands still while the loop does */
     struct wait_queue waits[WAIT_LISTS];
@@ -242,6 +247,14 @@ void connection_await_reader(struct connection *connection);
 void connection_heard(struct connection *connection);
 void connection_await_nothing(struct connection *connection);
 
+/* ---- room.c ---- */
+
+/* Whether so many bytes more of what came, or of answers, may be kept; they are counted then. */
+bool connection_take_answer(struct connection *connection, size_t bytes);
+void connection_give_answer(struct connection *connection, size_t bytes);
+bool connection_take_bytes(struct connection *connection, size_t bytes);
+void connection_give_bytes(struct connection *connection, size_t bytes);
+
 /* ---- held.c ---- */
 
 /* Whether more of its answers wait than may. */
@@ -267,6 +280,8 @@ bool session_open(struct connection *connection);
 
 /* A header of the request of a call. False: memory is short. */
 bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
+/* Frees those that are kept. */
+void request_drop_headers(struct grpc_call *call);
 /* The headers are complete: opens the call, or refuses it. */
 void request_open(struct grpc_call *call);
 /* Answers what is no gRPC, once it is complete. */
@@ -274,6 +289,8 @@ void request_answer_plain(struct grpc_call *call);
 
 /* ---- call.c ---- */
 
+/* Frees what is kept of its request. */
+void call_drop_request(struct grpc_call *call);
 struct grpc_call *call_new(struct connection *connection, int32_t stream_id);
 /* Bytes of messages have come. */
 void call_receive(struct grpc_call *call, const uint8_t *bytes, size_t len);

@@ -14,12 +14,12 @@ bool call_must_wait(const struct grpc_call *call) {
 }
 
 static bool keep_held(struct grpc_call *call, const uint8_t *bytes, size_t len) {
-    const struct stream *stream = call->connection->stream;
+    struct connection *connection = call->connection;
     if (len == 0) return true;
-    if (!stream_take_bytes(stream, len)) return false;
+    if (!connection_take_bytes(connection, len)) return false;
     uint8_t *room = outbox_add(&call->held, len);
     if (room != NULL) memcpy(room, bytes, len);
-    else stream_give_bytes(stream, len);
+    else connection_give_bytes(connection, len);
     return room != NULL;
 }
 
@@ -42,7 +42,7 @@ static void take_held(struct grpc_call *call) {
 }
 
 static void free_held(struct connection *connection, struct outbox *held) {
-    stream_give_bytes(connection->stream, outbox_len(held));
+    connection_give_bytes(connection, outbox_len(held));
     outbox_free(held);
 }
 

@@ -5,7 +5,10 @@
 
 #include <stdio.h>
 
-enum { FIELD_OVERHEAD_BYTES = 32 }; /* RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE */
+enum {
+    FIELD_OVERHEAD_BYTES = 32, /* RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE */
+    HEADERS_UNCOUNTED_BYTES = 1024,
+};
 
 static struct text text_of_vec(nghttp2_vec bytes) {
     return (struct text){(const char *)bytes.base, (uint32_t)bytes.len};
@@ -73,6 +76,23 @@ static void spend_excess(struct connection *connection, size_t bytes) {
     connection->excess_bytes %= 1024;
 }
 
+void request_drop_headers(struct grpc_call *call) {
+    header_list_free(&call->headers);
+    if (call->head.headers_counted == 0) return;
+    connection_give_bytes(call->connection, call->head.headers_counted);
+    call->head.headers_counted = 0;
+}
+
+/* What every request has is counted with its call: by their number. */
+static bool count_headers(struct grpc_call *call) {
+    struct request_head *head = &call->head;
+    if (head->header_bytes <= HEADERS_UNCOUNTED_BYTES) return true;
+    uint32_t more = head->header_bytes - head->headers_counted;
+    if (!connection_take_bytes(call->connection, more)) return false;
+    head->headers_counted += more;
+    return true;
+}
+
 /* Past the limit a field costs no memory and next to no time, whatever HPACK makes of it. */
 bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name_of, nghttp2_rcbuf *value_of) {
     const nghttp2_vec name = nghttp2_rcbuf_get_buf(name_of), value = nghttp2_rcbuf_get_buf(value_of);
@@ -84,10 +104,16 @@ bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name_of, nghttp2_
     if (name.len > left || value.len > left || name.len + value.len + FIELD_OVERHEAD_BYTES > left) {
         call->head.is_too_large = true;
         connection_spend(call->connection, NUISANCE_HEADERS);
-        header_list_free(&call->headers);
+        request_drop_headers(call);
         return true;
     }
     call->head.header_bytes += (uint32_t)(name.len + value.len + FIELD_OVERHEAD_BYTES);
+    if (call->head.is_room_short) return true;
+    if (!count_headers(call)) {
+        call->head.is_room_short = true;
+        request_drop_headers(call);
+        return true;
+    }
     if (name.len > 0 && name.base[0] == ':') {
         add_pseudo(call, text_of_vec(name), value_of, text_of_vec(value));
         return true;
@@ -117,8 +143,11 @@ static bool refuse_request(struct grpc_call *call) {
     const struct request_head *head = &call->head;
     if (head->is_too_large)
         call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "the headers of the request are larger than the limit");
+    else if (head->is_room_short) call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for headers is short");
     else if (!head->is_post || !head->is_grpc) await_plain(call);
     else if (call->method == NULL) refuse_path(call);
+    else if (call->connection->seat->call_count > call->connection->seat->calls_max)
+        call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "as many calls are open as may be");
     else if (head->coding == CODING_UNKNOWN)
         call_fail(call, MUSTER_UNIMPLEMENTED, "grpc-encoding is not supported; grpc-accept-encoding says what is");
     else if (head->has_bad_timeout) call_fail(call, MUSTER_INTERNAL, "grpc-timeout is malformed");
@@ -151,5 +180,5 @@ void request_open(struct grpc_call *call) {
     }
     if (call->head.path != NULL) nghttp2_rcbuf_decref(call->head.path);
     call->head.path = NULL;
-    if (!call->method || !call->method->is_request_one) header_list_free(&call->headers);
+    if (!call->method || !call->method->is_request_one) request_drop_headers(call);
 }

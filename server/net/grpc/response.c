@@ -77,7 +77,7 @@ static void count_unsent(struct grpc_call *call, size_t taken) {
     assert(connection->unsent >= taken);
     connection->unsent -= taken;
     connection->progress += taken;
-    stream_give_bytes(connection->stream, taken);
+    connection_give_answer(connection, taken);
     if (call->handle != NULL) handle_count(call->handle, outbox_len(&call->out));
 }
 
@@ -158,10 +158,10 @@ static bool compress_message(struct grpc_call *call, struct text *message) {
 static bool add_bytes(struct grpc_call *call, bool is_compressed, struct text bytes) {
     struct connection *connection = call->connection;
     size_t len = GRPC_PREFIX_BYTES + (size_t)bytes.len;
-    if (!stream_take_bytes(connection->stream, len)) return false;
+    if (!connection_take_answer(connection, len)) return false;
     uint8_t *out = outbox_add(&call->out, len);
     if (out == NULL) {
-        stream_give_bytes(connection->stream, len);
+        connection_give_answer(connection, len);
         return false;
     }
     message_prefix_write(out, is_compressed, bytes.len);
@@ -208,9 +208,9 @@ void response_plain(struct grpc_call *call, const char *status, const char *body
     fields_add(&fields, FIELD("content-type", "text/plain"));
     fields_add(&fields, field_of("content-length", text_of(length), 0));
     if (strcmp(status, "405") == 0) fields_add(&fields, FIELD("allow", "POST"));
-    bool has_body = !call->head.is_head && stream_take_bytes(call->connection->stream, len);
+    bool has_body = !call->head.is_head && connection_take_answer(call->connection, len);
     uint8_t *out = has_body ? outbox_add(&call->out, len) : NULL;
-    if (has_body && out == NULL) stream_give_bytes(call->connection->stream, len);
+    if (has_body && out == NULL) connection_give_answer(call->connection, len);
     if (out != NULL) memcpy(out, body, len), call->connection->unsent += len;
     submit_head(call, &fields, out != NULL);
 }

@@ -10,6 +10,7 @@ struct grpc_seat *seat_new(struct grpc_door *door, unsigned loop) {
     seat->door = door;
     seat->loop = loop;
     seat->turn = 1;
+    seat->calls_max = (door->config.calls_max + loops_count(door->loops) - 1) / loops_count(door->loops);
     seat->coder = coder_new();
     for (size_t i = 0; i < WAIT_LISTS; i++) TAILQ_INIT(&seat->waits[i]);
     if (seat->coder != NULL && session_memory_open(&seat->memory, door->config.connections_max)) return seat;

@@ -7,6 +7,7 @@
 enum {
     UNREAD_BYTES_MIN = 64 * 1024, /* with fewer that wait for its windows a connection is never in the way */
     QUIET_MS = 1000,              /* a client that has asked nothing for so long asks again later, if ever */
+    UNFINISHED_SHORT_MS = 1000,   /* the time to finish a request while memory is short */
     TURN_COUNTED_MS = 1000,       /* a longer turn is one in which the loop stood still: clients could do nothing */
     TURN_ENDS = 256,              /* of each list in one turn: thousands may have entered it at once */
 };
@@ -89,7 +90,7 @@ static uint64_t patience_ms(const struct grpc_seat *seat, enum wait_list list) {
     switch (list) {
     case WAIT_REQUEST:
     case WAIT_FRAME:
-        return config->unfinished_ms;
+        return is_short && config->unfinished_ms > UNFINISHED_SHORT_MS ? UNFINISHED_SHORT_MS : config->unfinished_ms;
     case WAIT_FULL:
         return is_short && config->unread_ms > DOOR_UNREAD_SHORT_MS ? DOOR_UNREAD_SHORT_MS : config->unread_ms;
     case WAIT_UNREAD:
@@ -118,19 +119,17 @@ static void expect_pong(struct connection *connection) {
     connection_wake(connection);
 }
 
-#define OWNER_OF(wait, type, member) ((type *)(void *)((char *)(wait)-offsetof(type, member)))
-
 static struct connection *connection_of(struct wait *wait) {
     switch ((enum wait_list)wait->list) {
     case WAIT_REQUEST:
-        return OWNER_OF(wait, struct grpc_call, wait)->connection;
+        return WAIT_OWNER(wait, struct grpc_call, wait)->connection;
     case WAIT_FRAME:
-        return OWNER_OF(wait, struct connection, frame_wait);
+        return WAIT_OWNER(wait, struct connection, frame_wait);
     case WAIT_FULL:
     case WAIT_UNREAD:
-        return OWNER_OF(wait, struct connection, read_wait);
+        return WAIT_OWNER(wait, struct connection, read_wait);
     default:
-        return OWNER_OF(wait, struct connection, silence_wait);
+        return WAIT_OWNER(wait, struct connection, silence_wait);
     }
 }
 
@@ -149,7 +148,7 @@ static void end_wait(struct grpc_seat *seat, struct wait *wait) {
     switch (list) {
     case WAIT_REQUEST:
         wait_leave(seat, wait);
-        call_expire_request(OWNER_OF(wait, struct grpc_call, wait));
+        call_expire_request(WAIT_OWNER(wait, struct grpc_call, wait));
         break;
     case WAIT_FRAME:
         wait_leave(seat, wait);
