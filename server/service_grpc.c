@@ -42,6 +42,7 @@ struct service_grpc *service_grpc_open(const struct service_grpc_parts *parts, s
     if (grpc == NULL) return NULL;
     if (!make_services(grpc, parts)) goto fail;
     struct grpc_door_config door = {.url = parts->config->grpc_url,
+                                    .server = "muster/" MUSTER_VERSION,
                                     .tls = parts->tls,
                                     .connections_max = parts->connections_max,
                                     .calls_max = parts->config->watches_max + MUSTER_GRPC_CALLS_MAX,

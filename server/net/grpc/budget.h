@@ -25,7 +25,7 @@ enum nuisance {
     NUISANCE_PRIORITY = 5,
     NUISANCE_CONTINUATION = 5,
     NUISANCE_UNKNOWN = 5,      /* a frame of an unknown type, or one that only servers send */
-    NUISANCE_RESET = 10,       /* of a stream, by either side */
+    NUISANCE_RESET = 10,       /* of a stream, by either side; not where a call that has its answer is cut short */
     NUISANCE_EMPTY_DATA = 10,  /* that does not end its stream */
     NUISANCE_CLOSED_DATA = 10, /* for a stream that is over */
     NUISANCE_SETTINGS = 20,

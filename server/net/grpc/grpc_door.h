@@ -18,6 +18,7 @@ struct grpc_door_config {
     struct tls_context *tls; /* for tls+tcp://, where ALPN must offer h2 */
     struct grpc_service services[GRPC_SERVICES_MAX];
     size_t service_count;
+    const char *server; /* the header of that name in responses; it outlives the door. NULL: none */
     size_t connections_max;
     atomic_size_t *connections_shared; /* as in struct door_config */
     size_t connections_per_address;

@@ -22,7 +22,7 @@ enum {
     CALL_FIELDS_MAX = 16,    /* that a service adds to a response, and as many to its trailers */
     STREAM_WINDOW_BYTES = 256 * 1024,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
-    OWN_RESETS_KEPT = 16,
+    OWN_RESETS_KEPT = 1024,     /* a power of two, and more streams than may be open */
     RESPONSE_TABLE_BYTES = 512, /* of HPACK: holds the fields that nearly every response has */
 };
 
@@ -156,9 +156,9 @@ struct connection {
     struct call_list calls;
     struct grpc_call *loose; /* its request is in the bytes of this turn, and its frame is not over; NULL: none */
     uint32_t call_count;
-    int32_t highest_id;                  /* of its streams */
-    int32_t own_resets[OWN_RESETS_KEPT]; /* the streams that this side reset last: what they still get is no fault */
-    uint32_t own_reset_count;
+    int32_t highest_id; /* of its streams */
+    /* A bit for each of the last streams: this side has reset it, and what it still gets may have been on its way. */
+    uint64_t own_resets[OWN_RESETS_KEPT / 64];
     size_t owned;    /* bytes that it keeps of what came: room.c */
     size_t unsent;   /* bytes of messages of all its calls */
     size_t progress; /* bytes of them that were sent since read_wait began */

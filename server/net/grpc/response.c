@@ -48,9 +48,15 @@ static void fields_add_box(struct fields *fields, const struct outbox *box) {
     }
 }
 
+static void fields_add_server(struct fields *fields, const struct grpc_call *call) {
+    const char *server = call->connection->seat->door->config.server;
+    if (server != NULL) fields_add(fields, field_of("server", text_of(server), NGHTTP2_NV_FLAG_NO_COPY_VALUE));
+}
+
 static void fields_add_head(struct fields *fields, const struct grpc_call *call) {
     fields_add(fields, FIELD(":status", "200"));
     fields_add(fields, FIELD("content-type", "application/grpc"));
+    fields_add_server(fields, call);
     fields_add(fields, FIELD("grpc-accept-encoding", GRPC_CODINGS));
     if (call->is_gzip) fields_add(fields, FIELD("grpc-encoding", "gzip"));
     fields_add_box(fields, &call->fields);
@@ -206,6 +212,7 @@ void response_plain(struct grpc_call *call, const char *status, const char *body
     (void)snprintf(length, sizeof length, "%zu", len);
     fields_add(&fields, field_of(":status", text_of(status), NGHTTP2_NV_FLAG_NO_COPY_VALUE));
     fields_add(&fields, FIELD("content-type", "text/plain"));
+    fields_add_server(&fields, call);
     fields_add(&fields, field_of("content-length", text_of(length), 0));
     if (strcmp(status, "405") == 0) fields_add(&fields, FIELD("allow", "POST"));
     bool has_body = !call->head.is_head && connection_take_answer(call->connection, len);

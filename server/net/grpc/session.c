@@ -8,14 +8,22 @@ static struct grpc_call *call_of(nghttp2_session *session, int32_t stream_id) {
 
 /* ---- streams that are closed: nghttp2 keeps none of them, and ignores what they get ---- */
 
-static bool is_own_reset(const struct connection *connection, int32_t stream_id) {
-    for (size_t i = 0; i < OWN_RESETS_KEPT; i++)
-        if (connection->own_resets[i] == stream_id) return true;
-    return false;
+/* Of clients, every second id. */
+static size_t reset_bit(int32_t stream_id) {
+    return (size_t)stream_id / 2 % OWN_RESETS_KEPT;
 }
 
-static void note_own_reset(struct connection *connection, int32_t stream_id) {
-    connection->own_resets[connection->own_reset_count++ % OWN_RESETS_KEPT] = stream_id;
+static bool is_own_reset(const struct connection *connection, int32_t stream_id) {
+    const size_t bit = reset_bit(stream_id);
+    if ((size_t)(connection->highest_id - stream_id) / 2 >= OWN_RESETS_KEPT) return false;
+    return (connection->own_resets[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+static void note_own_reset(struct connection *connection, int32_t stream_id, bool is_reset) {
+    const size_t bit = reset_bit(stream_id);
+    const uint64_t mask = UINT64_C(1) << bit % 64;
+    if (is_reset) connection->own_resets[bit / 64] |= mask;
+    else connection->own_resets[bit / 64] &= ~mask;
 }
 
 /* RFC 9113, 5.1 and 5.1.1. A stream that this side has reset still gets what was on its way. */
@@ -67,6 +75,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct grpc_call *call = call_new(connection, frame->hd.stream_id);
     if (call == NULL) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     connection->highest_id = frame->hd.stream_id;
+    note_own_reset(connection, frame->hd.stream_id, false);
     return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
 }
 
@@ -135,8 +144,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     (void)session;
     switch (frame->hd.type) {
     case NGHTTP2_RST_STREAM:
-        note_own_reset(connection, frame->hd.stream_id);
-        connection_spend(connection, NUISANCE_RESET);
+        note_own_reset(connection, frame->hd.stream_id, true);
+        if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR) connection_spend(connection, NUISANCE_RESET);
         return 0;
     case NGHTTP2_DATA:
         budget_earn(&connection->budget, MERIT_DATA_SENT);
