@@ -101,6 +101,9 @@ uint64_t stream_look(struct stream *stream, size_t rest);
 uint64_t stream_gap_ms(const struct stream *stream);
 /* If the next unconsumed byte is stale: how long the loop had not run, in ms. Else 0. */
 uint64_t stream_stale_ms(const struct stream *stream);
+/* If the loop stood still later than since_ms: for how long, the last time. Else 0. For what a protocol keeps of bytes
+ * that it consumed. */
+uint64_t stream_stale_since_ms(const struct stream *stream, uint64_t since_ms);
 /* The protocol consumed so many bytes. For the accounting of stale bytes. */
 void stream_consumed(struct stream *stream, size_t bytes);
 

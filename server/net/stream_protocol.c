@@ -94,6 +94,10 @@ uint64_t stream_stale_ms(const struct stream *stream) {
     return stream->stale > 0 ? stream->loop->stood_still_ms : 0;
 }
 
+uint64_t stream_stale_since_ms(const struct stream *stream, uint64_t since_ms) {
+    return stream->loop->thawed_ms > since_ms ? stream->loop->stood_still_ms : 0;
+}
+
 void stream_consumed(struct stream *stream, size_t bytes) {
     if (stream->stale > 0) stream->stale -= stream->stale < bytes ? stream->stale : (uint32_t)bytes;
     if (stream->due > 0) stream->due -= stream->due < bytes ? stream->due : (uint32_t)bytes;

@@ -280,10 +280,14 @@ struct text grpc_call_metadata(const struct grpc_call *call, const char *name, s
     return header_list_find(&call->headers, text_of(name), i);
 }
 
+void grpc_call_look(const struct grpc_call *call) {
+    stream_look(call->connection->stream, call->connection->rest);
+}
+
 uint64_t grpc_call_stale_ms(const struct grpc_call *call) {
-    struct stream *stream = call->connection->stream;
-    stream_look(stream, call->connection->rest);
-    return stream_stale_ms(stream);
+    const struct stream *stream = call->connection->stream;
+    if (call->held_ms == 0) return stream_stale_ms(stream);
+    return call->held_stale_ms != 0 ? call->held_stale_ms : stream_stale_since_ms(stream, call->held_ms);
 }
 
 void grpc_call_borrow(struct grpc_call *call) {

@@ -115,8 +115,10 @@ struct grpc_call {
     struct text request;    /* of a method with one, once it has come */
     uint64_t borrowed_turn; /* of the seat; 0: never */
 
-    struct outbox held; /* of its messages, what waits with it */
-    struct wait wait;   /* for its request */
+    struct outbox held;     /* of its messages, what waits with it */
+    uint64_t held_ms;       /* when it began to wait, until it has gone on; 0: it does not wait */
+    uint64_t held_stale_ms; /* for how long the process had stood still before, if what is held came in meanwhile */
+    struct wait wait;       /* for its request */
 
     struct outbox out;
     struct outbox fields, trailers; /* added to headers and trailers: name length, value length, name, value */

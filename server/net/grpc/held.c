@@ -26,8 +26,10 @@ static bool keep_held(struct grpc_call *call, const uint8_t *bytes, size_t len) 
 void call_hold(struct grpc_call *call, const uint8_t *bytes, size_t len, bool is_end) {
     struct connection *connection = call->connection;
     call->is_end_held |= is_end;
+    if (call->held_stale_ms == 0) call->held_stale_ms = stream_stale_ms(connection->stream);
     if (!call->is_held) {
         call->is_held = true;
+        call->held_ms = grpc_call_now(call).now_ms;
         call_await_nothing(call);
         TAILQ_INSERT_TAIL(&connection->held, call, held_link);
     }
@@ -58,6 +60,7 @@ static void release_call(struct grpc_call *call) {
     call_keep_request(call);
     if (call->is_end_held) call_half_close(call);
     else if (!call->is_finished && call->method->is_request_one) call_await_request(call);
+    call->held_ms = call->held_stale_ms = 0;
     stream_commit(connection->stream); /* before the bytes go */
     free_held(connection, &held);
 }

@@ -72,6 +72,8 @@ uint64_t *grpc_call_mark(struct grpc_call *call);
  * until `opened` returns for a call with many messages, and until `message` returns for one with one. Names that end in
  * -bin have a value in base64 (grpc_call_metadata is it as it came). */
 struct text grpc_call_metadata(const struct grpc_call *call, const char *name, size_t i);
+/* Reads the clock: whether the process stood still just now. As stream_look. */
+void grpc_call_look(const struct grpc_call *call);
 /* If what was passed came in before the process stood still: for how long it had. Else 0. */
 uint64_t grpc_call_stale_ms(const struct grpc_call *call);
 

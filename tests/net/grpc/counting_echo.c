@@ -42,7 +42,9 @@ static void count_message(struct counting_echo *echo, struct text message) {
 }
 
 static void answer_unary(void *service, struct grpc_call *call, struct text message) {
+    struct counting_echo *echo = service;
     count_message(service, message);
+    echo->stale += grpc_call_stale_ms(call) > 0;
     grpc_call_answer(call, MUSTER_OK, nothing, message);
 }
 

@@ -19,6 +19,7 @@ enum { ECHO_LATER_MAX = 64, ECHO_FIELD_BYTES = 8192, ECHO_MANY_MAX = 1000, ECHO_
 
 struct counting_echo {
     unsigned opened, closed, messages, half_closed, drained, drainings;
+    unsigned stale; /* messages of Unary that came before the process stood still */
     size_t bytes;
     unsigned later_count;
     struct {

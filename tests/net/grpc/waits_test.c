@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "muster/limits.h"
+#include "net/net_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -247,6 +248,40 @@ static void calls_wait_while_answers_are_not_read(void **state) {
     h2_close(h2);
 }
 
+/* Its client may have asked elsewhere meanwhile. is_read: what it sent was read before the process stood still. */
+static void stand_still_before_a_call(bool is_read) {
+    uint32_t streams[ASKED];
+    const struct grpc_request unary = {.path = ECHO_UNARY};
+    struct h2 *h2 = ask_for_much(streams);
+    rig.loops->stall_ms = 1000;
+    if (is_read && !h2_round_trip(h2, WAIT_MS)) fail_msg("no PONG");
+    uint32_t before = grpc_begin(h2, &unary, 0);
+    grpc_send(h2, before, text_of("x"), H2_END_STREAM);
+    rig_turn(&rig, 2);
+    rig_pass(&rig, 3000, 3000);
+    if (!h2_round_trip(h2, WAIT_MS)) fail_msg("no PONG");
+    uint32_t after = grpc_begin(h2, &unary, 0);
+    grpc_send(h2, after, text_of("x"), H2_END_STREAM);
+    if (!h2_round_trip(h2, WAIT_MS)) fail_msg("no PONG");
+    if (rig.echo.messages >= ASKED) fail_msg("the calls do not wait");
+    h2_write_settings(h2, (nghttp2_settings_entry[]){{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20}}, 1);
+    h2_write_window(h2, 0, 1 << 30);
+    expect_code(h2, before, 0, "before");
+    expect_code(h2, after, 0, "after");
+    if (rig.echo.stale != 1) fail_msg("%u requests are stale, expected 1", rig.echo.stale);
+    h2_close(h2);
+}
+
+static void a_call_that_waited_while_the_process_stood_still_is_stale(void **state) {
+    (void)state;
+    stand_still_before_a_call(true);
+}
+
+static void a_call_that_came_while_the_process_stood_still_and_then_waits_is_stale(void **state) {
+    (void)state;
+    stand_still_before_a_call(false);
+}
+
 static void a_call_that_waits_may_be_cancelled(void **state) {
     (void)state;
     uint32_t streams[ASKED];
@@ -370,6 +405,8 @@ int main(void) {
         TEST(many_that_are_late_are_ended_in_several_turns),
         TEST(what_is_no_grpc_has_ten_seconds),
         TEST(calls_wait_while_answers_are_not_read),
+        TEST(a_call_that_waited_while_the_process_stood_still_is_stale),
+        TEST(a_call_that_came_while_the_process_stood_still_and_then_waits_is_stale),
         TEST(a_call_that_waits_may_be_cancelled),
         TEST(who_never_reads_has_five_seconds),
         TEST(who_reads_a_little_now_and_then_has_five_seconds),

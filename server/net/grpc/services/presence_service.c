@@ -56,7 +56,7 @@ static void take_request(void *context, struct grpc_call *call, struct text body
     struct request request = {.method = (enum method)(uintptr_t)grpc_call_method(call)->given,
                               .token = bearer_token(call),
                               .body = body,
-                              .stalled_ms = (uint32_t)stream_stale_ms(stream)};
+                              .stalled_ms = (uint32_t)grpc_call_stale_ms(call)};
     bool must_refuse = stream_must_refuse(stream);
     if (!must_refuse && request.method == METHOD_TOUCH && gather_touch(seat, call, &request)) return;
     if (*grpc_call_mark(call) == rpc_seat_group(seat)) stream_commit(stream); /* in the order in which they came */
@@ -64,8 +64,10 @@ static void take_request(void *context, struct grpc_call *call, struct text body
         answer_call(call, &rpc_seat_stops);
         return;
     }
-    if (method_entry(request.method)->writes) /* looked at right before it takes effect */
+    if (method_entry(request.method)->writes) {
+        grpc_call_look(call); /* right before it takes effect */
         request.stalled_ms = (uint32_t)grpc_call_stale_ms(call);
+    }
     answer_request(presence, call, &request);
 }
 
