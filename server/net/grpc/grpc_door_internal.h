@@ -284,6 +284,8 @@ bool session_open(struct connection *connection);
 bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
 /* Frees those that are kept. */
 void request_drop_headers(struct grpc_call *call);
+/* A trailer: means nothing in gRPC, but counts as a header does, since HPACK makes much of a few bytes. */
+void request_skip_trailer(struct grpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
 /* The headers are complete: opens the call, or refuses it. */
 void request_open(struct grpc_call *call);
 /* Answers what is no gRPC, once it is complete. */

@@ -93,21 +93,32 @@ static bool count_headers(struct grpc_call *call) {
     return true;
 }
 
+static size_t field_bytes(nghttp2_rcbuf *name, nghttp2_rcbuf *value) {
+    return nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len + FIELD_OVERHEAD_BYTES;
+}
+
 /* Past the limit a field costs no memory and next to no time, whatever HPACK makes of it. */
+static bool is_within_limit(struct grpc_call *call, size_t bytes) {
+    struct request_head *head = &call->head;
+    if (head->is_too_large) {
+        spend_excess(call->connection, bytes);
+        return false;
+    }
+    if (bytes > MUSTER_GRPC_HEADER_BYTES_MAX - head->header_bytes) {
+        head->is_too_large = true;
+        connection_spend(call->connection, NUISANCE_HEADERS);
+        return false;
+    }
+    head->header_bytes += (uint32_t)bytes;
+    return true;
+}
+
 bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name_of, nghttp2_rcbuf *value_of) {
     const nghttp2_vec name = nghttp2_rcbuf_get_buf(name_of), value = nghttp2_rcbuf_get_buf(value_of);
-    if (call->head.is_too_large) {
-        spend_excess(call->connection, name.len + value.len + FIELD_OVERHEAD_BYTES);
-        return true;
-    }
-    size_t left = MUSTER_GRPC_HEADER_BYTES_MAX - call->head.header_bytes;
-    if (name.len > left || value.len > left || name.len + value.len + FIELD_OVERHEAD_BYTES > left) {
-        call->head.is_too_large = true;
-        connection_spend(call->connection, NUISANCE_HEADERS);
+    if (!is_within_limit(call, field_bytes(name_of, value_of))) {
         request_drop_headers(call);
         return true;
     }
-    call->head.header_bytes += (uint32_t)(name.len + value.len + FIELD_OVERHEAD_BYTES);
     if (call->head.is_room_short) return true;
     if (!count_headers(call)) {
         call->head.is_room_short = true;
@@ -120,6 +131,10 @@ bool request_add_header(struct grpc_call *call, nghttp2_rcbuf *name_of, nghttp2_
     }
     if (add_known(call, text_of_vec(name), text_of_vec(value))) return true;
     return header_list_add(&call->headers, name_of, value_of);
+}
+
+void request_skip_trailer(struct grpc_call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value) {
+    (void)is_within_limit(call, field_bytes(name, value));
 }
 
 /* ---- all of them ---- */

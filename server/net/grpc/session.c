@@ -82,10 +82,12 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
                      uint8_t flags, void *user_data) {
     (void)flags, (void)user_data;
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0; /* trailers of a request mean nothing in gRPC */
     struct grpc_call *call = call_of(session, frame->hd.stream_id);
-    if (call == NULL || request_add_header(call, name, value)) return 0;
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (call == NULL) return 0;
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        return request_add_header(call, name, value) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    request_skip_trailer(call, name, value);
+    return 0;
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes, size_t len,

@@ -284,6 +284,36 @@ static void broken_gzip_and_flags_are_refused(void **state) {
     h2_close(h2);
 }
 
+/* 16 kB of trailers that mean 48 MB. */
+static void trailers_count_as_headers_do(void **state) {
+    (void)state;
+    enum { VALUE_BYTES = 3900 };
+    static char value[VALUE_BYTES + 1];
+    struct hpack block = {.len = 0};
+    struct h2 *h2 = rig_greet(&rig);
+    uint32_t id = grpc_begin(h2, &(struct grpc_request){.path = ECHO_UNARY}, 0);
+    grpc_send(h2, id, text_of("x"), 0);
+    memset(value, 'v', VALUE_BYTES);
+    hpack_field(&block, HPACK_INDEXED, "x-bomb", value);
+    while (block.len < H2_FRAME_BYTES - 1) hpack_reference(&block, 62);
+    h2_write_frame(h2, H2_HEADERS, H2_END_HEADERS | H2_END_STREAM, id, block.bytes, block.len);
+    hpack_free(&block);
+    if (!h2_await_end(h2, 0) || h2->goaways == 0 || h2->goaway_error != NGHTTP2_ENHANCE_YOUR_CALM)
+        fail_msg("48 MB of trailers: %u GOAWAYs, error %u", h2->goaways, h2->goaway_error);
+    h2_close(h2);
+}
+
+static void a_few_trailers_are_skipped(void **state) {
+    (void)state;
+    const struct h2_field trailer = {"x-trailer", "said at the end"};
+    struct h2 *h2 = rig_greet(&rig);
+    uint32_t id = grpc_begin(h2, &(struct grpc_request){.path = ECHO_UNARY}, 0);
+    grpc_send(h2, id, text_of("x"), 0);
+    h2_write_headers(h2, H2_END_STREAM, id, &trailer, 1);
+    expect_status(h2, id, 0, "", "trailers of a request");
+    h2_close(h2);
+}
+
 /* ---- statuses and metadata ---- */
 
 static void messages_of_statuses_are_percent_encoded(void **state) {
@@ -570,6 +600,8 @@ int main(int argc, char *argv[]) {
         TEST(compressed_without_an_encoding_is_internal),
         TEST(a_gzip_bomb_is_refused),
         TEST(broken_gzip_and_flags_are_refused),
+        TEST(trailers_count_as_headers_do),
+        TEST(a_few_trailers_are_skipped),
         TEST(messages_of_statuses_are_percent_encoded),
         TEST(metadata_comes_and_goes),
         TEST(a_header_list_above_the_limit_is_refused),
