@@ -322,6 +322,8 @@ bool grpc_call_add_trailer(struct grpc_call *call, struct text name, struct text
 void grpc_call_send(struct grpc_call *call, struct text message) {
     if (call->is_finished) return;
     if (!call->is_answered) response_begin(call);
+    if (!call->method->is_request_one)
+        stream_answered(call->connection->stream); /* as of a call: its share of a turn */
     response_message(call, message);
 }
 

@@ -7,7 +7,22 @@
 static void free_grpc_door(struct grpc_door *door) {
     for (size_t i = 0; i < LOOPS_MAX; i++) seat_free(door->seats[i]);
     session_teardown(door);
+    free(door->routes);
     free(door);
+}
+
+static bool make_routes(struct grpc_door *door) {
+    const struct grpc_door_config *config = &door->config;
+    size_t count = 0;
+    for (size_t i = 0; i < config->service_count; i++) count += config->services[i].method_count;
+    if ((door->routes = calloc(count + 1, sizeof *door->routes)) == NULL) return false;
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct grpc_service *service = &config->services[i];
+        for (size_t j = 0; j < service->method_count; j++)
+            door->routes[door->route_count++] =
+                (struct grpc_route){text_of(service->methods[j].path), service, &service->methods[j]};
+    }
+    return true;
 }
 
 static bool make_seats(struct grpc_door *door) {
@@ -33,7 +48,7 @@ static struct grpc_door *grpc_door_new(struct loops *loops, const struct grpc_do
     door->loops = loops;
     door->config = *config;
     set_defaults(&door->config);
-    if (session_setup(door) && make_seats(door)) return door;
+    if (session_setup(door) && make_routes(door) && make_seats(door)) return door;
     free_grpc_door(door);
     return NULL;
 }

@@ -201,8 +201,17 @@ struct grpc_seat {
     size_t deadline_count, deadline_capacity;
 };
 
+/* Where a path leads. */
+struct grpc_route {
+    struct text path;
+    const struct grpc_service *service;
+    const struct grpc_method *method;
+};
+
 struct grpc_door {
     struct grpc_door_config config;
+    struct grpc_route *routes;
+    size_t route_count;
     struct loops *loops;
     struct door *door;
     nghttp2_session_callbacks *callbacks;

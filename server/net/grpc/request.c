@@ -14,31 +14,39 @@ static struct text text_of_vec(nghttp2_vec bytes) {
     return (struct text){(const char *)bytes.base, (uint32_t)bytes.len};
 }
 
-static bool is_named(struct text name, const char *other) {
-    return text_equal(name, text_of(other));
-}
+/* Its length is known when this is compiled. */
+#define IS_NAMED(name, literal) text_equal(name, (struct text){literal, sizeof(literal) - 1})
 
 /* ---- one field ---- */
 
-static void find_method(struct grpc_call *call, struct text path) {
+static void find_service(struct grpc_call *call, struct text path) {
     const struct grpc_door_config *config = &call->connection->seat->door->config;
     for (size_t i = 0; i < config->service_count; i++) {
         const struct grpc_service *service = &config->services[i];
         size_t name_len = strlen(service->name);
         if (path.len < name_len + 2 || path.data[name_len + 1] != '/') continue;
-        if (memcmp(path.data + 1, service->name, name_len) != 0) continue;
-        call->service = service;
-        for (size_t j = 0; j < service->method_count && call->method == NULL; j++)
-            if (is_named(path, service->methods[j].path)) call->method = &service->methods[j];
+        if (memcmp(path.data + 1, service->name, name_len) == 0) call->service = service;
     }
+}
+
+static void find_method(struct grpc_call *call, struct text path) {
+    const struct grpc_door *door = call->connection->seat->door;
+    for (size_t i = 0; i < door->route_count; i++) {
+        const struct grpc_route *route = &door->routes[i];
+        if (!text_equal(path, route->path)) continue;
+        call->service = route->service;
+        call->method = route->method;
+        return;
+    }
+    find_service(call, path);
 }
 
 static void add_pseudo(struct grpc_call *call, struct text name, nghttp2_rcbuf *value_of, struct text value) {
     struct request_head *head = &call->head;
-    if (is_named(name, ":method")) {
-        head->is_post = is_named(value, "POST");
-        head->is_head = is_named(value, "HEAD");
-    } else if (is_named(name, ":path") && head->path == NULL) {
+    if (IS_NAMED(name, ":method")) {
+        head->is_post = IS_NAMED(value, "POST");
+        head->is_head = IS_NAMED(value, "HEAD");
+    } else if (IS_NAMED(name, ":path") && head->path == NULL) {
         nghttp2_rcbuf_incref(value_of);
         head->path = value_of;
         find_method(call, value);
@@ -50,18 +58,18 @@ static bool add_known(struct grpc_call *call, struct text name, struct text valu
     struct request_head *head = &call->head;
     switch (name.len) {
     case sizeof "te" - 1:
-        return is_named(name, "te");
+        return IS_NAMED(name, "te");
     case sizeof "content-type" - 1: /* and grpc-timeout */
-        if (is_named(name, "content-type")) head->is_grpc = content_type_is_grpc(value);
-        else if (is_named(name, "grpc-timeout")) head->has_bad_timeout = !timeout_read(value, &head->timeout_us);
+        if (IS_NAMED(name, "content-type")) head->is_grpc = content_type_is_grpc(value);
+        else if (IS_NAMED(name, "grpc-timeout")) head->has_bad_timeout = !timeout_read(value, &head->timeout_us);
         else return false;
         return true;
     case sizeof "grpc-encoding" - 1:
-        if (!is_named(name, "grpc-encoding")) return false;
+        if (!IS_NAMED(name, "grpc-encoding")) return false;
         head->coding = coding_of(value);
         return true;
     case sizeof "grpc-accept-encoding" - 1:
-        if (!is_named(name, "grpc-accept-encoding")) return false;
+        if (!IS_NAMED(name, "grpc-accept-encoding")) return false;
         head->takes_gzip |= coding_accepts_gzip(value);
         return true;
     default:
