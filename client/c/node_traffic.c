@@ -151,7 +151,7 @@ static enum byte_stream_status node_read_some(struct node *node, struct error *w
                          MUSTER_MESSAGE_BYTES_MAX);
         return BYTE_STREAM_FAILED;
     }
-    return len == size || byte_stream_holds_input(&node->stream) ? BYTE_STREAM_DONE : BYTE_STREAM_WAITS;
+    return len == size ? BYTE_STREAM_DONE : BYTE_STREAM_WAITS;
 }
 
 void node_read(struct node *node) {
