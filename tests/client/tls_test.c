@@ -20,7 +20,7 @@
 /* After the above, which it wants. */
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 20000, TIMEOUT_MS = 400, CHILD_SECONDS = 30, FAILURES_MAX = 20000 };
+enum { PATIENCE_MS = 20000, TIMEOUT_MS = 400, LATE_MS = 100, CHILD_SECONDS = 30, FAILURES_MAX = 20000 };
 
 static struct tempdir folder;
 static struct authority *authority, *stranger;
@@ -355,21 +355,32 @@ static void close_late(void) {
     muster_close(left_open);
 }
 
+static struct hammer exiting;
+
+static bool is_served_still(void *before) {
+    return atomic_load(&exiting.done) >= *(unsigned *)before + 50;
+}
+
+/* After OpenSSL has cleaned up: threads still call, and no call may get through. */
+static void end_late(void) {
+    unsigned before = atomic_load(&exiting.done);
+    if (wait_until(is_served_still, &before, LATE_MS)) _exit(8);
+}
+
 /* `how`: "threads": ends while threads of the program and of the library use OpenSSL; "late": closes the client after
  * OpenSSL has cleaned up; "own": has used OpenSSL itself before. */
 static int run_exiting(const char *how, const char *address, const char *ca_path) {
-    static struct hammer hammer;
     pthread_t thread;
     struct muster_options options = {
         .addresses = &address, .address_count = 1, .connect_ms = PATIENCE_MS, .tls_ca_file = ca_path};
-    if (strcmp(how, "late") == 0 && atexit(close_late) != 0) return 3;
+    if (atexit(strcmp(how, "late") == 0 ? close_late : end_late) != 0) return 3;
     if (strcmp(how, "own") == 0) SSL_CTX_free(SSL_CTX_new(TLS_client_method()));
-    if (muster_open(&options, &hammer.client, NULL) != MUSTER_OK) return 4;
-    left_open = hammer.client;
-    if (touch(hammer.client, NULL) != MUSTER_OK) return 5;
+    if (muster_open(&options, &exiting.client, NULL) != MUSTER_OK) return 4;
+    left_open = exiting.client;
+    if (touch(exiting.client, NULL) != MUSTER_OK) return 5;
     for (int i = 0; i < 3 && strcmp(how, "late") != 0; i++)
-        if (pthread_create(&thread, NULL, run_hammer, &hammer) != 0) return 6;
-    if (strcmp(how, "late") != 0 && !wait_until(has_done_many, &hammer, PATIENCE_MS)) return 7;
+        if (pthread_create(&thread, NULL, run_hammer, &exiting) != 0) return 6;
+    if (strcmp(how, "late") != 0 && !wait_until(has_done_many, &exiting, PATIENCE_MS)) return 7;
     return 0;
 }
 
