@@ -2,6 +2,7 @@
 #include "support/random.h"
 #include "tls_rig.h"
 
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -595,6 +596,78 @@ static void random_splits(void **state) {
     for (uint64_t seed = 1; seed <= 12; seed++) any_split_gives_the_same_answers(seed);
 }
 
+/* ---- short memory ---- */
+
+static bool is_counting;                   /* during turns of the loops: OpenSSL's allocations are the server's */
+static unsigned long allocations, failing; /* failing: the number of the one that fails; 0: none */
+
+static bool fails(void) {
+    return is_counting && ++allocations == failing;
+}
+
+static void *ssl_malloc(size_t size, const char *file, int line) {
+    (void)file, (void)line;
+    return fails() ? NULL : malloc(size);
+}
+
+static void *ssl_realloc(void *memory, size_t size, const char *file, int line) {
+    (void)file, (void)line;
+    return fails() ? NULL : realloc(memory, size);
+}
+
+static void ssl_free(void *memory, const char *file, int line) {
+    (void)file, (void)line;
+    free(memory);
+}
+
+static void move_counted(struct guest *guest) {
+    (void)tls_client_push(guest->client, SIZE_MAX);
+    is_counting = true;
+    echo_turn(&rig.echo, 1);
+    is_counting = false;
+    if (tls_client_pull(guest->client, SIZE_MAX) < 0) guest->is_gone = true;
+}
+
+/* A connection from its beginning to an answer and a good-bye. How many allocations the server made. */
+static unsigned long serve_with_failure(unsigned long which) {
+    struct guest guest = guest_arrive(&rig, 0, NULL);
+    bool is_done = false, has_asked = false;
+    allocations = 0;
+    failing = which;
+    for (int i = 0; i < 20 && !guest.is_gone; i++) {
+        if (!is_done) is_done = tls_client_shake(guest.client);
+        if (is_done && !has_asked && tls_client_write(guest.client, "\0SP\0\0\x30\0", 8)) {
+            has_asked = true;
+            guest_ask(&guest, 40000, 1);
+            tls_client_say_goodbye(guest.client);
+        }
+        move_counted(&guest);
+    }
+    guest_leave(&guest);
+    echo_turn(&rig.echo, 2);
+    return allocations;
+}
+
+/* One allocation of OpenSSL after another fails: at most the connection ends, and others are served. */
+static void short_memory_ends_one_connection(void **state) {
+    (void)state;
+    open_echo(1, rig.context, NULL);
+    struct guest served = guest_welcome(&rig, 0, NULL);
+    unsigned long needed = serve_with_failure(0), which = 1;
+    for (; which <= 2 * needed; which += 1 + which / 200) {
+        if (serve_with_failure(which) < which) break;
+        guest_ask(&served, 30, (uint8_t)which);
+        guest_expect_answer(&served, 30, (uint8_t)which);
+    }
+    print_message("%lu allocations, failed up to %lu\n", needed, which);
+    if (needed < 100 || which > 2 * needed) fail_msg("%lu allocations, failed up to %lu", needed, which);
+    guest_leave(&served);
+    echo_turn(&rig.echo, 2);
+    if (atomic_load(&rig.echo.loops->bytes) != 0) fail_msg("bytes are lost");
+    if (atomic_load(&rig.echo.door->connections) != 0) fail_msg("connections are lost");
+    echo_close(&rig.echo);
+}
+
 static int start(void **state) {
     (void)state;
     tls_rig_make(&rig);
@@ -608,6 +681,7 @@ static int stop(void **state) {
 }
 
 int main(void) {
+    if (CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_answered),
         cmocka_unit_test(byte_by_byte),
@@ -630,6 +704,7 @@ int main(void) {
         cmocka_unit_test(new_connections_get_the_new_certificate),
         cmocka_unit_test(bad_files_are_named),
         cmocka_unit_test(random_splits),
+        cmocka_unit_test(short_memory_ends_one_connection),
     };
     return cmocka_run_group_tests_name("net: TLS", tests, start, stop);
 }
