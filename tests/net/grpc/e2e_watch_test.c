@@ -258,6 +258,48 @@ static void a_reader_whose_window_is_shut(void **state) {
     stage_clear(&stage);
 }
 
+/* ---- what it costs ---- */
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { CONNECTIONS = 10, STREAM_BYTES_MAX = 1 << 30 };
+#else
+enum { CONNECTIONS = 100, STREAM_BYTES_MAX = 4096 };
+#endif
+
+/* Of a hundred users, so that the pages of the snapshots went through the buffers. */
+static void what_a_stream_costs(void **state) {
+    (void)state;
+    enum { STREAMS = 100 };
+    struct stage stage;
+    struct h2 *h2s[CONNECTIONS];
+    const struct watcher watcher = {.scope = "room"};
+    static uint32_t streams[CONNECTIONS][STREAMS];
+    stage_set(&stage, NULL);
+    struct request_builder builder;
+    builder_touch(&builder, "room");
+    for (size_t i = 0; i < 100; i++) builder_beat(&builder, "", "")->user = builder_number(&builder, "u", i);
+    reply_free(ask(&stage.answerer, &builder));
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        h2s[i] = h2_open(stage.server.grpc);
+        presence_expect(h2s[i], open_watch(h2s[i], &watcher, "50m"), MUSTER_DEADLINE_EXCEEDED, "");
+    }
+    size_t before = process_resident_bytes(stage.server.process);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        for (size_t j = 0; j < STREAMS; j++) streams[i][j] = open_watch(h2s[i], &watcher, NULL);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        for (size_t j = 0; j < STREAMS; j++) presence_watched_free(presence_watched(h2s[i], streams[i][j], 0));
+    size_t each = (process_resident_bytes(stage.server.process) - before) / (CONNECTIONS * STREAMS);
+    print_message("a stream costs %zu bytes\n", each);
+    if (each > STREAM_BYTES_MAX) fail_msg("a stream costs %zu bytes", each);
+    uint64_t start_ms = wait_now_ms();
+    touch(&stage.answerer, "room", "ada", "");
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        for (size_t j = 0; j < STREAMS; j++) presence_watched_free(presence_watched(h2s[i], streams[i][j], 1));
+    print_message("%d are told in %llu ms\n", CONNECTIONS * STREAMS, (unsigned long long)(wait_now_ms() - start_ms));
+    for (size_t i = 0; i < CONNECTIONS; i++) h2_close(h2s[i]);
+    stage_clear(&stage);
+}
+
 /* ---- how it ends ---- */
 
 static bool has_a_place(void *context) {
@@ -339,6 +381,7 @@ int main(void) {
         cmocka_unit_test(what_is_wrong_ends_the_call),
         cmocka_unit_test(a_stream_has_a_pace_and_an_end_of_silence),
         cmocka_unit_test(a_reader_whose_window_is_shut),
+        cmocka_unit_test(what_a_stream_costs),
         cmocka_unit_test(who_goes_gives_the_place_back),
         cmocka_unit_test(a_node_that_stops_ends_streams),
     };
