@@ -163,6 +163,7 @@ static void connection_closed(struct stream *stream) {
     while ((call = LIST_FIRST(&connection->calls)) != NULL) call_close(call);
     calls_bury(connection->seat); /* they know their connection */
     nghttp2_session_del(connection->session);
+    tally_release(connection->tally);
     free(connection);
     *stream_data(stream) = NULL;
 }

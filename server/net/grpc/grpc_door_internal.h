@@ -161,9 +161,10 @@ struct connection {
     int32_t highest_id; /* of its streams */
     /* A bit for each of the last streams: this side has reset it, and what it still gets may have been on its way. */
     uint64_t own_resets[OWN_RESETS_KEPT / 64];
-    size_t owned;    /* bytes that it keeps of what came: room.c */
-    size_t unsent;   /* bytes of messages of all its calls */
-    size_t progress; /* bytes of them that were sent since read_wait began */
+    size_t owned;        /* bytes that it keeps of what came: room.c */
+    size_t unsent;       /* bytes of messages of all its calls */
+    struct tally *tally; /* NULL: no call ever had a handle */
+    size_t progress;     /* bytes of them that were sent since read_wait began */
     struct call_queue held;
     struct wait frame_wait, read_wait, silence_wait;
     uint32_t awaited_frame;
@@ -347,7 +348,9 @@ struct grpc_call *deadline_first(const struct grpc_seat *seat);
 
 /* The call is over. */
 void handle_detach(struct grpc_handle *handle);
-/* How many bytes of the call wait to be sent. */
-void handle_count(struct grpc_handle *handle, size_t unsent);
+/* Other bytes of the call, or of its connection, wait to be sent than before. */
+void handle_count(const struct grpc_call *call);
+/* The connection is over. `tally` may be NULL. */
+void tally_release(struct tally *tally);
 
 #endif

@@ -3,11 +3,18 @@
 
 #include <stdlib.h>
 
+/* What other threads see of a connection. Its handles have it, too, since they outlive it. */
+struct tally {
+    atomic_uint references;
+    atomic_size_t unsent; /* of all calls */
+};
+
 struct grpc_handle {
     atomic_uint references;
     atomic_bool is_over;
     atomic_size_t unsent; /* of the call */
     atomic_size_t posted; /* on its way to the loop */
+    struct tally *tally;
     struct loop *loop;
     struct stream *stream;  /* for the accounting of bytes; its slot outlives the call */
     struct grpc_call *call; /* on the loop's thread alone; NULL: it is over */
@@ -23,6 +30,21 @@ struct parcel {
     char bytes[];
 };
 
+void tally_release(struct tally *tally) {
+    if (tally != NULL && atomic_fetch_sub(&tally->references, 1) == 1) free(tally);
+}
+
+/* One more reference to that of the connection, which is made for its first handle. */
+static struct tally *tally_keep(struct connection *connection) {
+    if (connection->tally == NULL) {
+        if ((connection->tally = calloc(1, sizeof *connection->tally)) == NULL) return NULL;
+        atomic_store(&connection->tally->references, 1);
+        atomic_store(&connection->tally->unsent, connection->unsent);
+    }
+    atomic_fetch_add(&connection->tally->references, 1);
+    return connection->tally;
+}
+
 struct grpc_handle *grpc_call_handle(struct grpc_call *call) {
     if (call->handle != NULL) {
         grpc_handle_keep(call->handle);
@@ -30,6 +52,10 @@ struct grpc_handle *grpc_call_handle(struct grpc_call *call) {
     }
     struct grpc_handle *handle = calloc(1, sizeof *handle);
     if (handle == NULL) return NULL;
+    if ((handle->tally = tally_keep(call->connection)) == NULL) {
+        free(handle);
+        return NULL;
+    }
     atomic_store(&handle->references, 2); /* the call has one */
     handle->stream = call->connection->stream;
     handle->loop = loops_at(call->connection->seat->door->loops, call->connection->seat->loop);
@@ -45,7 +71,9 @@ void grpc_handle_keep(struct grpc_handle *handle) {
 }
 
 void grpc_handle_release(struct grpc_handle *handle) {
-    if (atomic_fetch_sub(&handle->references, 1) == 1) free(handle);
+    if (atomic_fetch_sub(&handle->references, 1) > 1) return;
+    tally_release(handle->tally);
+    free(handle);
 }
 
 void handle_detach(struct grpc_handle *handle) {
@@ -54,8 +82,10 @@ void handle_detach(struct grpc_handle *handle) {
     grpc_handle_release(handle);
 }
 
-void handle_count(struct grpc_handle *handle, size_t unsent) {
-    atomic_store(&handle->unsent, unsent);
+void handle_count(const struct grpc_call *call) {
+    const struct connection *connection = call->connection;
+    if (call->handle != NULL) atomic_store(&call->handle->unsent, outbox_len(&call->out));
+    if (connection->tally != NULL) atomic_store(&connection->tally->unsent, connection->unsent);
 }
 
 /* ---- parcels ---- */
@@ -116,6 +146,10 @@ void grpc_handle_finish(struct grpc_handle *handle, enum muster_code code, struc
 
 size_t grpc_handle_unsent(const struct grpc_handle *handle) {
     return atomic_load(&handle->unsent) + atomic_load(&handle->posted);
+}
+
+size_t grpc_handle_unsent_of_all(const struct grpc_handle *handle) {
+    return atomic_load(&handle->tally->unsent) + stream_unsent(handle->stream);
 }
 
 bool grpc_handle_is_over(const struct grpc_handle *handle) {

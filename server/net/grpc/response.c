@@ -84,7 +84,7 @@ static void count_unsent(struct grpc_call *call, size_t taken) {
     connection->unsent -= taken;
     connection->progress += taken;
     connection_give_answer(connection, taken);
-    if (call->handle != NULL) handle_count(call->handle, outbox_len(&call->out));
+    handle_count(call);
 }
 
 static void note_drained(struct grpc_call *call) {
@@ -173,7 +173,7 @@ static bool add_bytes(struct grpc_call *call, bool is_compressed, struct text by
     message_prefix_write(out, is_compressed, bytes.len);
     if (bytes.len > 0) memcpy(out + GRPC_PREFIX_BYTES, bytes.data, bytes.len);
     connection->unsent += len;
-    if (call->handle != NULL) handle_count(call->handle, outbox_len(&call->out));
+    handle_count(call);
     return true;
 }
 

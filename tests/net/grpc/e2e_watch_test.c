@@ -16,6 +16,11 @@
 #include <cmocka.h>
 
 enum { STOPPED_MS = 20000 };
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { CONNECTIONS = 10, STREAM_BYTES_MAX = 1 << 30 };
+#else
+enum { CONNECTIONS = 100, STREAM_BYTES_MAX = 4096 };
+#endif
 
 struct stage {
     struct server server;
@@ -258,13 +263,47 @@ static void a_reader_whose_window_is_shut(void **state) {
     stage_clear(&stage);
 }
 
-/* ---- what it costs ---- */
+/* Snapshots of 60 MB in all are asked for on a connection that takes none of them. */
+static void a_connection_that_reads_nothing(void **state) {
+    (void)state;
+    enum { STREAMS = 200, USERS = 1000, BATCH = 500, GROWTH_MAX = 24 << 20 };
+    struct stage stage;
+    struct watcher watcher = {.scope = "large", .sessions = true}, other = {.scope = "room"};
+    const nghttp2_settings_entry shut = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+    size_t next = 0;
+    stage_set(&stage, NULL);
+    for (size_t first = 0; first < USERS; first += BATCH) {
+        struct request_builder builder;
+        builder_touch(&builder, "large");
+        for (size_t i = 0; i < BATCH; i++) {
+            Muster__V1__Beat *beat = builder_beat(&builder, "", "");
+            beat->user = builder_number(&builder, "u", first + i);
+            beat->state = builder_filled(&builder, 'x', MUSTER_STATE_BYTES_MAX);
+        }
+        reply_free(ask(&stage.answerer, &builder));
+    }
+    struct h2 *greedy = h2_open(stage.server.grpc);
+    h2_write_settings(greedy, &shut, 1);
+    if (!h2_round_trip(greedy, CALL_MS)) fail_msg("no answer");
+    uint32_t stream = open_watch(stage.h2, &other, NULL);
+    size_t before = process_resident_bytes(stage.server.process), most = before;
+    for (size_t i = 0; i < STREAMS; i++) open_watch(greedy, &watcher, NULL);
+    for (int i = 0; i < 100; i++) { /* others are told meanwhile */
+        touch_status(&stage, "ada", 1 + i % 3, 10);
+        apply_until_same(&stage, &other, stream, &next);
+        size_t now = process_resident_bytes(stage.server.process);
+        if (now > most) most = now;
+    }
+    print_message("who reads nothing cost %zu KiB\n", (most - before) >> 10);
+    if (most - before > GROWTH_MAX && STREAM_BYTES_MAX < 1 << 20)
+        fail_msg("who reads nothing cost %zu bytes", most - before);
+    h2_close(greedy);
+    watcher_close(&watcher);
+    watcher_close(&other);
+    stage_clear(&stage);
+}
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { CONNECTIONS = 10, STREAM_BYTES_MAX = 1 << 30 };
-#else
-enum { CONNECTIONS = 100, STREAM_BYTES_MAX = 4096 };
-#endif
+/* ---- what it costs ---- */
 
 /* Of a hundred users, so that the pages of the snapshots went through the buffers. */
 static void what_a_stream_costs(void **state) {
@@ -381,6 +420,7 @@ int main(void) {
         cmocka_unit_test(what_is_wrong_ends_the_call),
         cmocka_unit_test(a_stream_has_a_pace_and_an_end_of_silence),
         cmocka_unit_test(a_reader_whose_window_is_shut),
+        cmocka_unit_test(a_connection_that_reads_nothing),
         cmocka_unit_test(what_a_stream_costs),
         cmocka_unit_test(who_goes_gives_the_place_back),
         cmocka_unit_test(a_node_that_stops_ends_streams),

@@ -5,23 +5,25 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* While more of a call waits to be sent its watch gets no answer: what changes meanwhile is one answer, later. */
-enum { WATCH_UNSENT_BYTES_MAX = 4096 };
+enum {
+    /* While more of a call waits to be sent its watch gets no answer: what changes meanwhile is one answer, later. */
+    WATCH_UNSENT_BYTES_MAX = 4096,
+    /* The same of all calls of a connection: past twice as many its other calls would have to wait. */
+    WATCH_UNSENT_OF_ALL_MAX = STREAM_OUT_BYTES_MAX / 2,
+};
 
 /* Where the answers go. Two own it: the call, while it is open, and the watch, until its last answer. */
 struct watch_slot {
     atomic_uint owners;
     atomic_bool is_awaited; /* the pump found no room */
     struct grpc_handle *handle;
-    struct stream *stream; /* its slot may have another stream later */
     uint64_t connection;
 };
 
 static struct watch_slot *make_slot(struct grpc_call *call) {
     struct watch_slot *slot = calloc(1, sizeof *slot);
     if (slot == NULL) return NULL;
-    slot->stream = grpc_call_stream(call);
-    slot->connection = stream_id(slot->stream);
+    slot->connection = stream_id(grpc_call_stream(call));
     slot->handle = grpc_call_handle(call);
     atomic_store(&slot->owners, 2);
     if (slot->handle != NULL) return slot;
@@ -81,8 +83,8 @@ static bool watch_has_room(void *context, const struct waiter *waiter) {
     struct watch_slot *slot = waiter->reply_slot;
     atomic_store(&slot->is_awaited, true); /* before it looks: what is sent meanwhile is heard of */
     if (grpc_handle_unsent(slot->handle) > WATCH_UNSENT_BYTES_MAX) return false;
-    if (!watch_task_promise_room(presence->watch_task, slot->connection, stream_unsent(slot->stream),
-                                 STREAM_OUT_BYTES_MAX))
+    if (!watch_task_promise_room(presence->watch_task, slot->connection, grpc_handle_unsent_of_all(slot->handle),
+                                 WATCH_UNSENT_OF_ALL_MAX))
         return false;
     atomic_store(&slot->is_awaited, false);
     return true;
