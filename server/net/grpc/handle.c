@@ -7,6 +7,7 @@
 struct tally {
     atomic_uint references;
     atomic_size_t unsent; /* of all calls */
+    atomic_size_t posted; /* the same, on its way to the loop */
 };
 
 struct grpc_handle {
@@ -96,6 +97,7 @@ static void run_parcel(struct post *post, struct loop *loop) {
     const struct text bytes = {parcel->bytes, parcel->len};
     (void)loop;
     atomic_fetch_sub(&handle->posted, parcel->is_status ? 0 : parcel->len);
+    atomic_fetch_sub(&handle->tally->posted, parcel->is_status ? 0 : parcel->len);
     stream_give_bytes(handle->stream, parcel->counted);
     if (handle->call == NULL) {
         /* it is over */
@@ -120,6 +122,7 @@ static bool post_parcel(struct grpc_handle *handle, bool is_status, enum muster_
     *parcel = (struct parcel){{.run = run_parcel}, handle, is_status, code, bytes.len, (uint32_t)counted};
     if (bytes.len > 0) memcpy(parcel->bytes, bytes.data, bytes.len);
     atomic_fetch_add(&handle->posted, is_status ? 0 : bytes.len);
+    atomic_fetch_add(&handle->tally->posted, is_status ? 0 : bytes.len);
     grpc_handle_keep(handle);
     loop_post(handle->loop, &parcel->post);
     return true;
@@ -149,7 +152,8 @@ size_t grpc_handle_unsent(const struct grpc_handle *handle) {
 }
 
 size_t grpc_handle_unsent_of_all(const struct grpc_handle *handle) {
-    return atomic_load(&handle->tally->unsent) + stream_unsent(handle->stream);
+    const struct tally *tally = handle->tally;
+    return atomic_load(&tally->unsent) + atomic_load(&tally->posted) + stream_unsent(handle->stream);
 }
 
 bool grpc_handle_is_over(const struct grpc_handle *handle) {

@@ -111,8 +111,7 @@ void grpc_handle_send(struct grpc_handle *handle, struct text body);
 void grpc_handle_finish(struct grpc_handle *handle, enum muster_code code, struct text message);
 /* Bytes that were sent and have not left for the socket, those on their way to the loop included. Any thread. */
 size_t grpc_handle_unsent(const struct grpc_handle *handle);
-/* The same of all calls of its connection, and what of them is on its way to the socket; but for what other threads
- * sent and the loop has not got yet. Any thread. */
+/* The same of all calls of its connection, and what of them waits for the socket. Any thread. */
 size_t grpc_handle_unsent_of_all(const struct grpc_handle *handle);
 /* Whether the call is over. Any thread. */
 bool grpc_handle_is_over(const struct grpc_handle *handle);
