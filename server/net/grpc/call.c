@@ -19,6 +19,7 @@ struct grpc_call *call_new(struct connection *connection, int32_t stream_id) {
     call->head.timeout_us = UINT64_MAX;
     LIST_INSERT_HEAD(&connection->calls, call, link);
     connection->call_count++;
+    connection->is_page_used = true;
     seat->call_count++;
     return call;
 }

@@ -43,6 +43,7 @@ void connection_flush(struct connection *connection) {
     if (connection->session == NULL || connection->is_leaving) return;
     send_output(connection);
     connection_await_reader(connection);
+    if (connection->is_sparse) connection_trim(connection);
     if (stream_is_blocked(connection->stream)) return;
     if (!nghttp2_session_want_read(connection->session) && !nghttp2_session_want_write(connection->session))
         connection_leave(connection);

@@ -22,7 +22,7 @@ enum {
     CALL_FIELDS_MAX = 16,    /* that a service adds to a response, and as many to its trailers */
     STREAM_WINDOW_BYTES = 256 * 1024,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
-    OWN_RESETS_KEPT = 1024,     /* a power of two, and more streams than may be open */
+    OWN_RESETS_KEPT = 512,      /* a power of two, and more streams than may be open */
     RESPONSE_TABLE_BYTES = 512, /* of HPACK: holds the fields that nearly every response has */
 };
 
@@ -176,6 +176,8 @@ struct connection {
     uint64_t mark;         /* of the services */
     uint8_t continuations; /* of the headers that are coming in */
     uint8_t leaves_as;     /* enum stream_end */
+    bool is_page_used;     /* streams_page may be more than zero */
+    bool is_sparse;        /* something came after a while: the page is given back at once */
     bool is_dirty, is_greeted, is_leaving;
     bool is_draining, is_last_goaway_sent;
     SLIST_ENTRY(connection) dirty_link;
@@ -255,6 +257,8 @@ void call_await_nothing(struct grpc_call *call);
 void connection_await_frame(struct connection *connection);
 /* Bytes were sent: how much waits may have changed. */
 void connection_await_reader(struct connection *connection);
+/* Gives back the memory of streams, where none is open. */
+void connection_trim(struct connection *connection);
 /* Something came. */
 void connection_heard(struct connection *connection);
 void connection_await_nothing(struct connection *connection);

@@ -1,7 +1,8 @@
 /* The response of a call: its headers, its messages, and the trailers with its status.
  *
  * What nearly every response says costs next to nothing: the fields are static, nghttp2 does not copy them, and HPACK
- * sends each as one byte once it has been sent. */
+ * sends type and status as one byte each once they have been sent. The name of the server is sent as it is: in the
+ * tables of HPACK it would cost each connection more memory than it saves bytes. */
 #include "grpc_door_internal.h"
 #include "header_text.h"
 
@@ -50,14 +51,16 @@ static void fields_add_box(struct fields *fields, const struct outbox *box) {
 
 static void fields_add_server(struct fields *fields, const struct grpc_call *call) {
     const char *server = call->connection->seat->door->config.server;
-    if (server != NULL) fields_add(fields, field_of("server", text_of(server), NGHTTP2_NV_FLAG_NO_COPY_VALUE));
+    const uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_VALUE | NGHTTP2_NV_FLAG_NO_INDEX;
+    if (server != NULL) fields_add(fields, field_of("server", text_of(server), flags));
 }
 
 static void fields_add_head(struct fields *fields, const struct grpc_call *call) {
     fields_add(fields, FIELD(":status", "200"));
     fields_add(fields, FIELD("content-type", "application/grpc"));
     fields_add_server(fields, call);
-    fields_add(fields, FIELD("grpc-accept-encoding", GRPC_CODINGS));
+    if (call->head.coding != CODING_IDENTITY) /* who compresses nothing does not ask what is taken */
+        fields_add(fields, FIELD("grpc-accept-encoding", GRPC_CODINGS));
     if (call->is_gzip) fields_add(fields, FIELD("grpc-encoding", "gzip"));
     fields_add_box(fields, &call->fields);
 }

@@ -6,6 +6,7 @@
 
 enum {
     UNREAD_BYTES_MIN = 64 * 1024, /* with fewer that wait for its windows a connection is never in the way */
+    SPARSE_MS = 20,               /* a client that was silent for so long does not ask one call after the other */
     QUIET_MS = 1000,              /* a client that has asked nothing for so long asks again later, if ever */
     UNFINISHED_SHORT_MS = 1000,   /* the time to finish a request while memory is short */
     TURN_COUNTED_MS = 1000,       /* a longer turn is one in which the loop stood still: clients could do nothing */
@@ -70,8 +71,16 @@ void connection_await_reader(struct connection *connection) {
     wait_enter(connection->seat, &connection->read_wait, list);
 }
 
+void connection_trim(struct connection *connection) {
+    if (!connection->is_page_used || connection->call_count > 0) return;
+    session_memory_trim(&connection->seat->memory, connection->streams_page);
+    connection->is_page_used = false;
+}
+
+/* What is given back and taken again costs a microsecond: nothing to a client that asks now and then. */
 void connection_heard(struct connection *connection) {
     struct grpc_seat *seat = connection->seat;
+    connection->is_sparse = seat->waited_ms - connection->heard_ms >= SPARSE_MS;
     connection->heard_ms = seat->waited_ms;
     if (connection->silence_wait.list != WAIT_QUIET) wait_enter(seat, &connection->silence_wait, WAIT_QUIET);
 }
@@ -109,7 +118,7 @@ static void expect_silence(struct connection *connection) {
     struct grpc_seat *seat = connection->seat;
     bool is_silent = connection->heard_ms <= connection->silence_wait.since_ms;
     wait_enter(seat, &connection->silence_wait, is_silent ? WAIT_SILENT : WAIT_QUIET);
-    if (is_silent) session_memory_trim(&seat->memory, connection->streams_page);
+    if (is_silent) connection_trim(connection);
 }
 
 static void expect_pong(struct connection *connection) {
