@@ -63,7 +63,8 @@ struct door_figures {
 };
 struct door_figures door_figures(const struct door *door);
 
-/* From now on requests are refused (stream_must_refuse), and with the next turn of loop 0 nobody listens any more. */
+/* From now on requests are refused (stream_must_refuse), and with the next turn of loop 0 nobody listens any more.
+ * Protocols that can are asked to say good-bye (protocol.drain). */
 void door_refuse(struct door *door);
 /* Closes the connections, once what they sent is answered and sent: one of which a request was refused at once, the
  * others after DRAIN_CLOSE_ALL_MS, unless no request arrives for DRAIN_QUIET_MS before. A peer that goes on sending to

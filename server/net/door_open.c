@@ -37,6 +37,7 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise) {
 static void free_door(struct door *door) {
     address_counts_free(door->addresses);
     free(door->drain);
+    free(door->shutting);
     free(door);
 }
 
@@ -57,7 +58,8 @@ static struct door *door_new(struct loops *loops, const struct door_config *conf
     set_limits(door, config);
     door->addresses = address_counts_new();
     door->drain = calloc(loops->count, sizeof *door->drain);
-    if (door->addresses != NULL && door->drain != NULL) return door;
+    door->shutting = calloc(loops->count, sizeof *door->shutting);
+    if (door->addresses != NULL && door->drain != NULL && door->shutting != NULL) return door;
     free_door(door);
     return NULL;
 }
@@ -132,13 +134,16 @@ struct door_figures door_figures(const struct door *door) {
 
 static void run_shutting(struct post *post, struct loop *loop) {
     struct door *door = ((struct door_shutting *)post)->door;
-    for (size_t i = 0; i < door->listener_count; i++) listener_shut(loop, &door->listeners[i]);
+    for (size_t i = 0; i < door->listener_count && loop->index == 0; i++) listener_shut(loop, &door->listeners[i]);
+    if (door->protocol->drain != NULL) (void)streams_drain(loop, door, DRAIN_LOOK);
 }
 
 void door_refuse(struct door *door) {
     if (atomic_exchange(&door->is_refusing, true)) return;
-    door->shutting = (struct door_shutting){.post.run = run_shutting, .door = door};
-    loop_post(&door->loops->items[0], &door->shutting.post);
+    for (unsigned i = 0; i < door->loops->count; i++) {
+        door->shutting[i] = (struct door_shutting){.post.run = run_shutting, .door = door};
+        loop_post(&door->loops->items[i], &door->shutting[i].post);
+    }
 }
 
 /* Runs between two turns of the loop: everything it has read is answered. */

@@ -105,7 +105,8 @@ struct drain_question {
     _Atomic(enum drain_state) state;
 };
 
-/* On its way to loop 0, whose listeners are. */
+/* A post by which a door that refuses tells a loop: loop 0 closes its listeners, and every loop says good-bye to its
+ * connections, where the protocol knows how. */
 struct door_shutting {
     struct post post;
     struct door *door;
@@ -128,8 +129,8 @@ struct door {
     _Atomic uint64_t refused;
     _Atomic uint64_t crowded_until_ms;
     atomic_bool is_refusing;
-    struct door_shutting shutting;
-    struct drain_question *drain; /* one a loop */
+    struct door_shutting *shutting; /* one a loop */
+    struct drain_question *drain;   /* one a loop */
 };
 
 struct loop {

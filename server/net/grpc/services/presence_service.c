@@ -48,7 +48,9 @@ static void answer_request(struct presence_service *presence, struct grpc_call *
     answer_call(call, &response);
 }
 
-/* The client has sent its request: the requests of a connection take effect in the order in which they became whole. */
+/* The client has sent its request: the requests of a connection take effect in the order in which they became whole.
+ * While the node stops, what comes before the last GOAWAY is still answered: a client of gRPC does not ask again of its
+ * own accord, as libmuster does. */
 static void take_request(void *context, struct grpc_call *call, struct text body) {
     struct presence_service *presence = context;
     struct rpc_seat *seat = presence->seats[grpc_call_loop(call)];
@@ -57,10 +59,9 @@ static void take_request(void *context, struct grpc_call *call, struct text body
                               .token = bearer_token(call),
                               .body = body,
                               .stalled_ms = (uint32_t)grpc_call_stale_ms(call)};
-    bool must_refuse = stream_must_refuse(stream);
-    if (!must_refuse && request.method == METHOD_TOUCH && gather_touch(seat, call, &request)) return;
+    if (request.method == METHOD_TOUCH && gather_touch(seat, call, &request)) return;
     if (*grpc_call_mark(call) == rpc_seat_group(seat)) stream_commit(stream); /* in the order in which they came */
-    if (must_refuse) {
+    if (request.method == METHOD_WATCH && stream_must_refuse(stream)) {       /* it would wait */
         answer_call(call, &rpc_seat_stops);
         return;
     }
