@@ -39,7 +39,7 @@ static const struct argp_option *argp_table(void) {
     static struct argp_option table[OPTIONS_MAX + 3];
     static char help[OPTIONS_MAX][CONFIG_HELP_BYTES];
     static const char *const headings[] = {
-        [GROUP_TLS] = "TLS, for tls+tcp://:",
+        [GROUP_TLS] = "TLS, for tls+tcp:// and --grpc:",
         [GROUP_CLUSTER] =
             "A node of a cluster, where any of --peer, --cluster-key-file, --gossip and --sync is given:"};
     size_t count, at = 0;

@@ -143,7 +143,8 @@ static const struct config_option options[] = {
      .argument = "FILE",
      .kind = OPTION_PATH,
      .offset = offsetof(struct config, tls_cert_file),
-     .help = "The certificate for tls+tcp:// in PEM, followed by those between it and its root. SIGHUP reads it again",
+     .help = "The certificate for tls+tcp:// and --grpc in PEM, followed by those between it and its root. SIGHUP "
+             "reads it again",
      .group = GROUP_TLS},
     {.name = "tls-key",
      .argument = "FILE",

@@ -63,7 +63,8 @@ struct tls_client *tls_client_new(int fd, const struct tls_client_options *optio
     SSL_set_bio(client->ssl, client->in, client->out);
     SSL_set_connect_state(client->ssl);
     if (options->host != NULL) {
-        SSL_set_tlsext_host_name(client->ssl, options->host);
+        SSL_ctrl(client->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 (void *)(uintptr_t)options->host);
         SSL_set1_host(client->ssl, options->host);
     }
     return client;
