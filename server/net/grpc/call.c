@@ -292,6 +292,7 @@ uint64_t grpc_call_stale_ms(const struct grpc_call *call) {
 }
 
 void grpc_call_borrow(struct grpc_call *call) {
+    assert(call->method->is_request_one); /* of many, the next one takes the place of the one before */
     call->borrowed_turn = call->connection->seat->turn;
     stream_borrow(call->connection->stream);
 }

@@ -29,7 +29,8 @@ struct grpc_method {
     bool is_request_one;
     /* The request's headers have come; messages may follow. */
     void (*opened)(void *service, struct grpc_call *call);
-    /* A whole message, decompressed; it is valid until the return, or after grpc_call_borrow until the commit. */
+    /* A whole message, decompressed; it is valid until the return, or, of one alone, after
+     * grpc_call_borrow until the commit. */
     void (*message)(void *service, struct grpc_call *call, struct text message);
     /* The client has finished sending. */
     void (*half_closed)(void *service, struct grpc_call *call);
@@ -77,8 +78,8 @@ void grpc_call_look(const struct grpc_call *call);
 /* If what was passed came in before the process stood still: for how long it had. Else 0. */
 uint64_t grpc_call_stale_ms(const struct grpc_call *call);
 
-/* Keeps the call, and the bytes of messages and metadata of this turn, valid until `commit`. The call may be over by
- * then: what is answered to it is ignored. */
+/* For methods with one message: keeps the call, its message and its metadata valid until `commit`. The call may be over
+ * by then: what is answered to it is ignored. */
 void grpc_call_borrow(struct grpc_call *call);
 
 /* ---- what a handler does with it ---- */
