@@ -41,7 +41,8 @@ enum {
     MUSTER_GRPC_HEADER_BYTES_MAX = 16 * 1024,   /* headers of a request, as HTTP/2 counts them: with 32 a field */
     MUSTER_GRPC_CONTINUATIONS_MAX = 8,          /* frames that go on with the headers of one request */
     MUSTER_GRPC_CONNECTION_BYTES_MAX = 8 << 20, /* what is kept of requests that one connection has not finished */
-    MUSTER_GRPC_CALLS_MAX = 100000,             /* calls that are open on a node, besides its watches */
+    MUSTER_GRPC_CALLS_MAX = 100000,             /* calls that are open on a node, besides its watches; past it, */
+    MUSTER_GRPC_CALLS_SPARED = 8,               /* connections may still have so many each */
     MUSTER_GRPC_PREFACE_MS = 5000,              /* the time a client has to begin */
     MUSTER_GRPC_REQUEST_MS = 10000,             /* the time it has to complete a frame, headers, or a message */
     MUSTER_GRPC_KEEPALIVE_MS = 60000,           /* a client that is silent for so long is pinged */

@@ -27,7 +27,8 @@ struct grpc_door_config {
     uint32_t unfinished_ms;      /* MUSTER_GRPC_REQUEST_MS */
     uint32_t keepalive_ms;       /* MUSTER_GRPC_KEEPALIVE_MS */
     size_t message_bytes_max;    /* MUSTER_MESSAGE_BYTES_MAX */
-    size_t calls_max;            /* open at once on all connections: MUSTER_GRPC_CALLS_MAX */
+    size_t calls_max;            /* MUSTER_GRPC_CALLS_MAX: open at once on all connections; past it, who has more than
+                                  * MUSTER_GRPC_CALLS_SPARED is refused more */
 };
 
 /* As door_open. */

@@ -161,6 +161,12 @@ static void await_plain(struct grpc_call *call) {
     call_await_request(call);
 }
 
+/* Who has few calls is not refused because others have many. */
+static bool is_call_too_many(const struct connection *connection) {
+    return connection->seat->call_count > connection->seat->calls_max &&
+           connection->call_count > MUSTER_GRPC_CALLS_SPARED;
+}
+
 /* Whether the call was refused, or answered as what it is. */
 static bool refuse_request(struct grpc_call *call) {
     const struct request_head *head = &call->head;
@@ -169,7 +175,7 @@ static bool refuse_request(struct grpc_call *call) {
     else if (head->is_room_short) call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for headers is short");
     else if (!head->is_post || !head->is_grpc) await_plain(call);
     else if (call->method == NULL) refuse_path(call);
-    else if (call->connection->seat->call_count > call->connection->seat->calls_max)
+    else if (is_call_too_many(call->connection))
         call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "as many calls are open as may be");
     else if (head->coding == CODING_UNKNOWN)
         call_fail(call, MUSTER_UNIMPLEMENTED, "grpc-encoding is not supported; grpc-accept-encoding says what is");

@@ -25,12 +25,16 @@ static bool make_room_of_answers(struct grpc_seat *seat, const struct connection
     return false;
 }
 
+static bool call_keeps_bytes(const struct grpc_call *call) {
+    return call->reader_counted > 0 || call->kept != NULL || call->head.headers_counted > 0;
+}
+
 static bool make_room_of_requests(struct grpc_seat *seat, const struct connection *needy, size_t bytes) {
     struct wait *wait = TAILQ_FIRST(&seat->waits[WAIT_REQUEST]), *next;
     for (unsigned i = 0; i < REQUESTS_LOOKED_AT && wait != NULL; i++, wait = next) {
         struct grpc_call *call = WAIT_OWNER(wait, struct grpc_call, wait);
         next = TAILQ_NEXT(wait, link);
-        if (call->connection == needy || call->reader_counted == 0) continue;
+        if (call->connection == needy || !call_keeps_bytes(call)) continue;
         call_await_nothing(call);
         call_fail(call, MUSTER_RESOURCE_EXHAUSTED, "memory for messages is short, and the request was not finished");
         call_drop_request(call);
