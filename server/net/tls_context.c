@@ -13,6 +13,9 @@
 /* Of TLS 1.2; what HTTP/2 allows of it (RFC 9113, 9.2.2). TLS 1.3 has none that would have to be left out. */
 #define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
+/* Of a client, with those between it and its root: OpenSSL takes memory for what is announced. */
+enum { TLS_CERTIFICATES_BYTES_MAX = 32 * 1024 };
+
 struct tls_context {
     struct tls_files files;
     pthread_mutex_t lock;
@@ -154,6 +157,7 @@ static bool set_rules(SSL_CTX *ctx) {
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets, which cost the server no memory, remain */
     SSL_CTX_set_num_tickets(ctx, 1);
+    SSL_CTX_set_max_cert_list(ctx, TLS_CERTIFICATES_BYTES_MAX);
     tls_stream_prepare(ctx);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(ctx, TLS_CIPHERS) == 1 &&
            SSL_CTX_set_session_id_context(ctx, name, sizeof name - 1) == 1;

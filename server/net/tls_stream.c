@@ -19,6 +19,8 @@ enum {
     TLS_PLAIN_BYTES_MAX = 16 * 1024,               /* of one record */
     TLS_RECORD_BYTES = TLS_PLAIN_BYTES_MAX + 1024, /* what OpenSSL holds for one that has not come completely */
     TLS_OUT_BYTES = LOOP_BUFFER_BYTES + 8 * 1024,  /* a full buffer of the loop is one system call */
+    TLS_HELLO_BYTES_MAX = 16 * 1024,               /* of a ClientHello; OpenSSL takes memory for what is announced */
+    TLS_HEAD_BYTES = 9,                            /* a record's header, and that of the handshake message in it */
     TLS_NUISANCES_MAX = 32,                        /* records without data, in addition to one for each… */
     TLS_NUISANCE_SHIFT = 20,                       /* …MiB of plaintext */
 };
@@ -27,9 +29,10 @@ struct tls_stream {
     SSL *ssl;
     const char *failure; /* why TLS failed; static. NULL: it did not */
     bool has_shaken;
-    bool is_over;         /* the peer has closed its side */
-    bool is_counted;      /* TLS_RECORD_BYTES are taken from the loops */
-    bool is_record_stale; /* the record of which a part has come began before the loop stood still */
+    bool is_over;                           /* the peer has closed its side */
+    bool is_counted;                        /* TLS_RECORD_BYTES are taken from the loops */
+    bool is_record_stale;                   /* the record of which a part has come began before the loop stood still */
+    uint8_t head[TLS_HEAD_BYTES], head_len; /* the first bytes of the connection */
     uint32_t nuisances;
     uint32_t plain; /* bytes since the last nuisance was forgiven */
 };
@@ -278,6 +281,16 @@ static size_t decrypt_received(struct stream *stream, uint8_t *out, size_t capac
     return len;
 }
 
+/* OpenSSL would take up to 128 KiB for a ClientHello as soon as its length has come. False: it is too long. */
+static bool check_head(struct tls_stream *tls, const uint8_t *bytes, size_t len) {
+    if (tls->head_len == TLS_HEAD_BYTES) return true;
+    size_t missing = TLS_HEAD_BYTES - tls->head_len, some = len < missing ? len : missing;
+    memcpy(tls->head + tls->head_len, bytes, some);
+    tls->head_len += (uint8_t)some;
+    if (tls->head_len < TLS_HEAD_BYTES || tls->head[0] != SSL3_RT_HANDSHAKE) return true;
+    return ((uint32_t)tls->head[6] << 16 | (uint32_t)tls->head[7] << 8 | tls->head[8]) <= TLS_HELLO_BYTES_MAX;
+}
+
 static void open_shaken(struct stream *stream) {
     struct tls_stream *tls = stream->tls;
     if (tls->has_shaken || stream->why != STREAM_OPEN || !SSL_is_init_finished(tls->ssl)) return;
@@ -315,6 +328,11 @@ void tls_receive(struct stream *stream) {
     if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (received <= 0 || stream->tls->is_over) {
         stream_end(stream, STREAM_GONE);
+        return;
+    }
+    if (!check_head(stream->tls, room->in, (size_t)received)) {
+        stream->tls->failure = "the ClientHello is too long";
+        stream_end(stream, STREAM_STRANGER);
         return;
     }
     room->reader = stream;

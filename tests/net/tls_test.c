@@ -165,6 +165,24 @@ static void expect_refused(const struct tls_client_options *options, const char 
     guest_leave(&guest);
 }
 
+/* A hello that announces 64 KiB is refused before memory is taken for it, also where its head comes byte by byte. */
+static void a_long_hello_is_refused_by_its_length(void **state) {
+    (void)state;
+    static const uint8_t head[] = {0x16, 3, 1, 0x40, 0, 1, 1, 0, 0};
+    open_echo(1, rig.context, NULL);
+    for (uint64_t i = 0; i < 2; i++) {
+        int fd = echo_dial(&rig.echo, 0);
+        for (size_t at = 0, step = i == 0 ? sizeof head : 1; at < sizeof head; at += step) {
+            expect_ended(STREAM_STRANGER, i, "before its length has come");
+            if (write(fd, head + at, step) != (ssize_t)step) fail_msg("not taken");
+            echo_turn(&rig.echo, 2);
+        }
+        expect_ended(STREAM_STRANGER, i + 1, "a long hello");
+        close(fd);
+    }
+    echo_close(&rig.echo);
+}
+
 static void only_new_versions_are_spoken(void **state) {
     (void)state;
     open_echo(1, rig.context, NULL);
@@ -687,6 +705,7 @@ int main(void) {
         cmocka_unit_test(byte_by_byte),
         cmocka_unit_test(who_never_finishes_has_ten_seconds),
         cmocka_unit_test(what_is_no_tls_is_a_stranger),
+        cmocka_unit_test(a_long_hello_is_refused_by_its_length),
         cmocka_unit_test(only_new_versions_are_spoken),
         cmocka_unit_test(clients_show_certificates),
         cmocka_unit_test(a_door_may_demand_a_protocol),
