@@ -1,5 +1,6 @@
 #include "h2.h"
 #include "port.h"
+#include "tls_client.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -50,7 +51,11 @@ struct h2 *h2_of(int fd, void (*turn)(void *context), void *context) {
 struct h2 *h2_connect(const char *url) {
     int on = 1, fd = port_connect((uint16_t)atoi(strrchr(url, ':') + 1));
     if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return h2_of(fd, NULL, NULL);
+    struct h2 *h2 = h2_of(fd, NULL, NULL);
+    if (fd < 0 || strncmp(url, "tls:", 4) != 0) return h2;
+    h2->tls = tls_client_new(fd, &(struct tls_client_options){.alpn = "h2"});
+    if (!tls_client_shake_within(h2->tls, WAIT_MS)) fail_msg("%s: %s", url, tls_client_failure(h2->tls));
+    return h2;
 }
 
 static void free_fields(struct h2_fields *fields) {
@@ -89,6 +94,7 @@ static void move_windows(struct h2 *h2, int64_t sent, int64_t received) {
 
 void h2_close(struct h2 *h2) {
     if (h2 == NULL) return;
+    tls_client_free(h2->tls);
     if (h2->fd >= 0) close(h2->fd);
     for (size_t i = 0; i < H2_BUCKETS; i++)
         while (h2->streams[i] != NULL) h2_forget(h2, h2->streams[i]->id);
@@ -108,6 +114,26 @@ void h2_reset(struct h2 *h2) {
 
 /* ---- bytes ---- */
 
+/* As recv: 0: the end. */
+static ssize_t receive_decrypted(struct h2 *h2, void *out, size_t len) {
+    long n = tls_client_read(h2->tls, out, len);
+    if (n != 0) return n > 0 ? n : 0;
+    long pulled = tls_client_pull(h2->tls, len);
+    n = tls_client_read(h2->tls, out, len);
+    if (n != 0 || pulled < 0) return n > 0 ? n : 0;
+    errno = EAGAIN;
+    return -1;
+}
+
+/* As send, but all of it is taken where some is. */
+static ssize_t send_encrypted(struct h2 *h2, const void *bytes, size_t len) {
+    if (tls_client_waiting(h2->tls) == 0 && !tls_client_write(h2->tls, bytes, len)) return -1;
+    while (tls_client_waiting(h2->tls) > 0 && tls_client_push(h2->tls, SIZE_MAX) > 0) continue;
+    if (tls_client_waiting(h2->tls) == 0) return (ssize_t)len;
+    errno = h2->is_ended ? EPIPE : EAGAIN;
+    return -1;
+}
+
 /* Takes what is in the socket; how many bytes. */
 static size_t receive(struct h2 *h2) {
     if (h2->is_ended) return 0;
@@ -118,7 +144,8 @@ static size_t receive(struct h2 *h2) {
         h2->in_at = 0;
     }
     h2->in = grown(h2->in, &h2->in_capacity, h2->in_len + RECEIVE_BYTES);
-    ssize_t n = recv(h2->fd, h2->in + h2->in_len, RECEIVE_BYTES, 0);
+    uint8_t *out = h2->in + h2->in_len;
+    ssize_t n = h2->tls != NULL ? receive_decrypted(h2, out, RECEIVE_BYTES) : recv(h2->fd, out, RECEIVE_BYTES, 0);
     if (n > 0) h2->in_len += (size_t)n;
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) h2->is_ended = true;
     h2->was_reset = h2->is_ended && n < 0;
@@ -146,7 +173,7 @@ bool h2_write(struct h2 *h2, const void *bytes, size_t len) {
     const uint64_t until_ms = wait_now_ms() + WAIT_MS;
     const char *at = bytes;
     for (unsigned idle = 0; len > 0;) {
-        ssize_t n = send(h2->fd, at, len, MSG_NOSIGNAL);
+        ssize_t n = h2->tls != NULL ? send_encrypted(h2, at, len) : send(h2->fd, at, len, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN) return false;
         if (n > 0) {
             at += n;

@@ -56,8 +56,11 @@ struct h2_stream {
     int64_t receive_window; /* what the server may still send; its DATA beyond it ends the test */
 };
 
+struct tls_client;
+
 struct h2 {
     int fd;                      /* -1: not connected */
+    struct tls_client *tls;      /* NULL: in the clear */
     void (*turn)(void *context); /* NULL: waiting is poll. Else it lets the other side work: deadlines are counted in
                                   * turns that brought nothing */
     void *turn_context;
@@ -88,7 +91,8 @@ struct h2 {
     bool block_ends_stream;
 };
 
-/* Connects to the port at the end of `url` on 127.0.0.1 without a word. fd is -1 if that fails. h2_close frees it. */
+/* Connects to the port at the end of `url` on 127.0.0.1 without a word; "tls:HOST:PORT": and shakes hands, trusting
+ * everybody. fd is -1 if that fails. h2_close frees it. */
 struct h2 *h2_connect(const char *url);
 /* The same of a socket that is connected: it is made non-blocking, and owned. `turn` may be NULL. */
 struct h2 *h2_of(int fd, void (*turn)(void *context), void *context);

@@ -1,5 +1,6 @@
 #include "attack.h"
 
+#include "support/certificates.h"
 #include "support/wait.h"
 
 #include <nghttp2/nghttp2.h>
@@ -10,6 +11,31 @@
 #include <time.h>
 /* cmocka wants four of the above first. */
 #include <cmocka.h>
+
+/* ---- servers ---- */
+
+/* The files are read at the start, and not needed afterwards. */
+static struct server start_with_tls(const char *const flags[]) {
+    struct tempdir dir = tempdir_make();
+    struct authority *authority = authority_new("test");
+    const struct certificate own =
+        certificate_make(authority, &dir, "server", &(struct certificate_wish){.names = NULL});
+    const char *all[SERVER_FLAGS_MAX + 1] = {"--tls-cert", own.cert.path, "--tls-key", own.key.path};
+    for (size_t i = 0; flags != NULL && flags[i] != NULL && i + 4 < SERVER_FLAGS_MAX; i++) all[4 + i] = flags[i];
+    struct server server = server_start(all);
+    char address[SERVER_URL_BYTES];
+    memcpy(address, server.grpc, sizeof address);
+    snprintf(server.grpc, sizeof server.grpc, "tls:%.*s", SERVER_URL_BYTES - 8, address);
+    authority_free(authority);
+    tempdir_remove(&dir);
+    return server;
+}
+
+struct server attack_server_start(const char *const flags[]) {
+    struct server server = getenv("MUSTER_TEST_TLS") != NULL ? start_with_tls(flags) : server_start(flags);
+    if (strchr(server.grpc, ':') == NULL) fail_msg("musterd has no gRPC door");
+    return server;
+}
 
 /* ---- memory ---- */
 
@@ -110,6 +136,7 @@ void attack_until_ended(struct attack *attack, attack_burst_fn *burst, unsigned 
         h2_release(h2);
         attack_ask_bystander(attack);
         h2_round_trip(h2, ATTACK_CLOSED_MS); /* so that no more streams are open than may be */
+        h2_read_all(h2);
     }
     if (!h2_await_goaways(h2, 1, round < rounds ? ATTACK_CLOSED_MS : 2000))
         fail_msg("%s: %s after %u rounds without a GOAWAY", attack->name,

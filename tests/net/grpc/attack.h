@@ -15,6 +15,10 @@ enum {
 #define ATTACK_CALL  "/muster.v1.Presence/Nodes" /* answered at once, of an empty message */
 #define ATTACK_WATCH "/muster.v1.Presence/Watch" /* stays open */
 
+/* A musterd with a gRPC door: with TLS where MUSTER_TEST_TLS is in the environment; server.grpc is then for h2_connect.
+ * Flags as of server_start. Ends the test. */
+struct server attack_server_start(const char *const flags[]);
+
 struct attack {
     const char *name;
     struct server *server;

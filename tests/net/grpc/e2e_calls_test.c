@@ -1,5 +1,6 @@
 /* Every call and every refusal, asked of a real musterd over gRPC: the same answers as over nng's wire
  * (tests/net/e2e_calls_test.c). */
+#include "attack.h"
 #include "muster/codes.h"
 #include "muster/limits.h"
 #include "support/call_suite.h"
@@ -141,8 +142,7 @@ static void many_touches_at_once_have_their_own_answers(void **state) {
 
 static int start(void **state) {
     (void)state;
-    server = server_start(NULL);
-    if (server.grpc[0] == '\0') fail_msg("musterd has no gRPC door");
+    server = attack_server_start(NULL);
     return 0;
 }
 

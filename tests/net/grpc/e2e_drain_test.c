@@ -1,5 +1,6 @@
 /* A musterd that is told to stop while clients call it: GOAWAY in two steps, and every call is either answered or
  * known to the client as one that was not looked at. Many runs, since what is lost now and then is lost at the end. */
+#include "attack.h"
 #include "muster/codes.h"
 #include "support/grpc_client.h"
 #include "support/server.h"
@@ -100,7 +101,7 @@ static bool have_called(void *context) {
 
 static void drain_once(int run) {
     struct client clients[CLIENTS] = {{.url = NULL}};
-    struct server server = server_start(NULL);
+    struct server server = attack_server_start(NULL);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i].url = server.grpc;
         clients[i].is_idle = i % 3 == 2;

@@ -307,8 +307,7 @@ static int start(void **state) {
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    server = server_start((const char *const[]){"--max-connections", "4000", NULL});
-    if (server.grpc[0] == '\0') fail_msg("musterd has no gRPC door");
+    server = attack_server_start((const char *const[]){"--max-connections", "4000", NULL});
     return 0;
 }
 
