@@ -80,7 +80,7 @@ need_python() {
 }
 
 # need_grpc_languages: fetches the gRPC libraries of other languages, and builds the programs of tests/conformance with them.
-# What is missing is said aloud, and its test is skipped; where MUSTER_CI=1, it is an error. Go and Rust are used where they are
+# What is missing is said aloud, and its test is skipped; where MUSTER_CI=1, Go is an error. Go and Rust are used where they are
 # there: Debian 12's are too old for the libraries.
 need_grpc_languages() {
     local wanted=(protobuf-compiler-grpc protobuf-compiler-grpc-java-plugin ruby ruby-grpc)

@@ -41,6 +41,11 @@ def digest_file(language):
     return built_folder(language) / "digest"
 
 
+def missing_file(language):
+    """Says what is missing without which the program cannot be made, where something is."""
+    return built_folder(language) / "missing"
+
+
 def is_up_to_date(language):
     file = digest_file(language)
     return file.is_file() and file.read_text() == digest(language)

@@ -114,6 +114,10 @@ def faults_of_counters(world):
 def main():
     language, musterd = sys.argv[1:]
     if not programs.is_up_to_date(language):
+        missing = programs.missing_file(language)
+        if missing.is_file():
+            print(f"skipped: {missing.read_text()}")
+            sys.exit(programs.SKIPPED)
         print(f"skipped: tests/conformance/prepare.py {language} makes the program, and did not, or not since it changed")
         sys.exit(1 if programs.is_ci() else programs.SKIPPED)
     with contextlib.ExitStack() as stack:
