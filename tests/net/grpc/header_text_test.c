@@ -157,23 +157,9 @@ static void binary_values(void **state) {
         if (len > 0 && base64_decode(text_of(cases[i].value), out, len - 1) != SIZE_MAX)
             fail_msg("\"%s\" is decoded into too little", cases[i].value);
     }
-    static const char *const broken[] = {"Z",
-                                         "Zg=",
-                                         "Zg===",
-                                         "=",
-                                         "==",
-                                         "Zm9v=",
-                                         "Zm9vY",
-                                         "Zm9 v",
-                                         "Zm9v\n",
-                                         "-_-_",
-                                         "Zh",
-                                         "Zm9",
-                                         "Zg==Zg",
-                                         "Zm9v,",
-                                         "\xda\xe7==",
-                                         "\xc3\xbc"
-                                         "ab"};
+    static const char *const broken[] = {
+        "Z",      "Zg=",  "Zg===", "=",   "==",     "Zm9v=", "Zm9vY",      "Zm9 v",
+        "Zm9v\n", "-_-_", "Zh",    "Zm9", "Zg==Zg", "Zm9v,", "\xda\xe7==", "\xc3\xbcZg"};
     for (size_t i = 0; i < ROWS(broken); i++) {
         uint8_t out[16];
         if (base64_decode(text_of(broken[i]), out, sizeof out) != SIZE_MAX) fail_msg("\"%s\" is decoded", broken[i]);
