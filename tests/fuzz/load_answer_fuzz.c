@@ -21,17 +21,21 @@ static void check_answer(const struct answer *answer, const uint8_t *data, size_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct protocol *const protocols[] = {&protocol_muster, &protocol_redis, &protocol_echo,
-                                                       &protocol_redis};
+                                                       &protocol_grpc};
     if (size == 0) return 0;
     const struct protocol *protocol = protocols[data[0] & 3];
     const struct work work = {
         .kind = (enum work_kind)((data[0] >> 3) % (WORK_ECHO + 1)), .batch = 1, .users = 1, .window_count = 3};
-    struct reading reading = {.is_ipc = (data[0] & 4) != 0};
+    uint32_t streams[] = {1, 3}; /* of the slots */
+    struct reading reading = {.is_ipc = (data[0] & 4) != 0,
+                              .http2 = {.streams = streams, .slots = sizeof streams / sizeof *streams}};
+    uint8_t control[CONTROL_BYTES_MAX];
     for (size_t at = 1; at < size;) {
         struct answer answer = {0};
         const size_t used = protocol->read_answer(&work, &reading, data + at, size - at, &answer);
         check(used <= size - at);
         check_answer(&answer, data + at, used);
+        if (protocol->write_control != NULL) check(protocol->write_control(&reading, control) <= sizeof control);
         if (used == 0 || answer.fault != FAULT_NONE) break;
         at += used;
     }

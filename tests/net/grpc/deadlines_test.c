@@ -50,7 +50,7 @@ static void a_preface_that_trickles_is_closed(void **state) {
     (void)state;
     struct h2 *h2 = rig_connect(&rig);
     for (int i = 0; i < (PREFACE_MS + LATE_MS) / 500 && !h2->is_ended; i++) {
-        h2_write(h2, H2_PREFACE + i, 1);
+        h2_write(h2, &H2_PREFACE[i], 1);
         pass(h2, 500);
     }
     expect_closed(h2, "a preface that trickles");
