@@ -45,7 +45,8 @@ void connection_flush(struct connection *connection) {
     connection_await_reader(connection);
     if (connection->is_sparse) connection_trim(connection);
     if (stream_is_blocked(connection->stream)) return;
-    if (!nghttp2_session_want_read(connection->session) && !nghttp2_session_want_write(connection->session))
+    if (connection->is_goodbye_withheld ||
+        (!nghttp2_session_want_read(connection->session) && !nghttp2_session_want_write(connection->session)))
         connection_leave(connection);
 }
 
@@ -149,6 +150,7 @@ static void connection_opened(struct stream *stream) {
     connection->seat = door->seats[stream_loop(stream)];
     connection->stream = stream;
     connection->leaves_as = STREAM_DONE;
+    connection->goaway_last_id = INT32_MAX;
     budget_open(&connection->budget, stream_now(stream).now_ms);
     LIST_INIT(&connection->calls);
     TAILQ_INIT(&connection->held);

@@ -158,7 +158,8 @@ struct connection {
     struct call_list calls;
     struct grpc_call *loose; /* its request is in the bytes of this turn, and its frame is not over; NULL: none */
     uint32_t call_count;
-    int32_t highest_id; /* of its streams */
+    int32_t highest_id;     /* of its streams */
+    int32_t goaway_last_id; /* that the latest GOAWAY named */
     /* A bit for each of the last streams: this side has reset it, and what it still gets may have been on its way. */
     uint64_t own_resets[OWN_RESETS_KEPT / 64];
     size_t owned;        /* bytes that it keeps of what came: room.c */
@@ -180,6 +181,7 @@ struct connection {
     bool is_sparse;        /* something came after a while: the page is given back at once */
     bool is_dirty, is_greeted, is_leaving;
     bool is_draining, is_last_goaway_sent;
+    bool is_goodbye_withheld; /* the client knows by another GOAWAY */
     SLIST_ENTRY(connection) dirty_link;
 };
 SLIST_HEAD(connection_stack, connection);

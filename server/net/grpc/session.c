@@ -141,6 +141,20 @@ static int end_request(struct connection *connection, int32_t stream_id) {
     return nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_NO_ERROR);
 }
 
+/* nghttp2 says GOAWAY by itself where streams are reset too often, and ours may name a higher stream, which it must not
+ * (RFC 9113, 6.8). */
+static int before_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
+    struct connection *connection = user_data;
+    (void)session;
+    if (frame->hd.type != NGHTTP2_GOAWAY) return 0;
+    if (frame->goaway.last_stream_id > connection->goaway_last_id) {
+        connection->is_goodbye_withheld = connection->leaves_as != STREAM_DONE;
+        return NGHTTP2_ERR_CANCEL;
+    }
+    connection->goaway_last_id = frame->goaway.last_stream_id;
+    return 0;
+}
+
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
     struct connection *connection = user_data;
     (void)session;
@@ -177,6 +191,7 @@ bool session_setup(struct grpc_door *door) {
     nghttp2_session_callbacks_set_on_header_callback2(door->callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(door->callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(door->callbacks, on_frame);
+    nghttp2_session_callbacks_set_before_frame_send_callback(door->callbacks, before_frame_sent);
     nghttp2_session_callbacks_set_on_frame_send_callback(door->callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(door->callbacks, on_stream_close);
     nghttp2_option_set_no_auto_window_update(door->option, 1);

@@ -421,6 +421,24 @@ static void what_nghttp2_gives_up_for_is_told(void **state) {
     h2_close(h2);
 }
 
+/* nghttp2 limits resets by itself, and says so in a GOAWAY that does not wait for ours: the client is told by one of
+ * them, and none names a higher stream than the one before. */
+static void resets_past_two_limits_are_told_once(void **state) {
+    (void)state;
+    enum { RESETS = 1000, MORE = 20, STEP = 100, EARNED_MS = 100 }; /* RESETS: of nghttp2, and of the budget at once */
+    struct h2 *h2 = rig_greet(&rig);
+    for (int i = 0; i < RESETS + MORE; i++) {
+        if (i == RESETS - STEP) rig_pass(&rig, EARNED_MS, EARNED_MS); /* the budget takes a few more than nghttp2 */
+        if (i % STEP == 0) h2_hold(h2);
+        uint32_t id = grpc_begin(h2, &(struct grpc_request){.path = ECHO_SLEEP}, 0);
+        h2_write_reset(h2, id, NGHTTP2_CANCEL);
+        if (i % STEP == STEP - 1 || i == RESETS + MORE - 1) h2_release(h2);
+        if (i % STEP == STEP - 1) expect_served(h2, "fewer resets than the limit");
+    }
+    if (!h2_await_end(h2, 0) || h2->goaways != 1) fail_msg("%u GOAWAYs, error %u", h2->goaways, h2->goaway_error);
+    h2_close(h2);
+}
+
 /* ---- time-outs and cancellation ---- */
 
 static void a_timeout_ends_a_call(void **state) {
@@ -607,6 +625,7 @@ int main(int argc, char *argv[]) {
         TEST(a_header_list_above_the_limit_is_refused),
         TEST(more_continuations_than_the_limit_are_refused),
         TEST(what_nghttp2_gives_up_for_is_told),
+        TEST(resets_past_two_limits_are_told_once),
         TEST(a_timeout_ends_a_call),
         TEST(a_timeout_ends_a_call_that_is_not_sent_whole),
         TEST(a_timeout_of_nothing_ends_at_once),
