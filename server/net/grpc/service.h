@@ -52,8 +52,8 @@ struct grpc_service {
     void (*turn_ends)(void *service, unsigned loop, struct instant now);
     /* Executes what was put off by grpc_call_borrow, on that loop; as protocol.commit. May be NULL. */
     void (*commit)(void *service, unsigned loop);
-    /* The node begins to stop, on each loop once: calls that would wait for long are to be finished. New calls are
-     * refused by the door. May be NULL. */
+    /* The node begins to stop, on each loop once: calls that would wait for long are to be finished. What comes before
+     * a connection's last GOAWAY is still passed on. May be NULL. */
     void (*draining)(void *service, unsigned loop);
 };
 
