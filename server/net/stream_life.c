@@ -34,6 +34,16 @@ static void expire_slow(struct stream_queue *queue, uint64_t now_ms, uint64_t pa
     }
 }
 
+/* What is blocked is not read: that its message does not go on is not the peer's fault. */
+static void expire_unfinished(struct stream_queue *queue, uint64_t now_ms, uint64_t patience_ms) {
+    struct stream *stream, *next;
+    for (stream = TAILQ_FIRST(queue); stream != NULL && stream->slow_ms + patience_ms <= now_ms; stream = next) {
+        next = TAILQ_NEXT(stream, slow_link);
+        if (stream->is_blocked) stream_move_to(stream, SLOW_UNFINISHED);
+        else stream_end(stream, STREAM_UNFINISHED);
+    }
+}
+
 static void expire_idle(struct stream_queue *queue, uint64_t now_ms, uint64_t patience_ms) {
     struct stream *stream, *next;
     for (stream = TAILQ_FIRST(queue); stream != NULL && stream->slow_ms + patience_ms <= now_ms; stream = next) {
@@ -69,7 +79,7 @@ static void expire_part(struct loop *loop, const struct door *door, bool is_shor
     }
     expire_slow(&part->slow[SLOW_GREETING], now_ms, is_crowded ? idle_ms : door->unfinished_ms, STREAM_STRANGER);
     expire_idle(&part->slow[SLOW_IDLE], now_ms, idle_ms);
-    expire_slow(&part->slow[SLOW_UNFINISHED], now_ms, door->unfinished_ms, STREAM_UNFINISHED);
+    expire_unfinished(&part->slow[SLOW_UNFINISHED], now_ms, door->unfinished_ms);
     expire_lingering(&part->slow[SLOW_LINGERING], now_ms);
 }
 

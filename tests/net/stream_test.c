@@ -1,6 +1,7 @@
 /* Streams: caps, deadlines, turns, and a loop that stands still. No thread, no waiting: the test turns the loops and
  * sets their clock. */
 #include "echo.h"
+#include "net/sp/frame.h"
 #include "support/sp.h"
 
 #include <setjmp.h>
@@ -133,6 +134,41 @@ static void unread_output_has_five_seconds(void **state) {
     expect_ended(&echo, never, STREAM_UNREAD, 2, "who does not read");
     close(slow);
     close(never);
+    echo_close(&echo);
+}
+
+/* A connection whose output is blocked is not read: that its message does not go on is not its fault. */
+static void a_message_is_not_late_while_nothing_is_read(void **state) {
+    (void)state;
+    enum { LARGE = 240000, PART = 50, PORTION = STREAM_PROGRESS_BYTES + 16384 };
+    struct echo echo;
+    uint8_t *bytes = calloc(1, LARGE + 2 * SP_PREFIX_BYTES_MAX + 2 * PART);
+    if (bytes == NULL) abort();
+    size_t len = sp_prefix_write(false, LARGE, bytes) + LARGE;
+    bytes[len - LARGE] = 0x80;
+    size_t next = len, head = sp_prefix_write(false, 2 * PART, bytes + next);
+    bytes[next + head] = 0x80;
+    len += head + PART;
+    echo_open(&echo, 1);
+    int fd = echo_connect(&echo, 0, true);
+    for (size_t sent = 0; sent < len; echo_turn(&echo, 1)) {
+        ssize_t some = write(fd, bytes + sent, len - sent);
+        if (some > 0) sent += (size_t)some;
+    }
+    for (size_t taken = 0; taken < LARGE;) {
+        advance_ms(&echo, DOOR_UNREAD_MS - 500);
+        for (size_t portion = 0; portion < PORTION && taken < LARGE; echo_turn(&echo, 1)) {
+            long n = echo_read(fd, bytes, PORTION - portion);
+            if (n < 0) fail_msg("cut off after %zu bytes", taken);
+            portion += (size_t)n;
+            taken += (size_t)n;
+        }
+    }
+    expect_open(&echo, STREAM_UNFINISHED, "who could not be read");
+    advance_ms(&echo, 2 * DOOR_UNFINISHED_MS);
+    expect_ended(&echo, fd, STREAM_UNFINISHED, 1, "who can be read again");
+    close(fd);
+    free(bytes);
     echo_close(&echo);
 }
 
@@ -381,6 +417,7 @@ int main(void) {
         cmocka_unit_test(a_handshake_has_ten_seconds),
         cmocka_unit_test(who_never_asks_has_half_a_minute),
         cmocka_unit_test(unread_output_has_five_seconds),
+        cmocka_unit_test(a_message_is_not_late_while_nothing_is_read),
         cmocka_unit_test(short_memory_ends_those_who_do_not_read),
         cmocka_unit_test(half_sent_messages_count_against_the_cap),
         cmocka_unit_test(who_pipelines_does_not_keep_others_waiting),
