@@ -164,6 +164,29 @@ static void partial_messages_are_bounded(void **state) {
     attack_end(&attack, LARGE_BYTES);
 }
 
+/* Calls whose headers came, all that they may be, and whose message does not: more of them than all connections may
+ * own. The values are sent in full each time: what HPACK shares costs the server nothing either. */
+static void headers_without_a_message_are_bounded(void **state) {
+    (void)state;
+    enum { CONNECTIONS = 40, VALUE_BYTES = 15000 };
+    static char value[VALUE_BYTES + 1];
+    struct h2 *h2[CONNECTIONS];
+    struct hpack block = {.len = 0};
+    memset(value, 'v', VALUE_BYTES);
+    hpack_request(&block, "/muster.v1.Presence/Touch");
+    hpack_field(&block, HPACK_PLAIN, "x-large", value);
+    begin("headers without a message");
+    for (int c = 0; c < CONNECTIONS; c++) {
+        h2[c] = h2_open(server.grpc);
+        for (int i = 0; i < MUSTER_GRPC_STREAMS_MAX - 6; i++)
+            if (!h2_write_frame(h2[c], H2_HEADERS, H2_END_HEADERS, h2_new_stream(h2[c]), block.bytes, block.len)) break;
+        attack_ask_bystander(&attack);
+    }
+    for (int c = 0; c < CONNECTIONS; c++) h2_close(h2[c]);
+    hpack_free(&block);
+    attack_end(&attack, LARGE_BYTES);
+}
+
 /* ---- slowness ---- */
 
 static void slow_connections_hold_up_nobody(void **state) {
@@ -323,6 +346,7 @@ int main(void) {
         cmocka_unit_test(announced_lengths_cost_nothing),
         cmocka_unit_test(gzip_bombs_are_refused),
         cmocka_unit_test(partial_messages_are_bounded),
+        cmocka_unit_test(headers_without_a_message_are_bounded),
         cmocka_unit_test(slow_connections_hold_up_nobody),
         cmocka_unit_test(shut_windows_are_given_up),
         cmocka_unit_test(sockets_that_nobody_reads_are_given_up),
