@@ -14,45 +14,48 @@ struct promise {
     uint64_t connection;
     uint64_t since_ms;
     size_t bytes;
+    size_t usual_bytes; /* what an answer to it is expected to take: the largest of late; 0 at first */
 };
-enum { PROMISES = 256 };
+enum { PROMISES = 1024 };
 
 struct watch_task {
     struct loops *loops;
     struct watches *watches;
     struct worker *worker;
-    size_t usual_bytes; /* what an answer to a parked request is expected to take: the largest of late */
     struct promise promises[PROMISES];
 };
 
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
 static struct promise *promise_to(struct watch_task *task, uint64_t connection) {
-    struct promise *promise = &task->promises[(connection * UINT64_C(0x9E3779B97F4A7C15)) >> 56];
+    struct promise *promise = &task->promises[(connection * UINT64_C(0x9E3779B97F4A7C15)) >> 54];
     uint64_t now_ms = clock_now().now_ms;
-    if (promise->connection != connection || promise->since_ms + PROMISE_MS < now_ms)
-        *promise = (struct promise){.connection = connection, .since_ms = now_ms};
+    if (promise->connection != connection) *promise = (struct promise){.connection = connection};
+    if (promise->since_ms + PROMISE_MS < now_ms) {
+        promise->since_ms = now_ms;
+        promise->bytes = 0;
+    }
     return promise;
 }
-_Static_assert(PROMISES == 1 << (64 - 56), "the hash has as many bits");
+_Static_assert(PROMISES == 1 << (64 - 54), "the hash has as many bits");
 
 bool watch_task_promise_room(struct watch_task *task, uint64_t connection, size_t unsent, size_t unsent_max) {
     struct promise *promise = promise_to(task, connection);
     if (unsent + promise->bytes >= unsent_max || loops_are_short(task->loops)) return false;
-    promise->bytes += task->usual_bytes;
+    promise->bytes += promise->usual_bytes;
     return true;
 }
 
 /* Of the answers of late the largest; each smaller one makes it a little less. */
-static void learn_usual(struct watch_task *task, size_t bytes) {
-    size_t faded = task->usual_bytes - task->usual_bytes / 16;
-    task->usual_bytes = bytes > faded ? bytes : faded;
+static void learn_usual(struct promise *promise, size_t bytes) {
+    size_t faded = promise->usual_bytes - promise->usual_bytes / 16;
+    promise->usual_bytes = bytes > faded ? bytes : faded;
 }
 
 void watch_task_keep_promise(struct watch_task *task, uint64_t connection, size_t bytes) {
     struct promise *promise = promise_to(task, connection);
-    promise->bytes -= promise->bytes < task->usual_bytes ? promise->bytes : task->usual_bytes;
-    learn_usual(task, bytes);
+    promise->bytes -= promise->bytes < promise->usual_bytes ? promise->bytes : promise->usual_bytes;
+    learn_usual(promise, bytes);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------------------------- */

@@ -266,7 +266,7 @@ static void a_reader_whose_window_is_shut(void **state) {
 /* Snapshots of 60 MB in all are asked for on a connection that takes none of them. */
 static void a_connection_that_reads_nothing(void **state) {
     (void)state;
-    enum { STREAMS = 200, USERS = 1000, BATCH = 500, GROWTH_MAX = 16 << 20 };
+    enum { STREAMS = 200, USERS = 1000, BATCH = 500, GROWTH_MAX = 28 << 20 };
     struct stage stage;
     struct watcher watcher = {.scope = "large", .sessions = true}, other = {.scope = "room"};
     const nghttp2_settings_entry shut = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
