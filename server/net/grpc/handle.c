@@ -11,6 +11,9 @@ struct tally {
 };
 
 struct grpc_handle {
+    struct post short_post; /* the first member: a status on its way to the loop while memory for a parcel is short */
+    atomic_bool is_short_posted;
+    enum muster_code short_code;
     atomic_uint references;
     atomic_bool is_over;
     atomic_size_t unsent; /* of the call */
@@ -128,6 +131,22 @@ static bool post_parcel(struct grpc_handle *handle, bool is_status, enum muster_
     return true;
 }
 
+static void run_short_post(struct post *post, struct loop *loop) {
+    struct grpc_handle *handle = (struct grpc_handle *)post;
+    (void)loop;
+    if (handle->call != NULL) grpc_call_finish(handle->call, handle->short_code, (struct text){0});
+    grpc_handle_release(handle);
+}
+
+/* A status without a sentence needs no memory: a call that nobody finishes would stay open for ever. */
+static void post_code(struct grpc_handle *handle, enum muster_code code) {
+    if (atomic_exchange(&handle->is_short_posted, true)) return;
+    handle->short_code = code;
+    handle->short_post.run = run_short_post;
+    grpc_handle_keep(handle);
+    loop_post(handle->loop, &handle->short_post);
+}
+
 void grpc_handle_send(struct grpc_handle *handle, struct text body) {
     static const char short_memory[] = "memory for answers is short";
     if (atomic_load(&handle->is_over)) return;
@@ -142,8 +161,8 @@ void grpc_handle_finish(struct grpc_handle *handle, enum muster_code code, struc
     if (atomic_load(&handle->is_over)) return;
     if (loop_is_current(handle->loop)) {
         if (handle->call != NULL) grpc_call_finish(handle->call, code, message);
-    } else {
-        (void)post_parcel(handle, true, code, message);
+    } else if (!post_parcel(handle, true, code, message)) {
+        post_code(handle, code);
     }
 }
 

@@ -97,12 +97,41 @@ static void a_handle_outlives_its_call(void **state) {
     h2_close(h2);
 }
 
+static _Thread_local bool is_memory_short;
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size) {
+    return is_memory_short ? NULL : __real_malloc(size);
+}
+
+static void a_call_is_finished_while_memory_is_short(void **state) {
+    (void)state;
+    struct h2 *h2 = h2_open(door_url(grpc_door_door(door), 0));
+    const struct grpc_request keep = {.path = "/test.Echo/Keep"};
+    for (int is_sent = 0; is_sent < 2; is_sent++) {
+        uint32_t stream = grpc_begin(h2, &keep, 0);
+        grpc_send(h2, stream, text_of("x"), H2_END_STREAM);
+        struct grpc_handle *handle = echo_service_kept(echo);
+        is_memory_short = true;
+        if (is_sent == 1) grpc_handle_send(handle, text_of("a message for which there is no memory"));
+        grpc_handle_finish(handle, MUSTER_UNAVAILABLE, text_of("no memory for this sentence either"));
+        is_memory_short = false;
+        grpc_handle_release(handle);
+        int expected = is_sent == 1 ? MUSTER_RESOURCE_EXHAUSTED : MUSTER_UNAVAILABLE;
+        if (!h2_await_stream_end(h2, stream, WAIT_MS)) fail_msg("the call stays open");
+        if (grpc_result(h2, stream).code != expected) fail_msg("code %d", grpc_result(h2, stream).code);
+    }
+    h2_close(h2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(other_threads_answer_while_clients_come_and_go),
         TEST(a_handle_outlives_its_call),
+        TEST(a_call_is_finished_while_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
