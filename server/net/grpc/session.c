@@ -141,12 +141,16 @@ static int end_request(struct connection *connection, int32_t stream_id) {
     return nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_NO_ERROR);
 }
 
-/* nghttp2 says GOAWAY by itself where streams are reset too often, and ours may name a higher stream, which it must not
- * (RFC 9113, 6.8). */
+/* Where streams are reset too often, nghttp2 says GOAWAY INTERNAL_ERROR by itself, and goes on: ours takes its place.
+ * None names a higher stream than the one before (RFC 9113, 6.8). */
 static int before_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
     struct connection *connection = user_data;
     (void)session;
     if (frame->hd.type != NGHTTP2_GOAWAY) return 0;
+    if (frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR && connection->leaves_as != STREAM_BROKEN) { /* not ours */
+        connection_calm(connection);
+        return NGHTTP2_ERR_CANCEL;
+    }
     if (frame->goaway.last_stream_id > connection->goaway_last_id) {
         connection->is_goodbye_withheld = connection->leaves_as != STREAM_DONE;
         return NGHTTP2_ERR_CANCEL;
