@@ -43,8 +43,8 @@ _Static_assert((int)CONFIG_THREADS_MAX <= (int)LOOPS_MAX, "there are as many loo
 
 struct service {
     const struct config *config;
-    size_t connections_max;      /* for requests, of both doors together */
-    atomic_size_t connections;   /* of both */
+    size_t connections_max; /* for requests, of both doors together */
+    struct connection_counts *counts;
     size_t peer_connections_max; /* of each of the two doors for peers */
     struct node *node;
     struct rpc *rpc;
@@ -119,6 +119,7 @@ static bool make_node(struct service *service, struct error *error) {
 }
 
 static bool start_loops(struct service *service) {
+    if ((service->counts = connection_counts_new()) == NULL) return false;
     const struct loops_config loops = {.threads = (unsigned)service->config->threads,
                                        .stall_ms = (uint32_t)service->config->max_stall_ms};
     return (service->loops = loops_start(&loops)) != NULL;
@@ -140,7 +141,7 @@ static bool open_door(struct service *service, struct error *error) {
                                          .url_count = config->rpc.count,
                                          .tls = service->tls,
                                          .connections_max = service->connections_max,
-                                         .connections_shared = &service->connections,
+                                         .counts = service->counts,
                                          .connections_per_address = config->connections_per_address_max};
     service->door = rpc_door_open(service->loops, &door, error);
     return service->door != NULL;
@@ -155,7 +156,7 @@ static bool open_grpc(struct service *service, struct error *error) {
                                              .tls = service->tls,
                                              .watch_task = service->watch_task,
                                              .connections_max = service->connections_max,
-                                             .connections_shared = &service->connections};
+                                             .counts = service->counts};
     service->grpc = service_grpc_open(&parts, error);
     return service->grpc != NULL;
 }
@@ -288,6 +289,7 @@ bool service_stop(struct service *service, const char *reason) {
     watch_task_free(service->watch_task);
     tls_context_free(service->tls);
     loops_free(service->loops);
+    connection_counts_free(service->counts);
     rpc_free(service->rpc);
     node_free(service->node);
     return is_kept;

@@ -46,7 +46,7 @@ struct service_grpc *service_grpc_open(const struct service_grpc_parts *parts, s
                                     .tls = parts->tls,
                                     .connections_max = parts->connections_max,
                                     .calls_max = parts->config->watches_max + MUSTER_GRPC_CALLS_MAX,
-                                    .connections_shared = parts->connections_shared,
+                                    .counts = parts->counts,
                                     .connections_per_address = parts->config->connections_per_address_max};
     door.services[door.service_count++] = presence_service_table(grpc->presence);
     door.services[door.service_count++] = health_service_table(grpc->health);

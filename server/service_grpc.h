@@ -20,7 +20,7 @@ struct service_grpc_parts {
     struct tls_context *tls; /* NULL: there is no certificate, and gRPC is spoken in the clear */
     struct watch_task *watch_task;
     size_t connections_max;
-    atomic_size_t *connections_shared; /* with the other door for requests */
+    struct connection_counts *counts; /* with the other door for requests */
 };
 
 /* Opens the door where --grpc says: for muster.v1.Presence, and for gRPC's own health, which is SERVING while the node

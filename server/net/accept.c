@@ -21,32 +21,20 @@ struct arrival {
     bool is_stale;
 };
 
-/* Returns how many are open then, those of the doors that share the limit included. */
-static size_t count_connection(struct door *door) {
-    size_t connections = atomic_fetch_add(&door->connections, 1) + 1;
-    if (door->connections_shared == &door->connections) return connections;
-    return atomic_fetch_add(door->connections_shared, 1) + 1;
-}
-
-void door_forget_connection(struct door *door) {
+void door_forget_connection(struct door *door, const struct remote_key *remote) {
     atomic_fetch_sub(&door->connections, 1);
-    if (door->connections_shared != &door->connections) atomic_fetch_sub(door->connections_shared, 1);
-}
-
-static void forget_arrival(struct door *door, const struct remote_key *remote) {
-    door_forget_connection(door);
-    if (remote->kind != REMOTE_LOCAL) address_counts_remove(door->addresses, remote);
+    connection_counts_remove(door->counts, remote);
 }
 
 static void arrive_at_loop(const struct arrival *arrival, struct loop *loop) {
     if (atomic_load(&loop->loops->is_stopping)) {
         close(arrival->fd);
-        forget_arrival(arrival->door, &arrival->remote.key);
+        door_forget_connection(arrival->door, &arrival->remote.key);
         return;
     }
     struct stream *stream = stream_open(loop, arrival->door, arrival->fd, arrival->kind, &arrival->remote);
     if (stream == NULL) {
-        forget_arrival(arrival->door, &arrival->remote.key);
+        door_forget_connection(arrival->door, &arrival->remote.key);
         log_line(LEVEL_ERROR, "out_of_memory", "closed a connection for want of memory",
                  {"peer", arrival->remote.name, 0}, {"door", arrival->door->protocol->name, 0});
     } else if (arrival->is_stale) {
@@ -86,20 +74,20 @@ static void refuse_arrival(struct loop *loop, const struct arrival *arrival, con
 
 static void admit_connection(struct loop *loop, struct arrival *arrival) {
     struct door *door = arrival->door;
-    size_t connections = count_connection(door);
     bool is_ipc = arrival->kind == STREAM_IPC;
     size_t max = door->connections_max - (is_ipc ? 0 : door->reserved);
-    if (connections > max) {
-        door_forget_connection(door);
+    size_t share = remote_is_loopback(&arrival->remote.key) ? door->share_loopback : door->share;
+    switch (connection_counts_add(door->counts, &arrival->remote.key, max, share)) {
+    case COUNT_ALL_FULL:
         refuse_arrival(loop, arrival, "refused a connection: as many are open as may be");
         return;
-    }
-    size_t share = remote_is_loopback(&arrival->remote.key) ? door->share_loopback : door->share;
-    if (arrival->remote.key.kind != REMOTE_LOCAL && !address_counts_add(door->addresses, &arrival->remote.key, share)) {
-        door_forget_connection(door);
+    case COUNT_ADDRESS_FULL:
         refuse_arrival(loop, arrival, "refused a connection: its address has as many as it may");
         return;
+    case COUNT_TAKEN:
+        break;
     }
+    atomic_fetch_add(&door->connections, 1);
     listener_tune(arrival->fd, is_ipc);
     hand_out(loop, arrival);
 }

@@ -6,11 +6,10 @@
 #define MUSTER_NET_DOOR_H
 
 #include "common/error.h"
+#include "connection_counts.h"
 #include "loop.h"
 #include "stream.h"
 #include "tls.h"
-
-#include <stdatomic.h>
 
 enum {
     DOORS_MAX = 8,
@@ -37,9 +36,9 @@ struct door_config {
     const char *const *urls; /* tcp:// or tls+tcp://HOST:PORT, port 0 is chosen by the system; ipc://PATH */
     size_t url_count;        /* 1..DOOR_URLS_MAX */
     size_t connections_max;
-    /* Counts the open connections of all doors that have the same counter, which connections_max then bounds together.
-     * Outlives the doors. NULL: the door counts its own alone. */
-    atomic_size_t *connections_shared;
+    /* Counts the connections of all doors that have the same counts, which connections_max and connections_per_address
+     * then bound together. Outlives the doors. NULL: the door counts its own alone. */
+    struct connection_counts *counts;
     /* Default: a quarter of connections_max, at least DOOR_SHARE_MIN; three times as many for loopback addresses. */
     size_t connections_per_address;
     uint32_t unread_ms, unfinished_ms, idle_ms;

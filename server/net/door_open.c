@@ -35,7 +35,7 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise) {
 }
 
 static void free_door(struct door *door) {
-    address_counts_free(door->addresses);
+    if (door->has_own_counts) connection_counts_free(door->counts);
     free(door->drain);
     free(door->shutting);
     free(door);
@@ -53,13 +53,13 @@ static struct door *door_new(struct loops *loops, const struct door_config *conf
     door->tls = config->tls;
     door->alpn = config->alpn;
     door->is_idle_fine = config->is_idle_fine;
-    door->connections_shared = config->connections_shared != NULL ? config->connections_shared : &door->connections;
     door->is_on_one_loop = config->is_on_one_loop;
     set_limits(door, config);
-    door->addresses = address_counts_new();
+    door->has_own_counts = config->counts == NULL;
+    door->counts = door->has_own_counts ? connection_counts_new() : config->counts;
     door->drain = calloc(loops->count, sizeof *door->drain);
     door->shutting = calloc(loops->count, sizeof *door->shutting);
-    if (door->addresses != NULL && door->drain != NULL && door->shutting != NULL) return door;
+    if (door->counts != NULL && door->drain != NULL && door->shutting != NULL) return door;
     free_door(door);
     return NULL;
 }

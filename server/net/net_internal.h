@@ -2,7 +2,6 @@
 #ifndef MUSTER_NET_INTERNAL_H
 #define MUSTER_NET_INTERNAL_H
 
-#include "address_counts.h"
 #include "door.h"
 
 #include <pthread.h>
@@ -124,8 +123,9 @@ struct door {
     unsigned index; /* in the parts of each loop */
     struct listener listeners[DOOR_URLS_MAX];
     size_t listener_count;
-    struct address_counts *addresses;
-    atomic_size_t connections, *connections_shared; /* the latter is &connections where no other door shares it */
+    atomic_size_t connections;
+    struct connection_counts *counts;
+    bool has_own_counts;
     _Atomic uint64_t refused;
     _Atomic uint64_t crowded_until_ms;
     atomic_bool is_refusing;
@@ -199,7 +199,7 @@ bool loop_watch(const struct loop *loop, struct source *source, uint32_t events,
 /* ---- accept.c ---- */
 
 /* A connection of the door is gone, and its place is free. */
-void door_forget_connection(struct door *door);
+void door_forget_connection(struct door *door, const struct remote_key *remote);
 
 /* Accepts what waits; `is_stale`: it came before the loop stood still. */
 void listener_accept(struct loop *loop, struct listener *listener, bool is_stale);

@@ -258,8 +258,7 @@ static void reap_stream(struct stream *stream) {
     close_socket(stream->source.fd, (enum stream_end)stream->why);
     stream->source.fd = -1;
     stream->why = STREAM_OPEN;
-    door_forget_connection(door);
-    if (stream->remote.key.kind != REMOTE_LOCAL) address_counts_remove(door->addresses, &stream->remote.key);
+    door_forget_connection(door, &stream->remote.key);
     SLIST_INSERT_HEAD(&loop->free_streams, stream, end_link);
 }
 

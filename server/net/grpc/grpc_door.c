@@ -62,7 +62,7 @@ struct grpc_door *grpc_door_open(struct loops *loops, const struct grpc_door_con
                                         .urls = &config->url,
                                         .url_count = 1,
                                         .connections_max = door->config.connections_max,
-                                        .connections_shared = config->connections_shared,
+                                        .counts = config->counts,
                                         .connections_per_address = config->connections_per_address,
                                         .unread_ms = door->config.unread_ms,
                                         .unfinished_ms = door->config.preface_ms,

@@ -20,7 +20,7 @@ struct grpc_door_config {
     size_t service_count;
     const char *server; /* the header of that name in responses; it outlives the door. NULL: none */
     size_t connections_max;
-    atomic_size_t *connections_shared; /* as in struct door_config */
+    struct connection_counts *counts; /* as in struct door_config */
     size_t connections_per_address;
     uint32_t unread_ms, idle_ms; /* as in struct door_config */
     uint32_t preface_ms;         /* MUSTER_GRPC_PREFACE_MS */

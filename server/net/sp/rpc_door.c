@@ -258,7 +258,7 @@ struct rpc_door *rpc_door_open(struct loops *loops, const struct rpc_door_config
                                         .tls = config->tls,
                                         .connections_max = config->connections_max != 0 ? config->connections_max
                                                                                         : MUSTER_CONNECTIONS_DEFAULT,
-                                        .connections_shared = config->connections_shared,
+                                        .counts = config->counts,
                                         .connections_per_address = config->connections_per_address,
                                         .unread_ms = config->unread_ms,
                                         .unfinished_ms = config->unfinished_ms,

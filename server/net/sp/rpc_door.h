@@ -20,7 +20,7 @@ struct rpc_door_config {
     size_t url_count;
     struct tls_context *tls;
     size_t connections_max;
-    atomic_size_t *connections_shared;
+    struct connection_counts *counts;
     size_t connections_per_address;
     uint32_t unread_ms, unfinished_ms, idle_ms;
 };

@@ -1,7 +1,8 @@
-#include "address_counts.h"
+#include "connection_counts.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -15,18 +16,19 @@ struct address_count {
 };
 SLIST_HEAD(address_bucket, address_count);
 
-struct address_counts {
+struct connection_counts {
+    atomic_size_t all;
     pthread_mutex_t lock;
     struct address_bucket buckets[COUNT_BUCKETS];
 };
 
-struct address_counts *address_counts_new(void) {
-    struct address_counts *counts = calloc(1, sizeof *counts);
+struct connection_counts *connection_counts_new(void) {
+    struct connection_counts *counts = calloc(1, sizeof *counts);
     if (counts != NULL) pthread_mutex_init(&counts->lock, NULL);
     return counts;
 }
 
-void address_counts_free(struct address_counts *counts) {
+void connection_counts_free(struct connection_counts *counts) {
     if (counts == NULL) return;
     for (size_t i = 0; i < COUNT_BUCKETS; i++) {
         struct address_count *count;
@@ -40,7 +42,7 @@ void address_counts_free(struct address_counts *counts) {
 }
 
 /* Not keyed: filling one bucket on purpose takes as many addresses as filling the door. */
-static struct address_bucket *bucket_of_address(struct address_counts *counts, const struct remote_key *key) {
+static struct address_bucket *bucket_of_address(struct connection_counts *counts, const struct remote_key *key) {
     uint64_t word;
     memcpy(&word, key->bytes, sizeof word);
     return &counts->buckets[(word * UINT64_C(0x9E3779B97F4A7C15)) >> 54];
@@ -53,7 +55,7 @@ static struct address_count *find_count(struct address_bucket *bucket, const str
     return count;
 }
 
-bool address_counts_add(struct address_counts *counts, const struct remote_key *key, size_t max) {
+static bool add_to_address(struct connection_counts *counts, const struct remote_key *key, size_t share) {
     pthread_mutex_lock(&counts->lock);
     struct address_bucket *bucket = bucket_of_address(counts, key);
     struct address_count *count = find_count(bucket, key);
@@ -61,13 +63,13 @@ bool address_counts_add(struct address_counts *counts, const struct remote_key *
         count->key = *key;
         SLIST_INSERT_HEAD(bucket, count, chain);
     }
-    bool is_added = count != NULL && count->connections < max;
+    bool is_added = count != NULL && count->connections < share;
     if (is_added) count->connections++;
     pthread_mutex_unlock(&counts->lock);
     return is_added;
 }
 
-void address_counts_remove(struct address_counts *counts, const struct remote_key *key) {
+static void remove_from_address(struct connection_counts *counts, const struct remote_key *key) {
     pthread_mutex_lock(&counts->lock);
     struct address_bucket *bucket = bucket_of_address(counts, key);
     struct address_count *count = find_count(bucket, key);
@@ -77,4 +79,18 @@ void address_counts_remove(struct address_counts *counts, const struct remote_ke
         free(count);
     }
     pthread_mutex_unlock(&counts->lock);
+}
+
+enum count_verdict connection_counts_add(struct connection_counts *counts, const struct remote_key *key, size_t max,
+                                         size_t share) {
+    enum count_verdict verdict = COUNT_TAKEN;
+    if (atomic_fetch_add(&counts->all, 1) >= max) verdict = COUNT_ALL_FULL;
+    else if (key->kind != REMOTE_LOCAL && !add_to_address(counts, key, share)) verdict = COUNT_ADDRESS_FULL;
+    if (verdict != COUNT_TAKEN) atomic_fetch_sub(&counts->all, 1);
+    return verdict;
+}
+
+void connection_counts_remove(struct connection_counts *counts, const struct remote_key *key) {
+    if (key->kind != REMOTE_LOCAL) remove_from_address(counts, key);
+    atomic_fetch_sub(&counts->all, 1);
 }
