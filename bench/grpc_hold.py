@@ -86,8 +86,6 @@ def memory(server, connections, watches, scope=b"default"):
     held = [Held(server, b"Live", live) for _ in range(connections)]
     idle = server.resident_bytes()
     if watches:
-        warm[0].watch(watches, text(1, scope))
-        primed = server.resident_bytes()
         for each in held:
             each.watch(watches, text(1, scope))
         watched = server.resident_bytes()
@@ -95,5 +93,5 @@ def memory(server, connections, watches, scope=b"default"):
         each.close()
     result = {"connections": connections, "bytes_a_connection": (idle - before) / connections}
     if watches:
-        result["bytes_a_watch"] = (watched - primed) / (connections * watches)
+        result["bytes_a_watch"] = (watched - idle) / (connections * watches)
     return result
