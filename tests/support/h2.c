@@ -537,15 +537,10 @@ void h2_read_all(struct h2 *h2) {
     while (h2_read(h2, NULL, 0) == H2_READ) continue;
 }
 
-struct stream_fact {
-    uint32_t id;
-    size_t body_len;
-};
-
 static const struct h2_stream *stream_of(const struct h2 *h2, const void *context) {
-    const struct stream_fact *fact = context;
-    const struct h2_stream *stream = h2->streams[fact->id / 2 % H2_BUCKETS];
-    while (stream != NULL && stream->id != fact->id) stream = stream->next;
+    const uint32_t id = *(const uint32_t *)context;
+    const struct h2_stream *stream = h2->streams[id / 2 % H2_BUCKETS];
+    while (stream != NULL && stream->id != id) stream = stream->next;
     return stream;
 }
 
@@ -559,21 +554,12 @@ static bool stream_has_headers(const struct h2 *h2, const void *context) {
     return stream != NULL && stream->has_headers;
 }
 
-static bool stream_has_body(const struct h2 *h2, const void *context) {
-    const struct h2_stream *stream = stream_of(h2, context);
-    return stream != NULL && stream->body_len >= ((const struct stream_fact *)context)->body_len;
-}
-
 bool h2_await_stream_end(struct h2 *h2, uint32_t stream, uint64_t timeout_ms) {
-    return h2_await(h2, stream_has_ended, &(struct stream_fact){stream, 0}, timeout_ms);
+    return h2_await(h2, stream_has_ended, &stream, timeout_ms);
 }
 
 bool h2_await_headers(struct h2 *h2, uint32_t stream, uint64_t timeout_ms) {
-    return h2_await(h2, stream_has_headers, &(struct stream_fact){stream, 0}, timeout_ms);
-}
-
-bool h2_await_body(struct h2 *h2, uint32_t stream, size_t len, uint64_t timeout_ms) {
-    return h2_await(h2, stream_has_body, &(struct stream_fact){stream, len}, timeout_ms);
+    return h2_await(h2, stream_has_headers, &stream, timeout_ms);
 }
 
 static bool has_goaways(const struct h2 *h2, const void *context) {

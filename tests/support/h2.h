@@ -143,7 +143,6 @@ bool h2_await(struct h2 *h2, bool (*fact)(const struct h2 *h2, const void *conte
 bool h2_await_end(struct h2 *h2, uint64_t timeout_ms);
 bool h2_await_stream_end(struct h2 *h2, uint32_t stream, uint64_t timeout_ms);
 bool h2_await_headers(struct h2 *h2, uint32_t stream, uint64_t timeout_ms);
-bool h2_await_body(struct h2 *h2, uint32_t stream, size_t len, uint64_t timeout_ms); /* at least so many bytes */
 bool h2_await_goaways(struct h2 *h2, unsigned count, uint64_t timeout_ms);
 /* Sends a PING and reads until it is answered: then all that was sent before was read. */
 bool h2_round_trip(struct h2 *h2, uint64_t timeout_ms);

@@ -13,7 +13,7 @@ static void append(struct hpack *block, const void *bytes, size_t len) {
     block->len += len;
 }
 
-void hpack_byte(struct hpack *block, uint8_t byte) {
+static void append_byte(struct hpack *block, uint8_t byte) {
     append(block, &byte, 1);
 }
 
@@ -21,12 +21,12 @@ void hpack_byte(struct hpack *block, uint8_t byte) {
 static void append_integer(struct hpack *block, uint8_t pattern, unsigned bits, size_t value) {
     size_t most = (1u << bits) - 1;
     if (value < most) {
-        hpack_byte(block, (uint8_t)(pattern | value));
+        append_byte(block, (uint8_t)(pattern | value));
         return;
     }
-    hpack_byte(block, (uint8_t)(pattern | most));
-    for (value -= most; value >= 128; value /= 128) hpack_byte(block, (uint8_t)(value % 128 + 128));
-    hpack_byte(block, (uint8_t)value);
+    append_byte(block, (uint8_t)(pattern | most));
+    for (value -= most; value >= 128; value /= 128) append_byte(block, (uint8_t)(value % 128 + 128));
+    append_byte(block, (uint8_t)value);
 }
 
 static void append_string(struct hpack *block, const void *bytes, size_t len) {
@@ -36,7 +36,7 @@ static void append_string(struct hpack *block, const void *bytes, size_t len) {
 
 void hpack_sized(struct hpack *block, enum hpack_kind kind, const void *name, size_t name_len, const void *value,
                  size_t value_len) {
-    hpack_byte(block, (uint8_t)kind);
+    append_byte(block, (uint8_t)kind);
     append_string(block, name, name_len);
     append_string(block, value, value_len);
 }
@@ -47,10 +47,6 @@ void hpack_field(struct hpack *block, enum hpack_kind kind, const char *name, co
 
 void hpack_reference(struct hpack *block, size_t index) {
     append_integer(block, 0x80, 7, index);
-}
-
-void hpack_table_size(struct hpack *block, size_t size) {
-    append_integer(block, 0x20, 5, size);
 }
 
 void hpack_free(struct hpack *block) {

@@ -22,9 +22,6 @@ void hpack_sized(struct hpack *block, enum hpack_kind kind, const void *name, si
                  size_t value_len);
 /* A reference to an entry; the dynamic table's newest is 62. */
 void hpack_reference(struct hpack *block, size_t index);
-/* Tells a new size of the dynamic table. */
-void hpack_table_size(struct hpack *block, size_t size);
-void hpack_byte(struct hpack *block, uint8_t byte);
 void hpack_free(struct hpack *block);
 
 /* The headers of a gRPC request to `path`, all of them plain. */

@@ -70,8 +70,8 @@ void **grpc_call_data(struct grpc_call *call);
 /* A word that the connection of the call keeps for the services of its door, 0 at first. */
 uint64_t *grpc_call_mark(struct grpc_call *call);
 /* The value of a request header, by its name in lower case; empty: there is none. The i-th of several, from 0. Valid
- * until `opened` returns for a call with many messages, and until `message` returns for one with one. Names that end in
- * -bin have a value in base64 (grpc_call_metadata is it as it came). */
+ * until `opened` returns for a call with many messages, and until `message` returns for one with one. The value of a
+ * name that ends in -bin is base64, as it came: header_text.h decodes it. */
 struct text grpc_call_metadata(const struct grpc_call *call, const char *name, size_t i);
 /* Reads the clock: whether the process stood still just now. As stream_look. */
 void grpc_call_look(const struct grpc_call *call);

@@ -35,7 +35,7 @@ void fake_call_drain(struct grpc_call *call) {
     call->method->drained(call->service->service, call);
 }
 
-void fake_call_close(struct grpc_call *call) {
+static void fake_call_close(struct grpc_call *call) {
     if (call->is_closed) return;
     call->is_closed = true;
     if (call->method->closed != NULL) call->method->closed(call->service->service, call);

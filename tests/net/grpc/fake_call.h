@@ -26,7 +26,6 @@ struct grpc_call *fake_call_new(const struct grpc_service *service, size_t metho
 void fake_call_message(struct grpc_call *call, struct text message);
 void fake_call_half_close(struct grpc_call *call);
 void fake_call_drain(struct grpc_call *call); /* all that was sent has left */
-void fake_call_close(struct grpc_call *call); /* the call is over */
 /* Closes the call, unless it is. `call` may be NULL. */
 void fake_call_free(struct grpc_call *call);
 
